@@ -1,0 +1,191 @@
+package desired
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"floaty/desired/keepalived"
+	"floaty/desired/keepalived/conf"
+)
+
+// Settings is what the configuration and keepalived.conf say about addresses.
+type Settings struct {
+	Instances  map[string][]netip.Addr // addresses of single instances, from the configuration
+	Managed    []netip.Addr            // addresses of every instance that Instances does not name
+	Keepalived *conf.Config            // nil: keepalived.conf could not be read
+}
+
+// Input is all that decides what is desired.
+type Input struct {
+	Settings
+	States map[string]keepalived.Instance
+	Server string // this server's ID; empty: not known yet
+}
+
+// A Want says who wants an address.
+type Want struct {
+	Instances []string // sorted
+	Ours      bool     // one of them is MASTER on this host, beyond doubt
+}
+
+// A Set is what should be.
+type Set struct {
+	Server    string
+	Addresses map[netip.Addr]Want
+	Notes     []Note
+}
+
+// A Note is something about the input that a human should be told once. It is comparable.
+type Note struct {
+	Message  string // constant
+	Problem  bool   // needs a human
+	Instance string // or several, with commas
+	Address  string // empty: it is about no address
+}
+
+const (
+	noteUnnamed   = "instance is not named by keepalived.conf: its lines count for nothing"
+	noteNoAddress = "instance has no addresses: it manages nothing"
+	noteTwice     = "instances that are in no common sync group want the same address: it is ours while any of them is MASTER"
+)
+
+// Compute returns what should be, and nothing but its input decides it.
+//
+//   - An instance's addresses are those that the configuration gives it, else the managed ones, else its
+//     virtual_ipaddress and virtual_ipaddress_excluded of keepalived.conf.
+//   - Where keepalived.conf is known, an instance that it does not name counts for nothing.
+//   - An address is ours while any instance that wants it is MASTER and not suspended, and this server's ID is known.
+func Compute(in Input) Set {
+	set := Set{Server: in.Server, Addresses: map[netip.Addr]Want{}}
+	if in.Keepalived == nil { // then every instance may want them, also one that has not spoken yet
+		for _, addr := range in.Managed {
+			set.Addresses[addr] = Want{}
+		}
+	}
+	names := in.names()
+	for _, name := range names {
+		addrs := in.addresses(name)
+		if len(addrs) == 0 {
+			set.Notes = append(set.Notes, Note{Message: noteNoAddress, Instance: name})
+		}
+		state := in.States[name]
+		ours := state.State == keepalived.Master && !state.Suspended && in.Server != ""
+		for _, addr := range addrs {
+			w := set.Addresses[addr]
+			w.Instances = append(w.Instances, name)
+			w.Ours = w.Ours || ours
+			set.Addresses[addr] = w
+		}
+	}
+	set.Notes = append(set.Notes, in.unnamed(names)...)
+	set.Notes = append(set.Notes, in.twice(set.Addresses)...)
+	return set
+}
+
+// names returns the instances that count, sorted.
+func (in Input) names() []string {
+	var names []string
+	if in.Keepalived != nil {
+		for _, inst := range in.Keepalived.Instances {
+			names = append(names, inst.Name)
+		}
+	} else {
+		for name := range in.Instances {
+			names = append(names, name)
+		}
+		if len(in.Managed) > 0 {
+			for name := range in.States {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// addresses returns the addresses of one instance, each once.
+func (in Input) addresses(name string) []netip.Addr {
+	if addrs, ok := in.Instances[name]; ok {
+		return addrs
+	}
+	if len(in.Managed) > 0 {
+		return in.Managed
+	}
+	var addrs []netip.Addr
+	for _, addr := range VIPs(in.Keepalived, name) {
+		if manageable(addr) && !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// VIPs returns the addresses that keepalived.conf gives an instance, as it has them; none if config is nil.
+func VIPs(config *conf.Config, instance string) []netip.Addr {
+	var addrs []netip.Addr
+	if config == nil {
+		return nil
+	}
+	for _, inst := range config.Instances {
+		if inst.Name != instance {
+			continue
+		}
+		for _, p := range slices.Concat(inst.Addresses, inst.Excluded) {
+			addrs = append(addrs, p.Addr().Unmap())
+		}
+	}
+	return addrs
+}
+
+// manageable reports whether a cloud can route addr: Keepalived may also hold addresses that mean something on a link only.
+func manageable(addr netip.Addr) bool {
+	return !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && !addr.IsMulticast() && !addr.IsUnspecified()
+}
+
+func (in Input) unnamed(names []string) []Note {
+	var notes []Note
+	for name := range in.States {
+		if _, found := slices.BinarySearch(names, name); !found {
+			notes = append(notes, Note{Message: noteUnnamed, Problem: true, Instance: name})
+		}
+	}
+	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.Instance, b.Instance) })
+	return notes
+}
+
+// twice names the instances that want the same addresses and are not all in one sync group, one note for each such set.
+func (in Input) twice(addrs map[netip.Addr]Want) []Note {
+	shared := map[string][]netip.Addr{} // by the names of those that want them
+	for addr, w := range addrs {
+		if len(w.Instances) > 1 && !in.together(w.Instances) {
+			names := strings.Join(w.Instances, ", ")
+			shared[names] = append(shared[names], addr)
+		}
+	}
+	var notes []Note
+	for names, addrs := range shared {
+		notes = append(notes, Note{Message: noteTwice, Instance: names, Address: abridge(addrs)})
+	}
+	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.Instance, b.Instance) })
+	return notes
+}
+
+// abridge names the lowest of addrs and counts the others.
+func abridge(addrs []netip.Addr) string {
+	first := slices.MinFunc(addrs, netip.Addr.Compare).String()
+	if len(addrs) == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s and %d more", first, len(addrs)-1)
+}
+
+func (in Input) together(instances []string) bool {
+	if in.Keepalived == nil {
+		return false
+	}
+	return slices.ContainsFunc(in.Keepalived.Groups, func(g conf.Group) bool {
+		return !slices.ContainsFunc(instances, func(name string) bool { return !slices.Contains(g.Members, name) })
+	})
+}

@@ -1,0 +1,178 @@
+// Package desired holds which addresses belong on this server now.
+//
+// [Compute] says it, purely, from the VRRP states, keepalived.conf, the configuration and this server's ID; [State] keeps
+// the latest of each and tells what a change of one of them changed. The package reads no file, makes no call and writes
+// no log: its callers do.
+package desired
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"floaty/desired/keepalived"
+)
+
+// A Change is what a new input changed. The lists are sorted, and an address may be in several of them.
+type Change struct {
+	Added   []netip.Addr // managed from now on
+	Removed []netip.Addr // no longer managed
+	Lost    []netip.Addr // ours before, not now
+	Gained  []netip.Addr // ours now, not before
+	Claimed []netip.Addr // ours, and an instance that wants it has just said MASTER
+	Rivals  []netip.Addr // ours, and an instance that wants it has just heard a rival (MASTER_RX_LOWER_PRI)
+	Notes   []Note       // those that did not hold before
+}
+
+// State is the latest input and the set computed from it. Its methods may be called from many goroutines at once.
+type State struct {
+	mu  sync.Mutex // guards in and set
+	in  Input
+	set Set
+}
+
+// SetKeepalived takes over what Keepalived says.
+func (s *State) SetKeepalived(states map[string]keepalived.Instance) Change {
+	return s.update(func(in *Input) { in.States = states })
+}
+
+// SetSettings takes over what the configuration and keepalived.conf say.
+func (s *State) SetSettings(settings Settings) Change {
+	return s.update(func(in *Input) { in.Settings = settings })
+}
+
+// SetServer takes over this server's ID.
+func (s *State) SetServer(id string) Change {
+	return s.update(func(in *Input) { in.Server = id })
+}
+
+// Server returns where addr belongs, and whether that is this server's to say now: false unless an instance that wants
+// addr is MASTER here.
+func (s *State) Server(addr netip.Addr) (server string, ours bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set.Server, s.set.Addresses[addr].Ours
+}
+
+// Want returns who wants addr; false if it is not managed.
+func (s *State) Want(addr netip.Addr) (Want, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, ok := s.set.Addresses[addr]
+	return w, ok
+}
+
+// Addresses returns all managed addresses, sorted, ours or not.
+func (s *State) Addresses() []netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addrs := make([]netip.Addr, 0, len(s.set.Addresses))
+	for addr := range s.set.Addresses {
+		addrs = append(addrs, addr)
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return addrs
+}
+
+// Members returns the instances of a sync group, as keepalived.conf has them.
+func (s *State) Members(group string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in.Keepalived == nil {
+		return nil
+	}
+	for _, g := range s.in.Keepalived.Groups {
+		if g.Name == group {
+			return g.Members
+		}
+	}
+	return nil
+}
+
+// VIPs returns the addresses that keepalived.conf gives an instance.
+func (s *State) VIPs(instance string) []netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return VIPs(s.in.Keepalived, instance)
+}
+
+// Unknown returns the instances that want addresses and have not said what they are.
+func (s *State) Unknown() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for _, name := range s.in.names() {
+		if s.in.States[name].State == keepalived.Unknown {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (s *State) update(edit func(*Input)) Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.in
+	edit(&s.in)
+	set := Compute(s.in)
+	change := difference(s.set, set)
+	for addr, w := range set.Addresses {
+		if !w.Ours {
+			continue
+		}
+		claims, rivals := news(w.Instances, before.States, s.in.States)
+		if claims {
+			change.Claimed = append(change.Claimed, addr)
+		}
+		if rivals {
+			change.Rivals = append(change.Rivals, addr)
+		}
+	}
+	s.set = set
+	for _, list := range [][]netip.Addr{change.Added, change.Removed, change.Lost, change.Gained, change.Claimed, change.Rivals} {
+		slices.SortFunc(list, netip.Addr.Compare)
+	}
+	return change
+}
+
+// difference says what makes now another set than before, apart from what Keepalived repeated.
+func difference(before, now Set) Change {
+	var c Change
+	for addr, w := range now.Addresses {
+		old, known := before.Addresses[addr]
+		if !known {
+			c.Added = append(c.Added, addr)
+		}
+		if w.Ours && !old.Ours {
+			c.Gained = append(c.Gained, addr)
+		}
+	}
+	for addr, w := range before.Addresses {
+		after, known := now.Addresses[addr]
+		if !known {
+			c.Removed = append(c.Removed, addr)
+		}
+		if w.Ours && !after.Ours {
+			c.Lost = append(c.Lost, addr)
+		}
+	}
+	for _, note := range now.Notes {
+		if !slices.Contains(before.Notes, note) {
+			c.Notes = append(c.Notes, note)
+		}
+	}
+	return c
+}
+
+// news reports whether an instance that is MASTER has said so, or has heard a rival, since before.
+func news(instances []string, before, now map[string]keepalived.Instance) (claims, rivals bool) {
+	for _, name := range instances {
+		is, was := now[name], before[name]
+		if is.State != keepalived.Master || is.Suspended {
+			continue
+		}
+		claims = claims || is.Claims != was.Claims
+		rivals = rivals || is.Rivals != was.Rivals
+	}
+	return claims, rivals
+}

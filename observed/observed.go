@@ -1,0 +1,310 @@
+// Package observed holds what the cloud last said about each address, and when.
+//
+//   - One read serves all who ask: those who want a reading no older than one that is under way share it.
+//   - A reading's time is when its request was sent.
+//   - A reading stays, however old, until a newer one replaces it or it is voided.
+//   - A shared read has its own deadline; an asker who goes away does not end it.
+//   - A failed read is shared too, until its back-off is over.
+//   - All managed addresses are read together at one common instant an interval.
+//
+// It also finds out, and retries finding out, which server this is. It decides nothing and writes nothing.
+package observed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"floaty/providers"
+)
+
+// Options says what to observe. All fields are needed.
+type Options struct {
+	Provider  providers.Provider
+	Addresses func() []netip.Addr // all that are managed now
+	Interval  time.Duration       // between refreshes; each carries ±10 % jitter
+	Timeout   time.Duration       // of one shared read
+	BackOff   BackOff             // between failed reads
+	Found     func(server string) // called once, when it is known which server this is
+	Log       logr.Logger
+}
+
+// A Reading is what the cloud said about one address.
+type Reading struct {
+	providers.Holding
+	At      time.Time // its request was sent
+	Refresh bool      // it is a regular one, not a look in between
+
+	order uint64 // of its request among requests and voidings
+}
+
+// ErrUnread is what every failure to read wraps.
+var ErrUnread = errors.New("reading the cloud failed")
+
+// Observed is what is known. Create it with [New]; it reads only while [Observed.Run] runs.
+type Observed struct {
+	opts Options
+	wake chan struct{} // there are pending reads
+
+	mu       sync.Mutex // guards all below
+	order    uint64     // of the last request or voiding
+	readings map[netip.Addr]Reading
+	voided   map[netip.Addr]uint64
+	pending  []*read // to be started by Run
+	current  []*read // pending or under way, oldest first
+	due      time.Time
+	answered uint64    // the newest request that was answered
+	failed   error     // of the last read
+	retry    time.Time // not before, after a failed read
+	trouble  Trouble
+}
+
+// A read is one call that several askers may wait for.
+type read struct {
+	addrs   []netip.Addr // sorted
+	refresh bool
+	at      time.Time
+	order   uint64
+	done    chan struct{} // closed at the end
+}
+
+// New returns an Observed that knows nothing yet.
+func New(opts Options) *Observed {
+	return &Observed{
+		opts:     opts,
+		wake:     make(chan struct{}, 1),
+		readings: map[netip.Addr]Reading{},
+		voided:   map[netip.Addr]uint64{},
+	}
+}
+
+// Run finds out which server this is and makes the reads that are asked for, until ctx ends. It returns when every call
+// has returned.
+func (o *Observed) Run(ctx context.Context) {
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	calls.Go(func() { o.findServer(ctx) })
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.wake:
+		}
+		o.mu.Lock()
+		pending := o.pending
+		o.pending = nil
+		o.mu.Unlock()
+		for _, r := range pending {
+			calls.Go(func() { o.perform(ctx, r) })
+		}
+	}
+}
+
+// Last returns the newest reading of addr; false if there is none or it was voided.
+func (o *Observed) Last(addr netip.Addr) (Reading, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.last(addr)
+}
+
+// Void makes every reading of addr that was begun before now count for nothing.
+func (o *Observed) Void(addr netip.Addr) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.order++
+	o.voided[addr] = o.order
+}
+
+// Forget drops what is known of an address that is no longer managed.
+func (o *Observed) Forget(addr netip.Addr) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.readings, addr)
+	delete(o.voided, addr)
+}
+
+// Due returns when the next refresh is to begin: the common instant, or earlier when the last read failed.
+func (o *Observed) Due() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.failed != nil && o.retry.Before(o.due) {
+		return o.retry
+	}
+	return o.due
+}
+
+// Retry returns when a read may be tried again after a failed one; the past if the last one succeeded.
+func (o *Observed) Retry() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.retry
+}
+
+// Resume lets reads be tried again at once after a failed one.
+func (o *Observed) Resume() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retry = time.Time{}
+}
+
+// Refresh reads all managed addresses and sets the next common instant. It returns when the read is done, or early with
+// ctx's cause.
+func (o *Observed) Refresh(ctx context.Context) error {
+	addrs := o.opts.Addresses()
+	now := time.Now()
+	o.mu.Lock()
+	if !now.Before(o.due) {
+		o.due = now.Add(Jitter(o.opts.Interval, 0.1))
+	}
+	if len(addrs) == 0 || o.barred(now) != nil {
+		o.mu.Unlock()
+		return nil
+	}
+	r := o.begin(now, addrs, true)
+	o.mu.Unlock()
+	return await(ctx, r)
+}
+
+// Read returns a reading of addr that was begun at after or later and is not voided: the last one, one under way, or a new
+// one, which then also covers every managed address of which nothing valid is known. Its error wraps [ErrUnread], or is
+// ctx's cause. A reading whose Err is set is no error of Read's.
+func (o *Observed) Read(ctx context.Context, addr netip.Addr, after time.Time) (Reading, error) {
+	var managed []netip.Addr // asked for only where a read must be made
+	for {
+		o.mu.Lock()
+		reading, ok := o.last(addr)
+		ok = ok && !reading.At.Before(after)
+		now := time.Now()
+		barred := o.barred(now)
+		under := o.underWay(addr, after)
+		if !ok && barred == nil && under == nil && managed != nil {
+			under = o.begin(now, o.unread(addr, managed), false)
+		}
+		o.mu.Unlock()
+		switch {
+		case ok:
+			return reading, nil
+		case barred != nil:
+			return Reading{}, barred
+		case under == nil:
+			managed = append([]netip.Addr{addr}, o.opts.Addresses()...)
+		default:
+			if err := await(ctx, under); err != nil {
+				return Reading{}, err
+			}
+		}
+	}
+}
+
+func await(ctx context.Context, r *read) error {
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (o *Observed) last(addr netip.Addr) (Reading, bool) {
+	r, ok := o.readings[addr]
+	return r, ok && r.order > o.voided[addr]
+}
+
+// barred returns the failure that is shared by all until its back-off is over; nil if a read may be made.
+func (o *Observed) barred(now time.Time) error {
+	if o.failed == nil || !now.Before(o.retry) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrUnread, o.failed)
+}
+
+// underWay returns a read that will tell what an asker wants to know; nil if there is none.
+func (o *Observed) underWay(addr netip.Addr, after time.Time) *read {
+	for _, r := range o.current {
+		_, covered := slices.BinarySearchFunc(r.addrs, addr, netip.Addr.Compare)
+		if covered && !r.at.Before(after) && r.order > o.voided[addr] {
+			return r
+		}
+	}
+	return nil
+}
+
+// unread returns addr and every managed address of which nothing valid is known, sorted.
+func (o *Observed) unread(addr netip.Addr, managed []netip.Addr) []netip.Addr {
+	addrs := []netip.Addr{addr}
+	for _, other := range managed {
+		if _, ok := o.last(other); !ok && other != addr {
+			addrs = append(addrs, other)
+		}
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return addrs
+}
+
+// begin hands a read to Run. Its time is that of now, so that nothing that happens after this counts as seen by it.
+func (o *Observed) begin(now time.Time, addrs []netip.Addr, refresh bool) *read {
+	o.order++
+	r := &read{addrs: addrs, refresh: refresh, at: now, order: o.order, done: make(chan struct{})}
+	o.pending = append(o.pending, r)
+	o.current = append(o.current, r)
+	select {
+	case o.wake <- struct{}{}:
+	default: // Run is about to look
+	}
+	return r
+}
+
+// perform makes the call and keeps what it says.
+func (o *Observed) perform(ctx context.Context, r *read) {
+	call, cancel := context.WithTimeout(ctx, o.opts.Timeout)
+	defer cancel()
+	holdings, err := o.opts.Provider.Read(call, r.addrs)
+	if err != nil && call.Err() != nil {
+		err = fmt.Errorf("no answer within %v: %w", o.opts.Timeout, err)
+	}
+	now := time.Now()
+
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer close(r.done)
+	o.current = slices.DeleteFunc(o.current, func(c *read) bool { return c == r })
+	switch {
+	case ctx.Err() != nil || err != nil && r.order < o.answered: // the end, or the world has moved on
+		return
+	case err != nil:
+		o.fail(now, err)
+		return
+	}
+	o.answered, o.failed = max(o.answered, r.order), nil
+	if o.trouble.Over() {
+		o.opts.Log.Info("reading the cloud works again")
+	}
+	for _, addr := range r.addrs {
+		holding, ok := holdings[addr]
+		if !ok {
+			holding.Err = fmt.Errorf("%w: the answer does not mention it", providers.ErrNotFound)
+		}
+		if o.readings[addr].order < r.order {
+			o.readings[addr] = Reading{Holding: holding, At: r.at, Refresh: r.refresh, order: r.order}
+		}
+	}
+}
+
+func (o *Observed) fail(now time.Time, err error) {
+	say := o.trouble.Fail(now)
+	wait := o.opts.BackOff.Wait(o.trouble.Attempts)
+	var told *providers.WaitError
+	if errors.As(err, &told) {
+		wait = told.Wait
+	}
+	o.failed, o.retry = err, now.Add(wait)
+	if say {
+		o.opts.Log.Error(err, "reading the cloud failed", "attempt", o.trouble.Attempts)
+	}
+}
