@@ -47,9 +47,18 @@ type Note struct {
 
 const (
 	noteUnnamed   = "instance is not named by keepalived.conf: its lines count for nothing"
+	noteUnlisted  = "instance is not named by the configuration, and keepalived.conf is not known: its lines count for nothing"
+	noteMistaken  = "the configuration gives addresses to an instance that keepalived.conf does not name"
 	noteNoAddress = "instance has no addresses: it manages nothing"
 	noteTwice     = "instances that are in no common sync group want the same address: it is ours while any of them is MASTER"
 )
+
+// An Instance is a VRRP instance with the addresses that it wants.
+type Instance struct {
+	Name      string
+	Addresses []netip.Addr // each once
+	Source    string       // where they are from: "instances", "managed-addresses" or "keepalived.conf"
+}
 
 // Compute returns what should be, and nothing but its input decides it.
 //
@@ -64,17 +73,17 @@ func Compute(in Input) Set {
 			set.Addresses[addr] = Want{}
 		}
 	}
-	names := in.names()
-	for _, name := range names {
-		addrs := in.addresses(name)
-		if len(addrs) == 0 {
-			set.Notes = append(set.Notes, Note{Message: noteNoAddress, Instance: name})
+	var names []string
+	for _, inst := range in.Instances() {
+		names = append(names, inst.Name)
+		if len(inst.Addresses) == 0 {
+			set.Notes = append(set.Notes, Note{Message: noteNoAddress, Instance: inst.Name})
 		}
-		state := in.States[name]
+		state := in.States[inst.Name]
 		ours := state.State == keepalived.Master && !state.Suspended && in.Server != ""
-		for _, addr := range addrs {
+		for _, addr := range inst.Addresses {
 			w := set.Addresses[addr]
-			w.Instances = append(w.Instances, name)
+			w.Instances = append(w.Instances, inst.Name)
 			w.Ours = w.Ours || ours
 			set.Addresses[addr] = w
 		}
@@ -84,7 +93,17 @@ func Compute(in Input) Set {
 	return set
 }
 
-// names returns the instances that count, sorted.
+// Instances returns the instances that count, sorted by name, with their addresses.
+func (in Input) Instances() []Instance {
+	var list []Instance
+	for _, name := range in.names() {
+		addrs, source := in.addresses(name)
+		list = append(list, Instance{Name: name, Addresses: addrs, Source: source})
+	}
+	return list
+}
+
+// names returns the names of the instances that count, sorted.
 func (in Input) names() []string {
 	var names []string
 	if in.Keepalived != nil {
@@ -92,7 +111,7 @@ func (in Input) names() []string {
 			names = append(names, inst.Name)
 		}
 	} else {
-		for name := range in.Instances {
+		for name := range in.Settings.Instances {
 			names = append(names, name)
 		}
 		if len(in.Managed) > 0 {
@@ -105,21 +124,20 @@ func (in Input) names() []string {
 	return slices.Compact(names)
 }
 
-// addresses returns the addresses of one instance, each once.
-func (in Input) addresses(name string) []netip.Addr {
-	if addrs, ok := in.Instances[name]; ok {
-		return addrs
+// addresses returns the addresses of one instance, each once, and where they are from.
+func (in Input) addresses(name string) (addrs []netip.Addr, source string) {
+	if addrs, ok := in.Settings.Instances[name]; ok {
+		return addrs, "instances"
 	}
 	if len(in.Managed) > 0 {
-		return in.Managed
+		return in.Managed, "managed-addresses"
 	}
-	var addrs []netip.Addr
 	for _, addr := range VIPs(in.Keepalived, name) {
 		if manageable(addr) && !slices.Contains(addrs, addr) {
 			addrs = append(addrs, addr)
 		}
 	}
-	return addrs
+	return addrs, "keepalived.conf"
 }
 
 // VIPs returns the addresses that keepalived.conf gives an instance, as it has them; none if config is nil.
@@ -144,11 +162,21 @@ func manageable(addr netip.Addr) bool {
 	return !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && !addr.IsMulticast() && !addr.IsUnspecified()
 }
 
+// unnamed notes the instances that count for nothing, though Keepalived or the configuration speaks of them.
 func (in Input) unnamed(names []string) []Note {
+	message := noteUnnamed
+	if in.Keepalived == nil {
+		message = noteUnlisted
+	}
 	var notes []Note
 	for name := range in.States {
 		if _, found := slices.BinarySearch(names, name); !found {
-			notes = append(notes, Note{Message: noteUnnamed, Problem: true, Instance: name})
+			notes = append(notes, Note{Message: message, Problem: true, Instance: name})
+		}
+	}
+	for name := range in.Settings.Instances {
+		if _, found := slices.BinarySearch(names, name); !found {
+			notes = append(notes, Note{Message: noteMistaken, Problem: true, Instance: name})
 		}
 	}
 	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.Instance, b.Instance) })

@@ -40,8 +40,7 @@ type Reading struct {
 	providers.Holding
 	At      time.Time // its request was sent
 	Refresh bool      // it is a regular one, not a look in between
-
-	order uint64 // of its request among requests and voidings
+	Order   uint64    // of its request among requests and voidings: it tells readings apart
 }
 
 // ErrUnread is what every failure to read wraps.
@@ -56,6 +55,7 @@ type Observed struct {
 	order    uint64     // of the last request or voiding
 	readings map[netip.Addr]Reading
 	voided   map[netip.Addr]uint64
+	expected map[netip.Addr]time.Time
 	pending  []*read // to be started by Run
 	current  []*read // pending or under way, oldest first
 	due      time.Time
@@ -81,6 +81,7 @@ func New(opts Options) *Observed {
 		wake:     make(chan struct{}, 1),
 		readings: map[netip.Addr]Reading{},
 		voided:   map[netip.Addr]uint64{},
+		expected: map[netip.Addr]time.Time{},
 	}
 }
 
@@ -106,7 +107,7 @@ func (o *Observed) Run(ctx context.Context) {
 	}
 }
 
-// Last returns the newest reading of addr; false if there is none or it was voided.
+// Last returns the newest reading of addr, and whether it counts: false if there is none or it was voided.
 func (o *Observed) Last(addr netip.Addr) (Reading, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -121,12 +122,21 @@ func (o *Observed) Void(addr netip.Addr) {
 	o.voided[addr] = o.order
 }
 
+// Expect announces that a reading of addr begun at that time or later will be asked for: the first read after it, whoever
+// asks, then covers addr too.
+func (o *Observed) Expect(addr netip.Addr, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.expected[addr] = at
+}
+
 // Forget drops what is known of an address that is no longer managed.
 func (o *Observed) Forget(addr netip.Addr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.readings, addr)
 	delete(o.voided, addr)
+	delete(o.expected, addr)
 }
 
 // Due returns when the next refresh is to begin: the common instant, or earlier when the last read failed.
@@ -172,7 +182,7 @@ func (o *Observed) Refresh(ctx context.Context) error {
 }
 
 // Read returns a reading of addr that was begun at after or later and is not voided: the last one, one under way, or a new
-// one, which then also covers every managed address of which nothing valid is known. Its error wraps [ErrUnread], or is
+// one, which then also covers every managed address of which nothing valid is known or a reading is expected by now. Its error wraps [ErrUnread], or is
 // ctx's cause. A reading whose Err is set is no error of Read's.
 func (o *Observed) Read(ctx context.Context, addr netip.Addr, after time.Time) (Reading, error) {
 	var managed []netip.Addr // asked for only where a read must be made
@@ -184,7 +194,7 @@ func (o *Observed) Read(ctx context.Context, addr netip.Addr, after time.Time) (
 		barred := o.barred(now)
 		under := o.underWay(addr, after)
 		if !ok && barred == nil && under == nil && managed != nil {
-			under = o.begin(now, o.unread(addr, managed), false)
+			under = o.begin(now, o.wanted(addr, managed, now), false)
 		}
 		o.mu.Unlock()
 		switch {
@@ -213,7 +223,7 @@ func await(ctx context.Context, r *read) error {
 
 func (o *Observed) last(addr netip.Addr) (Reading, bool) {
 	r, ok := o.readings[addr]
-	return r, ok && r.order > o.voided[addr]
+	return r, ok && r.Order > o.voided[addr]
 }
 
 // barred returns the failure that is shared by all until its back-off is over; nil if a read may be made.
@@ -235,11 +245,13 @@ func (o *Observed) underWay(addr netip.Addr, after time.Time) *read {
 	return nil
 }
 
-// unread returns addr and every managed address of which nothing valid is known, sorted.
-func (o *Observed) unread(addr netip.Addr, managed []netip.Addr) []netip.Addr {
+// wanted returns addr and every managed address that a read should cover as well, sorted.
+func (o *Observed) wanted(addr netip.Addr, managed []netip.Addr, now time.Time) []netip.Addr {
 	addrs := []netip.Addr{addr}
 	for _, other := range managed {
-		if _, ok := o.last(other); !ok && other != addr {
+		last, ok := o.last(other)
+		expected, announced := o.expected[other]
+		if other != addr && (!ok || announced && !now.Before(expected) && last.At.Before(expected)) {
 			addrs = append(addrs, other)
 		}
 	}
@@ -290,8 +302,8 @@ func (o *Observed) perform(ctx context.Context, r *read) {
 		if !ok {
 			holding.Err = fmt.Errorf("%w: the answer does not mention it", providers.ErrNotFound)
 		}
-		if o.readings[addr].order < r.order {
-			o.readings[addr] = Reading{Holding: holding, At: r.at, Refresh: r.refresh, order: r.order}
+		if o.readings[addr].Order < r.order {
+			o.readings[addr] = Reading{Holding: holding, At: r.at, Refresh: r.refresh, Order: r.order}
 		}
 	}
 }

@@ -68,7 +68,7 @@ var (
 // A WaitError says that no call to this cloud may be made for a while. A provider returns it for a 429 or 503 with
 // Retry-After; [Paced] returns it instead of calling, with the time that is left.
 type WaitError struct {
-	Wait time.Duration // from now
+	Wait time.Duration // from now, above 0
 	Err  error         // why, never nil
 }
 

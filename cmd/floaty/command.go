@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"floaty/cmd/floaty/internal/report"
+)
+
+const usage = `usage: floaty [flags] --fifo CONFIG FIFO
+       floaty [flags] --dry-run [--fifo] CONFIG [FIFO]
+       floaty [flags] --check CONFIG
+       floaty --version
+       floaty --help
+`
+
+const help = usage + `
+Keeps floating IP addresses pointed at the server whose Keepalived VRRP instance is MASTER.
+
+  --fifo             run as the daemon that reads Keepalived's events from FIFO
+  --dry-run          with --fifo: log what would be written and write nothing;
+                     without: look once, as if this host were MASTER of everything, and print
+                     what would change (exit status 0: nothing, 1: something, 2: not all is known)
+  --check            say whether the configuration and keepalived.conf are usable, offline
+  --version          print version, commit and Go version
+  --output text|json how --check and --dry-run report to standard output (default text)
+  --json-log         log in JSON
+  --verbose, -v      log more (also: FLOATY_LOG_VERBOSE set to anything but the empty string)
+
+Logs go to standard error. SIGHUP reads the configuration again, as an edit of it does.
+Exit status: 0 fine, 1 unusable configuration, 2 wrong usage; --dry-run as above.
+`
+
+// A mode is what floaty is called for.
+type mode int
+
+const (
+	modeDaemon mode = iota
+	modeLook
+	modeCheck
+	modeVersion
+)
+
+// A command is a parsed command line.
+type command struct {
+	mode    mode
+	config  string
+	fifo    string
+	dryRun  bool
+	verbose bool
+	jsonLog bool
+	output  report.Format
+}
+
+// parse reads a command line without the program's name. Its error is one line, or flag.ErrHelp.
+func parse(args []string) (command, error) {
+	var c command
+	var fifo, check, version bool
+	var output string
+	flags := flag.NewFlagSet("floaty", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&fifo, "fifo", false, "")
+	flags.BoolVar(&check, "check", false, "")
+	flags.BoolVar(&version, "version", false, "")
+	flags.BoolVar(&c.dryRun, "dry-run", false, "")
+	flags.BoolVar(&c.verbose, "verbose", false, "")
+	flags.BoolVar(&c.verbose, "v", false, "")
+	flags.BoolVar(&c.jsonLog, "json-log", false, "")
+	flags.StringVar(&output, "output", "text", "")
+	if err := flags.Parse(args); err != nil {
+		return c, err
+	}
+	c.verbose = c.verbose || os.Getenv("FLOATY_LOG_VERBOSE") != ""
+	var err error
+	if c.output, err = report.ParseFormat(output); err != nil {
+		return c, err
+	}
+	rest := flags.Args()
+	want := 1
+	switch {
+	case version && !fifo && !check && !c.dryRun:
+		c.mode, want = modeVersion, 0
+	case check && !fifo && !c.dryRun && !version:
+		c.mode = modeCheck
+	case version || check:
+		return c, errors.New("--version and --check go with no other mode")
+	case fifo:
+		c.mode, want = modeDaemon, 2
+	case c.dryRun:
+		c.mode = modeLook
+	default:
+		return c, errors.New("which mode: --fifo, --dry-run, --check or --version?")
+	}
+	if len(rest) != want {
+		return c, fmt.Errorf("%d arguments after the flags, want %d", len(rest), want)
+	}
+	if want > 0 {
+		c.config = rest[0]
+	}
+	if want > 1 {
+		c.fifo = rest[1]
+	}
+	return c, nil
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/go-logr/logr"
+
+	"floaty/config"
+	"floaty/controller"
+	"floaty/desired"
+	"floaty/observed"
+	"floaty/providers"
+	"floaty/providers/cloudscale"
+)
+
+// newCloud returns the cloud of a setup. token is asked on every call.
+func newCloud(s setup, token func() string) (providers.Provider, error) {
+	server, _ := s.server()
+	switch s.config.Provider {
+	case "cloudscale":
+		return cloudscale.New(cloudscale.Options{
+			Endpoint:              s.config.Cloudscale.Endpoint,
+			Token:                 token,
+			Server:                server,
+			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
+		})
+	}
+	return nil, fmt.Errorf("provider %q is not known", s.config.Provider)
+}
+
+// An engine is all that talks to the cloud. One is built for each change of provider or timing.
+type engine struct {
+	paced *providers.Paced
+	seen  *observed.Observed
+	ctl   *controller.Controller
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+}
+
+// engineOptions is what an engine needs beside its setup.
+type engineOptions struct {
+	dryRun  bool
+	desired *desired.State
+	token   func() string
+	found   func(server string)
+	log     logr.Logger
+}
+
+func newEngine(s setup, opts engineOptions) (*engine, error) {
+	cloud, err := newCloud(s, opts.token)
+	if err != nil {
+		return nil, err
+	}
+	if opts.dryRun {
+		cloud = providers.DryRun(cloud)
+	}
+	log := opts.log.WithValues("provider", s.config.Provider)
+	e := &engine{}
+	e.paced = providers.NewPaced(cloud, providers.PacedOptions{
+		MaxInterval: s.config.BackOff.MaxInterval,
+		Resumed:     func() { e.ctl.Resume() },
+		Log:         log,
+	})
+	e.seen = observed.New(observed.Options{
+		Provider:  e.paced,
+		Addresses: opts.desired.Addresses,
+		Interval:  s.config.RefreshInterval,
+		Timeout:   s.config.RefreshTimeout,
+		BackOff:   backOff(s.config.BackOff),
+		Found:     opts.found,
+		Log:       log,
+	})
+	e.ctl = controller.New(controller.Options{
+		Desired:    opts.desired,
+		Observed:   e.seen,
+		Provider:   e.paced,
+		Interval:   s.config.RefreshInterval,
+		Timeout:    s.config.RefreshTimeout,
+		BackOff:    backOff(s.config.BackOff),
+		Concurrent: s.config.MaxConcurrentRequests,
+		Log:        log,
+	})
+	return e, nil
+}
+
+func backOff(b config.BackOff) observed.BackOff {
+	return observed.BackOff{Initial: b.InitialInterval, Multiplier: b.Multiplier, Max: b.MaxInterval, MaxElapsed: b.MaxElapsedTime}
+}
+
+// start lets the engine work until ctx or end.
+func (e *engine) start(ctx context.Context) {
+	ctx, e.stop = context.WithCancel(ctx)
+	e.done.Go(func() { e.seen.Run(ctx) })
+	e.done.Go(func() { e.ctl.Run(ctx) })
+}
+
+// end cancels all calls and waits until they have returned.
+func (e *engine) end() {
+	e.stop()
+	e.done.Wait()
+}
+
+// apply hands a change on. A MASTER line tries at once, also while the credential is refused.
+func (e *engine) apply(change desired.Change) {
+	if len(change.Claimed) > 0 {
+		e.paced.Probe()
+	}
+	e.ctl.Apply(change)
+}

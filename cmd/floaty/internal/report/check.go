@@ -1,0 +1,62 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"text/tabwriter"
+)
+
+// A Check is what a configuration means.
+type Check struct {
+	Provider  string     `json:"provider"`
+	Server    string     `json:"server"` // empty: the metadata service tells
+	Instances []Instance `json:"instances"`
+	Groups    []Group    `json:"groups"`
+}
+
+// An Instance is one VRRP instance in a check.
+type Instance struct {
+	Name      string       `json:"name"`
+	Addresses []netip.Addr `json:"addresses"`
+	Source    string       `json:"source"`
+}
+
+// A Group is one sync group in a check.
+type Group struct {
+	Name    string   `json:"name"`
+	Members []string `json:"members"`
+}
+
+// Write writes the check.
+func (c Check) Write(w io.Writer, format Format) error {
+	if format == JSON {
+		return writeJSON(w, c)
+	}
+	server := c.Server
+	if server == "" {
+		server = "(from the metadata service)"
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	lines := []string{"provider\t" + c.Provider, "server\t" + server}
+	for _, inst := range c.Instances {
+		addrs := make([]string, 0, len(inst.Addresses))
+		for _, addr := range inst.Addresses {
+			addrs = append(addrs, addr.String())
+		}
+		if len(addrs) == 0 {
+			addrs = []string{"(no addresses)"}
+		}
+		lines = append(lines, fmt.Sprintf("instance\t%s\t%s\t(%s)", inst.Name, strings.Join(addrs, " "), inst.Source))
+	}
+	for _, g := range c.Groups {
+		lines = append(lines, "group\t"+g.Name+"\t"+strings.Join(g.Members, " "))
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(table, line); err != nil {
+			return err
+		}
+	}
+	return table.Flush()
+}

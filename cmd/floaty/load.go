@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+
+	"github.com/go-logr/logr"
+
+	"floaty/config"
+	"floaty/desired"
+	"floaty/desired/keepalived/conf"
+)
+
+// A setup is the configuration and keepalived.conf, read at one moment.
+type setup struct {
+	config     *config.Config
+	keepalived *conf.Config // nil: unusable, and no address must come from it
+	doubt      error        // why keepalived is nil
+}
+
+// load reads path and the keepalived.conf that it names. The error has a line for each problem (see problems).
+func load(path string) (setup, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return setup{}, err
+	}
+	s := setup{config: cfg}
+	s.keepalived, err = conf.Parse(cfg.KeepalivedConfig, conf.Options{})
+	if err != nil {
+		if len(cfg.ManagedAddresses) == 0 && len(cfg.Instances) == 0 {
+			return setup{config: cfg}, fmt.Errorf("keepalived-config: %w", err)
+		}
+		s.keepalived, s.doubt = nil, err
+	}
+	return s, nil
+}
+
+// settings is what desired needs to know of it.
+func (s setup) settings() desired.Settings {
+	instances := map[string][]netip.Addr{}
+	for name, inst := range s.config.Instances {
+		instances[name] = inst.Addresses
+	}
+	return desired.Settings{Instances: instances, Managed: s.config.ManagedAddresses, Keepalived: s.keepalived}
+}
+
+// files are the paths whose change may change the setup.
+func (s setup) files() []string {
+	if s.config == nil {
+		return nil
+	}
+	files := append(s.config.Files(), s.config.KeepalivedConfig)
+	if s.keepalived != nil {
+		files = append(files, s.keepalived.Watch...)
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+// server returns the server's ID as configured; empty: the metadata service tells. Where the configuration names servers
+// by host name, but not this one, missing is this host's name.
+func (s setup) server() (id, missing string) {
+	cloud := s.config.Cloudscale
+	if cloud.ServerUUID != "" || len(cloud.HostnameToServerUUID) == 0 {
+		return cloud.ServerUUID, ""
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "(unknown host name)"
+	}
+	if id, ok := cloud.HostnameToServerUUID[host]; ok {
+		return id, ""
+	}
+	return "", host
+}
+
+// problems are the single lines of an error of load.
+func problems(err error) []error {
+	var all config.Problems
+	if !errors.As(err, &all) {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the parts are wanted, not a match
+			return joined.Unwrap()
+		}
+		return []error{err}
+	}
+	var list []error
+	for _, p := range all {
+		list = append(list, p)
+	}
+	return list
+}
+
+// refuse says why the configuration is unusable and returns the exit status.
+func refuse(log logr.Logger, err error) int {
+	for _, p := range problems(err) {
+		log.Error(p, "the configuration is unusable")
+	}
+	return exitUnusable
+}
+
+// remark says what is odd, but no reason to stop, about now and was not so in before.
+func remark(log logr.Logger, before, now setup) {
+	if now.doubt != nil && (before.doubt == nil || before.doubt.Error() != now.doubt.Error()) {
+		log.Error(now.doubt, "keepalived.conf is unusable: the addresses of the configuration are managed without it")
+	}
+	if now.config.Provider == "cloudscale" && now.config.Cloudscale.CleartextEndpoint() &&
+		(before.config == nil || before.config.Cloudscale.Endpoint != now.config.Cloudscale.Endpoint) {
+		log.Error(nil, "the endpoint is plain http: the credential travels in clear", "path", now.config.Cloudscale.Endpoint)
+	}
+	if _, missing := now.server(); missing != "" {
+		was := ""
+		if before.config != nil {
+			_, was = before.server()
+		}
+		if was != missing {
+			log.Info("hostname-to-server-uuid does not name this host: the metadata service is asked", "host", missing)
+		}
+	}
+	for _, w := range now.warnings() {
+		if !slices.Contains(before.warnings(), w) {
+			log.Error(nil, "keepalived.conf has something that Keepalived drops", "path", w)
+		}
+	}
+}
+
+func (s setup) warnings() []string {
+	if s.keepalived == nil {
+		return nil
+	}
+	var list []string
+	for _, w := range s.keepalived.Warnings {
+		list = append(list, w.Error())
+	}
+	return list
+}

@@ -1,0 +1,108 @@
+// Command floaty keeps cloud floating IP addresses pointed at the server whose Keepalived VRRP instance is MASTER.
+//
+// It wires the packages together and is the only place that knows every implementation. What it decides itself is what
+// its flags mean and how a changed configuration is taken over.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/zapr"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Exit statuses that have no report of their own.
+const (
+	exitOK       = 0
+	exitUnusable = 1 // the configuration
+	exitUsage    = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program; it returns the exit status.
+func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) int {
+	c, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = io.WriteString(stdout, help)
+		return exitOK
+	}
+	log := newLogger(stderr, c.verbose, c.jsonLog)
+	if err != nil {
+		if c.jsonLog {
+			log.Error(err, "usage")
+		} else {
+			fmt.Fprintf(stderr, "floaty: %v\n%s", err, usage)
+		}
+		return exitUsage
+	}
+	switch c.mode {
+	case modeVersion:
+		fmt.Fprintln(stdout, version())
+		return exitOK
+	case modeCheck:
+		return check(c, log, stdout)
+	case modeLook:
+		return look(ctx, c, log, stdout)
+	case modeDaemon:
+		return serve(ctx, c, log)
+	}
+	return exitUsage
+}
+
+// newLogger logs to w: a line an entry, or a JSON object an entry. Messages of logr's level 1 and above only if verbose.
+func newLogger(w zapcore.WriteSyncer, verbose, asJSON bool) logr.Logger {
+	level := zapcore.InfoLevel
+	if verbose {
+		level = zapcore.DebugLevel
+	}
+	form := zap.NewProductionEncoderConfig()
+	form.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
+	form.EncodeDuration = zapcore.StringDurationEncoder
+	form.EncodeLevel = zapcore.CapitalLevelEncoder
+	form.TimeKey = "time"
+	encoder := zapcore.NewConsoleEncoder(form)
+	if asJSON {
+		encoder = zapcore.NewJSONEncoder(form)
+	}
+	core := zapcore.NewCore(encoder, zapcore.Lock(w), level)
+	return zapr.NewLoggerWithOptions(zap.New(core), zapr.ErrorKey("err"))
+}
+
+// version says what was built, from what the Go command put into the binary.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "floaty (unknown build)"
+	}
+	commit, modified := "unknown", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = " (modified)"
+		}
+	}
+	return fmt.Sprintf("floaty %s, commit %s%s, %s", info.Main.Version, commit, modified, info.GoVersion)
+}
+
+// orTimeout is a context with one deadline and a cause that says so.
+func orTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %v", d))
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"floaty/config"
+	"floaty/desired"
+	"floaty/desired/keepalived/conf"
+)
+
+// What a change of a key takes; all other keys take a new engine.
+var (
+	inPlace = []string{"managed-addresses", "instances", "cloudscale.token", "cloudscale.token-file", "keepalived-config", "lock-file-template", "lock-timeout"}
+	restart = []string{"state-dir", "listen-address", "keepalived-pid-file"}
+)
+
+// reload reads everything anew. What is unusable leaves the running setup in force.
+func (d *daemon) reload(ctx context.Context, watcher *config.Watcher) {
+	next, err := load(d.command.config)
+	watcher.Watch(slices.Concat(d.running.files(), next.files()))
+	if err == nil && next.keepalived == nil && d.running.keepalived != nil {
+		err = next.doubt
+	}
+	if err != nil {
+		d.refuse(err)
+		return
+	}
+	d.refused = ""
+	remark(d.log, d.running, next)
+	changes := config.Changes(d.running.config, next.config)
+	if len(changes) == 0 && sameInstances(d.running.keepalived, next.keepalived) {
+		d.log.V(1).Info("read again: nothing has changed")
+		return
+	}
+	if err := d.adopt(ctx, next, changes); err != nil {
+		d.refuse(err)
+		return
+	}
+	watcher.Watch(next.files())
+}
+
+// refuse says why an edit is not taken over, once.
+func (d *daemon) refuse(err error) {
+	var all []string
+	for _, p := range problems(err) {
+		all = append(all, p.Error())
+	}
+	said := strings.Join(all, "; ")
+	if said == d.refused {
+		return
+	}
+	d.refused = said
+	d.log.Error(errors.New(said), "the edited configuration is unusable: the running one stays in force")
+}
+
+// adopt takes next over.
+func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change) error {
+	var rebuild bool
+	var words []string
+	for _, change := range changes {
+		words = append(words, change.Text)
+		switch {
+		case slices.Contains(restart, change.Key):
+			d.log.Error(nil, "the change needs a restart", "path", change.Text)
+		case !slices.Contains(inPlace, change.Key):
+			rebuild = true
+		}
+	}
+	before := d.running
+	if rebuild {
+		if err := d.rebuild(ctx, next); err != nil {
+			return err
+		}
+	}
+	if next.config.Cloudscale.Token != before.config.Cloudscale.Token {
+		token := next.config.Cloudscale.Token
+		d.token.Store(&token)
+		d.engine.paced.CredentialChanged()
+	}
+	d.running = next
+	var effect desired.Change
+	d.update(func() desired.Change {
+		effect = d.state.SetSettings(next.settings())
+		return effect
+	})
+	if !sameInstances(before.keepalived, next.keepalived) {
+		words = append(words, "keepalived.conf")
+	}
+	d.log.Info("configuration changed", "changes", strings.Join(words, "; "), "added", effect.Added, "removed", effect.Removed)
+	return nil
+}
+
+// rebuild replaces the engine. Where the server may be another one, it has to be found first.
+func (d *daemon) rebuild(ctx context.Context, next setup) error {
+	fresh, err := newEngine(next, d.engineOptions())
+	if err != nil {
+		return fmt.Errorf("starting with the new configuration: %w", err)
+	}
+	d.engine.end()
+	was, _ := d.running.server()
+	is, _ := next.server()
+	d.mu.Lock()
+	d.engine = fresh
+	if was != is || d.running.config.Provider != next.config.Provider {
+		d.state.SetServer("")
+	}
+	d.mu.Unlock()
+	token := next.config.Cloudscale.Token
+	d.token.Store(&token)
+	fresh.start(ctx)
+	return nil
+}
+
+// sameInstances reports whether two keepalived.conf mean the same to floaty.
+func sameInstances(a, b *conf.Config) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return reflect.DeepEqual(meaning(a), meaning(b))
+}
+
+// meaning is a configuration without the places in its files.
+func meaning(c *conf.Config) conf.Config {
+	var m conf.Config
+	for _, inst := range c.Instances {
+		inst.File, inst.Line = "", 0
+		m.Instances = append(m.Instances, inst)
+	}
+	for _, g := range c.Groups {
+		g.File, g.Line = "", 0
+		m.Groups = append(m.Groups, g)
+	}
+	return m
+}

@@ -1,0 +1,305 @@
+package config
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// unusable are the files of testdata with what Load says of each, but for the file's own name; DIR is testdata. Where a
+// file holds a secret, it is "hush".
+var unusable = map[string][]string{
+	"addresses": {
+		`managed-addresses: item 1: "198.51.100" is not an address: wanted is one such as 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
+		`managed-addresses: item 2: "198.51.100.7/33" is not an address: wanted is one such as 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
+		`managed-addresses: item 3: "198.51.100.07" is not an address: wanted is one such as 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
+		`managed-addresses: item 4: "fe80::1%eth0" has a zone, so it holds on one link only: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 5: "fe80::1/64" is a link-local address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 6: "169.254.1.1" is a link-local address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 7: "127.0.0.1" is a loopback address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 8: "::ffff:127.0.0.1" is a loopback address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 9: "224.0.0.18" is a multicast address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 10: "ff02::12" is a multicast address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 11: "0.0.0.0" is the unspecified address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 12: "::" is the unspecified address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 13: "255.255.255.255" is the broadcast address: wanted is one that the cloud can aim at a server`,
+		`managed-addresses: item 14: keys and values for YAML, but an address is wanted: one that ends in a colon must be in quotes`,
+		`managed-addresses: item 15: "vip.example.com" is not an address: wanted is one such as 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
+		`managed-addresses: item 16: a number for YAML, but text is wanted: put it in quotes`,
+		`managed-addresses: item 17: a list, but one value is wanted`,
+		`instances.VI_1.addresses: item 1: "198.51.100.7 dev eth0" is not an address: wanted is one such as 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
+	},
+	"alias": {
+		`not YAML: an alias (*), an anchor (&) or a tag (!) that does not hold; a value that starts with one of these must be in quotes`,
+	},
+	"back-off": {
+		`back-off.multiplier: +Inf is out of range: wanted is 1 or more`,
+		`back-off.max-interval: 10s is below initial-interval 30s: wanted is at least as much`,
+		`max-concurrent-requests: 0 is out of range: wanted is 1 to 10000`,
+	},
+	"bomb": {
+		`not YAML: document contains excessive aliasing`,
+	},
+	"comment": {
+		`empty: nothing is configured`,
+	},
+	"control": {
+		`not YAML: control characters are not allowed`,
+	},
+	"documents-broken": {
+		`several YAML documents (a line ---): only one is read, so keep one`,
+	},
+	"documents": {
+		`several YAML documents (a line ---): only one is read, so keep one`,
+	},
+	"durations-more": {
+		`lock-timeout: 0s is out of range: wanted is 1ms to 8760h`,
+		`refresh-interval: 1ns is out of range: wanted is 1ms to 8760h`,
+		`refresh-timeout: 99999h0m0s is out of range: wanted is 1ms to 8760h`,
+		`back-off.initial-interval: 1.5 has no unit: wanted is a duration such as 500ms, 10s or 1m30s`,
+		`back-off.multiplier: "1.5" is not a number: wanted is one from 1 on, without quotes`,
+		`back-off.max-interval: "" is not a duration: wanted is one such as 500ms, 10s or 1m30s`,
+		`back-off.max-elapsed-time: "10000000000h" is not a duration: wanted is one such as 500ms, 10s or 1m30s`,
+		`max-concurrent-requests: 100.5 is out of range: wanted is a whole number, 1 to 10000`,
+	},
+	"durations": {
+		`lock-timeout: 10 has no unit: wanted is a duration such as 500ms, 10s or 1m30s`,
+		`refresh-interval: 60 has no unit: wanted is a duration such as 500ms, 10s or 1m30s`,
+		`refresh-timeout: -1s is out of range: wanted is 1ms to 8760h`,
+		`back-off.initial-interval: 0s is out of range: wanted is 1ms to 8760h`,
+		`back-off.multiplier: NaN is out of range: wanted is 1 or more`,
+		`back-off.max-interval: "1 second" is not a duration: wanted is one such as 500ms, 10s or 1m30s`,
+		`back-off.max-elapsed-time: -5m0s is out of range: wanted is 0, or 1ms to 8760h`,
+	},
+	"empty": {
+		`empty: nothing is configured`,
+	},
+	"endpoint-escape": {
+		`cloudscale.endpoint: "https://api.example.com%zz" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+	},
+	"endpoint-fragment": {
+		`cloudscale.endpoint: "https://api.example.com#x" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+	},
+	"endpoint-ftp": {
+		`cloudscale.endpoint: "ftp://api.example.com" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+	},
+	"endpoint-host": {
+		`cloudscale.endpoint: "api.cloudscale.ch" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+	},
+	"endpoint-nohost": {
+		`cloudscale.endpoint: "https://" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+	},
+	"endpoint-port": {
+		`cloudscale.endpoint: "https://api.example.com:99999" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+	},
+	"endpoint-query": {
+		`cloudscale.endpoint: "https://api.example.com/?key=value" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+	},
+	"endpoint-userinfo": {
+		`cloudscale.endpoint: has an @, but no credential belongs into a URL: wanted is one such as https://api.example.com`,
+	},
+	"half-valid": {
+		`cloudscale: no value: give one, or take the key away`,
+		`cloudscale.token: missing: give it, or token-file`,
+	},
+	"half": {
+		`not YAML: line 4: found unexpected end of stream`,
+	},
+	"keys": {
+		`one of its keys is a number for YAML: put it in quotes`,
+		`instances: one of its keys is true or false (as are yes, no, on, off) for YAML: put it in quotes`,
+		`cloudscale.hostname-to-server-uuid: one of its keys is a number for YAML: put it in quotes`,
+		`cloudscale.hostname-to-server-uuid: one of its keys is a list for YAML: put it in quotes`,
+	},
+	"latin1": {
+		`not UTF-8 text`,
+	},
+	"list-of-pairs": {
+		`not a list of keys and values such as provider: cloudscale`,
+	},
+	"list": {
+		`not a list of keys and values such as provider: cloudscale`,
+	},
+	"no-blank": {
+		`cloudscale."token…": unknown key: known here are endpoint, token, token-file, server-uuid, hostname-to-server-uuid`,
+		`cloudscale."token…": unknown key: known here are endpoint, token, token-file, server-uuid, hostname-to-server-uuid`,
+		`cloudscale."token…": unknown key: known here are endpoint, token, token-file, server-uuid, hostname-to-server-uuid`,
+	},
+	"no-value": {
+		`lock-timeout: no value: give one, or take the key away`,
+		`managed-addresses: no value: give one, or take the key away`,
+		`instances.VI_1: nothing, but addresses: and a list are wanted, indented below it`,
+		`instances.VI_2: no addresses: list them, or [] for none`,
+		`instances.VI_3.addresses: no value: give one, or take the key away`,
+		`instances.VI_4.addresses: item 1: no value: give one, or take it away`,
+		`back-off: no value: give one, or take the key away`,
+		`provider: no value: give one, or take the key away`,
+		`cloudscale.token: no value: give one, or take the key away`,
+		`cloudscale.hostname-to-server-uuid.lb1: no value: give one, or take it away`,
+		`state-dir: no value: give one, or take the key away`,
+	},
+	"not-yaml": {
+		`not YAML: line 3: mapping values are not allowed in this context`,
+	},
+	"null": {
+		`empty: nothing is configured`,
+	},
+	"open-quote": {
+		`provider: "cloudscale token…" is unknown: known is cloudscale`,
+	},
+	"provider-exoscale": {
+		`provider: "exoscale" is not supported yet: cloudscale is`,
+		`exoscale.zone: "a b" is not a zone: wanted is one such as ch-gva-2`,
+		`exoscale.key: given beside key-file: keep one of them`,
+	},
+	"provider-missing": {
+		`provider: missing: give the cloud, such as provider: cloudscale`,
+	},
+	"provider-unknown": {
+		`provider: "openstack" is unknown: known is cloudscale`,
+	},
+	"self": {
+		`not YAML: an alias (*), an anchor (&) or a tag (!) that does not hold; a value that starts with one of these must be in quotes`,
+	},
+	"tab": {
+		`not YAML: line 3: found character that cannot start any token`,
+	},
+	"tag": {
+		`not YAML: an alias (*), an anchor (&) or a tag (!) that does not hold; a value that starts with one of these must be in quotes`,
+	},
+	"template-flag": {
+		`lock-file-template: "/run/%5s%%.lock" needs exactly one %s, and no other %: the instance name goes there`,
+		`listen-address: "1.2.3.4:" is no address to listen at: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
+	},
+	"template-two": {
+		`lock-file-template: "/run/%s-%s.lock" needs exactly one %s, and no other %: the instance name goes there`,
+		`listen-address: ":0" is no address to listen at: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
+	},
+	"template-verb": {
+		`lock-file-template: "/run/%d-%s.lock" needs exactly one %s, and no other %: the instance name goes there`,
+		`listen-address: "1.2.3.4:http" is no address to listen at: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
+	},
+	"templates": {
+		`lock-file-template: "/run/lock/floaty.lock" needs exactly one %s, and no other %: the instance name goes there`,
+		`back-off.multiplier: 0.9 is out of range: wanted is 1 or more`,
+		`state-dir: empty: give a value, or take the key away`,
+		`keepalived-pid-file: "/run/…" is not a path: it has a line break or another control character in it`,
+		`listen-address: "localhost" is no address to listen at: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
+	},
+	"token-both": {
+		`cloudscale.token: given beside token-file: keep one of them`,
+	},
+	"token-file-blank": {
+		`cloudscale.token-file: DIR/token.blank: empty: give the credential`,
+	},
+	"token-file-directory": {
+		`cloudscale.token-file: DIR: reading: not a regular file`,
+	},
+	"token-file-empty": {
+		`cloudscale.token-file: DIR/token.empty: empty: it should hold the credential`,
+	},
+	"token-file-missing": {
+		`cloudscale.token-file: DIR/missing: reading: no such file or directory`,
+	},
+	"token-file-two": {
+		`cloudscale.token-file: DIR/token.two: not a credential: it has a line break, a blank or a character in it that is not ASCII`,
+	},
+	"token-forms": {
+		`cloudscale.token: not a credential: it has a line break, a blank or a character in it that is not ASCII`,
+		`exoscale.key: not a credential: it has a line break, a blank or a character in it that is not ASCII`,
+		`exoscale.secret: empty: give the credential`,
+	},
+	"token-missing": {
+		`cloudscale.token: missing: give it, or token-file`,
+	},
+	"token-types": {
+		`cloudscale.token: a number for YAML, but text is wanted: put it in quotes`,
+		`cloudscale.token-file: a number for YAML, but text is wanted: put it in quotes`,
+		`cloudscale.token: given beside token-file: keep one of them`,
+		`exoscale.key: true or false (as are yes, no, on, off) for YAML, but text is wanted: put it in quotes`,
+		`exoscale.secret: a list, but one value is wanted`,
+	},
+	"twice": {
+		`provider: given twice: keep one`,
+		`instances.VI_1: given twice: keep one`,
+		`cloudscale.token: given twice: keep one`,
+	},
+	"types": {
+		`lock-file-template: a list, but one value is wanted`,
+		`lock-timeout: a list of keys and values, but a duration is wanted, such as 500ms, 10s or 1m30s`,
+		`keepalived-config: a number for YAML, but text is wanted: put it in quotes`,
+		`managed-addresses: text, but a list is wanted: each item on a line of its own, after a -`,
+		`instances: a list, but keys and values are wanted, indented below it`,
+		`refresh-interval: true or false (as are yes, no, on, off), but a duration is wanted, such as 500ms, 10s or 1m30s`,
+		`back-off: text, but keys and values are wanted, indented below it`,
+		`provider: a list of keys and values, but one value is wanted`,
+		`cloudscale: text, but keys and values are wanted, indented below it`,
+		`exoscale.key: a list of keys and values, but one value is wanted`,
+		`exoscale.secret: a number for YAML, but text is wanted: put it in quotes`,
+		`exoscale.detach-managed: text, but true or false is wanted, without quotes`,
+		`listen-address: 9753 has no host: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
+		`max-concurrent-requests: "100" is not a number: wanted is 1 to 10000, without quotes`,
+	},
+	"unknown": {
+		`instances.VI_1.address: unknown key: known here are addresses`,
+		`back-off.initial: unknown key: known here are initial-interval, multiplier, max-interval, max-elapsed-time`,
+		`cloudscale.tokn: unknown key: known here are endpoint, token, token-file, server-uuid, hostname-to-server-uuid`,
+		`exoscale.api-key: unknown key: known here are endpoint, zone, key, secret, key-file, secret-file, instance-id, detach-managed`,
+		`managed-adresses: unknown key: known here are lock-file-template, lock-timeout, keepalived-config, managed-addresses, instances, refresh-interval, refresh-timeout, back-off, provider, cloudscale, exoscale, state-dir, keepalived-pid-file, listen-address, max-concurrent-requests`,
+	},
+	"uuids": {
+		`cloudscale.server-uuid: "47cec963fcd2482fbdb624461b2d47b1" is not a UUID: wanted is one such as 47cec963-fcd2-482f-bdb6-24461b2d47b1`,
+		`cloudscale.hostname-to-server-uuid.lb1: "47cec963-fcd2-482f-bdb6-24461b2d47bx" is not a UUID: wanted is one such as 47cec963-fcd2-482f-bdb6-24461b2d47b1`,
+		`cloudscale.hostname-to-server-uuid."lb2.example.com": empty: give a value, or take the key away`,
+		`cloudscale.hostname-to-server-uuid.lb3: a number for YAML, but text is wanted: put it in quotes`,
+		`exoscale.instance-id: "my-server" is not a UUID: wanted is one such as 47cec963-fcd2-482f-bdb6-24461b2d47b1`,
+	},
+	"word": {
+		`not a list of keys and values such as provider: cloudscale`,
+	},
+}
+
+func TestUnusableFilesSayWhy(t *testing.T) {
+	dir := absolute(t, "testdata")
+	for name, want := range unusable {
+		path := filepath.Join(dir, name+".bad.yml")
+		_, err := Load(path)
+		if err == nil {
+			t.Errorf("%s: got no error, want one", name)
+			continue
+		}
+		got := strings.Split(strings.ReplaceAll(err.Error(), path+": ", ""), "\n")
+		for i := range got {
+			got[i] = strings.ReplaceAll(got[i], dir, "DIR")
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+		}
+	}
+}
+
+func TestUnusableFilesKeepTheirSecret(t *testing.T) {
+	for name := range unusable {
+		_, err := Load(filepath.Join("testdata", name+".bad.yml"))
+		if err != nil && strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: got %q, want no secret in it", name, err)
+		}
+	}
+}
+
+func TestEveryUnusableFileIsExpected(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.bad.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, path := range paths {
+		got = append(got, strings.TrimSuffix(filepath.Base(path), ".bad.yml"))
+	}
+	slices.Sort(got)
+	if want := slices.Sorted(maps.Keys(unusable)); !slices.Equal(got, want) {
+		t.Errorf("got files %q, want %q", got, want)
+	}
+}

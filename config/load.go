@@ -1,0 +1,79 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// maxFileBytes bounds the configuration file and maxSecretBytes a secret file. Ten thousand addresses take 200 kB.
+const (
+	maxFileBytes   = 1 << 20
+	maxSecretBytes = 16 << 10
+)
+
+// Load reads the configuration file at path and the secret files that it names. The error is always [Problems]: all that
+// is wrong at once, but what stands behind broken YAML.
+func Load(path string) (*Config, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, Problems{{File: path, Text: fmt.Sprintf("finding its directory: %v", err)}}
+	}
+	data, err := readFile(absolute, maxFileBytes)
+	if err != nil {
+		return nil, Problems{{File: absolute, Text: err.Error()}}
+	}
+	return parse(absolute, data)
+}
+
+// parse makes a configuration of the data of the file at path, which is absolute.
+func parse(path string, data []byte) (*Config, error) {
+	root, err := decodeYAML(data)
+	if err != nil {
+		return nil, Problems{{File: path, Text: err.Error()}}
+	}
+	l := &loader{path: path}
+	c := defaults()
+	c.Path = path
+	l.top(c, root)
+	if len(l.problems) > 0 {
+		return nil, l.problems
+	}
+	return c, nil
+}
+
+// readFile reads a regular file of at most limit bytes. Anything else is refused before it is opened: the FIFO, given in
+// the place of the configuration, would hang for want of a writer, or take Keepalived's lines away from the listener.
+func readFile(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading: %w", bare(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("reading: not a regular file")
+	}
+	f, err := os.Open(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, fmt.Errorf("reading: %w", bare(err))
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading: %w", bare(err))
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("reading: larger than %d kB", limit>>10)
+	}
+	return data, nil
+}
+
+// bare strips the operation and path from err: a problem names the file already.
+func bare(err error) error {
+	if pathError := (*fs.PathError)(nil); errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestWhatIsNoFileIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		dir:                           "reading: not a regular file",
+		fifo:                          "reading: not a regular file", // and no waiting for its writer
+		"/dev/zero":                   "reading: not a regular file",
+		filepath.Join(dir, "missing"): "reading: no such file or directory",
+	} {
+		_, err := Load(path)
+		if got, want := fmt.Sprint(err), path+": "+want; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestAHugeFileIsNotRead(t *testing.T) {
+	path := write(t, "floaty.yml", strings.Repeat("# a comment\n", 100000))
+	_, err := Load(path)
+	if got, want := fmt.Sprint(err), path+": reading: larger than 1024 kB"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestAHugeTokenFileIsNotRead(t *testing.T) {
+	path := write(t, "token", strings.Repeat("a", 20000))
+	_, err := parse("/f", []byte("provider: cloudscale\ncloudscale: {token-file: "+path+"}\n"))
+	if got, want := fmt.Sprint(err), "/f: cloudscale.token-file: "+path+": reading: larger than 16 kB"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestAliasesOfALongTextTakeNoTime(t *testing.T) {
+	text := strings.Repeat("x", maxFileBytes/2)
+	for _, file := range []string{
+		"provider: &x " + text + "\nmanaged-addresses: [" + strings.Repeat("*x,", 20000) + "]\n",
+		"provider: &x " + text + "\ninstances: {" + strings.Repeat("*x : 1,", 20000) + "}\n",
+	} {
+		start := time.Now()
+		if _, err := parse("/f", []byte(file)); err == nil {
+			t.Error("got no error, want one")
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("got an answer after %v, want it within seconds", took)
+		}
+	}
+}
+
+func TestVeryManyProblemsAreAFewLines(t *testing.T) {
+	file := "provider: cloudscale\ncloudscale: {token: abc}\nmanaged-addresses: [" + strings.Repeat("x,", 1000) + "]\n"
+	_, err := parse("/f", []byte(file))
+	var problems Problems
+	if !errors.As(err, &problems) {
+		t.Fatalf("got %T, want Problems", err)
+	}
+	if got, want := len(problems), 1000; got != want {
+		t.Errorf("got %d problems, want %d", got, want)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if got, want := len(lines), 21; got != want {
+		t.Errorf("got %d lines, want %d", got, want)
+	}
+	if got, want := lines[20], "/f: and 980 more problems"; got != want {
+		t.Errorf("got last line %q, want %q", got, want)
+	}
+}
+
+func TestAProblemNamesFileAndKey(t *testing.T) {
+	_, err := parse("/etc/floaty.yml", []byte("provider: cloudscale\ncloudscale: {tokn: abc, token: abc}\n"))
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 1 {
+		t.Fatalf("got %v, want one problem", err)
+	}
+	got := problems[0]
+	got.Text = ""
+	if want := (Problem{File: "/etc/floaty.yml", Key: "cloudscale.tokn"}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestAMissingSecretFileIsWorthWatching(t *testing.T) {
+	_, err := Load("testdata/token-file-missing.bad.yml")
+	var problems Problems
+	if !errors.As(err, &problems) {
+		t.Fatalf("got %v, want Problems", err)
+	}
+	want := []string{absolute(t, "testdata/token-file-missing.bad.yml"), absolute(t, "testdata/missing")}
+	if got := problems.Files(); !slices.Equal(got, want) {
+		t.Errorf("got files %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,287 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The converters: each takes a value as YAML has it. Their errors say what is wrong with it and what would be right;
+// text and credential, which see secrets, never show it.
+
+// kind says what YAML takes value for.
+func kind(value any) string {
+	switch value.(type) {
+	case nil:
+		return "nothing"
+	case bool:
+		return "true or false (as are yes, no, on, off)"
+	case string:
+		return "text"
+	case []any:
+		return "a list"
+	case mapping:
+		return "a list of keys and values"
+	}
+	return "a number"
+}
+
+// maxText bounds a text, in bytes, as the kernel bounds a path. An alias can repeat a long one very often.
+const maxText = 4096
+
+// text is the converter of a text that is not empty.
+func text(value any) (string, error) {
+	s, ok := value.(string)
+	switch {
+	case len(s) > maxText:
+		return "", fmt.Errorf("longer than %d bytes", maxText)
+	case ok && s != "":
+		return s, nil
+	case ok:
+		return "", errors.New("empty: give a value, or take the key away")
+	}
+	switch value.(type) {
+	case nil:
+		return "", errors.New("no value: give one, or take it away")
+	case []any, mapping:
+		return "", fmt.Errorf("%s, but one value is wanted", kind(value))
+	}
+	return "", fmt.Errorf("%s for YAML, but text is wanted: put it in quotes", kind(value))
+}
+
+// credential is the converter of a secret. Blanks and line breaks around it are cut off, as editors add them.
+func credential(value any) (Secret, error) {
+	s, err := text(value)
+	if err != nil {
+		return Secret{}, err
+	}
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return Secret{}, errors.New("empty: give the credential")
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return Secret{}, errors.New("not a credential: it has a line break, a blank or a character in it that is not ASCII")
+	}
+	return NewSecret(s), nil
+}
+
+// The ends of every duration: below, the 10 % of jitter would vanish; above, sums of them could overflow.
+const (
+	minDuration = time.Millisecond
+	maxDuration = 8760 * time.Hour // a year
+)
+
+// interval is the converter of a duration that is not zero.
+func interval(value any) (time.Duration, error) {
+	d, err := duration(value)
+	if err == nil && (d < minDuration || d > maxDuration) {
+		return 0, fmt.Errorf("%v is out of range: wanted is 1ms to 8760h", d)
+	}
+	return d, err
+}
+
+// limit is the converter of a duration that may be zero, which means none.
+func limit(value any) (time.Duration, error) {
+	d, err := duration(value)
+	if err == nil && d != 0 && (d < minDuration || d > maxDuration) {
+		return 0, fmt.Errorf("%v is out of range: wanted is 0, or 1ms to 8760h", d)
+	}
+	return d, err
+}
+
+func duration(value any) (time.Duration, error) {
+	switch n := value.(type) {
+	case string:
+		d, err := time.ParseDuration(n)
+		if err != nil {
+			return 0, fmt.Errorf("%s is not a duration: wanted is one such as 500ms, 10s or 1m30s", show(n))
+		}
+		return d, nil
+	case int, float64:
+		if n == 0 {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("%v has no unit: wanted is a duration such as 500ms, 10s or 1m30s", n)
+	}
+	return 0, fmt.Errorf("%s, but a duration is wanted, such as 500ms, 10s or 1m30s", kind(value))
+}
+
+// multiplier is the converter of a factor that lets nothing shrink.
+func multiplier(value any) (float64, error) {
+	var f float64
+	switch n := value.(type) {
+	case int:
+		f = float64(n)
+	case float64:
+		f = n
+	case string:
+		return 0, fmt.Errorf("%s is not a number: wanted is one from 1 on, without quotes", show(n))
+	default:
+		return 0, fmt.Errorf("%s, but a number is wanted, from 1 on", kind(value))
+	}
+	if !(f >= 1) || math.IsInf(f, 0) { // the first is true of NaN
+		return 0, fmt.Errorf("%v is out of range: wanted is 1 or more", f)
+	}
+	return f, nil
+}
+
+// requests is the converter of max-concurrent-requests.
+func requests(value any) (int, error) {
+	switch n := value.(type) {
+	case int:
+		if n >= 1 && n <= 10000 {
+			return n, nil
+		}
+		return 0, fmt.Errorf("%d is out of range: wanted is 1 to 10000", n)
+	case string:
+		return 0, fmt.Errorf("%s is not a number: wanted is 1 to 10000, without quotes", show(n))
+	case float64, int64, uint64:
+		return 0, fmt.Errorf("%v is out of range: wanted is a whole number, 1 to 10000", n)
+	}
+	return 0, fmt.Errorf("%s, but a whole number is wanted, 1 to 10000", kind(value))
+}
+
+// truth is the converter of a bool.
+func truth(value any) (bool, error) {
+	b, ok := value.(bool)
+	if !ok {
+		return false, fmt.Errorf("%s, but true or false is wanted, without quotes", kind(value))
+	}
+	return b, nil
+}
+
+// lockTemplate is the converter of lock-file-template, but for the path that it is.
+func lockTemplate(value any) (string, error) {
+	s, err := text(value)
+	if err != nil {
+		return "", err
+	}
+	if strings.Count(s, "%") != 1 || !strings.Contains(s, "%s") {
+		return "", fmt.Errorf("%s needs exactly one %%s, and no other %%: the instance name goes there", show(s))
+	}
+	return s, nil
+}
+
+// address is the converter of an address that can float. A prefix length is allowed and counts for nothing.
+func address(value any) (netip.Addr, error) {
+	if _, isMapping := value.(mapping); isMapping { // - 2001:db8:: is the key "2001:db8:" without a value
+		return netip.Addr{}, errors.New("keys and values for YAML, but an address is wanted: " +
+			"one that ends in a colon must be in quotes")
+	}
+	s, err := text(value)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	addr, err := netip.ParseAddr(s)
+	if strings.Contains(s, "/") {
+		var prefix netip.Prefix
+		prefix, err = netip.ParsePrefix(s)
+		addr = prefix.Addr()
+	}
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("%s is not an address: wanted is one such as 192.0.2.7, 192.0.2.7/24 or 2001:db8::7", show(s))
+	}
+	if reason := unfit(addr.Unmap()); reason != "" {
+		return netip.Addr{}, fmt.Errorf("%s %s: wanted is one that the cloud can aim at a server", show(s), reason)
+	}
+	return addr.Unmap(), nil
+}
+
+// unfit says why no cloud routes addr to a server; empty: it may.
+func unfit(addr netip.Addr) string {
+	switch {
+	case addr.Zone() != "":
+		return "has a zone, so it holds on one link only"
+	case addr.IsUnspecified():
+		return "is the unspecified address"
+	case addr.IsLoopback():
+		return "is a loopback address"
+	case addr.IsMulticast():
+		return "is a multicast address"
+	case addr.IsLinkLocalUnicast():
+		return "is a link-local address"
+	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return "is the broadcast address"
+	}
+	return ""
+}
+
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// uuid is the converter of a server's ID, which becomes lower case, as the clouds write it.
+func uuid(value any) (string, error) {
+	s, err := text(value)
+	if err != nil {
+		return "", err
+	}
+	if lower := strings.ToLower(s); uuidForm.MatchString(lower) {
+		return lower, nil
+	}
+	return "", fmt.Errorf("%s is not a UUID: wanted is one such as 47cec963-fcd2-482f-bdb6-24461b2d47b1", show(s))
+}
+
+var zoneForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// zone is the converter of an Exoscale zone, which becomes a part of a host name.
+func zone(value any) (string, error) {
+	s, err := text(value)
+	if err == nil && !zoneForm.MatchString(s) {
+		err = fmt.Errorf("%s is not a zone: wanted is one such as ch-gva-2", show(s))
+	}
+	return s, err
+}
+
+// endpoint is the converter of the URL of an API.
+func endpoint(value any) (string, error) {
+	s, err := text(value)
+	if err != nil {
+		return "", err
+	}
+	if strings.Contains(s, "@") { // never shown: a password may stand before it
+		return "", errors.New("has an @, but no credential belongs into a URL: wanted is one such as https://api.example.com")
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()) ||
+		u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") {
+		return "", fmt.Errorf("%s is not the URL of an API: wanted is http or https, a host and at most a port and a path, "+
+			"such as https://api.example.com", show(s))
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+// listen is the converter of listen-address.
+func listen(value any) (string, error) {
+	if n, isNumber := value.(int); isNumber {
+		return "", fmt.Errorf(`%d has no host: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`, n)
+	}
+	s, err := text(value)
+	if err != nil {
+		return "", err
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || port == "" || !isPort(port) || host != "" && !isHost(host) {
+		return "", fmt.Errorf(`%s is no address to listen at: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`, show(s))
+	}
+	return s, nil
+}
+
+// isHost reports whether host is an address, or could be a name.
+func isHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host != "" && !strings.ContainsFunc(host, func(r rune) bool { return !isWord(r) && r != '.' })
+}
+
+// isPort reports whether port is empty or a number from 1 to 65535.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}

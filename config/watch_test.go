@@ -1,0 +1,385 @@
+package config
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+)
+
+// within is the promise of a report; the tests wait longer only to tell late from never.
+const within = time.Second
+
+// A watching is a Watcher that runs, its first report behind it.
+type watching struct {
+	*Watcher
+	t       *testing.T
+	reports atomic.Int64
+	seen    int64
+}
+
+func watch(t *testing.T, paths ...string) *watching {
+	t.Helper()
+	watcher, err := NewWatcher(logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watching{Watcher: watcher, t: t}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- watcher.Run(ctx, func() { w.reports.Add(1) }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("got error %v from Run, want none", err)
+		}
+	})
+	w.Watch(paths)
+	w.want("watching a new path")
+	return w
+}
+
+// want waits for one more report, and fails if it is late.
+func (w *watching) want(after string) {
+	w.t.Helper()
+	start := time.Now()
+	for w.reports.Load() == w.seen {
+		if time.Since(start) > 5*within {
+			w.t.Fatalf("got no report after %s, want one within %v", after, within)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if took := time.Since(start); took > within {
+		w.t.Errorf("got a report %v after %s, want it within %v", took, after, within)
+	}
+	w.seen = w.reports.Load()
+}
+
+func TestAnEditInPlaceIsReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	w := watch(t, path)
+	put(t, path, "b")
+	w.want("an edit in place")
+}
+
+func TestANewModeIsReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "token", "a")
+	w := watch(t, path)
+	must(t, os.Chmod(path, 0o640)) //nolint:gosec // as an operator would, for an unprivileged daemon
+	w.want("a new mode")
+}
+
+func TestARenameOverIsReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	w := watch(t, path)
+	for range 2 { // the second time of a file that came by the first
+		put(t, path+".new", "b")
+		must(t, os.Rename(path+".new", path))
+		w.want("a rename over")
+	}
+	put(t, path, "c")
+	w.want("an edit of what was renamed over")
+}
+
+func TestAFileThatGoesAndComesIsReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	w := watch(t, path)
+	for range 2 {
+		must(t, os.Remove(path))
+		w.want("a removal")
+		put(t, path, "b")
+		w.want("a file made anew")
+	}
+}
+
+func TestAKubernetesMountIsReported(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	mount := func(version, content string) {
+		must(t, os.Mkdir(filepath.Join(dir, version), 0o700))
+		put(t, filepath.Join(dir, version, "floaty.yml"), content)
+		must(t, os.Symlink(version, filepath.Join(dir, "..data_tmp")))
+		must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+	}
+	mount("..2024_1", "a")
+	path := filepath.Join(dir, "floaty.yml")
+	must(t, os.Symlink("..data/floaty.yml", path))
+	w := watch(t, path)
+	mount("..2024_2", "b")
+	w.want("a swap of ..data")
+	must(t, os.RemoveAll(filepath.Join(dir, "..2024_1")))
+	mount("..2024_3", "c")
+	w.want("a second swap of ..data")
+	put(t, filepath.Join(dir, "..2024_3", "floaty.yml"), "d")
+	w.want("an edit behind the links")
+}
+
+func TestASymlinkedFileIsReportedAtItsTarget(t *testing.T) {
+	t.Parallel()
+	target := write(t, "target.yml", "a")
+	path := filepath.Join(t.TempDir(), "floaty.yml")
+	must(t, os.Symlink(target, path))
+	w := watch(t, path)
+	put(t, target, "b")
+	w.want("an edit of the target")
+	put(t, target+".new", "c")
+	must(t, os.Rename(target+".new", target))
+	w.want("a rename over the target")
+}
+
+func TestASymlinkedDirectoryIsReported(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, release := range []string{"v1", "v2"} {
+		must(t, os.MkdirAll(filepath.Join(dir, release, "etc"), 0o700))
+		put(t, filepath.Join(dir, release, "etc", "floaty.yml"), release)
+	}
+	link := filepath.Join(dir, "current")
+	must(t, os.Symlink("v1/etc", link))
+	w := watch(t, link+"/../etc/floaty.yml") // the parent of the target, not of the link
+	must(t, os.Symlink(filepath.Join(dir, "v2/etc"), link+".new"))
+	must(t, os.Rename(link+".new", link))
+	w.want("a swap of the directory")
+	put(t, filepath.Join(dir, "v2", "etc", "floaty.yml"), "b")
+	w.want("an edit in the new directory")
+}
+
+func TestADirectoryThatGoesAndComesIsReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	dir := filepath.Dir(path)
+	w := watch(t, path)
+	for range 2 {
+		must(t, os.RemoveAll(dir))
+		w.want("the removal of the directory")
+		must(t, os.Mkdir(dir, 0o700))
+		put(t, path, "b")
+		w.want("the directory made anew")
+		put(t, path, "c")
+		w.want("an edit in it")
+	}
+}
+
+func TestADirectoryThatIsReplacedIsReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	dir := filepath.Dir(path)
+	w := watch(t, path)
+	must(t, os.Rename(dir, dir+".old"))
+	must(t, os.Mkdir(dir, 0o700))
+	put(t, path, "b")
+	w.want("the directory renamed away and made anew")
+	put(t, path, "c")
+	w.want("an edit in it")
+	must(t, os.RemoveAll(dir))
+	must(t, os.Rename(dir+".old", dir))
+	w.want("the old directory renamed back")
+	put(t, path, "d")
+	w.want("an edit in the old directory")
+}
+
+func TestADirectoryThatIsNotThereYetIsReported(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a", "b", "c", "floaty.yml")
+	w := watch(t, path)
+	must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	put(t, path, "a")
+	w.want("a file in directories that were missing")
+	put(t, path, "b")
+	w.want("an edit of it")
+}
+
+func TestEntriesOfAWatchedDirectoryAreReported(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w := watch(t, dir)
+	path := filepath.Join(dir, "a.conf")
+	put(t, path, "a")
+	w.want("a new entry")
+	put(t, path, "b")
+	w.want("an edit of an entry")
+	must(t, os.Rename(path, filepath.Join(dir, "b.conf")))
+	w.want("a rename of an entry")
+	must(t, os.Remove(filepath.Join(dir, "b.conf")))
+	w.want("the removal of an entry")
+}
+
+func TestAFileWrittenWithoutPauseIsReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	w := watch(t, path)
+	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(10 * time.Millisecond):
+				_ = os.WriteFile(path, []byte("b"), 0o600)
+			}
+		}
+	}()
+	w.want("writing without a pause")
+	close(stop)
+	<-stopped
+}
+
+func TestThreeEditsAreOneReport(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	w := watch(t, path)
+	put(t, path, "b")
+	put(t, path, "c")
+	put(t, path, "d")
+	w.want("three edits")
+	w.quietFor(filepath.Join(t.TempDir(), "other"))
+}
+
+func TestAnUnrelatedFileIsNotReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	w := watch(t, path)
+	dir := filepath.Dir(path)
+	put(t, filepath.Join(dir, "floaty.yml.swp"), "a")
+	must(t, os.Mkdir(filepath.Join(dir, "sub"), 0o700))
+	w.quietFor(filepath.Join(dir, "other"))
+}
+
+// quietFor wants no report until another watcher has had two of other, which take at least as long as the one that
+// should not be.
+func (w *watching) quietFor(other string) {
+	w.t.Helper()
+	second := watch(w.t, other)
+	for range 2 {
+		put(w.t, other, "a")
+		second.want("an edit of the other file")
+	}
+	if got := w.reports.Load(); got != w.seen {
+		w.t.Errorf("got %d reports too many, want none", got-w.seen)
+	}
+}
+
+func TestPathsAreReplacedWhileItRuns(t *testing.T) {
+	t.Parallel()
+	first, next := write(t, "first.yml", "a"), write(t, "next.yml", "a")
+	w := watch(t, first)
+	w.Watch([]string{first, next})
+	w.want("watching one more path")
+	put(t, next, "b")
+	w.want("an edit of the new path")
+	w.Watch([]string{next})
+	put(t, first, "c") // may still be seen, before the paths are replaced
+	put(t, next, "c")
+	w.want("an edit of the path that stays")
+	w.quietFor(first)
+}
+
+func TestPathsMayBeReplacedByTheReport(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	watcher, err := NewWatcher(logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	watcher.Watch([]string{path})
+	var reports int
+	err = watcher.Run(ctx, func() {
+		reports++
+		watcher.Watch([]string{path, path + ".included"}) // new the first time only
+		if reports == 2 {
+			cancel()
+		}
+	})
+	if err != nil || reports != 2 {
+		t.Errorf("got %d reports and error %v, want 2 and none", reports, err)
+	}
+}
+
+// The kernel's queue holds 16384 events; what happens while it is full is lost, but for that fact.
+func TestAChangeBehindAFullQueueIsReported(t *testing.T) {
+	t.Parallel()
+	path := write(t, "floaty.yml", "a")
+	busy := []string{path + ".1", path + ".2"} // in turn, as the kernel merges two equal events
+	put(t, busy[0], "a")
+	put(t, busy[1], "a")
+	watcher, err := NewWatcher(logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	watcher.Watch([]string{path})
+	var reports int
+	err = watcher.Run(ctx, func() {
+		if reports++; reports == 2 {
+			cancel()
+			return
+		}
+		for i := range 30000 {
+			must(t, os.Chmod(busy[i%2], 0o600))
+		}
+		put(t, path, "b")
+	})
+	if err != nil || reports != 2 {
+		t.Errorf("got %d reports and error %v, want 2 and none", reports, err)
+	}
+}
+
+func TestNothingRunsOnAfterItsContext(t *testing.T) {
+	before := runtime.NumGoroutine()
+	watcher, err := NewWatcher(logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	watcher.Watch([]string{t.TempDir()})
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := watcher.Run(ctx, cancel); err != nil {
+		t.Errorf("got error %v, want none", err)
+	}
+	if got := runtime.NumGoroutine(); got > before {
+		t.Errorf("got %d goroutines, want the %d from before", got, before)
+	}
+	if got := watcher.notify.WatchList(); len(got) > 0 {
+		t.Errorf("got %q still watched, want nothing", got)
+	}
+}
+
+// What cannot be watched is said once, and the rest is watched.
+func TestWhatCannotBeWatchedIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
+	watcher, err := NewWatcher(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, watcher.notify.Close()) // then every directory is refused
+	loop := watchLoop{Watcher: watcher, failed: map[string]bool{}}
+	watcher.Watch([]string{"/floaty-missing.yml"})
+	loop.arm()
+	loop.arm()
+	if got, want := len(lines), 1; got != want {
+		t.Errorf("got %d lines %q, want %d", got, lines, want)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

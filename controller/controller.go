@@ -1,0 +1,249 @@
+// Package controller makes the cloud agree with the desired set.
+//
+// A queue holds the addresses to look at; reconcile looks at one of them:
+//
+//   - not ours: only what is known is kept fresh;
+//   - ours, and the last valid reading, however old, shows it elsewhere: it is assigned at once;
+//   - ours, and a reading begun after the last doubt shows it here: nothing is written;
+//   - ours, and no such reading: read first; if nothing can be read, it is assigned.
+//
+// The promises:
+//
+//   - An event only names addresses; reconcile acts on what is true when it runs.
+//   - Whether an address is ours is looked up again right before each write. When it stops being ours, a call under way is
+//     cancelled before the address is queued again.
+//   - An acknowledged write is only a request: it is looked at again after 1 s, 3 s and 10 s, then at each refresh.
+//   - Addresses do not wait for each other, up to the bound on requests side by side.
+//   - One address is never written more than 4 times in a row, then once a second, whatever Keepalived says.
+//   - A contested address (see contest) costs one write an interval.
+//
+// It knows no cloud, reads no file and keeps nothing on disk.
+package controller
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/util/workqueue"
+
+	"floaty/desired"
+	"floaty/observed"
+	"floaty/providers"
+)
+
+// Options says what a controller works on. All fields are needed.
+type Options struct {
+	Desired    *desired.State
+	Observed   *observed.Observed // must run as long as the controller does
+	Provider   providers.Provider
+	Interval   time.Duration // between refreshes
+	Timeout    time.Duration // of one attempt at an address
+	BackOff    observed.BackOff
+	Concurrent int // writes side by side
+	Log        logr.Logger
+}
+
+// A Controller reconciles addresses. Create it with [New].
+type Controller struct {
+	opts  Options
+	queue workqueue.TypedDelayingInterface[netip.Addr]
+	slots chan struct{} // one for each write side by side
+	hurry chan struct{} // the next refresh may be due earlier than thought
+
+	mu       sync.Mutex // guards the maps, and the fields of an attempt
+	memories map[netip.Addr]*memory
+	signals  map[netip.Addr]signal
+	attempts map[netip.Addr]*attempt
+}
+
+// A signal is what has happened to an address since it was last looked at.
+type signal struct {
+	lost    bool // it stopped being ours, for a moment at least
+	gained  bool // it became ours
+	claimed bool // MASTER was said
+	rival   bool // a rival was heard
+}
+
+// An attempt is a look at an address that is under way.
+type attempt struct {
+	cancel  context.CancelCauseFunc
+	writing bool
+}
+
+var (
+	errLost       = errors.New("the address is no longer ours")
+	errSuperseded = errors.New("MASTER was said meanwhile")
+	errTimeout    = errors.New("no answer in time")
+)
+
+// New returns a controller that does nothing until [Controller.Run].
+func New(opts Options) *Controller {
+	return &Controller{
+		opts:     opts,
+		queue:    workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[netip.Addr]{}),
+		slots:    make(chan struct{}, opts.Concurrent),
+		hurry:    make(chan struct{}, 1),
+		memories: map[netip.Addr]*memory{},
+		signals:  map[netip.Addr]signal{},
+		attempts: map[netip.Addr]*attempt{},
+	}
+}
+
+// Run works until ctx ends, which also cancels the calls under way. It returns when all of them have returned. It can be
+// called once.
+func (c *Controller) Run(ctx context.Context) {
+	var work sync.WaitGroup
+	defer work.Wait()
+	work.Go(func() { c.refresh(ctx) })
+	stop := context.AfterFunc(ctx, c.queue.ShutDown)
+	defer stop()
+	for {
+		addr, shutdown := c.queue.Get()
+		if shutdown {
+			return
+		}
+		work.Go(func() { c.work(ctx, addr) })
+	}
+}
+
+// Apply makes the controller look at what changed, in the desired set that Options names. Calls for addresses that are
+// no longer ours are cancelled when it returns.
+func (c *Controller) Apply(change desired.Change) {
+	for _, addr := range change.Lost { // readings from our own time as master say nothing of the next one
+		c.opts.Observed.Void(addr)
+	}
+	for _, addr := range change.Rivals {
+		c.opts.Observed.Void(addr)
+	}
+	c.mu.Lock()
+	for _, addr := range change.Lost {
+		s := c.signals[addr]
+		s.lost = true
+		c.signals[addr] = s
+		if a := c.attempts[addr]; a != nil {
+			a.cancel(errLost)
+		}
+	}
+	for _, addr := range change.Gained {
+		s := c.signals[addr]
+		s.gained = true
+		c.signals[addr] = s
+	}
+	for _, addr := range change.Claimed {
+		s := c.signals[addr]
+		s.claimed = true
+		c.signals[addr] = s
+		if a := c.attempts[addr]; a != nil && !a.writing { // waiting for a read must not delay a takeover
+			a.cancel(errSuperseded)
+		}
+	}
+	for _, addr := range change.Rivals {
+		s := c.signals[addr]
+		s.rival = true
+		c.signals[addr] = s
+	}
+	c.mu.Unlock()
+	for _, list := range [][]netip.Addr{change.Claimed, change.Lost, change.Gained, change.Rivals, change.Added, change.Removed} {
+		for _, addr := range list {
+			c.queue.Add(addr)
+		}
+	}
+}
+
+// Resume makes waits end that the cloud had asked for: calls may be made again.
+func (c *Controller) Resume() {
+	c.opts.Observed.Resume()
+	c.mu.Lock()
+	for _, m := range c.memories {
+		m.resumed = true
+	}
+	c.mu.Unlock()
+	for _, addr := range c.opts.Desired.Addresses() {
+		c.queue.Add(addr)
+	}
+	select {
+	case c.hurry <- struct{}{}:
+	default: // it is about to look
+	}
+}
+
+// refresh reads all addresses at one common instant an interval and then has each of them looked at.
+func (c *Controller) refresh(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.hurry:
+		case <-timer.C:
+		}
+		if wait := time.Until(c.opts.Observed.Due()); wait > 0 {
+			timer.Reset(wait)
+			continue
+		}
+		if err := c.opts.Observed.Refresh(ctx); err != nil {
+			return
+		}
+		for _, addr := range c.opts.Desired.Addresses() {
+			c.queue.Add(addr)
+		}
+		timer.Reset(time.Until(c.opts.Observed.Due()))
+	}
+}
+
+// work makes one attempt at addr and has it looked at again when reconcile says so.
+func (c *Controller) work(ctx context.Context, addr netip.Addr) {
+	defer c.queue.Done(addr)
+	if ctx.Err() != nil { // a queue that is shut down still hands out what it holds
+		return
+	}
+	ctx, stop := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	m, s := c.begin(addr, cancel)
+	m.hear(s, time.Now())
+	again := c.reconcile(ctx, addr, m)
+	c.end(addr)
+	if again > 0 {
+		c.queue.AddAfter(addr, again)
+	}
+}
+
+// begin registers an attempt, so that it can be cancelled, and hands out the memory of addr, which is the attempt's own
+// until end: the queue never hands out an address twice at once.
+func (c *Controller) begin(addr netip.Addr, cancel context.CancelCauseFunc) (*memory, signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempts[addr] = &attempt{cancel: cancel}
+	s := c.signals[addr]
+	delete(c.signals, addr)
+	m := c.memories[addr]
+	if m == nil {
+		m = newMemory()
+		c.memories[addr] = m
+	}
+	return m, s
+}
+
+func (c *Controller) end(addr netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.attempts, addr)
+	if _, managed := c.opts.Desired.Want(addr); !managed {
+		delete(c.memories, addr)
+		c.opts.Observed.Forget(addr)
+	}
+}
+
+// writing marks the attempt at addr as one that has begun to write.
+func (c *Controller) writing(addr netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attempts[addr].writing = true
+}

@@ -1,0 +1,194 @@
+package controller
+
+import (
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/desired/keepalived"
+)
+
+func TestHoldingCostsOneReadAnIntervalAndNoLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var addrs []netip.Addr
+		for i := range 100 {
+			addrs = append(addrs, netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}))
+		}
+		c := newCloud(addrs...)
+		h := newHost(t, c, here, c, addrs...)
+		defer h.stop()
+		time.Sleep(time.Second)
+		h.says(keepalived.Master)
+		time.Sleep(2 * interval)
+		c.count()
+		lines := len(h.lines(""))
+		time.Sleep(time.Hour)
+		reads, writes := c.count()
+		if reads < 54 || reads > 67 || writes != 0 {
+			t.Errorf("%d reads and %d writes in 60 intervals, want about 60 and 0", reads, writes)
+		}
+		if got := h.lines("")[lines:]; len(got) != 0 {
+			t.Errorf("a quiet hour said %q", got)
+		}
+	})
+}
+
+func TestAfterATakeoverAllAddressesShareTheLooks(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(20 * time.Second)
+		if reads, writes := c.count(); reads != 3 || writes != 2 {
+			t.Errorf("%d reads and %d writes, want 3 (after 1, 3 and 10 s) and 2", reads, writes)
+		}
+	})
+}
+
+func TestAnOutsideChangeIsCorrectedWithinAnInterval(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(30 * time.Second)
+		c.move(one, there)
+		time.Sleep(interval * 12 / 10)
+		h.holds(one)
+	})
+}
+
+func TestARivalsWriteAfterATakeoverIsCorrectedWithinSeconds(t *testing.T) {
+	for _, after := range []time.Duration{200 * time.Millisecond, 2 * time.Second, 9 * time.Second} {
+		t.Run(after.String(), func(t *testing.T) {
+			story(t, func(_ *testing.T, c *cloud, h *host) {
+				h.says(keepalived.Master)
+				time.Sleep(after)
+				c.move(one, there)
+				time.Sleep(7*time.Second + 2*trip)
+				h.holds(one)
+			})
+		})
+	}
+}
+
+func TestAnAddressAimedAtNothingIsAssigned(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		c.move(one, "")
+		h.says(keepalived.Master)
+		time.Sleep(trip)
+		h.holds(one)
+	})
+}
+
+func TestARivalHeardIsLookedForAtOnceWithAFreshRead(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(30 * time.Second)
+		c.count()
+		h.hearsRival()
+		time.Sleep(time.Second)
+		if reads, writes := c.count(); reads != 1 || writes != 0 {
+			t.Errorf("%d reads and %d writes where all is in place, want 1 and 0", reads, writes)
+		}
+		c.move(one, there)
+		h.hearsRival()
+		time.Sleep(2 * trip)
+		h.holds(one)
+	})
+}
+
+// thief moves an address back as soon as it is ours.
+func (c *cloud) thief(t *testing.T, addr netip.Addr) (stop func()) {
+	t.Helper()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				c.move(addr, there)
+			}
+		}
+	}()
+	return func() { ticker.Stop(); close(done) }
+}
+
+func TestAContestedAddressCostsOneWriteAnIntervalAndNamesItsRival(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		stop := c.thief(t, one)
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		h.wrote("4..7") // of two the takeover; of one the takeover and the answers until it is contested
+		time.Sleep(20 * interval)
+		reads, writes := c.count()
+		if writes < 17 || writes > 23 || reads > 24 {
+			t.Errorf("%d writes and %d reads in 20 intervals, want about 20 of each", writes, reads)
+		}
+		lines := h.lines("contested")
+		if len(lines) != 1 || len(h.lines(there)) == 0 {
+			t.Errorf("got %q, want one line that names %s", lines, there)
+		}
+		stop()
+		time.Sleep(4 * interval)
+		h.holds(one)
+		if lines := h.lines("no longer contested"); len(lines) != 1 {
+			t.Errorf("got %q, want one line at the end", lines)
+		}
+	})
+}
+
+func TestARivalHeardAllowsAWriteInAContestOneASecond(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		stop := c.thief(t, one)
+		defer stop()
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		c.count()
+		for range 100 {
+			h.hearsRival()
+			time.Sleep(100 * time.Millisecond)
+		}
+		h.wrote("5..11")
+	})
+}
+
+func TestMasterSaidAgainStartsTheCountAnew(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		stop := c.thief(t, one)
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		stop()
+		h.says(keepalived.Master)
+		time.Sleep(2 * trip)
+		h.holds(one)
+		c.move(one, there)
+		time.Sleep(2 * time.Second) // not contested: the look after the write answers
+		h.holds(one)
+	})
+}
+
+func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(one)
+		a := newHost(t, c, here, c, one)
+		defer a.stop()
+		b := newHost(t, c, there, c, one)
+		defer b.stop()
+		time.Sleep(time.Second)
+		a.says(keepalived.Master)
+		time.Sleep(interval)
+		c.count()
+		b.says(keepalived.Master)
+		time.Sleep(interval)
+		a.wrote("2..12")
+		time.Sleep(10 * interval)
+		a.wrote("5..30")
+		b.says(keepalived.Backup)
+		a.hearsRival()
+		time.Sleep(2 * time.Second)
+		a.holds(one)
+		c.count()
+		time.Sleep(10 * interval)
+		a.holds(one)
+		a.wrote("0")
+	})
+}

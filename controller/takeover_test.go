@@ -1,0 +1,217 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/desired"
+	"floaty/desired/keepalived"
+	"floaty/providers"
+)
+
+func TestATakeoverIsOneTrip(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		said := time.Now()
+		h.says(keepalived.Master)
+		time.Sleep(trip / 2)
+		synctest.Wait()
+		h.holds(one)
+		h.holds(two)
+		for _, w := range c.written() {
+			if !w.at.Equal(said) {
+				t.Errorf("%v was written %v after MASTER, want at once", w.addr, w.at.Sub(said))
+			}
+		}
+		if reads, writes := c.count(); reads != 0 || writes != 2 {
+			t.Errorf("%d reads and %d writes, want 0 and 2", reads, writes)
+		}
+	})
+}
+
+func TestATakeoverBeforeTheFirstReadingDoesNotWaitForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(one)
+		c.set(hang, nil)
+		h := newHost(t, c, here, c, one)
+		defer h.stop()
+		time.Sleep(time.Second)
+		h.says(keepalived.Master)
+		time.Sleep(trip / 2)
+		synctest.Wait()
+		h.holds(one)
+	})
+}
+
+func TestMasterSaidWhileAReadHangsIsNotDelayedByIt(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		c.set(hang, nil)
+		h.hearsRival() // voids the reading and asks for a new one, which hangs
+		time.Sleep(time.Second)
+		h.says(keepalived.Master)
+		time.Sleep(trip / 2)
+		synctest.Wait()
+		h.holds(one)
+	})
+}
+
+func TestDemotionCancelsTheWrite(t *testing.T) {
+	for _, state := range []keepalived.State{keepalived.Backup, keepalived.Fault, keepalived.Stop, keepalived.Deleted} {
+		t.Run(state.String(), func(t *testing.T) {
+			story(t, func(t *testing.T, c *cloud, h *host) {
+				h.says(keepalived.Master)
+				time.Sleep(trip / 4) // the writes are under way
+				h.says(state)
+				time.Sleep(10 * interval)
+				for _, addr := range []netip.Addr{one, two} {
+					if got := c.holder(addr); got != there {
+						t.Errorf("%v is at %q, want it where the new master has it: %q", addr, got, there)
+					}
+				}
+				h.wrote("2")
+				if lines := h.lines("failed"); len(lines) != 0 {
+					t.Errorf("a demotion is no failure, got %q", lines)
+				}
+			})
+		})
+	}
+}
+
+func TestASuspendedInstanceWritesNothingAndLooksWhenItGoesOn(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		c.count()
+		vi := h.states["VI"]
+		vi.Suspended = true
+		h.tell(vi)
+		c.move(one, there)
+		time.Sleep(2 * interval)
+		h.wrote("0")
+		vi.Suspended = false
+		h.tell(vi)
+		time.Sleep(time.Second)
+		h.holds(one)
+		h.wrote("1")
+	})
+}
+
+func TestAReloadOfKeepalivedWritesNothingWhereAllIsInPlace(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		c.count()
+		vi := h.states["VI"]
+		vi.Suspended = true
+		h.tell(vi)
+		time.Sleep(300 * time.Millisecond)
+		vi.Suspended = false
+		h.tell(vi)
+		time.Sleep(time.Hour)
+		h.wrote("0")
+	})
+}
+
+func TestStandbyReadsAndNeverWrites(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Backup)
+		time.Sleep(time.Hour)
+		reads, writes := c.count()
+		if reads < 54 || reads > 67 || writes != 0 {
+			t.Errorf("%d reads and %d writes in 60 intervals, want about 60 and 0", reads, writes)
+		}
+	})
+}
+
+func TestAFlappingInstanceWritesAHandful(t *testing.T) {
+	story(t, func(_ *testing.T, _ *cloud, h *host) {
+		for range 5000 {
+			h.says(keepalived.Master)
+			synctest.Wait()
+			h.says(keepalived.Backup)
+			synctest.Wait()
+		}
+		h.says(keepalived.Master)
+		time.Sleep(5 * time.Second)
+		h.holds(one)
+		h.holds(two)
+		h.wrote("4..16")
+	})
+}
+
+func TestAfterAFlapTheSecondTakeoverIsOneTripToo(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(20 * time.Second)
+		h.says(keepalived.Backup)
+		c.move(one, there) // the new master's write; no reading of ours has seen it
+		time.Sleep(time.Second)
+		h.says(keepalived.Master)
+		time.Sleep(trip / 2)
+		synctest.Wait()
+		h.holds(one)
+	})
+}
+
+func TestShutdownCancelsTheCallsUnderWay(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		c.set(nil, func(ctx context.Context, _ netip.Addr, _ string) error { return hang(ctx) })
+		h.says(keepalived.Master)
+		time.Sleep(time.Second)
+		before := time.Now()
+		h.stop()
+		if took := time.Since(before); took != 0 {
+			t.Errorf("Run returned after %v, want at once", took)
+		}
+		if lines := h.lines("failed"); len(lines) != 0 {
+			t.Errorf("the end is no failure, got %q", lines)
+		}
+	})
+}
+
+func TestAddressesCanBeAddedAndRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(one, two)
+		h := newHost(t, c, here, c, one)
+		defer h.stop()
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		h.ctl.Apply(h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": {two}}}))
+		time.Sleep(time.Second)
+		h.holds(two)
+		c.move(one, there)
+		time.Sleep(10 * interval)
+		if got := c.holder(one); got != there {
+			t.Errorf("%v is managed no more, but it was moved to %q", one, got)
+		}
+	})
+}
+
+func TestADryRunSaysWhatItWouldDoOnceAndCountsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(one, two)
+		h := newHost(t, c, here, dry{c}, one, two)
+		defer h.stop()
+		time.Sleep(time.Second)
+		c.move(two, here)
+		h.says(keepalived.Master)
+		time.Sleep(time.Hour)
+		h.wrote("0")
+		lines := h.lines("would be assigned")
+		if len(lines) != 1 || len(h.lines(one.String())) != 1 {
+			t.Errorf("got %q, want one line, about %v", lines, one)
+		}
+		if lines := h.lines("contested"); len(lines) != 0 {
+			t.Errorf("got %q, want nothing counted", lines)
+		}
+	})
+}
+
+type dry struct{ providers.Provider }
+
+func (dry) Assign(context.Context, netip.Addr, string, []string) error {
+	return errors.Join(providers.ErrNotWritten)
+}

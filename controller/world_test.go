@@ -1,0 +1,275 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+
+	"floaty/desired"
+	"floaty/desired/keepalived"
+	"floaty/observed"
+	"floaty/providers"
+)
+
+const (
+	interval = time.Minute
+	trip     = 100 * time.Millisecond
+	here     = "server-here"
+	there    = "server-there"
+)
+
+var (
+	one = netip.MustParseAddr("198.51.100.1")
+	two = netip.MustParseAddr("198.51.100.2")
+)
+
+// A cloud is a provider in memory. A read takes one trip and shows the state at its middle; a write lands at its middle.
+type cloud struct {
+	mu      sync.Mutex // guards all below
+	holders map[netip.Addr]string
+	reads   []time.Time // when each was sent
+	writes  []write
+	read    func(ctx context.Context) error                                 // before each read, if set
+	assign  func(ctx context.Context, addr netip.Addr, server string) error // before each write, if set
+	began   time.Time
+}
+
+type write struct {
+	at     time.Time
+	addr   netip.Addr
+	server string
+	landed bool
+}
+
+func newCloud(addrs ...netip.Addr) *cloud {
+	c := &cloud{holders: map[netip.Addr]string{}, began: time.Now()}
+	for _, addr := range addrs {
+		c.holders[addr] = there
+	}
+	return c
+}
+
+func (c *cloud) Server(context.Context) (string, error) { return here, nil }
+
+func (c *cloud) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	c.mu.Lock()
+	c.reads = append(c.reads, time.Now())
+	before := c.read
+	c.mu.Unlock()
+	if before != nil {
+		if err := before(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := pass(ctx, trip/2); err != nil {
+		return nil, err
+	}
+	answer := map[netip.Addr]providers.Holding{}
+	c.mu.Lock()
+	for _, addr := range addrs {
+		switch server, ok := c.holders[addr]; {
+		case !ok:
+			answer[addr] = providers.Holding{Err: providers.ErrNotFound}
+		case server == "":
+			answer[addr] = providers.Holding{}
+		default:
+			answer[addr] = providers.Holding{Servers: []string{server}}
+		}
+	}
+	c.mu.Unlock()
+	return answer, pass(ctx, trip/2)
+}
+
+func (c *cloud) Assign(ctx context.Context, addr netip.Addr, server string, _ []string) error {
+	c.mu.Lock()
+	i := len(c.writes)
+	c.writes = append(c.writes, write{at: time.Now(), addr: addr, server: server})
+	before := c.assign
+	c.mu.Unlock()
+	if before != nil {
+		if err := before(ctx, addr, server); err != nil {
+			return err
+		}
+	}
+	if err := pass(ctx, trip/2); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.holders[addr] = server
+	c.writes[i].landed = true
+	c.mu.Unlock()
+	return pass(ctx, trip/2)
+}
+
+func pass(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func hang(ctx context.Context) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// move is somebody else's write.
+func (c *cloud) move(addr netip.Addr, server string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holders[addr] = server
+}
+
+func (c *cloud) set(read func(context.Context) error, assign func(context.Context, netip.Addr, string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read, c.assign = read, assign
+}
+
+func (c *cloud) holder(addr netip.Addr) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.holders[addr]
+}
+
+// count returns how many reads and writes were sent since the last count.
+func (c *cloud) count() (reads, writes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reads, writes = len(c.reads), len(c.writes)
+	c.reads, c.writes = nil, nil
+	return reads, writes
+}
+
+func (c *cloud) written() []write {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.writes)
+}
+
+// A host runs a controller on one server.
+type host struct {
+	t       *testing.T
+	cloud   *cloud
+	desired *desired.State
+	ctl     *Controller
+	states  map[string]keepalived.Instance
+	stop    context.CancelFunc
+	done    chan struct{}
+
+	mu  sync.Mutex // guards log
+	log []string
+}
+
+// newHost starts a host on which the instance VI wants addrs.
+func newHost(t *testing.T, cloud *cloud, server string, provider providers.Provider, addrs ...netip.Addr) *host {
+	t.Helper()
+	h := &host{t: t, cloud: cloud, desired: &desired.State{}, states: map[string]keepalived.Instance{}, done: make(chan struct{})}
+	log := funcr.New(func(_, args string) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.log = append(h.log, args)
+	}, funcr.Options{})
+	backOff := observed.BackOff{Initial: time.Second, Multiplier: 1.1, Max: 10 * time.Second}
+	see := observed.New(observed.Options{
+		Provider: provider, Addresses: h.desired.Addresses, Interval: interval, Timeout: 10 * time.Second,
+		BackOff: backOff, Found: func(string) {}, Log: log,
+	})
+	h.desired.SetServer(server)
+	h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": addrs}})
+	h.ctl = New(Options{
+		Desired: h.desired, Observed: see, Provider: provider, Interval: interval, Timeout: 10 * time.Second,
+		BackOff: backOff, Concurrent: 100, Log: log,
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	h.stop = func() {
+		stop()
+		<-h.done
+	}
+	go func() {
+		defer close(h.done)
+		var both sync.WaitGroup
+		both.Go(func() { see.Run(ctx) })
+		both.Go(func() { h.ctl.Run(ctx) })
+		both.Wait()
+	}()
+	return h
+}
+
+// says makes Keepalived say that VI is in a state.
+func (h *host) says(state keepalived.State) {
+	vi := h.states["VI"]
+	vi.State, vi.Suspended = state, false
+	if state == keepalived.Master {
+		vi.Claims++
+	}
+	h.tell(vi)
+}
+
+func (h *host) tell(vi keepalived.Instance) {
+	h.states = map[string]keepalived.Instance{"VI": vi}
+	h.ctl.Apply(h.desired.SetKeepalived(h.states))
+}
+
+// hearsRival is MASTER_RX_LOWER_PRI.
+func (h *host) hearsRival() {
+	vi := h.states["VI"]
+	vi.State = keepalived.Master
+	vi.Rivals++
+	h.tell(vi)
+}
+
+// lines returns the log lines that contain text.
+func (h *host) lines(text string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var found []string
+	for _, line := range h.log {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// story runs a test on one host in a bubble of fake time, after the first reading.
+func story(t *testing.T, tell func(t *testing.T, c *cloud, h *host)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(one, two)
+		h := newHost(t, c, here, c, one, two)
+		defer h.stop()
+		time.Sleep(time.Second)
+		c.count()
+		tell(t, c, h)
+	})
+}
+
+func (h *host) holds(addr netip.Addr) {
+	h.t.Helper()
+	if got := h.cloud.holder(addr); got != here {
+		h.t.Errorf("%v is at %q, want %q", addr, got, here)
+	}
+}
+
+func (h *host) wrote(want string) {
+	h.t.Helper()
+	_, writes := h.cloud.count()
+	var lo, hi int
+	if n, _ := fmt.Sscanf(want, "%d..%d", &lo, &hi); n == 1 {
+		hi = lo
+	}
+	if writes < lo || writes > hi {
+		h.t.Errorf("%d writes, want %s", writes, want)
+	}
+}

@@ -1,0 +1,170 @@
+package desired
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"floaty/desired/keepalived"
+	"floaty/desired/keepalived/conf"
+)
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func addrs(list ...string) []netip.Addr {
+	var out []netip.Addr
+	for _, s := range list {
+		out = append(out, addr(s))
+	}
+	return out
+}
+
+// instance is one of keepalived.conf.
+func instance(name string, prefixes ...string) conf.Instance {
+	inst := conf.Instance{Name: name}
+	for _, p := range prefixes {
+		inst.Addresses = append(inst.Addresses, netip.MustParsePrefix(p))
+	}
+	return inst
+}
+
+// is makes the states of instances from pairs "NAME STATE".
+func is(pairs ...string) map[string]keepalived.Instance {
+	states := map[string]keepalived.Instance{}
+	for _, pair := range pairs {
+		name, word, _ := strings.Cut(pair, " ")
+		var inst keepalived.Instance
+		for _, s := range []keepalived.State{keepalived.Backup, keepalived.Master, keepalived.Fault, keepalived.Stop, keepalived.Deleted} {
+			if s.String() == strings.TrimSuffix(word, "?") {
+				inst.State = s
+			}
+		}
+		inst.Suspended = strings.HasSuffix(word, "?")
+		states[name] = inst
+	}
+	return states
+}
+
+// summary writes a set as "ADDR:INSTANCES[!]", with a ! where it is ours.
+func summary(s Set) string {
+	var out []string
+	for _, a := range slices.SortedFunc(maps.Keys(s.Addresses), netip.Addr.Compare) {
+		w := s.Addresses[a]
+		mark := ""
+		if w.Ours {
+			mark = "!"
+		}
+		out = append(out, fmt.Sprintf("%v:%s%s", a, strings.Join(w.Instances, "+"), mark))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestCompute(t *testing.T) {
+	kc := &conf.Config{
+		Instances: []conf.Instance{instance("A", "192.0.2.1/24", "192.0.2.2/32"), instance("B", "192.0.2.3/32"), instance("C")},
+		Groups:    []conf.Group{{Name: "G", Members: []string{"A", "B"}}},
+	}
+	excluded := &conf.Config{Instances: []conf.Instance{{
+		Name:      "A",
+		Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("169.254.1.1/32")},
+		Excluded:  []netip.Prefix{netip.MustParsePrefix("2001:db8::1/64"), netip.MustParsePrefix("fe80::1/64"), netip.MustParsePrefix("192.0.2.1/32")},
+	}}}
+	for _, c := range []struct {
+		name  string
+		in    Input
+		want  string
+		notes []string
+	}{
+		{
+			"nobody has spoken",
+			Input{Settings: Settings{Keepalived: kc}, Server: "s"},
+			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
+			[]string{noteNoAddress + " C"},
+		},
+		{
+			"only MASTER is ours",
+			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A MASTER", "B BACKUP", "C FAULT")},
+			"192.0.2.1:A! 192.0.2.2:A! 192.0.2.3:B",
+			[]string{noteNoAddress + " C"},
+		},
+		{
+			"FAULT, STOP and DELETED are not",
+			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A FAULT", "B STOP", "C DELETED")},
+			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
+			[]string{noteNoAddress + " C"},
+		},
+		{
+			"in doubt, nothing is",
+			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A MASTER?", "B MASTER")},
+			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B!",
+			[]string{noteNoAddress + " C"},
+		},
+		{
+			"without a server, nothing is",
+			Input{Settings: Settings{Keepalived: kc}, States: is("A MASTER")},
+			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
+			[]string{noteNoAddress + " C"},
+		},
+		{
+			"the configuration's come first, then the managed ones",
+			Input{Settings: Settings{Keepalived: kc, Instances: map[string][]netip.Addr{"A": addrs("198.51.100.9")}, Managed: addrs("198.51.100.1")}, Server: "s", States: is("B MASTER")},
+			"198.51.100.1:B+C! 198.51.100.9:A",
+			[]string{noteTwice + " B, C 198.51.100.1"},
+		},
+		{
+			"in one sync group it is no remark",
+			Input{Settings: Settings{Keepalived: kc, Instances: map[string][]netip.Addr{"A": addrs("198.51.100.9"), "B": addrs("198.51.100.9"), "C": addrs("192.0.2.9")}}, Server: "s", States: is("B MASTER")},
+			"192.0.2.9:C 198.51.100.9:A+B!", nil,
+		},
+		{
+			"link-local ones are not managed, excluded ones are, each once",
+			Input{Settings: Settings{Keepalived: excluded}, Server: "s"},
+			"192.0.2.1:A 2001:db8::1:A", nil,
+		},
+		{
+			"an instance that keepalived.conf lacks counts for nothing",
+			Input{Settings: Settings{Keepalived: excluded, Managed: addrs("198.51.100.1")}, Server: "s", States: is("X MASTER")},
+			"198.51.100.1:A",
+			[]string{noteUnnamed + " X"},
+		},
+		{
+			"nor does one that only the configuration has",
+			Input{Settings: Settings{Keepalived: excluded, Instances: map[string][]netip.Addr{"X": addrs("198.51.100.1")}}, Server: "s", States: is("X MASTER")},
+			"192.0.2.1:A 2001:db8::1:A",
+			[]string{noteUnnamed + " X", noteMistaken + " X"},
+		},
+		{
+			"without keepalived.conf, all managed ones are known before anybody speaks",
+			Input{Settings: Settings{Managed: addrs("198.51.100.1")}, Server: "s"},
+			"198.51.100.1:", nil,
+		},
+		{
+			"and then belong to whoever speaks",
+			Input{Settings: Settings{Managed: addrs("198.51.100.1")}, Server: "s", States: is("X MASTER")},
+			"198.51.100.1:X!", nil,
+		},
+		{
+			"without keepalived.conf and managed ones, only named instances count",
+			Input{Settings: Settings{Instances: map[string][]netip.Addr{"A": addrs("198.51.100.1")}}, Server: "s", States: is("A MASTER", "X MASTER")},
+			"198.51.100.1:A!",
+			[]string{noteUnlisted + " X"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			set := Compute(c.in)
+			if got := summary(set); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			var notes []string
+			for _, n := range set.Notes {
+				notes = append(notes, strings.TrimSpace(strings.Join([]string{n.Message, n.Instance, n.Address}, " ")))
+			}
+			if !slices.Equal(notes, c.notes) {
+				t.Errorf("notes: got %q, want %q", notes, c.notes)
+			}
+		})
+	}
+}

@@ -1,0 +1,133 @@
+package desired
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"floaty/desired/keepalived"
+	"floaty/desired/keepalived/conf"
+)
+
+// newState is a host on which A wants .1 and B wants .2, both BACKUP.
+func newState() *State {
+	var s State
+	s.SetServer("s")
+	s.SetSettings(Settings{Keepalived: &conf.Config{Instances: []conf.Instance{instance("A", "192.0.2.1/32"), instance("B", "192.0.2.2/32")}}})
+	s.SetKeepalived(is("A BACKUP", "B BACKUP"))
+	return &s
+}
+
+func expect(t *testing.T, what string, got []netip.Addr, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, addrs(want...)) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func claim(pairs ...string) map[string]keepalived.Instance {
+	states := is(pairs...)
+	for name, inst := range states {
+		if inst.State == keepalived.Master {
+			inst.Claims++
+			states[name] = inst
+		}
+	}
+	return states
+}
+
+func TestMasterGainsAndClaims(t *testing.T) {
+	s := newState()
+	c := s.SetKeepalived(claim("A MASTER", "B BACKUP"))
+	expect(t, "gained", c.Gained, "192.0.2.1")
+	expect(t, "claimed", c.Claimed, "192.0.2.1")
+	expect(t, "lost", c.Lost)
+	if server, ours := s.Server(addr("192.0.2.1")); server != "s" || !ours {
+		t.Errorf("got %q %v, want s true", server, ours)
+	}
+	if _, ours := s.Server(addr("192.0.2.2")); ours {
+		t.Error("the other instance's address is ours, want it not")
+	}
+}
+
+func TestMasterSaidAgainClaimsAndGainsNothing(t *testing.T) {
+	s := newState()
+	states := claim("A MASTER", "B BACKUP")
+	s.SetKeepalived(states)
+	c := s.SetKeepalived(states)
+	expect(t, "claimed by the same snapshot", c.Claimed)
+	again := claim("A MASTER", "B BACKUP")
+	a := again["A"]
+	a.Claims = 2
+	again["A"] = a
+	c = s.SetKeepalived(again)
+	expect(t, "claimed", c.Claimed, "192.0.2.1")
+	expect(t, "gained", c.Gained)
+}
+
+func TestGoingOnAfterASuspensionGainsWithoutAClaim(t *testing.T) {
+	s := newState()
+	states := claim("A MASTER", "B BACKUP")
+	s.SetKeepalived(states)
+	suspended := claim("A MASTER?", "B BACKUP?")
+	c := s.SetKeepalived(suspended)
+	expect(t, "lost", c.Lost, "192.0.2.1")
+	c = s.SetKeepalived(states)
+	expect(t, "gained", c.Gained, "192.0.2.1")
+	expect(t, "claimed", c.Claimed)
+}
+
+func TestARivalConcernsOnlyAMaster(t *testing.T) {
+	s := newState()
+	states := claim("A MASTER", "B BACKUP")
+	s.SetKeepalived(states)
+	heard := claim("A MASTER", "B BACKUP")
+	for name, inst := range heard {
+		inst.Rivals++
+		heard[name] = inst
+	}
+	c := s.SetKeepalived(heard)
+	expect(t, "rivals", c.Rivals, "192.0.2.1")
+}
+
+func TestSettingsAddAndRemoveAddresses(t *testing.T) {
+	s := newState()
+	s.SetKeepalived(claim("A MASTER", "B BACKUP"))
+	c := s.SetSettings(Settings{Keepalived: &conf.Config{Instances: []conf.Instance{instance("A", "192.0.2.3/32"), instance("B", "192.0.2.2/32")}}})
+	expect(t, "added", c.Added, "192.0.2.3")
+	expect(t, "removed", c.Removed, "192.0.2.1")
+	expect(t, "lost", c.Lost, "192.0.2.1")
+	expect(t, "gained", c.Gained, "192.0.2.3")
+}
+
+func TestTheServerGainsWhenItIsFound(t *testing.T) {
+	s := newState()
+	s.SetServer("")
+	s.SetKeepalived(claim("A MASTER", "B BACKUP"))
+	if _, ours := s.Server(addr("192.0.2.1")); ours {
+		t.Error("ours without a known server")
+	}
+	c := s.SetServer("s2")
+	expect(t, "gained", c.Gained, "192.0.2.1")
+}
+
+func TestANoteIsNewOnce(t *testing.T) {
+	s := newState()
+	for i, want := range []int{1, 0, 0, 1} {
+		states := is("A BACKUP", "B BACKUP", "X MASTER")
+		if i == 2 {
+			states = is("A BACKUP", "B BACKUP")
+		}
+		if c := s.SetKeepalived(states); len(c.Notes) != want {
+			t.Errorf("step %d: notes %v, want %d", i, c.Notes, want)
+		}
+	}
+}
+
+func TestUnknownNamesThoseThatHaveNotSpoken(t *testing.T) {
+	s := newState()
+	s.SetKeepalived(is("B BACKUP"))
+	if got := s.Unknown(); !slices.Equal(got, []string{"A"}) {
+		t.Errorf("got %q, want A", got)
+	}
+}

@@ -1,0 +1,155 @@
+// Package e2e_test runs the whole: two real Keepalived in network namespaces, two floaty, one simulated cloud.
+package e2e_test
+
+import (
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"floaty/hack/stage"
+)
+
+// interval is the refresh interval of the stage's hosts.
+const interval = 2 * time.Second
+
+var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")}
+
+// A world is a stage with two hosts; a has the higher priority.
+type world struct {
+	*testing.T
+	*stage.Stage
+	a, b *stage.Host
+}
+
+// newWorld raises a stage whose floating IPs point at nothing and whose hosts run nothing yet.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if os.Getenv("FLOATY_E2E") == "" {
+		t.Skip("FLOATY_E2E is not set: hack/test sets it as root, where Keepalived is installed")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("not root: network namespaces cannot be made")
+	}
+	if _, err := exec.LookPath("keepalived"); err != nil {
+		t.Skip("no Keepalived is installed")
+	}
+	t.Parallel()
+	s, err := stage.New(t.Context(), t.TempDir(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, Stage: s}
+	t.Cleanup(w.leave)
+	for _, host := range []struct {
+		name string
+		at   **stage.Host
+	}{{"a", &w.a}, {"b", &w.b}} {
+		if *host.at, err = s.AddHost(t.Context(), host.name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.AddAddresses("", addrs...)
+	w.configure(w.a, 150, "")
+	w.configure(w.b, 100, "")
+	return w
+}
+
+// leave takes the stage down, and shows what floaty said if the test has failed.
+func (w *world) leave() {
+	if w.Failed() {
+		for _, h := range []*stage.Host{w.a, w.b} {
+			if h != nil {
+				w.Logf("floaty on %s said:\n%s", h.Name, h.Log())
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		w.Error(err)
+	}
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) configure(h *stage.Host, priority int, more string) {
+	w.Helper()
+	w.must(h.Configure("floaty.yml", h.Floaty()))
+	w.must(h.Configure("keepalived.conf", h.Keepalived(priority, more, addrs...)))
+}
+
+// start starts floaty on hosts, then Keepalived.
+func (w *world) start(hosts ...*stage.Host) {
+	w.Helper()
+	for _, h := range hosts {
+		w.must(h.StartFloaty())
+	}
+	for _, h := range hosts {
+		w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { return w.exists(h.FIFO) })
+		w.must(h.StartKeepalived())
+	}
+}
+
+// play starts both hosts and waits until the first has the addresses.
+func (w *world) play() {
+	w.Helper()
+	w.start(w.a, w.b)
+	w.at(w.a, 15*time.Second)
+}
+
+func (w *world) eventually(what string, within time.Duration, is func() bool) {
+	w.Helper()
+	for deadline := time.Now().Add(within); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// at waits until h alone has all addresses.
+func (w *world) at(h *stage.Host, within time.Duration) {
+	w.Helper()
+	w.eventually("all addresses are at "+h.Name, within, func() bool {
+		return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !slices.Equal(w.Cloud.Holders(addr), []string{h.UUID}) })
+	})
+}
+
+// writesOf counts the writes that name h since the calls were forgotten.
+func (w *world) writesOf(h *stage.Host) int {
+	n := 0
+	for _, server := range w.Writes() {
+		if server == h.UUID {
+			n++
+		}
+	}
+	return n
+}
+
+// silent checks for a time that floaty on h writes nothing.
+func (w *world) silent(h *stage.Host, during time.Duration) {
+	w.Helper()
+	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if n := w.writesOf(h); n != 0 {
+			w.Fatalf("%d writes by %s, want none", n, h.Name)
+		}
+	}
+}
+
+// steal is a change from outside.
+func (w *world) steal() {
+	w.Cloud.Move(addrs[0], w.b.UUID)
+}
+
+func (w *world) said(h *stage.Host, text string) bool { return strings.Contains(h.Log(), text) }
+
+func (w *world) exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

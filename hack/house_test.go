@@ -1,0 +1,153 @@
+// Package hack_test holds the rules of the house as tests: who may import whom, and that a package says what it is.
+package hack_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport names what each package of floaty may import of floaty; those below cmd may import everything.
+var mayImport = map[string][]string{
+	"config":                  {},
+	"providers":               {},
+	"desired/keepalived":      {},
+	"desired/keepalived/conf": {},
+	"providers/simulator":     {},
+	"desired":                 {"desired/keepalived", "desired/keepalived/conf"},
+	"providers/httpapi":       {"providers"},
+	"providers/cloudscale":    {"providers", "providers/httpapi"},
+	"observed":                {"providers"},
+	"providers/conformance":   {"providers"},
+	"controller":              {"desired", "observed", "providers"},
+}
+
+// onlyIn names packages that a single package may import, because they cost or because they belong there.
+var onlyIn = map[string]string{
+	"k8s.io/client-go/util/workqueue": "controller",
+	"github.com/fsnotify/fsnotify":    "config",
+	"sigs.k8s.io/yaml":                "config",
+}
+
+// banned are packages that must not be linked at all.
+var banned = []string{"text/template", "html/template"}
+
+type goPackage struct {
+	ImportPath string
+	Dir        string
+	Imports    []string
+	Deps       []string
+	GoFiles    []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,Imports,Deps,GoFiles", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var list []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+func TestWhoImportsWhom(t *testing.T) {
+	for _, p := range packages(t) {
+		name, _ := strings.CutPrefix(p.ImportPath, "floaty/")
+		if strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "hack") {
+			continue
+		}
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("%s: is no package of the house; add it to mayImport with its place", p.ImportPath)
+		}
+		for _, path := range p.Imports {
+			if own, ok := strings.CutPrefix(path, "floaty/"); ok && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %s; it may import %q", p.ImportPath, path, allowed)
+			}
+		}
+	}
+}
+
+func TestWhatOnlyOnePackageMayImport(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, path := range p.Imports {
+			if owner, ok := onlyIn[path]; ok && p.ImportPath != "floaty/"+owner {
+				t.Errorf("%s imports %s, which only %s may", p.ImportPath, path, owner)
+			}
+		}
+	}
+}
+
+func TestFloatyLinksNoTemplates(t *testing.T) {
+	found := false
+	for _, p := range packages(t) {
+		if p.ImportPath != "floaty/cmd/floaty" {
+			continue
+		}
+		found = true
+		for _, path := range banned {
+			if slices.Contains(p.Deps, path) {
+				t.Errorf("%s links %s, which keeps every method of the program alive (3 MB)", p.ImportPath, path)
+			}
+		}
+	}
+	if !found {
+		t.Error("floaty/cmd/floaty was not listed")
+	}
+}
+
+func TestEachPackageHasOneDoc(t *testing.T) {
+	for _, p := range packages(t) {
+		if len(p.GoFiles) == 0 {
+			continue
+		}
+		var docs []string
+		for _, file := range p.GoFiles {
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Doc != nil {
+				docs = append(docs, file)
+			}
+		}
+		if len(docs) != 1 {
+			t.Errorf("%s: %d package docs %v, want one", p.ImportPath, len(docs), docs)
+		}
+	}
+}
+
+func TestTheTopLevelIsFixed(t *testing.T) {
+	fixed := []string{
+		"cmd", "controller", "desired", "observed", "providers", "config", "hack",
+		"go.mod", "go.sum", "README.md", "LICENSE", "CHANGELOG.md",
+	}
+	entries, err := filepath.Glob("../*")
+	if err != nil || len(entries) == 0 {
+		t.Fatalf("listing the top level: %v", err)
+	}
+	for _, entry := range entries {
+		if name := filepath.Base(entry); !slices.Contains(fixed, name) && !strings.HasPrefix(name, ".") {
+			t.Errorf("%s does not belong at the top level, which is %q", name, fixed)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Host is one server of the cloud.
+type Host struct {
+	Name string
+	UUID string // of the server
+	FIFO string
+	Dir  string
+
+	stage      *Stage
+	space      string // network namespace
+	port       string // on the bridge
+	keepalived *exec.Cmd
+	floaty     *exec.Cmd
+}
+
+// AddHost makes the n-th host, from 1; the cloud then has it as a server.
+func (s *Stage) AddHost(ctx context.Context, name string) (*Host, error) {
+	n := len(s.hosts) + 1
+	h := &Host{
+		Name: name, UUID: strings.NewReplacer("N", strconv.Itoa(n)).Replace("NNNNNNNN-NNNN-4NNN-8NNN-NNNNNNNNNNNN"),
+		Dir: filepath.Join(s.Dir, name), stage: s,
+		space: s.name + "-" + name, port: fmt.Sprintf("p%d", n),
+	}
+	h.FIFO = filepath.Join(h.Dir, "keepalived.fifo")
+	s.Cloud.AddServer(h.UUID, name)
+	if err := os.MkdirAll(h.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if s.real {
+		err := ip(ctx,
+			"netns add "+h.space,
+			"-n "+h.space+" link set lo up",
+			"-n "+s.name+" link add "+h.port+" type veth peer name eth0 netns "+h.space,
+			"-n "+s.name+" link set "+h.port+" master br0 up",
+			fmt.Sprintf("-n %s addr add 10.99.0.%d/24 dev eth0", h.space, n),
+			"-n "+h.space+" link set eth0 up",
+		)
+		if err != nil {
+			return nil, err
+		}
+	}
+	s.hosts = append(s.hosts, h)
+	return h, nil
+}
+
+// Path returns the path of one of the host's files.
+func (h *Host) Path(name string) string { return filepath.Join(h.Dir, name) }
+
+// Configure writes a file of the host by renaming it into place.
+func (h *Host) Configure(name, text string) error {
+	fresh := h.Path(name + ".new")
+	if err := os.WriteFile(fresh, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, h.Path(name))
+}
+
+// Floaty is a configuration of floaty for the host, fast enough to watch.
+func (h *Host) Floaty() string {
+	return fmt.Sprintf(`provider: cloudscale
+cloudscale: {endpoint: "%s", token: %s, server-uuid: %s}
+keepalived-config: %s
+keepalived-pid-file: %s
+state-dir: %s
+refresh-interval: 2s
+back-off: {initial-interval: 200ms, max-interval: 1s}
+`, h.stage.URL, Token, h.UUID, h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"))
+}
+
+// Keepalived is a configuration of Keepalived for the host; more goes into its instance.
+func (h *Host) Keepalived(priority int, more string, vips ...netip.Addr) string {
+	var list strings.Builder
+	for _, vip := range vips {
+		fmt.Fprintf(&list, "        %s\n", vip)
+	}
+	return fmt.Sprintf(`global_defs {
+    router_id %s
+    script_user root
+    enable_script_security
+    vrrp_version 3
+    vrrp_notify_fifo %s
+}
+vrrp_script slow {
+    script "/bin/sleep 2"
+    interval 10
+    timeout 5
+}
+vrrp_instance VI_1 {
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority %d
+    advert_int 0.2
+    virtual_ipaddress {
+%s    }
+%s
+}
+`, h.Name, h.FIFO, priority, list.String(), more)
+}
+
+// StartKeepalived starts it with the host's keepalived.conf.
+func (h *Host) StartKeepalived() error {
+	// The pid files are the host's own, since all share one /run; -P leaves out the checkers.
+	cmd, err := h.start("keepalived.log", "keepalived", "-n", "-l", "-D", "-P", "-f", h.Path("keepalived.conf"),
+		"-p", h.Path("keepalived.pid"), "-r", h.Path("vrrp.pid"))
+	h.keepalived = cmd
+	return err
+}
+
+// StopKeepalived ends it in an orderly way and waits until it has gone.
+func (h *Host) StopKeepalived() {
+	stop(h.keepalived, syscall.SIGTERM)
+	h.keepalived = nil
+}
+
+// KillKeepalived ends both its processes at once, without a chance to say anything.
+func (h *Host) KillKeepalived() {
+	if h.keepalived == nil {
+		return
+	}
+	vrrp, err := h.vrrp()
+	if err == nil {
+		_ = unix.Kill(vrrp, unix.SIGSTOP) // it would say STOP when its parent dies
+	}
+	stop(h.keepalived, syscall.SIGKILL)
+	if err == nil {
+		_ = unix.Kill(vrrp, unix.SIGKILL)
+	}
+	h.keepalived = nil
+}
+
+// KillVRRP ends only Keepalived's VRRP process; its parent starts another one.
+func (h *Host) KillVRRP() error {
+	pid, err := h.vrrp()
+	if err != nil {
+		return err
+	}
+	return unix.Kill(pid, unix.SIGKILL)
+}
+
+// ReloadKeepalived sends SIGHUP.
+func (h *Host) ReloadKeepalived() error { return h.keepalived.Process.Signal(syscall.SIGHUP) }
+
+// vrrp returns the pid of Keepalived's VRRP process.
+func (h *Host) vrrp() (int, error) {
+	text, err := os.ReadFile(h.Path("vrrp.pid"))
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0, err
+	}
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err == nil && strings.TrimSpace(string(name)) != "keepalived" {
+		err = fmt.Errorf("process %d is no keepalived", pid)
+	}
+	return pid, err
+}
+
+// StartFloaty starts the daemon, or what args say instead, with the host's floaty.yml.
+func (h *Host) StartFloaty(args ...string) error {
+	if len(args) == 0 {
+		args = []string{"--fifo", h.Path("floaty.yml"), h.FIFO}
+	}
+	cmd, err := h.start("floaty.log", h.stage.binary, args...)
+	h.floaty = cmd
+	return err
+}
+
+// StopFloaty ends it in an orderly way and waits until it has gone.
+func (h *Host) StopFloaty() {
+	stop(h.floaty, syscall.SIGTERM)
+	h.floaty = nil
+}
+
+// KillFloaty ends it at once.
+func (h *Host) KillFloaty() {
+	stop(h.floaty, syscall.SIGKILL)
+	h.floaty = nil
+}
+
+// Isolate cuts the host's line to the other hosts that are isolated, but not that to the cloud.
+func (h *Host) Isolate(ctx context.Context, on bool) error {
+	state := "off"
+	if on {
+		state = "on"
+	}
+	return output(exec.CommandContext(ctx, "bridge", "-n", h.stage.name, "link", "set", "dev", h.port, "isolated", state)) //nolint:gosec // our own words
+}
+
+// Say writes a line into the FIFO, as Keepalived would. It fails while nobody reads.
+func (h *Host) Say(line string) error {
+	f, err := os.OpenFile(h.FIFO, os.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line + "\n")
+	return errors.Join(err, f.Close())
+}
+
+// Log returns what floaty has logged on the host.
+func (h *Host) Log() string {
+	text, err := os.ReadFile(h.Path("floaty.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// start runs a command on the host; what it says is added to a file of the host.
+func (h *Host) start(log, name string, args ...string) (*exec.Cmd, error) {
+	if h.stage.real {
+		args = append([]string{"netns", "exec", h.space, name}, args...)
+		name = "ip"
+	}
+	out, err := os.OpenFile(h.Path(log), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()                  //nolint:errcheck // the command has its own copy
+	cmd := exec.Command(name, args...) //nolint:gosec,noctx // our own words; ended by stop
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd, cmd.Start()
+}
+
+// stop signals a process and waits until it has gone; after 5 s it is killed.
+func stop(cmd *exec.Cmd, signal os.Signal) {
+	if cmd == nil || cmd.Process == nil {
+		return
+	}
+	_ = cmd.Process.Signal(signal)
+	late := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	_ = cmd.Wait()
+}

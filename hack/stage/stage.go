@@ -1,0 +1,180 @@
+// Package stage sets up what floaty is for: hosts with Keepalived and floaty on them, and a simulated cloud.
+//
+// With root, the hosts are network namespaces on a bridge of their own, each with a real Keepalived; without, they share
+// the machine's loopback interface and somebody else has to say what Keepalived would. The tests of the whole program and
+// the demo play on it. It asserts nothing.
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"floaty/providers/simulator"
+)
+
+// Token is what the cloud accepts.
+const Token = "the-token-of-the-stage"
+
+const cloudAddress = "10.99.0.254"
+
+// A Stage is a cloud and its hosts. Create it with [New] and take it down with [Stage.Close].
+type Stage struct {
+	Cloud *simulator.Cloud
+	URL   string // of the cloud's API, as the hosts see it
+	Dir   string // holds everything that the hosts write
+
+	real   bool // network namespaces and Keepalived
+	name   string
+	binary string
+	server *http.Server
+	hosts  []*Host
+}
+
+// stages counts those of this process, for their names.
+var stages atomic.Int64
+
+// New builds floaty and raises a stage in dir, which must be new and empty. With real, which takes root, each host is a
+// network namespace.
+func New(ctx context.Context, dir string, real bool) (*Stage, error) {
+	s := &Stage{
+		Cloud: simulator.New(), Dir: dir, real: real,
+		name:   fmt.Sprintf("floaty-%d-%d", os.Getpid(), stages.Add(1)),
+		binary: filepath.Join(dir, "floaty"),
+	}
+	s.Cloud.SetToken(Token)
+	if err := output(exec.CommandContext(ctx, "go", "build", "-o", s.binary, "floaty/cmd/floaty")); err != nil {
+		return nil, err
+	}
+	if err := s.raise(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// raise starts the cloud.
+func (s *Stage) raise(ctx context.Context) error {
+	listen := func() (net.Listener, error) {
+		var config net.ListenConfig
+		return config.Listen(ctx, "tcp", "127.0.0.1:0")
+	}
+	if s.real {
+		err := ip(ctx,
+			"netns add "+s.name,
+			"-n "+s.name+" link set lo up",
+			"-n "+s.name+" link add br0 type bridge mcast_snooping 0",
+			"-n "+s.name+" link set br0 up",
+			"-n "+s.name+" addr add "+cloudAddress+"/24 dev br0",
+		)
+		if err != nil {
+			return err
+		}
+		listen = func() (net.Listener, error) { return listenIn(ctx, s.name, cloudAddress+":80") }
+	}
+	listener, err := listen()
+	if err != nil {
+		return err
+	}
+	s.URL = "http://" + listener.Addr().String()
+	s.server = &http.Server{Handler: s.Cloud.Handler(), ReadHeaderTimeout: time.Minute}
+	go func() { _ = s.server.Serve(listener) }() // until Close
+	return nil
+}
+
+// Close ends every process of the stage and removes its network.
+func (s *Stage) Close() error {
+	var errs []error
+	for _, h := range s.hosts {
+		h.KillKeepalived()
+		h.KillFloaty()
+	}
+	if s.server != nil {
+		errs = append(errs, s.server.Close())
+	}
+	if s.real {
+		for _, h := range s.hosts {
+			errs = append(errs, ip(context.Background(), "netns del "+h.space))
+		}
+		errs = append(errs, ip(context.Background(), "netns del "+s.name))
+	}
+	return errors.Join(errs...)
+}
+
+// AddAddresses makes floating IPs that point at holder; "" for none.
+func (s *Stage) AddAddresses(holder string, addrs ...netip.Addr) {
+	for _, addr := range addrs {
+		network := netip.PrefixFrom(addr, addr.BitLen())
+		if holder == "" {
+			s.Cloud.AddAddress(network)
+		} else {
+			s.Cloud.AddAddress(network, holder)
+		}
+	}
+}
+
+// Writes returns the servers that were written since the cloud's calls were forgotten, in order.
+func (s *Stage) Writes() []string {
+	var servers []string
+	for _, call := range s.Cloud.Calls() {
+		if call.Method != http.MethodGet {
+			servers = append(servers, call.Server)
+		}
+	}
+	return servers
+}
+
+// listenIn opens a listener in a network namespace. It stays there, whichever thread uses it.
+func listenIn(ctx context.Context, space, address string) (net.Listener, error) {
+	type result struct {
+		listener net.Listener
+		err      error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		var r result
+		f, err := os.Open("/run/netns/" + space)
+		if err == nil {
+			err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET) //nolint:gosec // a descriptor fits an int
+			_ = f.Close()
+		}
+		if r.err = err; err == nil {
+			var config net.ListenConfig
+			r.listener, r.err = config.Listen(ctx, "tcp", address)
+		}
+		done <- r
+	}()
+	r := <-done
+	return r.listener, r.err
+}
+
+// ip runs the command of that name, once for each list of arguments.
+func ip(ctx context.Context, calls ...string) error {
+	for _, call := range calls {
+		if err := output(exec.CommandContext(ctx, "ip", strings.Fields(call)...)); err != nil { //nolint:gosec // our own words
+			return err
+		}
+	}
+	return nil
+}
+
+// output runs a command; its error carries what the command said.
+func output(cmd *exec.Cmd) error {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("running %s: %w: %s", strings.Join(cmd.Args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

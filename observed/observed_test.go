@@ -1,0 +1,306 @@
+package observed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+
+	"floaty/providers"
+)
+
+var (
+	one = netip.MustParseAddr("198.51.100.1")
+	two = netip.MustParseAddr("198.51.100.2")
+
+	errDown = errors.New("down")
+)
+
+// A cloud answers each read after a second with what holder is by then.
+type cloud struct {
+	mu     sync.Mutex // guards all below
+	holder string
+	err    error
+	server error
+	hangs  bool
+	asked  [][]netip.Addr
+}
+
+func (c *cloud) Server(context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return "me", c.server
+}
+
+func (c *cloud) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	c.mu.Lock()
+	c.asked = append(c.asked, slices.Clone(addrs))
+	hangs, err := c.hangs, c.err
+	c.mu.Unlock()
+	wait := time.After(time.Second)
+	if hangs {
+		wait = nil
+	}
+	select {
+	case <-wait:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answer := map[netip.Addr]providers.Holding{}
+	for _, addr := range addrs {
+		answer[addr] = providers.Holding{Servers: []string{c.holder}}
+	}
+	return answer, err
+}
+
+func (c *cloud) Assign(context.Context, netip.Addr, string, []string) error {
+	panic("observed writes nothing")
+}
+
+func (c *cloud) set(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+}
+
+func (c *cloud) reads() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.asked)
+}
+
+// story runs a test in a bubble of fake time.
+func story(t *testing.T, tell func(t *testing.T, c *cloud, o *Observed, lines *[]string)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var lines []string
+		c := &cloud{holder: "there", server: errDown}
+		o := New(Options{
+			Provider: c, Addresses: func() []netip.Addr { return []netip.Addr{one, two} },
+			Interval: time.Minute, Timeout: 10 * time.Second,
+			BackOff: BackOff{Initial: time.Second, Multiplier: 2, Max: 8 * time.Second},
+			Found:   func(server string) { lines = append(lines, "found "+server) },
+			Log:     funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{}),
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); o.Run(ctx) }()
+		defer func() { stop(); <-done }()
+		synctest.Wait()
+		tell(t, c, o, &lines)
+	})
+}
+
+func TestAllWhoAskShareOneRead(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		var askers sync.WaitGroup
+		for i := range 100 {
+			askers.Go(func() {
+				addr := []netip.Addr{one, two}[i%2]
+				if r, err := o.Read(t.Context(), addr, time.Time{}); err != nil || r.Servers[0] != "there" {
+					t.Errorf("got %v, %v", r, err)
+				}
+			})
+		}
+		askers.Wait()
+		if got := c.reads(); got != 1 {
+			t.Errorf("%d reads, want 1", got)
+		}
+	})
+}
+
+func TestAReadingsTimeIsThatOfItsRequest(t *testing.T) {
+	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
+		sent := time.Now()
+		r, err := o.Read(t.Context(), one, time.Time{})
+		if err != nil || !r.At.Equal(sent) {
+			t.Errorf("got %v, %v; want %v", r.At, err, sent)
+		}
+	})
+}
+
+func TestAReadBegunBeforeAVoidingSaysNothing(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		go func() { _ = o.Refresh(t.Context()) }()
+		time.Sleep(time.Second / 2)
+		o.Void(one)
+		c.set(func() { c.holder = "me" })
+		time.Sleep(time.Second)
+		if r, ok := o.Last(one); ok {
+			t.Errorf("got %v, want nothing valid", r)
+		}
+		if _, ok := o.Last(two); !ok {
+			t.Error("the other address has no reading, want one")
+		}
+		if r, err := o.Read(t.Context(), one, time.Time{}); err != nil || r.Servers[0] != "me" || c.reads() != 2 {
+			t.Errorf("got %v, %v after %d reads, want me after 2", r, err, c.reads())
+		}
+	})
+}
+
+func TestAnAskerWhoGoesAwayDoesNotEndTheRead(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("gone")
+		time.AfterFunc(time.Second/2, func() { cancel(why) })
+		if _, err := o.Read(ctx, one, time.Time{}); !errors.Is(err, why) {
+			t.Errorf("got %v, want %v", err, why)
+		}
+		time.Sleep(time.Second)
+		if r, ok := o.Last(one); !ok || c.reads() != 1 {
+			t.Errorf("got %v %v after %d reads, want a reading after 1", r, ok, c.reads())
+		}
+	})
+}
+
+func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, lines *[]string) {
+		c.set(func() { c.err = errDown })
+		for range 50 {
+			if _, err := o.Read(t.Context(), one, time.Time{}); !errors.Is(err, ErrUnread) || !errors.Is(err, errDown) {
+				t.Fatalf("got %v, want %v because of %v", err, ErrUnread, errDown)
+			}
+		}
+		if got := c.reads(); got != 1 {
+			t.Errorf("%d reads, want 1", got)
+		}
+		c.set(func() { c.err = nil })
+		time.Sleep(time.Until(o.Retry()))
+		if _, err := o.Read(t.Context(), one, time.Time{}); err != nil {
+			t.Errorf("got %v after the back-off, want a reading", err)
+		}
+		if got := strings.Count(strings.Join(*lines, "\n"), `"reading the cloud failed"`); got != 1 {
+			t.Errorf("%d lines that reading failed, want 1: %q", got, *lines)
+		}
+	})
+}
+
+func TestAnOldReadingStaysWhenReadsFail(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		_ = o.Refresh(t.Context())
+		c.set(func() { c.err = errDown })
+		time.Sleep(time.Hour)
+		_ = o.Refresh(t.Context())
+		if r, ok := o.Last(one); !ok || r.Servers[0] != "there" {
+			t.Errorf("got %v, %v, want the old reading", r, ok)
+		}
+		if !o.Due().Before(time.Now().Add(3 * time.Second)) {
+			t.Errorf("the next read is due in %v, want after a back-off", time.Until(o.Due()))
+		}
+	})
+}
+
+func TestAHangingReadEndsAtItsDeadlineAndANewerOneIsNotSpoilt(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		c.set(func() { c.hangs = true })
+		go func() { _ = o.Refresh(t.Context()) }()
+		time.Sleep(5 * time.Second)
+		c.set(func() { c.hangs = false })
+		o.Void(one)
+		if _, err := o.Read(t.Context(), one, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		o.Void(one)
+		if _, err := o.Read(t.Context(), one, time.Time{}); err != nil {
+			t.Errorf("got %v, want the late failure of the old read not to count", err)
+		}
+	})
+}
+
+func TestRefreshesComeAtOneInstantAnInterval(t *testing.T) {
+	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
+		for range 100 {
+			before := time.Now()
+			if err := o.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if wait := o.Due().Sub(before); wait < 54*time.Second || wait > 66*time.Second {
+				t.Fatalf("the next is due after %v, want a minute ±10 %%", wait)
+			}
+			time.Sleep(time.Until(o.Due()))
+		}
+		r, _ := o.Last(two)
+		if !r.Refresh {
+			t.Errorf("got %+v, want it marked as a refresh", r)
+		}
+	})
+}
+
+func TestWhatTheCloudDoesNotMentionIsNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := New(Options{
+			Provider: silent{}, Addresses: func() []netip.Addr { return nil }, Interval: time.Minute, Timeout: time.Second,
+			BackOff: BackOff{Initial: 1, Multiplier: 1, Max: 1}, Found: func(string) {},
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); o.Run(ctx) }()
+		defer func() { stop(); <-done }()
+		if r, err := o.Read(ctx, one, time.Time{}); err != nil || !errors.Is(r.Err, providers.ErrNotFound) {
+			t.Errorf("got %v, %v; want %v", r, err, providers.ErrNotFound)
+		}
+	})
+}
+
+type silent struct{ providers.Provider }
+
+func (silent) Server(context.Context) (string, error) { return "me", nil }
+
+func (silent) Read(context.Context, []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	return nil, nil
+}
+
+func TestTheServerIsAskedForUntilItIsKnown(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, _ *Observed, lines *[]string) {
+		time.Sleep(time.Minute)
+		if len(*lines) == 0 || len(*lines) > 2 {
+			t.Errorf("got %q in a minute, want a line and at most a reminder", *lines)
+		}
+		c.set(func() { c.server = nil })
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := *lines; len(got) < 3 || got[len(got)-1] != "found me" {
+			t.Errorf("got %q, want it found", got)
+		}
+	})
+}
+
+func TestTroubleIsSaidAtAGrowingDistance(t *testing.T) {
+	var trouble Trouble
+	start := time.Unix(0, 0)
+	var said []string
+	for at := time.Duration(0); at < 4*time.Hour; at += 10 * time.Second {
+		if trouble.Fail(start.Add(at)) {
+			said = append(said, fmt.Sprint(at))
+		}
+	}
+	want := []string{"0s", "1m0s", "3m0s", "7m0s", "15m0s", "31m0s", "1h3m0s", "2h3m0s", "3h3m0s"}
+	if !slices.Equal(said, want) {
+		t.Errorf("said at %v, want %v", said, want)
+	}
+	if !trouble.Over() || trouble.Over() {
+		t.Error("Over: want true once")
+	}
+}
+
+func TestBackOffGrowsWithJitterUpToItsMaximum(t *testing.T) {
+	b := BackOff{Initial: time.Second, Multiplier: 2, Max: 10 * time.Second}
+	for failure, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 5: 10 * time.Second, 5000: 10 * time.Second} {
+		for range 100 {
+			if got := b.Wait(failure); got < want*8/10 || got > want*12/10 {
+				t.Fatalf("failure %d: %v, want %v ±20 %%", failure, got, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package providers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+
+	"floaty/providers"
+)
+
+const self = "11111111-1111-4111-8111-111111111111"
+
+var (
+	addr  = netip.MustParseAddr("198.51.100.7")
+	other = netip.MustParseAddr("198.51.100.8")
+	addrs = []netip.Addr{addr, other}
+
+	errFull  = errors.New("503 Service Unavailable")
+	errWrong = fmt.Errorf("%w: invalid token", providers.ErrUnauthorized)
+)
+
+// A cloud is a provider whose answers a test sets, and that counts its calls.
+type cloud struct {
+	mu       sync.Mutex
+	assign   func(context.Context) error
+	holdings map[netip.Addr]providers.Holding
+	read     error
+	reads    int
+	assigns  int
+	servers  int
+}
+
+func (c *cloud) Server(context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.servers++
+	return self, nil
+}
+
+func (c *cloud) Read(context.Context, []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads++
+	return c.holdings, c.read
+}
+
+func (c *cloud) Assign(ctx context.Context, _ netip.Addr, _ string, _ []string) error {
+	c.mu.Lock()
+	c.assigns++
+	assign := c.assign
+	c.mu.Unlock()
+	if assign == nil {
+		return nil
+	}
+	return assign(ctx)
+}
+
+// answers makes every call end with err.
+func (c *cloud) answers(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read = err
+	c.assign = func(context.Context) error { return err }
+}
+
+// answersWhen makes Assign return what is sent to the channel that it returns.
+func (c *cloud) answersWhen() chan<- error {
+	answer := make(chan error)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.assign = func(ctx context.Context) error {
+		select {
+		case err := <-answer:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return answer
+}
+
+func (c *cloud) calls() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reads + c.assigns
+}
+
+// A diary keeps what is logged.
+type diary struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (d *diary) logger() logr.Logger {
+	return funcr.New(func(_, line string) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.lines = append(d.lines, line)
+	}, funcr.Options{})
+}
+
+func (d *diary) want(t *testing.T, want ...string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.lines) != len(want) {
+		t.Errorf("got %d lines %q, want %d", len(d.lines), d.lines, len(want))
+		return
+	}
+	for i := range want {
+		if d.lines[i] != want[i] {
+			t.Errorf("line %d: got %s, want %s", i, d.lines[i], want[i])
+		}
+	}
+}
+
+func assign(t *testing.T, p providers.Provider) error {
+	t.Helper()
+	return p.Assign(t.Context(), addr, self, nil)
+}
+
+// wantWait checks that err tells to wait for that long, and why.
+func wantWait(t *testing.T, err error, wait time.Duration, why error) {
+	t.Helper()
+	var told *providers.WaitError
+	if !errors.As(err, &told) {
+		t.Fatalf("got %v, want a wait of %v", err, wait)
+	}
+	if told.Wait != wait || !errors.Is(err, why) {
+		t.Errorf("got a wait of %v because of %q, want %v because of %q", told.Wait, told.Err, wait, why)
+	}
+}
+
+func wantCalls(t *testing.T, c *cloud, want int) {
+	t.Helper()
+	if got := c.calls(); got != want {
+		t.Errorf("got %d calls, want %d", got, want)
+	}
+}
+
+func wantNoError(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("got %v, want no error", err)
+	}
+}

@@ -1,0 +1,253 @@
+package providers_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/providers"
+)
+
+const (
+	probeEach = 10 * time.Second
+
+	rejected = `"msg"="the cloud does not accept the credential: only probing it" ` +
+		`"error"="credential not accepted: invalid token" "wait"="10s"`
+	accepted = `"level"=0 "msg"="the cloud accepts the credential again"`
+	changed  = `"level"=0 "msg"="the credential changed: calling the cloud again"`
+)
+
+// rejecting returns a Paced whose cloud has just rejected the credential, after one call.
+func rejecting(t *testing.T) (c *cloud, p *providers.Paced, said *diary, resumed *int) {
+	c, said, resumed = &cloud{}, &diary{}, new(int)
+	p = providers.NewPaced(c, providers.PacedOptions{
+		MaxInterval: probeEach, Log: said.logger(),
+		Resumed: func() { *resumed++; p.Probe() }, // it may call back
+	})
+	c.answers(errWrong)
+	wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
+	return c, p, said, resumed
+}
+
+func TestACredentialThatIsNotAcceptedIsProbedEachMaxInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, said, resumed := rejecting(t)
+		for second := range 35 { // 100 addresses that all try each second
+			for range 100 {
+				err := assign(t, p)
+				wantWait(t, err, probeEach-time.Duration(second%10)*time.Second, providers.ErrUnauthorized)
+			}
+			time.Sleep(time.Second)
+		}
+		wantCalls(t, c, 1+3)
+
+		c.answers(nil)
+		time.Sleep(5 * time.Second)
+		_, err := p.Read(t.Context(), addrs)
+		wantNoError(t, err)
+		wantNoError(t, assign(t, p))
+		if *resumed != 1 {
+			t.Errorf("got resumed %d times, want once", *resumed)
+		}
+		said.want(t, rejected, accepted)
+	})
+}
+
+func TestAnAddressThatIsNotFoundShowsThatTheCredentialIsAccepted(t *testing.T) {
+	for _, declined := range []error{providers.ErrNotFound, providers.ErrRefused} {
+		synctest.Test(t, func(t *testing.T) {
+			c, p, said, _ := rejecting(t)
+			c.answers(declined)
+			time.Sleep(probeEach)
+			for range 2 {
+				wantError(t, assign(t, p), declined)
+			}
+			said.want(t, rejected, accepted)
+		})
+	}
+}
+
+func TestAFailureOfAnotherKindDoesNotEndTheProbing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, said, _ := rejecting(t)
+		c.answers(errFull)
+		time.Sleep(probeEach)
+		wantError(t, assign(t, p), errFull)
+		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
+		said.want(t, rejected)
+	})
+}
+
+func TestAChangedCredentialIsTriedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, said, resumed := rejecting(t)
+		c.answers(nil)
+		p.CredentialChanged()
+		if *resumed != 1 {
+			t.Errorf("got resumed %d times, want once", *resumed)
+		}
+		for range 3 {
+			wantNoError(t, assign(t, p))
+		}
+		p.CredentialChanged() // nothing waits: nothing is said
+		if *resumed != 1 {
+			t.Errorf("got resumed %d times, want once", *resumed)
+		}
+		said.want(t, rejected, changed)
+	})
+}
+
+func TestAnAnswerToTheOldCredentialDoesNotCountAgainstTheNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, said := &cloud{}, &diary{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		answer := c.answersWhen()
+		told := make(chan error)
+		go func() { told <- assign(t, p) }()
+		synctest.Wait()
+		p.CredentialChanged()
+		answer <- errWrong
+		err := <-told
+		var wait *providers.WaitError
+		if errors.As(err, &wait) || !errors.Is(err, providers.ErrUnauthorized) {
+			t.Errorf("got %v, want %v and no wait", err, providers.ErrUnauthorized)
+		}
+		c.answers(nil)
+		wantNoError(t, assign(t, p))
+		said.want(t)
+	})
+}
+
+// Rotation may revoke the old token between two calls under way at once: of those, only the later evidence counts.
+func TestAnAnswerToAnEarlierCallDoesNotEndTheProbing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, said := &cloud{}, &diary{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		answer := c.answersWhen()
+		told := make(chan error)
+		for range 3 {
+			go func() { told <- assign(t, p) }()
+		}
+		synctest.Wait()
+		answer <- errWrong
+		wantWait(t, <-told, probeEach, providers.ErrUnauthorized)
+		answer <- nil
+		wantNoError(t, <-told)
+		answer <- errWrong // all that are told so wait for the same probe
+		wantWait(t, <-told, probeEach, providers.ErrUnauthorized)
+		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
+		said.want(t, rejected)
+	})
+}
+
+func TestALateAnswerDoesNotStartTheProbingAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, said, _ := rejecting(t)
+		answer := c.answersWhen()
+		told := make(chan error)
+		time.Sleep(probeEach)
+		go func() { told <- assign(t, p) }() // this probe hangs
+		synctest.Wait()
+		time.Sleep(probeEach)
+		c.answers(nil)
+		wantNoError(t, assign(t, p)) // this one succeeds
+		answer <- errWrong
+		wantError(t, <-told, providers.ErrUnauthorized)
+		wantNoError(t, assign(t, p))
+		said.want(t, rejected, accepted)
+	})
+}
+
+func TestAMasterLineTriesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, _, _ := rejecting(t)
+		time.Sleep(3 * time.Second)
+		for range 5 { // of a burst
+			p.Probe()
+		}
+		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
+		wantCalls(t, c, 2)
+		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
+		wantCalls(t, c, 2)
+	})
+}
+
+func TestAMasterLineIsNotForgottenByALateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, _, _ := rejecting(t)
+		answer := c.answersWhen()
+		told := make(chan error)
+		time.Sleep(probeEach)
+		go func() { told <- assign(t, p) }()
+		synctest.Wait()
+		p.Probe()
+		answer <- errWrong
+		wantError(t, <-told, providers.ErrUnauthorized)
+		c.answers(nil)
+		wantNoError(t, assign(t, p))
+	})
+}
+
+func TestAMasterLineOfADayThatWentWellIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})
+		p.Probe()
+		wantNoError(t, assign(t, p))
+		c.answers(errWrong)
+		for range 3 {
+			wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
+		}
+		wantCalls(t, c, 2)
+	})
+}
+
+func TestAProbeThatHangsOrIsCancelledHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, _, _ := rejecting(t)
+		c.answersWhen()
+		ctx, cancel := context.WithCancel(t.Context())
+		told := make(chan error, 2)
+		time.Sleep(probeEach)
+		for range 2 {
+			go func() { told <- p.Assign(ctx, addr, self, nil) }()
+			synctest.Wait()
+			wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
+			time.Sleep(probeEach)
+		}
+		cancel()
+		for range 2 {
+			wantError(t, <-told, context.Canceled)
+		}
+		c.answers(nil)
+		wantNoError(t, assign(t, p))
+		wantCalls(t, c, 4)
+	})
+}
+
+func TestAProbeThatIsAnsweredLateIsFollowedByAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, _, _ := rejecting(t)
+		answer := c.answersWhen()
+		told := make(chan error)
+		time.Sleep(probeEach)
+		go func() { told <- assign(t, p) }()
+		synctest.Wait()
+		time.Sleep(3 * probeEach)
+		answer <- errWrong
+		wantWait(t, <-told, probeEach, providers.ErrUnauthorized)
+	})
+}
+
+func TestAnAddressThatIsUnauthorizedHoldsBackTheCloud(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{holdings: map[netip.Addr]providers.Holding{addr: {Servers: []string{self}}, other: {Err: errWrong}}}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})
+		_, err := p.Read(t.Context(), addrs)
+		wantNoError(t, err)
+		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
+	})
+}

@@ -1,0 +1,132 @@
+package providers_test
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/providers"
+)
+
+func full(wait time.Duration) error { return &providers.WaitError{Wait: wait, Err: errFull} }
+
+func TestRetryAfterHoldsBackEveryCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, said := &cloud{}, &diary{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c.answers(full(30 * time.Second))
+		wantWait(t, assign(t, p), 30*time.Second, errFull)
+		c.answers(nil)
+
+		time.Sleep(10 * time.Second)
+		wantWait(t, assign(t, p), 20*time.Second, errFull)
+		_, err := p.Read(t.Context(), addrs)
+		wantWait(t, err, 20*time.Second, errFull)
+		p.Probe() // of no effect here
+		p.CredentialChanged()
+		wantWait(t, assign(t, p), 20*time.Second, errFull)
+		wantCalls(t, c, 1)
+		if _, err := p.Server(t.Context()); err != nil || c.servers != 1 {
+			t.Errorf("got %v and %d askings for the server, want none held back", err, c.servers)
+		}
+
+		time.Sleep(20 * time.Second)
+		wantNoError(t, assign(t, p))
+		wantCalls(t, c, 2)
+		said.want(t,
+			`"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="30s"`,
+			`"level"=0 "msg"="the cloud takes calls again"`)
+	})
+}
+
+func TestTheLatestEndOfSeveralWaitsCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, said := &cloud{}, &diary{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		answer := c.answersWhen()
+		told := make(chan error)
+		for range 3 {
+			go func() { told <- assign(t, p) }()
+		}
+		synctest.Wait()
+
+		answer <- full(20 * time.Second)
+		wantWait(t, <-told, 20*time.Second, errFull)
+		answer <- full(5 * time.Second)
+		wantWait(t, <-told, 20*time.Second, errFull)
+		answer <- full(40 * time.Second)
+		wantWait(t, <-told, 40*time.Second, errFull)
+		wantWait(t, assign(t, p), 40*time.Second, errFull)
+		said.want(t, `"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="20s"`)
+	})
+}
+
+func TestRetryAfterIsObeyedForFiveMinutesAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})
+		c.answers(full(24 * time.Hour))
+		wantWait(t, assign(t, p), 5*time.Minute, errFull)
+		time.Sleep(5 * time.Minute)
+		c.answers(nil)
+		wantNoError(t, assign(t, p))
+	})
+}
+
+func TestAnAnswerToAnEarlierCallDoesNotEndRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, said := &cloud{}, &diary{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		answer := c.answersWhen()
+		told := make(chan error)
+		for range 2 {
+			go func() { told <- assign(t, p) }()
+		}
+		synctest.Wait()
+		answer <- full(time.Minute)
+		wantWait(t, <-told, time.Minute, errFull)
+		answer <- nil
+		wantNoError(t, <-told)
+		wantWait(t, assign(t, p), time.Minute, errFull)
+		said.want(t, `"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="1m0s"`)
+	})
+}
+
+func TestACloudThatAsksToWaitAgainAndAgainIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, said := &cloud{}, &diary{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c.answers(full(10 * time.Second))
+		for range 50 {
+			_ = assign(t, p)
+			time.Sleep(10 * time.Second)
+		}
+		c.answers(errFull) // answered, and neither a wait nor well again
+		_ = assign(t, p)
+		c.answers(nil)
+		for range 2 {
+			wantNoError(t, assign(t, p))
+		}
+		said.want(t,
+			`"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="10s"`,
+			`"level"=0 "msg"="the cloud takes calls again"`)
+	})
+}
+
+// An Exoscale reading is made of several calls; one of them may be told to wait while others are answered.
+func TestAnAddressThatIsToldToWaitHoldsBackTheCloud(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{holdings: map[netip.Addr]providers.Holding{
+			addr: {Servers: []string{self}}, other: {Err: full(time.Minute)},
+		}}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})
+		got, err := p.Read(t.Context(), addrs)
+		wantNoError(t, err)
+		if !got[addr].At(self) || !errors.Is(got[other].Err, errFull) {
+			t.Errorf("got %+v, want what was read, with the error of %v", got, other)
+		}
+		wantWait(t, assign(t, p), time.Minute, errFull)
+	})
+}
