@@ -308,14 +308,15 @@ func (o *Observed) perform(ctx context.Context, r *read) {
 	}
 }
 
+// fail keeps a failure for all to share. One that the cloud has asked for, by telling how long to wait, has been said.
 func (o *Observed) fail(now time.Time, err error) {
-	say := o.trouble.Fail(now)
-	wait := o.opts.BackOff.Wait(o.trouble.Attempts)
 	var told *providers.WaitError
 	if errors.As(err, &told) {
-		wait = told.Wait
+		o.failed, o.retry = err, now.Add(told.Wait)
+		return
 	}
-	o.failed, o.retry = err, now.Add(wait)
+	say := o.trouble.Fail(now)
+	o.failed, o.retry = err, now.Add(o.opts.BackOff.Wait(o.trouble.Attempts))
 	if say {
 		o.opts.Log.Error(err, "reading the cloud failed", "attempt", o.trouble.Attempts)
 	}

@@ -22,7 +22,7 @@ var (
 // reload reads everything anew. What is unusable leaves the running setup in force.
 func (d *daemon) reload(ctx context.Context, watcher *config.Watcher) {
 	next, err := load(d.command.config)
-	watcher.Watch(slices.Concat(d.running.files(), next.files()))
+	watcher.Watch(slices.Concat(d.running.files(), next.files(), missed(err)))
 	if err == nil && next.keepalived == nil && d.running.keepalived != nil {
 		err = next.doubt
 	}
@@ -42,6 +42,15 @@ func (d *daemon) reload(ctx context.Context, watcher *config.Watcher) {
 		return
 	}
 	watcher.Watch(next.files())
+}
+
+// missed returns the files that a failed load has looked for: the mistake may lie in one of them.
+func missed(err error) []string {
+	var all config.Problems
+	if errors.As(err, &all) {
+		return all.Files()
+	}
+	return nil
 }
 
 // refuse says why an edit is not taken over, once.

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -28,6 +27,7 @@ type Host struct {
 	port       string // on the bridge
 	keepalived *exec.Cmd
 	floaty     *exec.Cmd
+	fifo       *os.File // open for writing, if anything was said
 }
 
 // AddHost makes the n-th host, from 1; the cloud then has it as a server.
@@ -206,14 +206,26 @@ func (h *Host) Isolate(ctx context.Context, on bool) error {
 	return output(exec.CommandContext(ctx, "bridge", "-n", h.stage.name, "link", "set", "dev", h.port, "isolated", state)) //nolint:gosec // our own words
 }
 
-// Say writes a line into the FIFO, as Keepalived would. It fails while nobody reads.
-func (h *Host) Say(line string) error {
-	f, err := os.OpenFile(h.FIFO, os.O_WRONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
+// Say writes lines into the FIFO, as Keepalived would: it is opened for reading as well, so that they wait for a reader,
+// and it stays open until Hush.
+func (h *Host) Say(lines ...string) error {
+	if h.fifo == nil {
+		f, err := os.OpenFile(h.FIFO, os.O_RDWR|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		h.fifo = f
 	}
-	_, err = f.WriteString(line + "\n")
-	return errors.Join(err, f.Close())
+	_, err := h.fifo.WriteString(strings.Join(lines, "\n") + "\n")
+	return err
+}
+
+// Hush closes the FIFO, as Keepalived does when it ends.
+func (h *Host) Hush() {
+	if h.fifo != nil {
+		_ = h.fifo.Close()
+		h.fifo = nil
+	}
 }
 
 // Log returns what floaty has logged on the host.

@@ -34,6 +34,7 @@ const cloudAddress = "10.99.0.254"
 type Stage struct {
 	Cloud *simulator.Cloud
 	URL   string // of the cloud's API, as the hosts see it
+	Loop  string // of the same on this machine's loopback interface
 	Dir   string // holds everything that the hosts write
 
 	real   bool // network namespaces and Keepalived
@@ -64,32 +65,36 @@ func New(ctx context.Context, dir string, real bool) (*Stage, error) {
 	return s, nil
 }
 
-// raise starts the cloud.
+// raise starts the cloud, on loopback and, where hosts are namespaces, on the bridge between them.
 func (s *Stage) raise(ctx context.Context) error {
-	listen := func() (net.Listener, error) {
-		var config net.ListenConfig
-		return config.Listen(ctx, "tcp", "127.0.0.1:0")
-	}
-	if s.real {
-		err := ip(ctx,
-			"netns add "+s.name,
-			"-n "+s.name+" link set lo up",
-			"-n "+s.name+" link add br0 type bridge mcast_snooping 0",
-			"-n "+s.name+" link set br0 up",
-			"-n "+s.name+" addr add "+cloudAddress+"/24 dev br0",
-		)
-		if err != nil {
-			return err
-		}
-		listen = func() (net.Listener, error) { return listenIn(ctx, s.name, cloudAddress+":80") }
-	}
-	listener, err := listen()
+	s.server = &http.Server{Handler: s.Cloud.Handler(), ReadHeaderTimeout: time.Minute}
+	var config net.ListenConfig
+	loop, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	s.URL = "http://" + listener.Addr().String()
-	s.server = &http.Server{Handler: s.Cloud.Handler(), ReadHeaderTimeout: time.Minute}
-	go func() { _ = s.server.Serve(listener) }() // until Close
+	s.Loop = "http://" + loop.Addr().String()
+	s.URL = s.Loop
+	go func() { _ = s.server.Serve(loop) }() // until Close
+	if !s.real {
+		return nil
+	}
+	err = ip(ctx,
+		"netns add "+s.name,
+		"-n "+s.name+" link set lo up",
+		"-n "+s.name+" link add br0 type bridge mcast_snooping 0",
+		"-n "+s.name+" link set br0 up",
+		"-n "+s.name+" addr add "+cloudAddress+"/24 dev br0",
+	)
+	if err != nil {
+		return err
+	}
+	bridge, err := listenIn(ctx, s.name, cloudAddress+":80")
+	if err != nil {
+		return err
+	}
+	s.URL = "http://" + cloudAddress
+	go func() { _ = s.server.Serve(bridge) }() // until Close
 	return nil
 }
 
@@ -99,6 +104,7 @@ func (s *Stage) Close() error {
 	for _, h := range s.hosts {
 		h.KillKeepalived()
 		h.KillFloaty()
+		h.Hush()
 	}
 	if s.server != nil {
 		errs = append(errs, s.server.Close())

@@ -1,0 +1,151 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"floaty/providers"
+)
+
+// An Answer is what one call was answered. Of several calls with its context, the last counts. It must not be used while
+// a call is under way.
+type Answer struct {
+	call       string // "GET https://host/path"
+	token      string // that was sent; kept to keep it out of messages
+	status     int    // 0: there was no answer
+	retryAfter time.Duration
+	location   string // of a redirect
+	start      []byte // of the body
+}
+
+type captureKey struct{}
+
+// Capture returns a context for one call, and the place where its answer will be.
+func Capture(ctx context.Context) (context.Context, *Answer) {
+	a := new(Answer)
+	return context.WithValue(ctx, captureKey{}, a), a
+}
+
+// captured returns the place for the answer of a call with ctx; one that nobody looks at if nobody asked.
+func captured(ctx context.Context) *Answer {
+	if a, ok := ctx.Value(captureKey{}).(*Answer); ok {
+		return a
+	}
+	return new(Answer)
+}
+
+// Status returns the answer's status; 0 if there was none.
+func (a *Answer) Status() int { return a.status }
+
+// Err returns the error of the call, err being what the SDK made of it; nil if the call succeeded. It says in one line
+// which call failed, its status and what the server says, never the credential, and wraps err and what package providers
+// has for the status:
+//
+//   - 401: [providers.ErrUnauthorized]
+//   - 404, 410: [providers.ErrNotFound]
+//   - 429 and 503 with Retry-After: a [*providers.WaitError]
+//   - 408, 409, 423, 425, 429, 5xx: nothing, since a later try may succeed
+//   - other 4xx: [providers.ErrRefused]
+//   - a success that the SDK cannot use, a redirect, no answer at all: nothing
+func (a *Answer) Err(err error) error {
+	if err == nil && (a.status == 0 || success(a.status)) {
+		return nil
+	}
+	failed := &callError{text: a.text(err), wraps: []error{err}}
+	if err == nil {
+		failed.wraps = nil
+	}
+	if kind := kind(a.status); kind != nil {
+		failed.wraps = append(failed.wraps, kind)
+	}
+	if a.retryAfter > 0 {
+		return &providers.WaitError{Wait: a.retryAfter, Err: failed}
+	}
+	return failed
+}
+
+// text says what happened, part by part.
+func (a *Answer) text(err error) string {
+	var parts []string
+	if a.call != "" {
+		parts = append(parts, a.call)
+	}
+	if a.status != 0 {
+		parts = append(parts, fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)))
+	}
+	// The SDK's error says nothing that status and message do not say better, unless the answer was a success or missing.
+	if err != nil && (a.status == 0 || success(a.status)) {
+		parts = append(parts, tidy(reason(err), a.token, maxMessage))
+	}
+	if message := a.message(); message != "" {
+		parts = append(parts, message)
+	}
+	return strings.Join(parts, ": ")
+}
+
+// message returns what the server says.
+func (a *Answer) message() string {
+	if a.status >= 300 && a.status <= 399 {
+		return redirected(a.location, a.token)
+	}
+	return message(a.start, a.token)
+}
+
+// reason returns what err says without the call, which net/http repeats.
+func reason(err error) string {
+	var repeated *url.Error
+	if errors.As(err, &repeated) {
+		err = repeated.Err
+	}
+	return err.Error()
+}
+
+// asked notes the call that is made now.
+func (a *Answer) asked(req *http.Request, token string) {
+	where := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path} // a query may hold secrets
+	*a = Answer{call: req.Method + " " + where.String(), token: token}
+}
+
+// answered notes the answer.
+func (a *Answer) answered(resp *http.Response, body []byte) {
+	a.status = resp.StatusCode
+	a.location = resp.Header.Get("Location")
+	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
+		a.retryAfter = retryAfter(resp.Header, time.Now())
+	}
+	a.start = body
+	if len(body) >= maxError { // the cut may leave a part of the token, which would not be recognized
+		a.start = body[:max(maxError-len(a.token), 0)]
+	}
+}
+
+// kind returns what the rest of the program branches on; nil if a later try may succeed.
+func kind(status int) error {
+	switch status {
+	case http.StatusUnauthorized:
+		return providers.ErrUnauthorized
+	case http.StatusNotFound, http.StatusGone:
+		return providers.ErrNotFound
+	case http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked,
+		http.StatusTooEarly, http.StatusTooManyRequests:
+		return nil
+	}
+	if status >= 400 && status <= 499 {
+		return providers.ErrRefused
+	}
+	return nil
+}
+
+// A callError says in one line how a call failed.
+type callError struct {
+	text  string
+	wraps []error
+}
+
+func (e *callError) Error() string   { return e.text }
+func (e *callError) Unwrap() []error { return e.wraps }

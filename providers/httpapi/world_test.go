@@ -1,0 +1,97 @@
+package httpapi
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+const token = "s3cr3t-T0ken"
+
+// An api is a test server, a client for it, and what the server saw.
+type api struct {
+	*httptest.Server
+	client      *http.Client
+	connections atomic.Int64
+	requests    atomic.Int64
+}
+
+// serve starts a server, with TLS and HTTP/2 if so wanted, and a client for it with a credential.
+func serve(t *testing.T, http2 bool, handler http.HandlerFunc) *api {
+	t.Helper()
+	a := &api{}
+	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.requests.Add(1)
+		if want := map[bool]int{false: 1, true: 2}[http2]; r.ProtoMajor != want {
+			t.Errorf("got a request over HTTP/%d, want HTTP/%d", r.ProtoMajor, want)
+		}
+		handler(w, r)
+	}))
+	a.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			a.connections.Add(1)
+		}
+	}
+	a.EnableHTTP2 = http2
+	if http2 {
+		a.StartTLS()
+	} else {
+		a.Start()
+	}
+	t.Cleanup(a.Close)
+	a.client = clientOf(t, a.Server, a.URL)
+	return a
+}
+
+// clientOf returns a client of the API at endpoint that trusts server's certificate.
+func clientOf(t *testing.T, server *httptest.Server, endpoint string) *http.Client {
+	t.Helper()
+	client := New(Options{Endpoint: parse(t, endpoint), Token: func() string { return token }, Parallel: 10})
+	if cert := server.Certificate(); cert != nil {
+		pool := x509.NewCertPool()
+		pool.AddCert(cert)
+		client.Transport.(*keeper).base.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+func parse(t *testing.T, endpoint string) *url.URL {
+	t.Helper()
+	u, err := ParseEndpoint(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// call makes one call and returns the whole answer and the error that Answer makes.
+func call(t *testing.T, client *http.Client, method, address string) (string, error) {
+	t.Helper()
+	ctx, answer := Capture(t.Context())
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(`{"server":"x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", answer.Err(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return string(body), answer.Err(err)
+}
+
+// both runs a test over HTTP/1.1 and over HTTP/2.
+func both(t *testing.T, test func(t *testing.T, http2 bool)) {
+	t.Helper()
+	t.Run("HTTP/1.1", func(t *testing.T) { test(t, false) })
+	t.Run("HTTP/2", func(t *testing.T) { test(t, true) })
+}
