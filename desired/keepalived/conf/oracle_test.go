@@ -1,0 +1,154 @@
+package conf
+
+import (
+	"bufio"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestTheRealKeepalivedReadsTheSame compares the parser with the real one, which knows no better way to tell what it has read
+// than to start and dump it: it runs in namespaces of its own and is killed as soon as it has.
+func TestTheRealKeepalivedReadsTheSame(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root: Keepalived cannot have namespaces of its own")
+	}
+	if _, err := exec.LookPath("keepalived"); err != nil {
+		t.Skip("no Keepalived is installed")
+	}
+	for _, c := range slices.Concat(good, included) {
+		if c.want == "" {
+			continue // without an instance there is no dump
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := write(t, library(t), "k.conf", c.text)
+			got, err := Parse(path, Options{ID: hostID})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := distinct(got), distinct(dump(t, path)); got != want {
+				t.Errorf("the parser reads %s\nKeepalived reads %s", got, want)
+			}
+		})
+	}
+}
+
+// distinct is summary without the repetitions of an address: Keepalived reads what is included behind a condition twice.
+func distinct(c *Config) string {
+	var once Config
+	for _, inst := range c.Instances {
+		once.Instances = append(once.Instances, Instance{Name: inst.Name, Addresses: unique(inst.Addresses), Excluded: unique(inst.Excluded)})
+	}
+	once.Groups = c.Groups
+	return summary(&once)
+}
+
+func unique(prefixes []netip.Prefix) []netip.Prefix {
+	var list []netip.Prefix
+	for _, p := range prefixes {
+		if !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// begin makes an interface and becomes Keepalived, in namespaces that are its own.
+const begin = `ip link set lo up && ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up &&
+ip addr add 10.9.9.1/24 dev eth0 && exec keepalived -n -l -G -d -P -R -i "$1" -f "$2" -p "$3.pid" -r "$3.vrrp.pid"`
+
+// dump returns what the real Keepalived reads in a file.
+func dump(t *testing.T, path string) *Config {
+	t.Helper()
+	dir := t.TempDir()
+	wrap := write(t, dir, "wrap.conf", "global_defs {\n dynamic_interfaces\n}\ninclude "+path+"\n")
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", begin, "sh", hostID, wrap, filepath.Join(dir, "k")) //nolint:gosec // our own words
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, // the first process's end ends all
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Skipf("namespaces cannot be made: %v", err)
+	}
+	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer func() {
+		late.Stop()
+		_ = cmd.Process.Kill()
+		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Wait()
+	}()
+	return undump(t, out)
+}
+
+var stamp = regexp.MustCompile(`^\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}: ?`)
+
+// undump reads Keepalived's dump, up to where the interfaces begin.
+func undump(t *testing.T, out io.Reader) *Config {
+	t.Helper()
+	var c Config
+	var said []string
+	var addrs *[]netip.Prefix
+	members := false
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		line := stamp.ReplaceAllString(lines.Text(), "")
+		said = append(said, line)
+		if strings.Contains(line, "------< Interfaces >") {
+			return &c
+		}
+		if !strings.HasPrefix(line, " ") {
+			continue // another process's line, which may come in between
+		}
+		listed := strings.HasPrefix(line, "     ")
+		if name, ok := strings.CutPrefix(line, " VRRP Instance = "); ok {
+			c.Instances = append(c.Instances, Instance{Name: name})
+		}
+		if name, ok := strings.CutPrefix(line, " VRRP Sync Group = "); ok {
+			c.Groups = append(c.Groups, Group{Name: name[:strings.LastIndexByte(name, ',')]})
+		}
+		switch {
+		case strings.HasPrefix(line, "   Virtual IP ("):
+			addrs = &c.Instances[len(c.Instances)-1].Addresses
+		case strings.HasPrefix(line, "   Virtual IP Excluded"):
+			addrs = &c.Instances[len(c.Instances)-1].Excluded
+		case strings.HasPrefix(line, "   VRRP member instances"):
+			members = true
+		case listed && addrs != nil:
+			*addrs = append(*addrs, dumped(t, line))
+		case listed && members:
+			group := &c.Groups[len(c.Groups)-1]
+			group.Members = append(group.Members, strings.TrimSpace(line))
+		default:
+			addrs, members = nil, false
+		}
+	}
+	t.Fatalf("Keepalived ended without a dump:\n%s", strings.Join(said, "\n"))
+	return nil
+}
+
+// dumped reads an address of the dump: of one that is alone in its prefix, the length is not written.
+func dumped(t *testing.T, line string) netip.Prefix {
+	t.Helper()
+	text := strings.Fields(line)[0]
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen())
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		t.Fatalf("%q in the dump: %v", line, err)
+	}
+	return prefix
+}
