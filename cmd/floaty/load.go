@@ -19,6 +19,7 @@ type setup struct {
 	config     *config.Config
 	keepalived *conf.Config // nil: unusable, and no address must come from it
 	doubt      error        // why keepalived is nil
+	watch      []string     // files and directories from which keepalived was read, or failed to be
 }
 
 // load reads path and the keepalived.conf that it names. The error has a line for each problem (see problems).
@@ -27,13 +28,13 @@ func load(path string) (setup, error) {
 	if err != nil {
 		return setup{}, err
 	}
-	s := setup{config: cfg}
-	s.keepalived, err = conf.Parse(cfg.KeepalivedConfig, conf.Options{})
+	read, err := conf.Parse(cfg.KeepalivedConfig, conf.Options{})
+	s := setup{config: cfg, keepalived: read, watch: read.Watch}
 	if err != nil {
-		if len(cfg.ManagedAddresses) == 0 && len(cfg.Instances) == 0 {
-			return setup{config: cfg}, fmt.Errorf("keepalived-config: %w", err)
-		}
 		s.keepalived, s.doubt = nil, err
+	}
+	if err != nil && len(cfg.ManagedAddresses) == 0 && len(cfg.Instances) == 0 {
+		return s, fmt.Errorf("keepalived-config: %w", err)
 	}
 	return s, nil
 }
@@ -52,10 +53,7 @@ func (s setup) files() []string {
 	if s.config == nil {
 		return nil
 	}
-	files := append(s.config.Files(), s.config.KeepalivedConfig)
-	if s.keepalived != nil {
-		files = append(files, s.keepalived.Watch...)
-	}
+	files := slices.Concat(s.config.Files(), []string{s.config.KeepalivedConfig}, s.watch)
 	slices.Sort(files)
 	return slices.Compact(files)
 }
@@ -81,7 +79,7 @@ func (s setup) server() (id, missing string) {
 func problems(err error) []error {
 	var all config.Problems
 	if !errors.As(err, &all) {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the parts are wanted, not a match
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			return joined.Unwrap()
 		}
 		return []error{err}

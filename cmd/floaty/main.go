@@ -47,13 +47,13 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		if c.jsonLog {
 			log.Error(err, "usage")
 		} else {
-			fmt.Fprintf(stderr, "floaty: %v\n%s", err, usage)
+			_, _ = fmt.Fprintf(stderr, "floaty: %v\n%s", err, usage)
 		}
 		return exitUsage
 	}
 	switch c.mode {
 	case modeVersion:
-		fmt.Fprintln(stdout, version())
+		_, _ = fmt.Fprintln(stdout, version())
 		return exitOK
 	case modeCheck:
 		return check(c, log, stdout)

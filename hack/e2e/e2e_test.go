@@ -2,6 +2,8 @@
 package e2e_test
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -17,6 +19,23 @@ import (
 const interval = 2 * time.Second
 
 var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")}
+
+// program is floaty, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "floaty-e2e-")
+	if err == nil && os.Getenv("FLOATY_E2E") != "" {
+		program, err = stage.Build(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
+}
 
 // A world is a stage with two hosts; a has the higher priority.
 type world struct {
@@ -38,7 +57,7 @@ func newWorld(t *testing.T) *world {
 		t.Skip("no Keepalived is installed")
 	}
 	t.Parallel()
-	s, err := stage.New(t.Context(), t.TempDir(), true)
+	s, err := stage.New(t.Context(), t.TempDir(), program, true)
 	if err != nil {
 		t.Fatal(err)
 	}

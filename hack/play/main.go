@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -54,7 +55,12 @@ func run(ctx context.Context, stay bool) error {
 	} else {
 		d.say("Not as root, or no Keepalived: this demo writes into the FIFOs what two Keepalived would.")
 	}
-	if d.Stage, err = stage.New(ctx, dir, d.real); err != nil {
+	d.say("Building floaty.")
+	program, err := stage.Build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if d.Stage, err = stage.New(ctx, filepath.Join(dir, "stage"), program, d.real); err != nil {
 		return err
 	}
 	defer func() {

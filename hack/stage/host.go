@@ -180,7 +180,7 @@ func (h *Host) StartFloaty(args ...string) error {
 	if len(args) == 0 {
 		args = []string{"--fifo", h.Path("floaty.yml"), h.FIFO}
 	}
-	cmd, err := h.start("floaty.log", h.stage.binary, args...)
+	cmd, err := h.start("floaty.log", h.stage.program, args...)
 	h.floaty = cmd
 	return err
 }
@@ -190,6 +190,12 @@ func (h *Host) StopFloaty() {
 	stop(h.floaty, syscall.SIGTERM)
 	h.floaty = nil
 }
+
+// FloatyPID returns the process ID of the running floaty.
+func (h *Host) FloatyPID() int { return h.floaty.Process.Pid }
+
+// HangUpFloaty sends SIGHUP.
+func (h *Host) HangUpFloaty() error { return h.floaty.Process.Signal(syscall.SIGHUP) }
 
 // KillFloaty ends it at once.
 func (h *Host) KillFloaty() {

@@ -37,28 +37,30 @@ type Stage struct {
 	Loop  string // of the same on this machine's loopback interface
 	Dir   string // holds everything that the hosts write
 
-	real   bool // network namespaces and Keepalived
-	name   string
-	binary string
-	server *http.Server
-	hosts  []*Host
+	program string
+	real    bool // network namespaces and Keepalived
+	name    string
+	server  *http.Server
+	hosts   []*Host
 }
 
 // stages counts those of this process, for their names.
 var stages atomic.Int64
 
-// New builds floaty and raises a stage in dir, which must be new and empty. With real, which takes root, each host is a
-// network namespace.
-func New(ctx context.Context, dir string, real bool) (*Stage, error) {
+// Build builds floaty in dir and returns the path of the program.
+func Build(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "floaty")
+	return path, output(exec.CommandContext(ctx, "go", "build", "-o", path, "floaty/cmd/floaty")) //nolint:gosec // our own words
+}
+
+// New raises a stage on which program is floaty, in dir, which must be new and empty. With real, which takes root, each
+// host is a network namespace.
+func New(ctx context.Context, dir, program string, real bool) (*Stage, error) {
 	s := &Stage{
-		Cloud: simulator.New(), Dir: dir, real: real,
-		name:   fmt.Sprintf("floaty-%d-%d", os.Getpid(), stages.Add(1)),
-		binary: filepath.Join(dir, "floaty"),
+		Cloud: simulator.New(), Dir: dir, program: program, real: real,
+		name: fmt.Sprintf("floaty-%d-%d", os.Getpid(), stages.Add(1)),
 	}
 	s.Cloud.SetToken(Token)
-	if err := output(exec.CommandContext(ctx, "go", "build", "-o", s.binary, "floaty/cmd/floaty")); err != nil {
-		return nil, err
-	}
 	if err := s.raise(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -76,7 +76,7 @@ func (a *Answer) text(err error) string {
 		parts = append(parts, a.call)
 	}
 	if a.status != 0 {
-		parts = append(parts, fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)))
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))))
 	}
 	// The SDK's error says nothing that status and message do not say better, unless the answer was a success or missing.
 	if err != nil && (a.status == 0 || success(a.status)) {

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"time"
 )
@@ -97,13 +96,4 @@ func ParseEndpoint(endpoint string) (*url.URL, error) {
 		return nil, fmt.Errorf("parsing the endpoint at %s: user, query and fragment are not supported", u.Host)
 	}
 	return u.JoinPath("/"), nil
-}
-
-// InClear reports whether requests to endpoint, and the credential with them, can be read on their way.
-func InClear(endpoint *url.URL) bool {
-	if endpoint.Scheme == "https" || endpoint.Hostname() == "localhost" {
-		return false
-	}
-	addr, err := netip.ParseAddr(endpoint.Hostname())
-	return err != nil || !addr.Unmap().IsLoopback()
 }

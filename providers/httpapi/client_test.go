@@ -117,19 +117,22 @@ func TestAPatchSurvivesThatTheServerDroppedTheConnection(t *testing.T) {
 			}
 			w.WriteHeader(http.StatusNoContent)
 		})
-		failures := 0
-		for range 300 {
+		calls, failures := 300, 0
+		if http2 {
+			calls = 40 // each needs a TLS handshake
+		}
+		for range calls {
 			if _, err := call(t, a.client, http.MethodPatch, a.URL); err != nil {
-				t.Log(err)
 				failures++
+				t.Log(err)
 			}
 			a.CloseClientConnections()
 		}
 		if failures != 0 {
-			t.Errorf("got %d failures of 300 calls, want none", failures)
+			t.Errorf("got %d failures of %d calls, want none", failures, calls)
 		}
-		if got := a.requests.Load(); got != 300 {
-			t.Errorf("got %d requests for 300 calls", got)
+		if got := int(a.requests.Load()); got != calls {
+			t.Errorf("got %d requests, want %d", got, calls)
 		}
 	})
 }
@@ -146,7 +149,7 @@ func TestACallEndsWithItsContext(t *testing.T) {
 		}
 		resp, err := a.client.Do(req)
 		if err == nil {
-			defer resp.Body.Close()
+			_ = resp.Body.Close()
 		}
 		err = answer.Err(err)
 		if want := "GET " + a.URL + ": context deadline exceeded"; err == nil || err.Error() != want {
@@ -179,22 +182,6 @@ func TestAnEndpointIsAPlainURL(t *testing.T) {
 			}
 		} else if want != "" || strings.Contains(err.Error(), token) {
 			t.Errorf("%q: got error %q, want %q", endpoint, err, want)
-		}
-	}
-}
-
-func TestACredentialTravelsInClearUnlessItStaysOnThisHost(t *testing.T) {
-	for endpoint, want := range map[string]bool{
-		"https://api.example.com":  false,
-		"http://api.example.com":   true,
-		"http://192.0.2.1":         true,
-		"http://127.0.0.2:80":      false,
-		"http://[::1]:80":          false,
-		"http://[::ffff:7f00:1]:1": false,
-		"http://localhost:80":      false,
-	} {
-		if got := InClear(parse(t, endpoint)); got != want {
-			t.Errorf("%s: got %v, want %v", endpoint, got, want)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	token := k.authorize(out)
 	answer := captured(req.Context())
 	answer.asked(req, token)
-	resp, err := k.base.RoundTrip(out)
+	resp, err := k.send(out)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -39,6 +40,9 @@ func serve(t *testing.T, http2 bool, handler http.HandlerFunc) *api {
 			a.connections.Add(1)
 		}
 	}
+	a.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, conn)
+	}
 	a.EnableHTTP2 = http2
 	if http2 {
 		a.StartTLS()
@@ -48,6 +52,17 @@ func serve(t *testing.T, http2 bool, handler http.HandlerFunc) *api {
 	t.Cleanup(a.Close)
 	a.client = clientOf(t, a.Server, a.URL)
 	return a
+}
+
+type connKey struct{}
+
+// drop closes the connection that r came on, without a goodbye.
+func drop(r *http.Request) {
+	conn := r.Context().Value(connKey{}).(net.Conn)
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	_ = conn.Close()
 }
 
 // clientOf returns a client of the API at endpoint that trusts server's certificate.
@@ -84,8 +99,8 @@ func call(t *testing.T, client *http.Client, method, address string) (string, er
 	if err != nil {
 		return "", answer.Err(err)
 	}
-	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
 	return string(body), answer.Err(err)
 }
 

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestTheFlagsDescribeTheCloud(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--address", "192.0.2.1/32="+lb1, "--address", "2001:db8:1::/56", "--address", "192.0.2.2",
+		"--server", lb1+"=lb1", "--server", strings.ToUpper(lb2)+"=lb2", "--token", "other", "--token", token, "--metadata", lb2)
+	if !strings.HasPrefix(p.url, "http://127.0.0.1:") {
+		t.Errorf("got URL %q, want one on loopback", p.url)
+	}
+	_, got := p.call(http.MethodGet, "/sim/state", "")
+	want := `{"addresses":[` +
+		`{"address":"192.0.2.1","network":"192.0.2.1/32","servers":["` + lb1 + `"]},` +
+		`{"address":"2001:db8:1::","network":"2001:db8:1::/56","servers":[]},` +
+		`{"address":"192.0.2.2","network":"192.0.2.2/32","servers":[]}],` +
+		`"servers":[{"id":"` + lb1 + `","name":"lb1"},{"id":"` + lb2 + `","name":"lb2"}]}`
+	if strings.TrimSpace(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	p.wants(200, `"cloudscale_uuid":"`+lb2+`"`, http.MethodGet, "/openstack/latest/meta_data.json", "")
+
+	p.wants(200, `"network":"192.0.2.1/32"`, http.MethodGet, "/v1/floating-ips", "")
+	p.wants(204, "", http.MethodPatch, "/v1/floating-ips/192.0.2.1", `{"server": "`+lb2+`"}`)
+	p.wants(200, `"servers":["`+lb2+`"]`, http.MethodGet, "/sim/state", "")
+}
+
+func TestATokenIsDemanded(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--token", "another")
+	p.wants(401, "Invalid token.", http.MethodGet, "/v1/floating-ips", "")
+}
+
+func TestTheControlAPISteersIt(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	p.wants(204, "", http.MethodPost, "/sim/servers", `{"id": "`+lb1+`", "name": "lb1"}`)
+	p.wants(204, "", http.MethodPost, "/sim/addresses", `{"address": "192.0.2.1/32"}`)
+	p.wants(204, "", http.MethodPost, "/sim/move", `{"address": "192.0.2.1", "servers": ["`+lb1+`"]}`)
+	p.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "status", "status": 503, "times": 1}`)
+	p.wants(503, "", http.MethodGet, "/v1/floating-ips", "")
+	p.wants(200, lb1, http.MethodGet, "/v1/floating-ips", "")
+	p.wants(200, `"status":503`, http.MethodGet, "/sim/calls", "")
+}
+
+func TestAnAnswerTakesTheLatency(t *testing.T) {
+	t.Parallel()
+	const latency = 50 * time.Millisecond
+	p := start(t, "--latency", latency.String())
+	begun := time.Now()
+	p.wants(200, "[]", http.MethodGet, "/v1/floating-ips", "")
+	if took := time.Since(begun); took < latency {
+		t.Errorf("got an answer after %v, want it after %v", took, latency)
+	}
+}
+
+func TestEachCallIsALine(t *testing.T) {
+	t.Parallel()
+	for _, quiet := range []bool{false, true} {
+		var args []string
+		want := `^\d\d:\d\d:\d\d\.\d{3} GET /v1/floating-ips status=200 took=\S+ from=127.0.0.1:\d+
+\d\d:\d\d:\d\d\.\d{3} PATCH /v1/a%0Ab server="x\\ny" status=404 took=\S+ from=127.0.0.1:\d+
+\d\d:\d\d:\d\d\.\d{3} GET /v1/floating-ips no answer took=\S+ from=127.0.0.1:\d+
+$`
+		if quiet {
+			args, want = []string{"--quiet"}, "^$"
+		}
+		p := start(t, args...)
+		p.wants(200, "[]", http.MethodGet, "/v1/floating-ips", "")
+		p.wants(404, "", http.MethodPatch, "/v1/a%0Ab", `{"server": "x\ny"}`)
+		p.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "reset"}`)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/v1/floating-ips", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // or net/http would make it twice
+		if resp, err := fresh.Do(req); err == nil {
+			_ = resp.Body.Close()
+			t.Errorf("got %d of a connection that is reset, want no answer", resp.StatusCode)
+		}
+		p.stop()
+		p.ends(exitOK)
+		if got := p.stderr.String(); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("quiet %v: got\n%s\nwant %s", quiet, got, want)
+		}
+	}
+}
+
+func TestTLSComesWithACertificateToTrust(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "cert.pem")
+	p := start(t, "--tls", file)
+	text, err := os.ReadFile(file) //nolint:gosec // the test named it
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM(text) || strings.Contains(string(text), "PRIVATE") {
+		t.Fatalf("got %s, want a certificate and nothing else", text)
+	}
+	p.client.Transport = &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: trusted}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/v1/floating-ips", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != 200 || resp.ProtoMajor != 2 {
+		t.Errorf("got %s over %s, want 200 over HTTP/2", resp.Status, resp.Proto)
+	}
+}
+
+func TestARequestThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	p.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "hang", "path": "/v1/"}`)
+	hanging := make(chan error, 1)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/v1/floating-ips", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		resp, err := p.client.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		hanging <- err
+	}()
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		if _, calls := p.call(http.MethodGet, "/sim/calls", ""); strings.Contains(calls, "/v1/floating-ips") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the request that is to hang did not arrive within 5 s")
+		}
+	}
+	p.stop()
+	p.ends(exitOK)
+	if err := <-hanging; err == nil {
+		t.Error("got an answer, want none")
+	}
+}
+
+func TestASignalEndsTheProgram(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, signal := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, self, "--listen", "127.0.0.1:0") //nolint:gosec // the test itself
+		cmd.Env = append(os.Environ(), "CLOUDSIM_IS_THE_PROGRAM=1", "GORACE=atexit_sleep_ms=0")
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(stdout)
+		if !lines.Scan() || !strings.HasPrefix(lines.Text(), "http://127.0.0.1:") {
+			t.Errorf("got the line %q, want a URL", lines.Text())
+		}
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Error(err)
+		}
+		if lines.Scan() {
+			t.Errorf("got the line %q as well, want the URL alone", lines.Text())
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: got %v, want status 0", signal, err)
+		}
+	}
+}
+
+func TestWhereNobodyCanListenIsAFailure(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close() //nolint:errcheck // nothing was written
+	var stdout, stderr strings.Builder
+	got := run(t.Context(), []string{"--listen", taken.Addr().String()}, &stdout, &stderr)
+	if want := taken.Addr().String(); got != exitFailed || stdout.Len() != 0 || !strings.Contains(stderr.String(), want) {
+		t.Errorf("got status %d, %q and %q, want %d, nothing and a line that names %s", got, stdout.String(), stderr.String(), exitFailed, want)
+	}
+}
+
+func TestACertificateThatCannotBeWrittenIsAFailure(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "missing", "cert.pem")
+	var stdout, stderr strings.Builder
+	got := run(t.Context(), []string{"--listen", "127.0.0.1:0", "--tls", file}, &stdout, &stderr)
+	if got != exitFailed || stdout.Len() != 0 || !strings.Contains(stderr.String(), "--tls "+file) {
+		t.Errorf("got status %d, %q and %q, want %d, nothing and a line that names %s", got, stdout.String(), stderr.String(), exitFailed, file)
+	}
+}

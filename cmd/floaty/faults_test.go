@@ -1,0 +1,82 @@
+package main_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"floaty/providers/simulator"
+)
+
+type faultCase struct {
+	name   string
+	fault  simulator.Fault
+	single bool          // it concerns the address one only
+	within time.Duration // until all is right
+}
+
+// faults are what an API may do at a takeover. A back-off is at most 1.2 s, and a refused address waits an interval.
+func faults() []faultCase {
+	status := func(code, times int) simulator.Fault {
+		return simulator.Fault{Method: http.MethodPatch, Path: one.String(), Kind: simulator.Status, Status: code, Times: times}
+	}
+	kind := func(kind simulator.Kind) simulator.Fault {
+		return simulator.Fault{Method: http.MethodPatch, Path: one.String(), Kind: kind, Times: 2}
+	}
+	later := func(f simulator.Fault, after string) simulator.Fault {
+		f.RetryAfter = after
+		return f
+	}
+	return []faultCase{
+		{"500", status(500, 3), true, 5 * time.Second},
+		{"503", status(503, 3), true, 5 * time.Second},
+		{"409", status(409, 3), true, 5 * time.Second},
+		{"403", status(403, 1), true, 2 * interval},
+		{"404", status(404, 1), true, 2 * interval},
+		{"401", status(401, 2), false, 8 * time.Second},
+		{"429 with Retry-After", later(status(429, 1), "2"), false, 5 * time.Second},
+		{"an HTML page", kind(simulator.HTML), true, 5 * time.Second},
+		{"broken JSON", kind(simulator.BrokenJSON), true, 5 * time.Second},
+		{"a reset", kind(simulator.Reset), true, 5 * time.Second},
+		{"no answer", simulator.Fault{Method: http.MethodPatch, Path: one.String(), Kind: simulator.Hang, Times: 1}, true, 15 * time.Second},
+	}
+}
+
+func TestDownForFifteenSecondsFromTheStart(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 500, For: 15 * time.Second})
+	w.start()
+	w.says("MASTER")
+	w.holds(20*time.Second, one, two)
+	if n := w.logged("failed"); n > 8 {
+		t.Errorf("%d lines about it, want a first one and reminders for each thing that fails", n)
+	}
+}
+
+func TestUnderRetryAfterNoCallIsMade(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.start()
+	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 429, RetryAfter: "4", Times: 1})
+	w.says("MASTER")
+	w.eventually("the cloud asks to wait", time.Second, func() bool { return w.logged("asks to wait") == 1 })
+	time.Sleep(200 * time.Millisecond) // what was under way has ended
+	w.Cloud.ForgetCalls()
+	w.says("MASTER") // does not matter
+	w.never("a call was made", 3500*time.Millisecond, func() bool { return len(w.Cloud.Calls()) > 0 })
+	w.holds(3*time.Second, one, two)
+}
+
+func TestAWrongTokenIsProbedAndANewOneTriedAtOnce(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.Cloud.SetToken("another")
+	w.start()
+	w.says("MASTER")
+	w.never("the addresses moved", time.Second, func() bool { return w.here(one) })
+	w.Cloud.ForgetCalls()
+	time.Sleep(3 * time.Second)
+	if n := len(w.Cloud.Calls()); n < 2 || n > 5 {
+		t.Errorf("%d calls in 3 s, want a probe a second", n)
+	}
+	w.must(w.Configure("floaty.yml", w.with("the-token-of-the-stage", "another")))
+	w.holds(2*time.Second, one, two)
+}

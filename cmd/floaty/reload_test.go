@@ -1,0 +1,161 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// with is the host's floaty.yml with one text replaced by another.
+func (w *world) with(old, fresh string) string {
+	w.Helper()
+	text := w.Floaty()
+	if !strings.Contains(text, old) {
+		w.Fatalf("%q is not in %s", old, text)
+	}
+	return strings.ReplaceAll(text, old, fresh)
+}
+
+// ways are how an editor, a tool or a mount changes a file.
+var ways = map[string]func(w *world, name, text string) error{
+	"in place": func(w *world, name, text string) error { return os.WriteFile(w.Path(name), []byte(text), 0o600) },
+	"rename":   func(w *world, name, text string) error { return w.Configure(name, text) },
+	"symlink": func(w *world, name, text string) error {
+		target, link := fmt.Sprintf("%s.%d", w.Path(name), time.Now().UnixNano()), w.Path(name+".link")
+		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
+			return err
+		}
+		if err := os.Symlink(filepath.Base(target), link); err != nil {
+			return err
+		}
+		return os.Rename(link, w.Path(name))
+	},
+}
+
+func TestReload(t *testing.T) {
+	for way, change := range ways {
+		t.Run(way, func(t *testing.T) {
+			w := newWorld(t, one, two)
+			w.must(w.Configure("floaty.yml", w.Floaty()+"managed-addresses: [198.51.100.1]\n"))
+			w.start()
+			w.says("MASTER")
+			w.holds(time.Second, one)
+
+			w.must(change(w, "floaty.yml", w.Floaty()+"managed-addresses: [198.51.100.2]\n"))
+			w.holds(time.Second, two)
+			w.Cloud.Move(one, stranger)
+			w.never("an address that is managed no more was moved", interval*12/10, func() bool { return w.here(one) })
+
+			w.Cloud.SetToken("another")
+			w.must(change(w, "floaty.yml", w.with("token: the-token-of-the-stage", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
+			w.eventually("the missing file is named", time.Second, func() bool { return w.logged("token-file") > 0 })
+			w.must(change(w, "token", "another"))
+			w.holds(time.Second, one)
+
+			w.Cloud.SetToken("a third")
+			time.Sleep(interval)
+			w.Cloud.Move(one, stranger)
+			w.must(change(w, "token", "a third"))
+			w.holds(time.Second, one)
+
+			w.must(change(w, "floaty.yml", w.with("token: the-token-of-the-stage", "token-file: token"))) // addresses from keepalived.conf
+			w.holds(time.Second, one, two)
+			w.must(change(w, "keepalived.conf", w.Keepalived(100, "", two)))
+			w.eventually("the address is dropped", time.Second, func() bool { return w.logged("removed") > 0 && w.logged("keepalived.conf") > 0 })
+			w.Cloud.Move(one, stranger)
+			w.never("an address that keepalived.conf lacks was moved", interval*12/10, func() bool { return w.here(one) })
+			w.must(change(w, "keepalived.conf", w.Keepalived(100, "", one, two)))
+			w.holds(time.Second, one)
+		})
+	}
+}
+
+func TestAReloadOfTimingKeepsMaster(t *testing.T) {
+	w := newWorld(t, one)
+	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 1h")))
+	w.start()
+	w.says("MASTER")
+	w.holds(time.Second, one)
+	w.Cloud.ForgetCalls()
+	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 500ms")))
+	w.eventually("the new interval is in force", time.Second, func() bool { return len(w.Cloud.Calls()) >= 1 })
+	w.eventually("and again", time.Second, func() bool { return len(w.Cloud.Calls()) >= 2 })
+	if n := len(w.Writes()); n != 0 {
+		t.Errorf("%d writes, want none since all is in place", n)
+	}
+	w.Cloud.Move(one, stranger)
+	w.holds(time.Second, one)
+}
+
+func TestAnIncludedFileIsWatched(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.must(os.Mkdir(w.Path("conf.d"), 0o700))
+	instance := w.Keepalived(100, "", one)
+	w.must(w.Configure("keepalived.conf", "include conf.d/*.conf\n"))
+	w.must(w.Configure("conf.d/vi.conf", instance))
+	w.start()
+	w.says("MASTER")
+	w.holds(time.Second, one)
+	w.must(w.Configure("conf.d/vi.conf", w.Keepalived(100, "", one, two)))
+	w.holds(time.Second, two)
+	w.must(w.Configure("conf.d/other.conf", strings.ReplaceAll(strings.ReplaceAll(instance, "VI_1", "VI_2"), one.String(), "198.51.100.9")))
+	w.eventually("a new file counts", time.Second, func() bool { return w.logged("198.51.100.9") > 0 })
+}
+
+func TestAnUnusableEditLeavesTheRunningOneInForce(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	w.says("MASTER")
+	w.holds(time.Second, one)
+	good := w.Floaty()
+	for _, c := range []struct{ name, text string }{
+		{"not YAML", "{{{"},
+		{"empty", ""},
+		{"an unknown key", good + "refresh: 1s\n"},
+		{"a bad address", good + "managed-addresses: [198.51.100.300]\n"},
+		{"half a file", good[:len(good)/2]},
+		{"a bad keepalived.conf", ""},
+		{"removed", ""},
+	} {
+		before := w.logged("stays in force")
+		switch c.name {
+		case "removed":
+			w.must(os.Remove(w.Path("floaty.yml")))
+		case "a bad keepalived.conf":
+			w.must(w.Configure("keepalived.conf", "vrrp_instance VI_1 {\n"))
+		default:
+			w.must(w.Configure("floaty.yml", c.text))
+		}
+		w.eventually(c.name+": one line says so", time.Second, func() bool { return w.logged("stays in force") == before+1 })
+		w.Cloud.Move(one, stranger)
+		w.holds(interval*12/10, one)
+		if n := w.logged("stays in force"); n != before+1 {
+			t.Errorf("%s: %d lines, want one", c.name, n-before)
+		}
+		w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
+		w.must(w.Configure("floaty.yml", good))
+		time.Sleep(700 * time.Millisecond) // the mended file has been read, so that the next line is news
+	}
+}
+
+func TestSIGHUPReadsAgain(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
+	w.start()
+	w.says("MASTER")
+	w.holds(time.Second, one)
+	w.must(w.HangUpFloaty())
+	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one, two)))
+	w.must(w.HangUpFloaty())
+	w.holds(time.Second, two)
+}
+
+func TestWhatNeedsARestartSaysSo(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	w.must(w.Configure("floaty.yml", w.Floaty()+"listen-address: 127.0.0.1:9999\n"))
+	w.eventually("said", time.Second, func() bool { return w.logged("needs a restart") == 1 })
+}

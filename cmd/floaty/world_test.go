@@ -1,0 +1,152 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"floaty/hack/stage"
+)
+
+// program is floaty, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "floaty-test-")
+	if err == nil {
+		program, err = stage.Build(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+const (
+	interval = 2 * time.Second // the refresh interval of the stage's hosts
+	stranger = "99999999-9999-4999-8999-999999999999"
+)
+
+var (
+	one   = netip.MustParseAddr("198.51.100.1")
+	two   = netip.MustParseAddr("198.51.100.2")
+	three = netip.MustParseAddr("2001:db8::3")
+)
+
+// A world is a stage with one host that has no Keepalived: the test says its lines.
+type world struct {
+	*testing.T
+	*stage.Stage
+	*stage.Host
+}
+
+// newWorld raises a stage on which addrs are the instance's and point at a stranger. Nothing runs yet.
+func newWorld(t *testing.T, addrs ...netip.Addr) *world {
+	t.Helper()
+	t.Parallel()
+	s, err := stage.New(t.Context(), t.TempDir(), program, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := s.AddHost(t.Context(), "lb1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, Stage: s, Host: h}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("floaty said:\n%s", h.Log())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.Cloud.AddServer(stranger, "stranger")
+	s.AddAddresses(stranger, addrs...)
+	w.must(h.Configure("floaty.yml", h.Floaty()))
+	w.must(h.Configure("keepalived.conf", h.Keepalived(100, "", addrs...)))
+	return w
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// start starts floaty and waits until it has read the cloud and made the FIFO.
+func (w *world) start(args ...string) {
+	w.Helper()
+	w.must(w.StartFloaty(args...))
+	w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })
+	w.eventually("floaty reads the cloud", 5*time.Second, func() bool { return len(w.Cloud.Calls()) > 0 })
+}
+
+func (w *world) says(state string) {
+	w.Helper()
+	w.must(w.Say(fmt.Sprintf(`INSTANCE "VI_1" %s 100`, state)))
+}
+
+func (w *world) eventually(what string, within time.Duration, is func() bool) {
+	w.Helper()
+	for deadline := time.Now().Add(within); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// never checks for a time that something is not so.
+func (w *world) never(what string, during time.Duration, is func() bool) {
+	w.Helper()
+	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		if is() {
+			w.Fatal(what)
+		}
+	}
+}
+
+func (w *world) here(addr netip.Addr) bool {
+	return slices.Equal(w.Cloud.Holders(addr), []string{w.UUID})
+}
+
+// holds waits until the addresses are at this host.
+func (w *world) holds(within time.Duration, addrs ...netip.Addr) {
+	w.Helper()
+	w.eventually(fmt.Sprintf("%v are here", addrs), within, func() bool {
+		return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !w.here(addr) })
+	})
+}
+
+// logged counts the lines of the log that contain text.
+func (w *world) logged(text string) int {
+	n := 0
+	for line := range strings.Lines(w.Log()) {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// run runs floaty to its end.
+func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out, err strings.Builder
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // our own words
+	cmd.Stdout, cmd.Stderr = &out, &err
+	_ = cmd.Run() // the status says it
+	return cmd.ProcessState.ExitCode(), out.String(), err.String()
+}

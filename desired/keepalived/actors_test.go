@@ -1,0 +1,187 @@
+package keepalived
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A writer holds the FIFO open for writing, as Keepalived does, in the process of the test: nobody knows it by a pid file.
+type writer struct {
+	t  *testing.T
+	fd int
+}
+
+// writer opens what is at the path.
+func (w *world) writer() *writer {
+	w.t.Helper()
+	fd, err := openAsKeepalived(w.opts.Path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	wr := &writer{t: w.t, fd: fd}
+	w.t.Cleanup(wr.close)
+	return wr
+}
+
+// openAsKeepalived needs no reader and never blocks (read in the source of v2.2.7).
+func openAsKeepalived(path string) (int, error) {
+	return unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
+// say writes each line at once.
+func (wr *writer) say(lines ...string) {
+	wr.t.Helper()
+	for _, line := range lines {
+		wr.raw(line + "\n")
+	}
+}
+
+// raw writes text as it is.
+func (wr *writer) raw(text string) {
+	wr.t.Helper()
+	if n, err := unix.Write(wr.fd, []byte(text)); err != nil || n != len(text) {
+		wr.t.Fatalf("writing %.80q: got %d, %v, want all of %d bytes", text, n, err, len(text))
+	}
+}
+
+func (wr *writer) close() {
+	if wr.fd >= 0 {
+		_ = unix.Close(wr.fd)
+		wr.fd = -1
+	}
+}
+
+// A vrrp is a process of its own that plays Keepalived's VRRP process.
+type vrrp struct {
+	t   *testing.T
+	w   *world
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+const playKeepalived = "play-keepalived"
+
+// keepalived starts a VRRP process that writes its pid file and then opens the FIFO, in the order in which Keepalived does.
+func (w *world) keepalived() *vrrp {
+	w.t.Helper()
+	k := w.process("keepalived")
+	k.registers()
+	k.open()
+	return k
+}
+
+// process starts one of this name. It ends with the test at the latest.
+func (w *world) process(name string) *vrrp {
+	w.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	// The kernel names a process after the file that it runs.
+	file := filepath.Join(w.t.TempDir(), name)
+	if err := os.Link(self, file); err != nil {
+		program, err := os.ReadFile(self) //nolint:gosec // this test program
+		if err == nil {
+			err = os.WriteFile(file, program, 0o700) //nolint:gosec // it is to be run
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	k := &vrrp{t: w.t, w: w, cmd: exec.Command(file, playKeepalived)} //nolint:gosec // this test program
+	k.cmd.Stderr = os.Stderr
+	k.in, err = k.cmd.StdinPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out, err := k.cmd.StdoutPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	k.out = bufio.NewReader(out)
+	if err := k.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(k.kill)
+	return k
+}
+
+// registers writes its pid file.
+func (k *vrrp) registers() {
+	k.t.Helper()
+	k.w.pidFile(strconv.Itoa(k.cmd.Process.Pid) + "\n")
+}
+
+func (w *world) pidFile(text string) {
+	w.t.Helper()
+	if err := os.WriteFile(w.opts.PIDFile, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (k *vrrp) open() { k.t.Helper(); k.order("open " + k.w.opts.Path) }
+func (k *vrrp) shut() { k.t.Helper(); k.order("shut") }
+
+func (k *vrrp) say(lines ...string) {
+	k.t.Helper()
+	for _, line := range lines {
+		k.order("say " + line)
+	}
+}
+
+// kill ends it without a last word, and returns when it is no more.
+func (k *vrrp) kill() {
+	if k.cmd.ProcessState == nil {
+		_ = k.cmd.Process.Kill()
+		_ = k.cmd.Wait()
+	}
+}
+
+// order has it do something and waits until that is done.
+func (k *vrrp) order(what string) {
+	k.t.Helper()
+	_, err := fmt.Fprintln(k.in, what)
+	answer := ""
+	if err == nil {
+		answer, err = k.out.ReadString('\n')
+	}
+	if err != nil || answer != "done\n" {
+		k.t.Fatalf("%s: got %q, %v, want it done", what, answer, err)
+	}
+}
+
+// play is the life of a vrrp. It ends with its standard input, that is with the test.
+func play() {
+	fd := -1
+	orders := bufio.NewScanner(os.Stdin)
+	for orders.Scan() {
+		what, rest, _ := strings.Cut(orders.Text(), " ")
+		var err error
+		switch what {
+		case "open":
+			fd, err = openAsKeepalived(rest)
+		case "shut":
+			err = unix.Close(fd)
+		case "say":
+			_, err = unix.Write(fd, []byte(rest+"\n"))
+		default:
+			err = errors.New("no such order")
+		}
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println("done")
+	}
+}

@@ -1,0 +1,59 @@
+package keepalived
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// An Event is one line of Keepalived's notify FIFO.
+type Event struct {
+	Type     string // INSTANCE or GROUP; of another type (VS, RS …) nothing else is known
+	Name     string // as Keepalived wrote it: not escaped, never with a quote
+	State    string // MASTER, BACKUP, MASTER_RX_LOWER_PRI …
+	Priority int    // 0 to 255; of a GROUP always 0
+}
+
+// errEvent says what a line should look like.
+var errEvent = errors.New(`want TYPE "NAME" STATE PRIORITY`)
+
+// ParseEvent reads a line without its newline. A line of a type that is neither INSTANCE nor GROUP is no error, for
+// virtual servers and real servers may share the FIFO.
+func ParseEvent(line []byte) (Event, error) {
+	kind, rest, _ := bytes.Cut(line, []byte(" "))
+	if !isWord(kind) || len(line) > maxLine {
+		return Event{}, errEvent
+	}
+	e := Event{Type: string(kind)}
+	if e.Type != "INSTANCE" && e.Type != "GROUP" {
+		return e, nil
+	}
+	if len(rest) == 0 || rest[0] != '"' {
+		return Event{}, errEvent
+	}
+	name, rest, closed := bytes.Cut(rest[1:], []byte(`" `))
+	if !closed || len(name) == 0 || bytes.IndexByte(name, '"') >= 0 {
+		return Event{}, errEvent
+	}
+	state, priority, _ := bytes.Cut(rest, []byte(" "))
+	if !isWord(state) {
+		return Event{}, errEvent
+	}
+	n, err := strconv.ParseUint(string(priority), 10, 8)
+	if err != nil {
+		return Event{}, fmt.Errorf("priority: %w", errEvent)
+	}
+	e.Name, e.State, e.Priority = string(name), string(state), int(n)
+	return e, nil
+}
+
+// isWord reports whether b is made of capital letters and underscores, as all types and states are.
+func isWord(b []byte) bool {
+	for _, c := range b {
+		if (c < 'A' || c > 'Z') && c != '_' {
+			return false
+		}
+	}
+	return len(b) > 0
+}

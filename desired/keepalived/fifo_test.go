@@ -1,0 +1,250 @@
+package keepalived
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// wantFIFO asserts that there is a FIFO at the path that only its owner may open.
+func (w *world) wantFIFO() {
+	w.t.Helper()
+	info, err := os.Lstat(w.opts.Path)
+	if err != nil {
+		w.t.Fatalf("got %v, want a FIFO", err)
+	}
+	if want := os.ModeNamedPipe | 0o600; info.Mode() != want {
+		w.t.Fatalf("got mode %v, want %v", info.Mode(), want)
+	}
+}
+
+func (w *world) wantNothing() {
+	w.t.Helper()
+	if _, err := os.Lstat(w.opts.Path); !os.IsNotExist(err) {
+		w.t.Fatalf("got %v, want nothing at the path", err)
+	}
+}
+
+func TestAMissingFIFOIsMadeAtOnceAtTheStart(t *testing.T) {
+	w := newWorld(t)
+	w.look(0)
+	w.wantFIFO()
+	w.said("FIFO made", 1)
+
+	wr := w.writer()
+	wr.say(`INSTANCE "A" BACKUP 100`)
+	w.look(probeEvery)
+	w.is("writer: A BACKUP")
+}
+
+func TestARemovedFIFOIsMadeAnewOnlyAfterTwoSeconds(t *testing.T) {
+	w := newFIFO(t)
+	w.look(0)
+	w.removeFIFO()
+	w.look(probeEvery)
+	w.look(1990 * time.Millisecond)
+	w.wantNothing() // Keepalived may be about to make it
+	w.look(10 * time.Millisecond)
+	w.wantFIFO()
+
+	w.removeFIFO() // the time counts anew
+	w.look(time.Minute)
+	w.wantNothing()
+	w.look(missingFor)
+	w.wantFIFO()
+	w.said("FIFO made", 2)
+}
+
+func TestAFIFOThatKeepalivedMakesWithinTwoSecondsIsFollowed(t *testing.T) {
+	w := newFIFO(t)
+	w.look(0)
+	w.removeFIFO()
+	w.look(probeEvery)
+	w.makeFIFO()
+	w.writer().say(`INSTANCE "A" MASTER 100`)
+	w.look(probeEvery)
+	w.is("writer: A MASTER")
+	w.said("FIFO made", 0)
+}
+
+func TestADirectoryMayComeLate(t *testing.T) {
+	w := newWorld(t)
+	dir := filepath.Join(filepath.Dir(w.opts.Path), "late")
+	w.opts.Path = filepath.Join(dir, "fifo")
+	w.look(0)
+	w.look(time.Hour)
+	w.said("the FIFO cannot be read", 1)
+	w.said("no such file or directory", 1)
+
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.look(probeEvery)
+	w.wantFIFO()
+	w.look(probeEvery)
+	w.said("the FIFO can be read now", 1)
+}
+
+func TestWhatIsNoFIFOIsLeftAloneAndSaidOnce(t *testing.T) {
+	for _, c := range []struct {
+		what, says string
+		put        func(path string) error
+	}{
+		{"a file", "it is no FIFO", func(path string) error { return os.WriteFile(path, []byte("INSTANCE \"A\" MASTER 1\n"), 0o600) }},
+		{"a directory", "it is no FIFO", func(path string) error { return os.Mkdir(path, 0o700) }},
+		{"a link to a FIFO", "it is a symbolic link", func(path string) error {
+			if err := unix.Mkfifo(path+"2", 0o600); err != nil {
+				return err
+			}
+			return os.Symlink(path+"2", path)
+		}},
+		{"a link to nothing", "it is a symbolic link", func(path string) error { return os.Symlink(path+"2", path) }},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			w := newWorld(t)
+			if err := c.put(w.opts.Path); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Lstat(w.opts.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				w.look(time.Minute)
+			}
+			if after, err := os.Lstat(w.opts.Path); err != nil || after.Mode() != before.Mode() || after.Size() != before.Size() {
+				t.Errorf("got %v, %v at the path, want it left alone", after, err)
+			}
+			w.said(c.says, 1)
+			w.is("no writer:")
+
+			w.remakeFIFO()
+			w.writer().say(`INSTANCE "A" MASTER 1`)
+			w.look(probeEvery)
+			w.is("writer: A MASTER")
+			w.said("the FIFO can be read now", 1)
+		})
+	}
+}
+
+func TestASecondReaderSaysSoAndWaits(t *testing.T) {
+	first := newFIFO(t)
+	wr := first.writer()
+	first.look(0)
+
+	second := first.another()
+	second.look(0)
+	wr.say(`INSTANCE "A" MASTER 100`)
+	for range 5 {
+		second.look(probeEvery)
+	}
+	second.is("no writer:")
+	second.said("another process reads it", 1)
+	first.look(0)
+	first.is("writer: A MASTER")
+
+	first.current.close() // as its end does
+	wr.say(`INSTANCE "A" BACKUP 100`)
+	second.look(probeEvery)
+	second.is("writer: A BACKUP")
+	second.said("the FIFO can be read now", 1)
+}
+
+// another is a second host program beside w's, on the same FIFO.
+func (w *world) another() *world {
+	second := &world{t: w.t, now: w.now}
+	opts := w.opts
+	opts.Changed = func(s Snapshot) { second.seen = append(second.seen, sight{second.now, text(s), s}) }
+	opts.Log = logTo(func(line string) { second.log = append(second.log, line) })
+	second.Listener = New(opts)
+	return second
+}
+
+func TestTheOldFIFOCountsWhileItHasAWriter(t *testing.T) {
+	w := newFIFO(t)
+	old := w.writer()
+	old.say(`INSTANCE "A" BACKUP 100`)
+	w.look(0)
+	w.remakeFIFO()
+	w.look(checkEvery)
+	old.say(`INSTANCE "A" MASTER 100`)
+	w.look(checkEvery)
+	w.is("writer: A MASTER")
+
+	old.say(`INSTANCE "B" FAULT 100`)
+	fresh := w.writer()
+	fresh.say(`INSTANCE "A" BACKUP 100`)
+	w.look(checkEvery)
+	w.is("writer: A BACKUP, B FAULT?") // what the old one still held was said earlier
+	old.say(`INSTANCE "A" MASTER 100`) // nobody listens any more
+	w.look(checkEvery)
+	w.is("writer: A BACKUP, B FAULT")
+}
+
+func TestTheNewFIFOWinsOnceTheOldOneIsLeft(t *testing.T) {
+	w := newFIFO(t)
+	old := w.writer()
+	old.say(`INSTANCE "A" BACKUP 100`)
+	w.look(0)
+	w.remakeFIFO()
+	w.look(checkEvery)
+	old.close()
+	w.look(0)
+	w.is("no writer: A BACKUP?")
+	w.look(probeEvery)
+	w.writer().say(`INSTANCE "A" MASTER 100`)
+	w.look(probeEvery)
+	w.is("writer: A MASTER")
+}
+
+func TestAFIFOMadeAnewManyTimesLeavesNothingOpen(t *testing.T) {
+	w := newFIFO(t)
+	wr := w.writer()
+	w.look(0)
+	for range 5 { // with a writer on the first one
+		w.remakeFIFO()
+		w.look(checkEvery)
+	}
+	w.areOpen(3) // the first one, its writer, and the last one
+	wr.close()
+	w.look(0)
+	w.look(probeEvery)
+	w.areOpen(1)
+}
+
+// areOpen asserts how many descriptors this process has of what is, or was, at the path.
+func (w *world) areOpen(want int) {
+	w.t.Helper()
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var got []string
+	for _, fd := range fds {
+		if file, err := os.Readlink(fd); err == nil && strings.HasPrefix(file, w.opts.Path) {
+			got = append(got, file)
+		}
+	}
+	if len(got) != want {
+		w.t.Errorf("open: got %q, want %d", got, want)
+	}
+}
+
+func TestWhatWasSaidBetweenTwoLooksIsNotLostWithItsFIFO(t *testing.T) {
+	w := newFIFO(t)
+	w.look(0)
+	// Within one probe Keepalived starts, becomes MASTER and is reloaded; it does not say MASTER again.
+	wr := w.writer()
+	wr.say(`INSTANCE "A" MASTER 255`)
+	wr.close()
+	w.remakeFIFO()
+	w.writer()
+	w.look(probeEvery)
+	w.is("writer: A MASTER?")
+	w.look(settleTime)
+	w.is("writer: A MASTER")
+}

@@ -1,0 +1,103 @@
+package keepalived
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// follow keeps the FIFO at the path open. While an older one has a writer that one counts; the one at the path wins once it
+// has a writer itself.
+func (l *Listener) follow(now time.Time) {
+	if l.connected && now.Sub(l.checked) < checkEvery {
+		return
+	}
+	l.checked = now
+	if l.current != nil {
+		if at, err := l.current.isAt(l.opts.Path); err == nil && at {
+			l.found()
+			return
+		}
+	}
+	if l.next != nil {
+		if at, err := l.next.isAt(l.opts.Path); err != nil || !at {
+			l.next.close()
+			l.next = nil
+		}
+	}
+	if l.next == nil && !l.open(now) {
+		return
+	}
+	if !l.connected {
+		l.read(now) // it may have had a writer since the last look
+	}
+	if !l.connected {
+		l.current.close()
+		l.current, l.next = l.next, nil
+		return
+	}
+	if n, writer := l.next.read(l.buf); n > 0 || writer {
+		l.change(l.buf[:n], writer, now)
+	}
+}
+
+// open opens what is at the path, or makes it.
+func (l *Listener) open(now time.Time) bool {
+	fresh, err := openPipe(l.opts.Path)
+	if errors.Is(err, unix.ENOENT) {
+		l.absent(now)
+		return false
+	}
+	if err != nil {
+		l.trouble(err)
+		return false
+	}
+	l.found()
+	l.next = fresh
+	return true
+}
+
+// found notes that the FIFO is there.
+func (l *Listener) found() {
+	l.missing, l.begun = time.Time{}, true
+	if l.said != "" {
+		l.said = ""
+		l.opts.Log.Info("the FIFO can be read now", "path", l.opts.Path)
+	}
+}
+
+// absent makes the FIFO: at the start at once, later not before it has been missing for a while.
+func (l *Listener) absent(now time.Time) {
+	if l.missing.IsZero() {
+		l.missing = now
+	}
+	if l.begun && now.Sub(l.missing) < missingFor {
+		return
+	}
+	if err := makeFIFO(l.opts.Path); err != nil {
+		l.trouble(err)
+		return
+	}
+	l.missing, l.begun = time.Time{}, true
+	l.opts.Log.Info("FIFO made", "path", l.opts.Path)
+	l.checked = time.Time{} // open it at once
+}
+
+// trouble says what is wrong with the FIFO, once.
+func (l *Listener) trouble(err error) {
+	if said := err.Error(); said != l.said {
+		l.said = said
+		l.opts.Log.Error(err, "the FIFO cannot be read: trying again", "path", l.opts.Path)
+	}
+}
+
+// change goes over to the next FIFO. What the old one still holds was said earlier.
+func (l *Listener) change(data []byte, writer bool, now time.Time) {
+	rest := make([]byte, maxRead)
+	n, _ := l.current.read(rest)
+	l.take(rest[:n], false, now)
+	l.current.close()
+	l.current, l.next = l.next, nil
+	l.take(data, writer, now)
+}

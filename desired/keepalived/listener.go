@@ -1,0 +1,225 @@
+// Package keepalived tells what Keepalived says: the states of its VRRP instances, and whether they can be relied on.
+//
+// A [Listener] reads the lines of a notify FIFO and hands on whole states, never single lines: a burst counts as its last
+// states. It follows the FIFO when it is removed and made anew, and it notices when its writer goes:
+//
+//   - No writer: every state is suspended at once. Keepalived is reloading, restarting or gone.
+//   - The VRRP process is known by its pid file, and a writer is back while it lives: it was a reload, in which Keepalived
+//     does not repeat MASTER (seen on 2.2.7). After 300 ms the states count again as they are then. If the writer was away
+//     for longer than 3 s, lines may have been lost: an instance then counts only as in the next case.
+//   - The process is not known, and a writer is back within 3 s: after 300 ms an instance's state counts again, but MASTER
+//     only if keepalived.conf gives it no address, or one of them is on a local interface.
+//   - The VRRP process has ended, or was not known and no writer is back within 3 s: all is forgotten.
+//   - A line from the new writer counts at once.
+//
+// The package does not decide what follows from a state, and it asks Keepalived nothing.
+package keepalived
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	probeEvery = 50 * time.Millisecond  // while there is no writer: an end of file is no event to wait for
+	checkEvery = 500 * time.Millisecond // whether the FIFO at the path is still the one that is open
+	settleTime = 300 * time.Millisecond // from a writer's return until silence means "unchanged"
+	awayAtMost = 3 * time.Second        // a reload's writer is back within milliseconds
+	badEvery   = time.Minute            // between two log lines about lines that cannot be understood
+	maxRead    = 64 << 10               // at once, in bytes: what a pipe holds by default
+)
+
+// Options says what to listen to. All fields are needed.
+type Options struct {
+	Path    string                              // of the FIFO
+	PIDFile string                              // of Keepalived's VRRP process
+	Members func(group string) []string         // of a sync group
+	VIPs    func(instance string) []netip.Addr  // that keepalived.conf gives an instance; none: not known, or it has none
+	Local   func() (map[netip.Addr]bool, error) // the addresses on local interfaces; nil: asks the kernel
+	Changed func(Snapshot)                      // called from Run with each new state of things
+	Log     logr.Logger
+}
+
+// A Listener follows one FIFO. Create it with [New].
+type Listener struct {
+	opts      Options
+	states    states
+	reported  Snapshot
+	connected bool // current has a writer
+
+	current *pipe     // nil: none could be opened
+	next    *pipe     // at the path, while current is no longer
+	checked time.Time // the path was looked at
+	missing time.Time // nothing has been at the path since
+	begun   bool      // there has been a FIFO: when it is missing, Keepalived may be about to make it
+	said    string    // the last trouble with the FIFO
+
+	lines   lines
+	process *process // the VRRP process; nil: not known
+	doubt   *doubt   // since the writer went; nil: none
+	bad     int      // lines that could not be understood
+	badSaid time.Time
+	buf     []byte
+}
+
+// A doubt is whether the states still count.
+type doubt struct {
+	gone    time.Time
+	back    time.Time // zero: no writer yet
+	another bool      // a writer since then is not known to be the same process
+}
+
+// New returns a Listener that does nothing until Run.
+func New(opts Options) *Listener {
+	if opts.Local == nil {
+		opts.Local = localAddrs
+	}
+	return &Listener{opts: opts, states: states{}, buf: make([]byte, maxRead)}
+}
+
+// Run listens until ctx ends, and then stops reading at once. Its error is that of the system being out of descriptors
+// at the start; every later trouble is logged and tried again.
+func (l *Listener) Run(ctx context.Context) error {
+	var wake [2]int
+	if err := unix.Pipe2(wake[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return fmt.Errorf("making a pipe: %w", err)
+	}
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_, _ = unix.Write(wake[1], []byte{0})
+		close(woken)
+	})
+	defer func() {
+		if !stop() {
+			<-woken
+		}
+		_, _ = unix.Close(wake[0]), unix.Close(wake[1])
+		l.current.close()
+		l.next.close()
+		l.process.close()
+	}()
+	for ctx.Err() == nil {
+		now := time.Now()
+		l.pass(now)
+		l.sleep(wake[0], now)
+	}
+	return nil
+}
+
+// pass looks at everything once.
+func (l *Listener) pass(now time.Time) {
+	l.follow(now)
+	l.listen(now)
+	l.watch(now)
+	l.report()
+}
+
+// listen reads what is there and acts on it. Whether the VRRP process lives is asked before: what was heard until then is
+// its own, while what is unread may be by a successor that took over unseen.
+func (l *Listener) listen(now time.Time) {
+	dead := l.process
+	if dead.alive() {
+		dead = nil
+	}
+	if dead != nil {
+		l.states.suspend()
+	}
+	l.read(now)
+	if dead != nil && dead == l.process {
+		l.ended(now)
+	}
+}
+
+func (l *Listener) read(now time.Time) {
+	if l.current != nil {
+		n, writer := l.current.read(l.buf)
+		l.take(l.buf[:n], writer, now)
+	}
+}
+
+// take takes in what was read, and whether there is a writer after it.
+func (l *Listener) take(data []byte, writer bool, now time.Time) {
+	if !l.connected && (writer || len(data) > 0) {
+		l.appear(now)
+	}
+	l.lines.add(data, func(line line) { l.hear(line, now) })
+	if l.connected && !writer {
+		l.vanish(now)
+	}
+}
+
+// hear acts on one line.
+func (l *Listener) hear(line line, now time.Time) {
+	e, err := ParseEvent(line.text[line.cut:])
+	switch {
+	case line.cut == 0:
+	case e.Name == "": // no event by itself: it may end what an earlier writer began
+		e, err = ParseEvent(line.text)
+	default:
+		l.complain(line.text[:line.cut], now)
+	}
+	if err != nil {
+		l.complain(line.text, now)
+		return
+	}
+	var members []string
+	switch e.Type {
+	case "INSTANCE":
+	case "GROUP":
+		members = l.opts.Members(e.Name)
+	default:
+		l.opts.Log.V(1).Info("line of no interest", "type", e.Type)
+		return
+	}
+	if !l.states.hear(e, members, now) {
+		l.opts.Log.V(1).Info("state of no interest", "instance", e.Name, "state", e.State)
+	}
+}
+
+// complain says that a line cannot be understood, now and then.
+func (l *Listener) complain(text []byte, now time.Time) {
+	l.bad++
+	if !l.badSaid.IsZero() && now.Sub(l.badSaid) < badEvery {
+		return
+	}
+	l.badSaid = now
+	start := text[:min(len(text), 80)]
+	l.opts.Log.Error(nil, "a line in the FIFO cannot be understood: it is ignored", "line", fmt.Sprintf("%+q", start), "lines", l.bad)
+}
+
+// report hands on what has changed.
+func (l *Listener) report() {
+	if l.connected == l.reported.Connected && maps.Equal(map[string]Instance(l.states), l.reported.Instances) {
+		return
+	}
+	for name, inst := range l.states {
+		if was := l.reported.Instances[name].State; was != inst.State {
+			l.opts.Log.Info("instance changed", "instance", name, "from", was.String(), "state", inst.State.String())
+		}
+	}
+	l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected}
+	l.opts.Changed(Snapshot{Instances: l.states.clone(), Connected: l.connected})
+}
+
+// sleep waits until there is something to do: lines, the end of the VRRP process, the end of Run, or a deadline.
+func (l *Listener) sleep(wake int, now time.Time) {
+	fds := []unix.PollFd{{Fd: int32(wake), Events: unix.POLLIN}} //nolint:gosec // a descriptor fits
+	wait := probeEvery
+	if l.connected {
+		fds = append(fds, unix.PollFd{Fd: int32(l.current.fd), Events: unix.POLLIN}) //nolint:gosec // a descriptor fits
+		wait = checkEvery
+	}
+	if l.process != nil && l.process.fd >= 0 {
+		fds = append(fds, unix.PollFd{Fd: int32(l.process.fd), Events: unix.POLLIN}) //nolint:gosec // a descriptor fits
+	}
+	if l.doubt != nil && l.connected {
+		wait = min(wait, max(settleTime-now.Sub(l.doubt.back), 0)+time.Millisecond)
+	}
+	_, _ = unix.Poll(fds, int(wait.Milliseconds())) // an error is an interruption: the loop looks anew
+}

@@ -1,0 +1,119 @@
+package keepalived
+
+import (
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+
+// hears is what is known after these lines, the first at noon, one a minute, with A and B in the group G.
+func hears(t *testing.T, lines ...string) states {
+	t.Helper()
+	s := states{}
+	for i, line := range lines {
+		e, err := ParseEvent([]byte(line))
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		var members []string
+		if e.Type == "GROUP" {
+			members = []string{"A", "B"}
+		}
+		s.hear(e, members, noon.Add(time.Duration(i)*time.Minute))
+	}
+	return s
+}
+
+func TestWhatLinesSay(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what  string
+		lines []string
+		want  string
+	}{
+		{"the last line counts", []string{`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER 1`, `INSTANCE "A" FAULT 1`}, "A FAULT"},
+		{"each has its own state", []string{`INSTANCE "A" STOP 1`, `INSTANCE "B" DELETED 1`}, "A STOP, B DELETED"},
+		{"a state nobody knows changes nothing", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" WHO_KNOWS 1`}, "A MASTER"},
+		{"unknown is no state to say", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" UNKNOWN 1`}, "A MASTER"},
+		{"a priority is no state", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" BACKUP_PRIORITY 1`}, "A MASTER"},
+		{"nor is that of a master", []string{`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER_PRIORITY 1`}, "A BACKUP"},
+		{"nor of one not heard of", []string{`INSTANCE "A" MASTER_PRIORITY 1`}, ""},
+		{"who hears a rival is master", []string{`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, "A MASTER"},
+		{"a group hears no rival", []string{`GROUP "G" MASTER_RX_LOWER_PRI 0`}, ""},
+		{"a group lowers all", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "B" MASTER 1`, `GROUP "G" FAULT 0`}, "A FAULT, B FAULT"},
+		{"a group lowers those not heard of", []string{`GROUP "G" BACKUP 0`}, "A BACKUP, B BACKUP"},
+		{"a group raises those not heard of", []string{`INSTANCE "A" BACKUP 1`, `GROUP "G" MASTER 0`}, "A BACKUP, B MASTER"},
+		{"a group's priority is no state", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" BACKUP_PRIORITY 0`}, "A MASTER"},
+	} {
+		want := text(Snapshot{Instances: nil}) + " " + c.want
+		if c.want == "" {
+			want = text(Snapshot{})
+		}
+		if got := text(Snapshot{Instances: hears(t, c.lines...)}); got != want {
+			t.Errorf("%s: got %q, want %q", c.what, got, want)
+		}
+	}
+}
+
+func TestWhatCountsAsNews(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what  string
+		lines []string
+		want  Instance
+	}{
+		{"each MASTER is a claim, since the first", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER 1`}, Instance{State: Master, Since: noon, Claims: 2}},
+		{"a rival is no new claim", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Instance{State: Master, Since: noon, Claims: 1, Rivals: 1}},
+		{"but one where MASTER was missed", []string{`INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Instance{State: Master, Since: noon, Claims: 1, Rivals: 1}},
+		{"a group's MASTER is none", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" MASTER 0`}, Instance{State: Master, Since: noon, Claims: 1}},
+		{"a change has its own time", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" BACKUP 1`}, Instance{State: Backup, Since: noon.Add(time.Minute), Claims: 1}},
+	} {
+		if got := hears(t, c.lines...)["A"]; got != c.want {
+			t.Errorf("%s: got %+v, want %+v", c.what, got, c.want)
+		}
+	}
+}
+
+func TestADoubtEndsWithALineOrADecision(t *testing.T) {
+	t.Parallel()
+	s := hears(t, `INSTANCE "A" MASTER 1`, `INSTANCE "B" MASTER 1`, `INSTANCE "C" MASTER 1`, `INSTANCE "D" MASTER 1`)
+	s.suspend()
+	later := noon.Add(time.Hour)
+	s.hear(Event{"INSTANCE", "A", "BACKUP", 1}, nil, later)
+	s.hear(Event{"INSTANCE", "B", "MASTER_RX_LOWER_PRI", 1}, nil, later)
+	s.hear(Event{"INSTANCE", "C", "BACKUP_PRIORITY", 1}, nil, later) // 2.2.7 says this of a MASTER on a reload
+	if got, want := text(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C MASTER?, D MASTER?"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	s.settle(func(name string) bool { return name == "D" }, later)
+	if got, want := text(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C unknown, D MASTER"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := s["C"].Since; !got.Equal(later) {
+		t.Errorf("unknown since: got %v, want %v", got, later)
+	}
+	if got := s["D"]; got.Since.Equal(later) || got.Claims != 1 {
+		t.Errorf("got %+v, want the state that went on as it was", got)
+	}
+}
+
+func TestThereIsNothingToDoubtInTheUnknown(t *testing.T) {
+	t.Parallel()
+	s := hears(t, `INSTANCE "A" MASTER 1`)
+	s.suspend()
+	s.settle(func(string) bool { return false }, noon)
+	s.suspend()
+	if s.suspended() {
+		t.Errorf("got %q, want nothing suspended", text(Snapshot{Instances: s}))
+	}
+}
+
+func TestStatesAreCalledAsKeepalivedCallsThem(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[State]string{Unknown: "unknown", Master: "MASTER", Backup: "BACKUP", Fault: "FAULT", Stop: "STOP", Deleted: "DELETED", -1: "State(-1)", 6: "State(6)"} {
+		if got := state.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package cloudscale_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+
+	"floaty/providers/cloudscale"
+	"floaty/providers/conformance"
+	"floaty/providers/simulator"
+)
+
+var _ conformance.Cloud = (*cloud)(nil)
+
+// A cloud is the simulated one, as the suite wants it.
+type cloud struct {
+	*simulator.Cloud
+	t     *testing.T
+	proto int         // the major version of HTTP that is wanted
+	bare  atomic.Bool // answers have no body
+}
+
+func (c *cloud) Put(addr netip.Addr, holders ...string) {
+	c.AddAddress(netip.PrefixFrom(addr, addr.BitLen()), holders...)
+}
+
+func (c *cloud) Fail(f conformance.Failure) {
+	fault := simulator.Fault{
+		Kind: map[conformance.Kind]simulator.Kind{
+			conformance.Answer: simulator.Status, conformance.BrokenJSON: simulator.BrokenJSON, conformance.SlowBody: simulator.SlowBody,
+			conformance.Hang: simulator.Hang, conformance.Reset: simulator.Reset,
+		}[f.Kind],
+		Status: f.Status, Body: f.Body, RetryAfter: f.RetryAfter,
+	}
+	if f.Addr.IsValid() {
+		fault.Method, fault.Path = http.MethodPatch, "/"+f.Addr.String()
+	}
+	c.Cloud.Fail(fault)
+	c.bare.Store(f.Kind == conformance.Answer && f.Body == "" && !f.Addr.IsValid())
+}
+
+func (c *cloud) Heal() {
+	c.bare.Store(false)
+	c.ClearFaults()
+}
+
+func (c *cloud) Requests() (all, changing int) {
+	calls := c.Calls()
+	for _, call := range calls {
+		if call.Method != http.MethodGet {
+			changing++
+		}
+	}
+	return len(calls), changing
+}
+
+// ServeHTTP answers as the simulator does, but for the body of a failure that shall have none.
+func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor != c.proto {
+		c.t.Errorf("got a request over %s, want HTTP/%d", r.Proto, c.proto)
+	}
+	if c.bare.Load() {
+		w = headOnly{w}
+	}
+	c.Handler().ServeHTTP(w, r)
+}
+
+type headOnly struct{ http.ResponseWriter }
+
+func (headOnly) Write(b []byte) (int, error) { return len(b), nil }
+
+func (h headOnly) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func TestItConforms(t *testing.T) {
+	t.Parallel()
+	for _, proto := range []int{1, 2} {
+		t.Run(fmt.Sprint("HTTP/", proto), func(t *testing.T) {
+			t.Parallel()
+			conformance.Run(t, func(t *testing.T) conformance.Subject {
+				c := &cloud{Cloud: simulator.New(), t: t, proto: proto}
+				c.SetToken(token)
+				c.AddServer(here, "lb1")
+				c.AddServer(elsewhere, "lb2")
+				c.SetMetadata(nil, here)
+				server := httptest.NewUnstartedServer(c)
+				if proto == 2 {
+					server.EnableHTTP2 = true
+					server.StartTLS()
+				} else {
+					server.Start()
+				}
+				t.Cleanup(server.Close)
+				return conformance.Subject{
+					Provider: provider(t, cloudscale.Options{Endpoint: server.URL, MetadataURL: server.URL + metadataPath}),
+					Cloud:    c, Server: here, Other: elsewhere, Credential: token, ReadCalls: 1,
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,169 @@
+package cloudscale_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"floaty/providers"
+	"floaty/providers/cloudscale"
+)
+
+func TestOneListServesManyAddresses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	addrs := []netip.Addr{addr}
+	for len(addrs) < 500 {
+		next := addrs[len(addrs)-1].Next()
+		w.AddAddress(netip.PrefixFrom(next, 32), here)
+		addrs = append(addrs, next)
+	}
+	got, err := w.Read(t.Context(), addrs)
+	if err != nil || len(got) != len(addrs) {
+		t.Errorf("got %d holdings, %v, want %d", len(got), err, len(addrs))
+	}
+	for i, addr := range addrs {
+		want := here
+		if i == 0 {
+			want = elsewhere
+		}
+		if !got[addr].At(want) {
+			t.Errorf("got %v: %+v, want it at %s", addr, got[addr], want)
+		}
+	}
+	if calls := w.Calls(); len(calls) != 1 || calls[0].Method != http.MethodGet {
+		t.Errorf("got calls %+v, want one GET", calls)
+	}
+}
+
+func TestWhereAnAddressIsAimedMayBeMissing(t *testing.T) {
+	t.Parallel()
+	const server, balancer = `{"uuid":"` + elsewhere + `"}`, `{"uuid":"lb-of-a-colleague"}`
+	for _, test := range []struct {
+		fields string
+		want   []string
+	}{
+		{`"server":null,"load_balancer":null,"region":null`, nil},
+		{`"tags":{}`, nil},
+		{`"server":` + server + `,"load_balancer":null,"region":null`, []string{elsewhere}},
+		{`"server":` + server, []string{elsewhere}},
+		{`"server":null,"load_balancer":` + balancer + `,"region":{"slug":"lpg"}`, []string{"lb-of-a-colleague"}},
+		{`"server":{"uuid":""},"load_balancer":{}`, nil},
+	} {
+		p := listing(t, `[{"network":"192.0.2.1/32",`+test.fields+`}]`)
+		got := read(t, p, "192.0.2.1")
+		if got.Err != nil || got.Shared || !slices.Equal(got.Servers, test.want) {
+			t.Errorf("%s: got %+v, want it held by %q", test.fields, got, test.want)
+		}
+	}
+}
+
+// A colleague aimed the address at a load balancer: that is not here, and an assign takes it back.
+func TestALoadBalancerIsAnotherHolder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.AimAtLoadBalancer(addr, "lb-of-a-colleague")
+	if got := read(t, w, addr.String()); got.At(here) || !slices.Equal(got.Servers, []string{"lb-of-a-colleague"}) {
+		t.Errorf("got %+v, want it held by the load balancer", got)
+	}
+	if err := w.Assign(t.Context(), addr, here, []string{"lb-of-a-colleague"}); err != nil {
+		t.Errorf("got %v, want no error", err)
+	}
+	if got := read(t, w, addr.String()); !got.At(here) {
+		t.Errorf("got %+v, want it held by %s", got, here)
+	}
+}
+
+func TestAPrefixIsNamedByItsBase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	base := netip.MustParseAddr("2001:db8:1::")
+	single := netip.MustParseAddr("2001:db8:1::5")
+	w.AddAddress(netip.PrefixFrom(base, 56), elsewhere)
+	w.AddAddress(netip.PrefixFrom(single, 128), here) // an address of its own, though it lies in the prefix
+	if got := read(t, w, "2001:db8:1::"); !got.At(elsewhere) {
+		t.Errorf("got %+v, want it held by %s", got, elsewhere)
+	}
+	if got := read(t, w, "2001:db8:1::5"); !got.At(here) {
+		t.Errorf("got %+v, want it held by %s", got, here)
+	}
+	if err := w.Assign(t.Context(), base, here, nil); err != nil || !slices.Equal(w.Holders(base), []string{here}) {
+		t.Errorf("got it held by %q, %v, want %q", w.Holders(base), err, here)
+	}
+	for _, inside := range []string{"2001:db8:1::1", "2001:db8:1:ff::1"} {
+		err := read(t, w, inside).Err
+		want := inside + " lies in 2001:db8:1::/56, which is named by its base address 2001:db8:1::"
+		if !errors.Is(err, providers.ErrRefused) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %v: %s", inside, err, providers.ErrRefused, want)
+		}
+	}
+	if err := read(t, w, "2001:db8:1:100::1").Err; !errors.Is(err, providers.ErrNotFound) {
+		t.Errorf("beside the prefix: got %v, want %v", err, providers.ErrNotFound)
+	}
+}
+
+func TestANetworkThatCannotBeReadSpoilsNoOther(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{`"nonsense"`, `""`, `null`, `"192.0.2.1/33"`, `"192.0.2.300/32"`} {
+		p := listing(t, fmt.Sprintf(`[{"network":%s,"server":{"uuid":%q}},{"network":"192.0.2.7/32","server":{"uuid":%q}}]`, network, elsewhere, here))
+		if got := read(t, p, "192.0.2.7"); !got.At(here) {
+			t.Errorf("%s: got %+v, want it held by %s", network, got, here)
+		}
+		err := read(t, p, "192.0.2.8").Err
+		if want := strings.Trim(network, `"`); !errors.Is(err, providers.ErrNotFound) || network != "null" && !strings.Contains(err.Error(), `"`+want+`" could not be read`) {
+			t.Errorf("%s: got %v, want %v and what could not be read", network, err, providers.ErrNotFound)
+		}
+	}
+}
+
+func TestANetworkIsComparedAsAnAddress(t *testing.T) {
+	t.Parallel()
+	for network, want := range map[string]string{
+		"192.0.2.1":              "192.0.2.1",
+		"2001:DB8:0:0::0007/128": "2001:db8::7",
+		"2001:db8:1::9/56":       "2001:db8:1::",
+		"::ffff:192.0.2.1":       "192.0.2.1",
+	} {
+		p := listing(t, fmt.Sprintf(`[{"network":%q,"server":{"uuid":%q}}]`, network, here))
+		if got := read(t, p, want); !got.At(here) {
+			t.Errorf("%s: got %s %+v, want it held by %s", network, want, got, here)
+		}
+	}
+}
+
+func TestAnAbsentAddressIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	err := read(t, w, "192.0.2.99").Err
+	if want := "not found: the account has no floating IP 192.0.2.99"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestAFailedListSaysWhatWasDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SetToken("another")
+	got, err := w.Read(t.Context(), []netip.Addr{addr})
+	want := "listing floating IPs: GET " + w.url + "/v1/floating-ips: 401 Unauthorized: detail: Invalid token."
+	if got != nil || err == nil || err.Error() != want {
+		t.Errorf("got %v, %v, want %s", got, err, want)
+	}
+}
+
+// The environment names a proxy, which loopback alone is exempt from: 0.0.0.0 is this host too, but no loopback address.
+func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
+	t.Parallel()
+	p := provider(t, cloudscale.Options{Endpoint: "http://0.0.0.0:9"})
+	before := proxied.Load()
+	if got, err := p.Read(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("got %v, %v, want nothing, from the proxy", got, err)
+	}
+	if got := proxied.Load() - before; got != 1 {
+		t.Errorf("got %d requests at the proxy, want 1", got)
+	}
+}

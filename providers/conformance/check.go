@@ -1,0 +1,97 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"floaty/providers"
+)
+
+// read reads addrs, which must succeed.
+func (s Subject) read(t *testing.T, addrs ...netip.Addr) map[netip.Addr]providers.Holding {
+	t.Helper()
+	got, err := s.Provider.Read(t.Context(), addrs)
+	if err != nil {
+		t.Errorf("reading %v: got %v, want no error", addrs, err)
+	}
+	return got
+}
+
+// assign assigns addr to this server as if nothing were known of it.
+func (s Subject) assign(t *testing.T, addr netip.Addr) error {
+	t.Helper()
+	return s.Provider.Assign(t.Context(), addr, s.Server, nil)
+}
+
+// A call is a method of the provider that failures are tried on.
+type call struct {
+	name string
+	// make calls the method for addr4 and returns its error; that of the address alone counts as well.
+	make func(ctx context.Context) error
+	most int // requests
+}
+
+func (s Subject) calls() []call {
+	return []call{
+		{"Read", func(ctx context.Context) error {
+			got, err := s.Provider.Read(ctx, []netip.Addr{addr4})
+			if err == nil {
+				err = got[addr4].Err
+			}
+			return err
+		}, s.ReadCalls},
+		{"Assign", func(ctx context.Context) error {
+			return s.Provider.Assign(ctx, addr4, s.Server, []string{s.Other})
+		}, 1},
+	}
+}
+
+// well checks that a call works again once the cloud is well.
+func (s Subject) well(t *testing.T, c call) {
+	t.Helper()
+	s.Cloud.Heal()
+	if err := c.make(t.Context()); err != nil {
+		t.Errorf("%s once the cloud is well: got %v, want no error", c.name, err)
+	}
+}
+
+func wantHolding(t *testing.T, got map[netip.Addr]providers.Holding, addr netip.Addr, servers ...string) {
+	t.Helper()
+	h, ok := got[addr]
+	if !ok || h.Err != nil || h.Shared || !slices.Equal(h.Servers, servers) {
+		t.Errorf("%v: got %+v (%v), want it held by %q", addr, h, ok, servers)
+	}
+}
+
+// wantKind checks which of the errors that the rest of the program branches on err is; nil: none of them.
+func wantKind(t *testing.T, what string, err, kind error) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%s: got no error, want one", what)
+		return
+	}
+	for _, k := range []error{
+		providers.ErrUnauthorized, providers.ErrNotFound, providers.ErrRefused, providers.ErrNotWritten,
+	} {
+		want := kind != nil && errors.Is(kind, k)
+		if got := errors.Is(err, k); got != want {
+			t.Errorf("%s: got %v; that it is %q: %v, want %v", what, err, k, got, want)
+		}
+	}
+	if strings.ContainsAny(err.Error(), "\r\n") {
+		t.Errorf("%s: got %q, want one line", what, err)
+	}
+}
+
+// wait returns how long err tells to wait; 0 if it does not.
+func wait(err error) (seconds float64) {
+	var told *providers.WaitError
+	if errors.As(err, &told) {
+		return told.Wait.Seconds()
+	}
+	return 0
+}

@@ -1,0 +1,178 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"floaty/providers"
+)
+
+// kinds are what errors are told apart by, beside *providers.WaitError.
+var kinds = []error{providers.ErrUnauthorized, providers.ErrNotFound, providers.ErrRefused}
+
+func TestAStatusSaysWhatTheErrorIs(t *testing.T) {
+	const wait = 7 * time.Second
+	for _, test := range []struct {
+		status     int
+		retryAfter string
+		kind       error
+		wait       time.Duration
+	}{
+		{status: 400, kind: providers.ErrRefused},
+		{status: 401, kind: providers.ErrUnauthorized},
+		{status: 403, kind: providers.ErrRefused},
+		{status: 404, kind: providers.ErrNotFound},
+		{status: 405, kind: providers.ErrRefused},
+		{status: 407},
+		{status: 408},
+		{status: 409},
+		{status: 410, kind: providers.ErrNotFound},
+		{status: 422, kind: providers.ErrRefused},
+		{status: 423},
+		{status: 429},
+		{status: 429, retryAfter: "7", wait: wait},
+		{status: 429, retryAfter: "soon"},
+		{status: 500},
+		{status: 500, retryAfter: "7"},
+		{status: 502},
+		{status: 503},
+		{status: 503, retryAfter: "7", wait: wait},
+		{status: 503, retryAfter: "0"},
+		{status: 504},
+		{status: 599},
+	} {
+		t.Run(fmt.Sprint(test.status, test.retryAfter), func(t *testing.T) {
+			a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+				if test.retryAfter != "" {
+					w.Header().Set("Retry-After", test.retryAfter)
+				}
+				w.WriteHeader(test.status)
+				_, _ = io.WriteString(w, `{"detail": "No, "}`)
+			})
+			_, err := call(t, a.client, http.MethodPatch, a.URL+"/v1/floating-ips/2001:db8::1?key=value")
+			status := strings.TrimSpace(fmt.Sprint(test.status, " ", http.StatusText(test.status)))
+			text := fmt.Sprintf("PATCH %s/v1/floating-ips/2001:db8::1: %s: detail: No,", a.URL, status)
+			wantFailure(t, err, text, test.kind, test.wait)
+		})
+	}
+}
+
+// wantFailure checks an error's text, kind and wait.
+func wantFailure(t *testing.T, err error, text string, kind error, wait time.Duration) {
+	t.Helper()
+	var told *providers.WaitError
+	if errors.As(err, &told) {
+		if told.Wait != wait {
+			t.Errorf("got a wait of %v, want %v", told.Wait, wait)
+		}
+		err = told.Err
+	} else if wait != 0 {
+		t.Errorf("got no wait, want %v", wait)
+	}
+	if err == nil || err.Error() != text {
+		t.Errorf("got  %v\nwant %s", err, text)
+	}
+	for _, k := range kinds {
+		if got, want := errors.Is(err, k), k == kind; got != want { //nolint:errorlint // the table holds the very values
+			t.Errorf("got %v %q: %v, want %v", err, k, got, want)
+		}
+	}
+}
+
+func TestASuccessIsNoError(t *testing.T) {
+	for _, status := range []int{200, 201, 204} {
+		a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		ctx, answer := Capture(t.Context())
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := a.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := answer.Status(); got != status {
+			t.Errorf("got status %d, want %d", got, status)
+		}
+		if err := answer.Err(nil); err != nil {
+			t.Errorf("%d: got %v, want no error", status, err)
+		}
+	}
+}
+
+func TestASuccessThatCannotBeUsedSaysWhy(t *testing.T) {
+	a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "<html><title>Please log in</title></html>")
+	})
+	ctx, answer := Capture(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/v1", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := a.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	decoding := errors.New("invalid character '<'")
+	err = answer.Err(decoding)
+	wantFailure(t, err, "GET "+a.URL+"/v1: 200 OK: invalid character '<': Please log in", nil, 0)
+	if !errors.Is(err, decoding) {
+		t.Errorf("got %v, want it to wrap %v", err, decoding)
+	}
+}
+
+func TestAnAnswerThatIsTooLongIsAnError(t *testing.T) {
+	both(t, func(t *testing.T, http2 bool) {
+		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/error" {
+				w.WriteHeader(http.StatusForbidden)
+			}
+			for piece := []byte(strings.Repeat("a", 1<<20)); r.Context().Err() == nil; {
+				if _, err := w.Write(piece); err != nil {
+					return
+				}
+			}
+		})
+		_, err := call(t, a.client, http.MethodGet, a.URL)
+		wantFailure(t, err, "GET "+a.URL+": 200 OK: reading the answer: it is longer than 8388608 bytes: "+
+			strings.Repeat("a", maxMessage)+"…", nil, 0)
+		_, err = call(t, a.client, http.MethodGet, a.URL+"/error")
+		wantFailure(t, err, "GET "+a.URL+"/error: 403 Forbidden: "+strings.Repeat("a", maxMessage)+"…",
+			providers.ErrRefused, 0)
+	})
+}
+
+func TestAnAnswerThatBreaksOffIsAnError(t *testing.T) {
+	a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "[{")
+	})
+	_, err := call(t, a.client, http.MethodGet, a.URL)
+	wantFailure(t, err, "GET "+a.URL+": 200 OK: reading the answer: unexpected EOF: [{", nil, 0)
+}
+
+func TestTheStatusOfAnErrorCountsThoughItsBodyBreaksOff(t *testing.T) {
+	a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, "Inval")
+	})
+	_, err := call(t, a.client, http.MethodGet, a.URL)
+	wantFailure(t, err, "GET "+a.URL+": 401 Unauthorized: Inval", providers.ErrUnauthorized, 0)
+}
+
+func TestNoAnswerIsAnError(t *testing.T) {
+	a := serve(t, false, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	_, err := call(t, a.client, http.MethodPatch, a.URL)
+	wantFailure(t, err, "PATCH "+a.URL+": EOF", nil, 0)
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want it to wrap %v", err, io.EOF)
+	}
+}

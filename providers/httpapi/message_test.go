@@ -1,0 +1,112 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+func TestAMessageIsOneShortLine(t *testing.T) {
+	for body, want := range map[string]string{
+		"":                             "",
+		"Bad\tGateway\r\n":             "Bad Gateway",
+		"\x1b[31mred\x00\u202etfel\n":  "[31mred tfel",
+		"caf\xe9":                      "caf",
+		`{"detail": "Invalid token."}`: "detail: Invalid token.",
+		`{"server": ["Object with uuid x does not exist.", "No."]}`:       "server: Object with uuid x does not exist., No.",
+		`{"b": {"c": null}, "a": [1.5, true]}`:                            "a: 1.5, true, b: c: null",
+		`{"broken": "json`:                                                `{"broken": "json`,
+		"<html><head><TITLE lang=en>502 Bad&nbsp;Gateway</TITLE></head>x": "502 Bad Gateway",
+		"\n<!DOCTYPE html><h1>Sorry</h1>we are &lt;down&gt;<br>":          "Sorry we are <down>",
+		"<title>never closed":                                             "never closed",
+		"<title":                                                          "",
+		"a < b":                                                           "a < b",
+		strings.Repeat("ä", 200):                                          strings.Repeat("ä", 150) + "…",
+		strings.Repeat("a", maxMessage):                                   strings.Repeat("a", maxMessage),
+		"a" + strings.Repeat("ä", 150):                                    "a" + strings.Repeat("ä", 149) + "…",
+	} {
+		if got := message([]byte(body), token); got != want {
+			t.Errorf("%q: got %q, want %q", body, got, want)
+		}
+	}
+}
+
+func TestTheCredentialIsInNoMessage(t *testing.T) {
+	for name, body := range map[string]string{
+		"plain":             "bad token " + token,
+		"header":            "Authorization: Bearer " + token,
+		"JSON":              `{"` + token + `": ["` + token + `"]}`,
+		"escaped JSON":      `{"detail": "\u0073` + token[1:] + `"}`,
+		"page":              "<title>" + token + "</title>",
+		"entity":            "<title>&#115;" + token[1:] + "</title>",
+		"split by a tag":    "<p>" + token[:4] + "<b>" + token[4:],
+		"twice":             token + token,
+		"cut at the end":    strings.Repeat("a", maxMessage-5) + token,
+		"cut by the bound":  strings.Repeat(" ", maxError-5) + token,
+		"hidden in a blank": token + "\x00" + token,
+	} {
+		a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(body))
+		})
+		_, err := call(t, a.client, http.MethodGet, a.URL)
+		if err == nil || strings.Contains(err.Error(), token[:5]) {
+			t.Errorf("%s: got %v, want an error without the credential", name, err)
+		}
+	}
+}
+
+func TestTheCredentialIsInNoRedirect(t *testing.T) {
+	for location, want := range map[string]string{
+		"":                               "a redirect to nowhere",
+		"https://a.example/b?t=" + token: "a redirect to https://a.example/b, which is not followed",
+		"https://u:" + token + "@a.example/b#" + token: "a redirect to https://a.example/b, which is not followed",
+		"/%73" + token[1:]: "a redirect to /[credential], which is not followed",
+		":" + token:        "a redirect to nowhere",
+	} {
+		if got := redirected(location, token); got != want {
+			t.Errorf("%q: got %q, want %q", location, got, want)
+		}
+	}
+}
+
+// An answer that is no HTTP is quoted by net/http.
+func TestTheCredentialIsInNoErrorOfTheProtocol(t *testing.T) {
+	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = conn.Write([]byte("HTTP/1.1 " + r.Header.Get("Authorization") + "\r\n\r\n"))
+		_ = conn.Close()
+	})
+	_, err := call(t, a.client, http.MethodGet, a.URL)
+	if err == nil || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "malformed") {
+		t.Errorf("got %v, want an error without the credential", err)
+	}
+}
+
+func FuzzMessage(f *testing.F) {
+	for _, seed := range []string{
+		"", token, `{"a": ["` + token + `"]}`, "<title>x</title>", "<b>" + token[:4] + "</b>" + token[4:], "\xff\x00\u2028",
+		strings.Repeat("ä", maxMessage), "<\u212atitle>x</title>",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got := message(body, token)
+		if strings.Contains(got, token) {
+			t.Errorf("%q: got %q, want no credential in it", body, got)
+		}
+		if len(got) > maxMessage+len("…") {
+			t.Errorf("%q: got %d bytes, want %d at most", body, len(got), maxMessage)
+		}
+		for _, r := range got {
+			if !unicode.IsPrint(r) {
+				t.Errorf("%q: got %q, want no %q in it", body, got, r)
+			}
+		}
+	})
+}

@@ -1,0 +1,89 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMetadataIsFetched(t *testing.T) {
+	a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("data")) })
+	for range 2 {
+		got, err := Metadata(t.Context(), a.URL)
+		if err != nil || string(got) != "data" {
+			t.Errorf("got %q, %v, want %q", got, err, "data")
+		}
+	}
+	if got := a.connections.Load(); got != 2 {
+		t.Errorf("got %d connections, want 2: none is kept", got)
+	}
+}
+
+func TestMetadataUsesNoProxy(t *testing.T) {
+	// The environment is read once a process, and loopback is exempt from it: so look at the client.
+	if proxy := transport(nil).Proxy; proxy != nil {
+		t.Error("got a proxy, want none")
+	}
+	if base := New(Options{Endpoint: parse(t, "https://api.example.com")}).Transport.(*keeper).base; base.Proxy == nil {
+		t.Error("got no proxy for the API, want that of the environment")
+	}
+}
+
+func TestMetadataThatCannotBeHadIsAnError(t *testing.T) {
+	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/missing":
+			http.NotFound(w, r)
+		case "/moved":
+			http.Redirect(w, r, "/", http.StatusFound)
+		case "/long":
+			_, _ = w.Write(make([]byte, maxMetadata+1))
+		}
+	})
+	for path, want := range map[string]string{
+		"/missing": "404 Not Found: 404 page not found",
+		"/moved":   "302 Found: a redirect to /, which is not followed",
+		"/long":    "200 OK: reading the answer: it is longer than 1048576 bytes",
+	} {
+		want = "asking the metadata service: GET " + a.URL + path + ": " + want
+		if _, err := Metadata(t.Context(), a.URL+path); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", path, err, want)
+		}
+	}
+	if _, err := Metadata(t.Context(), ":"); err == nil {
+		t.Error("got no error for what is no URL")
+	}
+}
+
+func TestMetadataEndsWithItsContext(t *testing.T) {
+	a := serve(t, false, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := Metadata(ctx, a.URL); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func TestAUUIDIsChecked(t *testing.T) {
+	const uuid = "47cec963-fcd2-482f-bdb6-24461b2d47b1"
+	for text, want := range map[string]string{
+		uuid:                      uuid,
+		strings.ToUpper(uuid):     uuid,
+		" " + uuid + "\n":         uuid,
+		"":                        "",
+		uuid[1:]:                  "",
+		"{" + uuid[1:]:            "",
+		uuid[:35] + "g":           "",
+		uuid[:8] + "0" + uuid[9:]: "",
+		"-" + uuid[1:]:            "",
+		uuid[:34] + "é":           "",
+	} {
+		got, err := ParseUUID(text)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+// Package simulator is a cloud in memory that speaks cloudscale.ch's HTTP API, for tests, demos and benchmarks.
+//
+// It knows servers, addresses and who holds them; answers a client as the real API would, with a latency of choice; breaks
+// in the ways that real APIs break, on request (see [Fault]); and remembers each call. Tests drive it through the methods
+// of [Cloud], scripts through its control API under /sim/.
+//
+// It does not listen (that is the caller's, for example net/http/httptest's), keeps nothing on disk, limits no rates of its
+// own, and knows only as much of the API as a keeper of floating IPs calls: nothing is created or deleted through it.
+package simulator
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Cloud is one account at a cloud. Create it with [New]; its methods may be called from many goroutines at once.
+type Cloud struct {
+	mu        sync.Mutex // guards all below; never held while waiting or answering
+	tokens    []string   // accepted; none: none is demanded
+	servers   []server   // in the order they were added
+	addresses []*address // in the order they were added
+	latency   time.Duration
+	metadata  map[netip.Addr]string // the server's ID by source address
+	fallback  string                // and for all other source addresses
+	faults    []*fault
+	cleared   chan struct{} // closed by the next ClearFaults
+	calls     []*Call       // in order of arrival
+	ended     func(Call)
+}
+
+// A server is what holds addresses.
+type server struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// An address is a floating IP or a prefix of them, named by its first address.
+type address struct {
+	network      netip.Prefix
+	created      time.Time
+	holders      []string // server IDs; a list, for there are clouds where several servers hold one address
+	loadBalancer string   // the ID of the load balancer that it is aimed at instead of servers, or empty
+}
+
+// New returns a cloud without servers and addresses, which demands no token and answers at once.
+func New() *Cloud {
+	return &Cloud{cleared: make(chan struct{})}
+}
+
+// Handler returns the cloud's HTTP side: cloudscale.ch's API under /v1/, its metadata service under
+// /openstack/latest/meta_data.json, and the control API under /sim/.
+func (c *Cloud) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, "/v1/"):
+			c.serveAPI(w, r)
+		case path == metadataPath:
+			c.serveMetadata(w, r)
+		case strings.HasPrefix(path, "/sim/"):
+			c.serveControl(w, r)
+		default:
+			notFound.write(w)
+		}
+	})
+}
+
+// SetToken makes tokens the only bearer tokens that the API accepts. Without any, it demands none, as a new cloud does.
+func (c *Cloud) SetToken(tokens ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tokens = slices.Clone(tokens)
+}
+
+// SetLatency makes each answer of the API and the metadata service wait for d, and a write's effect with it. A client that
+// goes within that time leaves no effect.
+func (c *Cloud) SetLatency(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.latency = d
+}
+
+// AddServer adds a server, or renames the one with that ID.
+func (c *Cloud) AddServer(id, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := c.serverIndex(id); i >= 0 {
+		c.servers[i].Name = name
+		return
+	}
+	c.servers = append(c.servers, server{ID: id, Name: name})
+}
+
+// AddAddress adds an address that the servers with the IDs holders hold, or replaces the one that is there. It panics if
+// [CheckNetwork] objects to network.
+func (c *Cloud) AddAddress(network netip.Prefix, holders ...string) {
+	if err := CheckNetwork(network); err != nil {
+		panic("simulator: adding an address: " + err.Error())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	added := &address{network: network, created: time.Now(), holders: slices.Clone(holders)}
+	if i := c.addressIndex(network.Addr()); i >= 0 {
+		c.addresses[i] = added
+		return
+	}
+	c.addresses = append(c.addresses, added)
+}
+
+// CheckNetwork returns an error unless the cloud hands out networks like this one: a /32, a /128, or an IPv6 /56 without
+// host bits.
+func CheckNetwork(network netip.Prefix) error {
+	switch {
+	case !network.IsValid():
+		return fmt.Errorf("no network")
+	case network.Addr().Is4In6():
+		return fmt.Errorf("%v is IPv4 in IPv6", network)
+	case !network.IsSingleIP() && (network.Addr().Is4() || network.Bits() != 56):
+		return fmt.Errorf("%v is no /32, /128 or IPv6 /56", network)
+	case network != network.Masked():
+		return fmt.Errorf("%v has host bits; the network is %v", network, network.Masked())
+	}
+	return nil
+}
+
+// RemoveAddress takes an address from the account. An address that is not there is none the less.
+func (c *Cloud) RemoveAddress(addr netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := c.addressIndex(addr); i >= 0 {
+		c.addresses = slices.Delete(c.addresses, i, i+1)
+	}
+}
+
+// Holders returns the IDs of the servers that hold addr; none if it is aimed at nothing, at a load balancer, or not there.
+func (c *Cloud) Holders(addr netip.Addr) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.address(addr); a != nil {
+		return slices.Clone(a.holders)
+	}
+	return nil
+}
+
+// Move makes holders the holders of addr, as somebody else's call would: it is not among the [Cloud.Calls]. Without
+// holders the address is aimed at nothing. An address that is not there stays so.
+func (c *Cloud) Move(addr netip.Addr, holders ...string) {
+	c.aim(addr, holders, "")
+}
+
+// AimAtLoadBalancer takes addr from its holders and aims it at the load balancer with that ID.
+func (c *Cloud) AimAtLoadBalancer(addr netip.Addr, id string) {
+	c.aim(addr, nil, id)
+}
+
+func (c *Cloud) aim(addr netip.Addr, holders []string, loadBalancer string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.address(addr); a != nil {
+		a.holders, a.loadBalancer = slices.Clone(holders), loadBalancer
+	}
+}
+
+// address returns the address whose network starts with addr, or nil. c.mu is held.
+func (c *Cloud) address(addr netip.Addr) *address {
+	if i := c.addressIndex(addr); i >= 0 {
+		return c.addresses[i]
+	}
+	return nil
+}
+
+func (c *Cloud) addressIndex(addr netip.Addr) int {
+	return slices.IndexFunc(c.addresses, func(a *address) bool { return a.network.Addr() == addr })
+}
+
+func (c *Cloud) serverIndex(id string) int {
+	return slices.IndexFunc(c.servers, func(s server) bool { return s.ID == id })
+}

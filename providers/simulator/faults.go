@@ -1,0 +1,202 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Kind is a way to break.
+type Kind int
+
+// The ways to break. A write has its effect with LostAnswer, and with Hang once the faults are cleared; else it has none.
+const (
+	Status     Kind = iota // an answer with the status, body and Retry-After of the fault
+	Hang                   // no answer until the client goes, or until ClearFaults: then the usual one
+	Reset                  // the connection is reset; on HTTP/2 the stream
+	BrokenJSON             // 200 with half a JSON body
+	SlowBody               // 200 at once, then a body byte by byte that does not end until the client goes
+	HTML                   // 502 with an HTML page, as a proxy before the API would say it
+	LostAnswer             // the request has its effect, then the connection is reset
+)
+
+var kinds = []string{"status", "hang", "reset", "broken-json", "slow-body", "html", "lost-answer"}
+
+// String returns the kind as the control API writes it, "broken-json".
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kinds) {
+		return fmt.Sprintf("Kind(%d)", int(k))
+	}
+	return kinds[k]
+}
+
+// UnmarshalText reads a kind as String writes it.
+func (k *Kind) UnmarshalText(text []byte) error {
+	i := slices.Index(kinds, string(text))
+	if i < 0 {
+		return fmt.Errorf("no kind of fault %q (%s)", text, strings.Join(kinds, ", "))
+	}
+	*k = Kind(i)
+	return nil
+}
+
+// A Fault breaks requests to the API and the metadata service that match its Method and Path. It comes before any look at
+// the token. The zero Fault answers everything with 500 until it is cleared.
+type Fault struct {
+	Method     string        // exact; empty: any
+	Path       string        // a substring of the URL's path; empty: any
+	Kind       Kind          // how
+	Status     int           // for Kind Status; 0: 500
+	Body       string        // for Kind Status; empty: what the API says with that status, nothing from 500 on
+	RetryAfter string        // for Kind Status: the header Retry-After; empty: none
+	Times      int           // how many requests it breaks; 0: until cleared
+	For        time.Duration // how long from now it breaks requests that arrive; 0: no end
+}
+
+// A fault is one in force.
+type fault struct {
+	Fault
+	until time.Time // zero: no end
+	left  int       // requests yet to break, counted only if Times is above 0
+}
+
+// Fail puts f in force, behind those that are: the first that matches a request is used.
+func (c *Cloud) Fail(f Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	added := &fault{Fault: f, left: f.Times}
+	if f.For > 0 {
+		added.until = time.Now().Add(f.For)
+	}
+	c.faults = append(c.faults, added)
+}
+
+// ClearFaults ends all faults. Requests that hang by one go on.
+func (c *Cloud) ClearFaults() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = nil
+	close(c.cleared)
+	c.cleared = make(chan struct{})
+}
+
+// takeFault returns the fault that a request shall meet, or nil, and counts it. c.mu is held.
+func (c *Cloud) takeFault(method, path string, now time.Time) *Fault {
+	c.faults = slices.DeleteFunc(c.faults, func(f *fault) bool {
+		return !f.until.IsZero() && !now.Before(f.until)
+	})
+	i := slices.IndexFunc(c.faults, func(f *fault) bool {
+		return (f.Method == "" || f.Method == method) && strings.Contains(path, f.Path)
+	})
+	if i < 0 {
+		return nil
+	}
+	f := c.faults[i]
+	if f.left--; f.Times > 0 && f.left == 0 {
+		c.faults = slices.Delete(c.faults, i, i+1)
+	}
+	return &f.Fault
+}
+
+// meet makes a request meet its fate before the API looks at it: the latency, then the fault. It returns the answer of a
+// fault that answers, and false where the API has the word. It does not return if the client goes or is cut off.
+func (v *visit) meet(w http.ResponseWriter, r *http.Request) (answer, bool) {
+	if !wait(r.Context(), v.latency) {
+		abort()
+	}
+	if v.fault == nil {
+		return answer{}, false
+	}
+	switch v.fault.Kind {
+	case Hang:
+		select {
+		case <-r.Context().Done():
+			abort()
+		case <-v.cleared:
+		}
+		return answer{}, false
+	case Reset:
+		reset(w)
+	case SlowBody:
+		drip(w, r)
+	case LostAnswer:
+		return answer{}, false
+	case BrokenJSON:
+		return text(http.StatusOK, "application/json", `[{"href":"https://api.clouds`), true
+	case HTML:
+		return text(http.StatusBadGateway, "text/html", badGateway), true
+	case Status:
+	}
+	return v.fault.answer(), true
+}
+
+const badGateway = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n" +
+	"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+
+// answer returns the answer of a fault of Kind Status.
+func (f *Fault) answer() answer {
+	status := f.Status
+	if status == 0 {
+		status = http.StatusInternalServerError
+	}
+	a := text(status, "application/json", f.Body)
+	if f.Body == "" && status < http.StatusInternalServerError {
+		a = usual(status)
+	}
+	a.retryAfter = f.RetryAfter
+	return a
+}
+
+// wait waits for d and reports whether the client is still there.
+func wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return ctx.Err() == nil
+	}
+}
+
+// reset resets the connection, or HTTP/2's stream, and does not return.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil { // HTTP/2 has no connection to give: net/http resets the stream
+		abort()
+	}
+	if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS would say goodbye first
+		conn = over.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // a close then sends RST in place of FIN; on a connection that is gone it does not matter
+	}
+	_ = conn.Close()
+	abort()
+}
+
+// drip sends a body byte by byte until the client goes, and does not return.
+func drip(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	flusher := http.NewResponseController(w)
+	for next := []byte("["); ; next = []byte(" ") {
+		_, err := w.Write(next)
+		if err = errors.Join(err, flusher.Flush()); err != nil || !wait(r.Context(), 20*time.Millisecond) {
+			abort()
+		}
+	}
+}
+
+// abort ends a request without an answer, or without its end. net/http knows this panic and prints nothing.
+func abort() {
+	panic(http.ErrAbortHandler)
+}

@@ -1,0 +1,38 @@
+package simulator_test
+
+import (
+	"net/http"
+	"net/netip"
+	"testing"
+
+	"floaty/providers/simulator"
+)
+
+func TestTheMetadataServiceKnowsWhoAsks(t *testing.T) {
+	t.Parallel()
+	const path = "/openstack/latest/meta_data.json"
+	here, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.77")
+	both(t, func(w *world) {
+		w.SetToken("s3cr3t") // it demands none
+		w.wants(404, "404 Not Found", http.MethodGet, path, "")
+		byAddress := map[netip.Addr]string{here: lb1, there: lb2}
+		w.SetMetadata(byAddress, stranger)
+		byAddress[here] = "changed by the caller later"
+		want := `{"meta":{"cloudscale_uuid":"` + lb1 + `"},"name":"lb1","uuid":"00000000-0000-4000-8000-0000000000ff"}` + "\n"
+		if got := w.call(http.MethodGet, path, ""); got.status != 200 || got.body != want {
+			w.Errorf("got %d %s, want 200 %s", got.status, got.body, want)
+		}
+		w.SetMetadata(map[netip.Addr]string{there: lb2}, stranger)
+		w.wants(200, stranger, http.MethodGet, path, "")
+		w.SetMetadata(map[netip.Addr]string{here: ""}, lb2)
+		w.wants(404, "404 Not Found", http.MethodGet, path, "")
+
+		w.Fail(simulator.Fault{Path: "meta_data", Kind: simulator.LostAnswer})
+		if got, err := w.try(w.Context(), http.MethodGet, path, ""); err == nil {
+			w.Errorf("got %+v, want no answer", got)
+		}
+		w.ClearFaults()
+		w.Fail(simulator.Fault{Path: "meta_data", Status: 503})
+		w.wants(503, "", http.MethodGet, path, "")
+	})
+}
