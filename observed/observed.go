@@ -68,7 +68,7 @@ type Observed struct {
 // A read is one call that several askers may wait for.
 type read struct {
 	addrs   []netip.Addr // sorted
-	refresh bool
+	refresh bool // guarded by mu
 	at      time.Time
 	order   uint64
 	done    chan struct{} // closed at the end
@@ -176,7 +176,11 @@ func (o *Observed) Refresh(ctx context.Context) error {
 		o.mu.Unlock()
 		return nil
 	}
-	r := o.begin(now, addrs, true)
+	r := o.covering(addrs, now)
+	if r == nil {
+		r = o.begin(now, addrs, true)
+	}
+	r.refresh = true
 	o.mu.Unlock()
 	return await(ctx, r)
 }
@@ -239,6 +243,24 @@ func (o *Observed) underWay(addr netip.Addr, after time.Time) *read {
 	for _, r := range o.current {
 		_, covered := slices.BinarySearchFunc(r.addrs, addr, netip.Addr.Compare)
 		if covered && !r.at.Before(after) && r.order > o.voided[addr] {
+			return r
+		}
+	}
+	return nil
+}
+
+// covering returns a read that has just begun and tells about all of addrs; nil if there is none. At the start, an address
+// may have asked for all before the first refresh does.
+func (o *Observed) covering(addrs []netip.Addr, now time.Time) *read {
+	for _, r := range o.current {
+		if now.Sub(r.at) > o.opts.Interval/10 {
+			continue
+		}
+		lacks := func(addr netip.Addr) bool {
+			_, covered := slices.BinarySearchFunc(r.addrs, addr, netip.Addr.Compare)
+			return !covered || r.order <= o.voided[addr]
+		}
+		if !slices.ContainsFunc(addrs, lacks) {
 			return r
 		}
 	}

@@ -119,6 +119,31 @@ func TestAllWhoAskShareOneRead(t *testing.T) {
 	})
 }
 
+func TestARefreshJoinsAReadOfAllThatHasJustBegun(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		var askers sync.WaitGroup
+		askers.Go(func() { _, _ = o.Read(t.Context(), one, time.Time{}) }) // of nothing is anything known, so it covers all
+		synctest.Wait()
+		askers.Go(func() { _ = o.Refresh(t.Context()) })
+		askers.Wait()
+		if got := c.reads(); got != 1 {
+			t.Errorf("got %d reads, want one", got)
+		}
+		if r, ok := o.Last(two); !ok || !r.Refresh {
+			t.Errorf("got %+v, %v, want a reading that counts as a refresh", r, ok)
+		}
+
+		o.Void(one)
+		askers.Go(func() { _, _ = o.Read(t.Context(), one, time.Time{}) })
+		synctest.Wait()
+		askers.Go(func() { _ = o.Refresh(t.Context()) }) // the one under way tells nothing of two
+		askers.Wait()
+		if got := c.reads(); got != 3 {
+			t.Errorf("got %d reads, want three", got)
+		}
+	})
+}
+
 func TestAReadingsTimeIsThatOfItsRequest(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
 		sent := time.Now()
