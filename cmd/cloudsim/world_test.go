@@ -71,6 +71,16 @@ func (p *program) ends(want int) {
 	}
 }
 
+// eventually waits until something is so.
+func (p *program) eventually(what string, is func() bool) {
+	p.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.Fatalf("not within 5 s: %s; it says %s", what, p.stderr)
+		}
+	}
+}
+
 // call makes a request and returns the status and body of its answer.
 func (p *program) call(method, path, body string) (int, string) {
 	p.Helper()

@@ -97,7 +97,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	})
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, stranger+r.URL.Path, status)
+			http.Redirect(w, r, stranger+r.URL.Path, status) //nolint:gosec // to be led astray is the point
 		})
 		p := provider(t, cloudscale.Options{Endpoint: url})
 		_, err := p.Read(t.Context(), []netip.Addr{addr})

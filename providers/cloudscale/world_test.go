@@ -50,7 +50,11 @@ func TestMain(m *testing.M) {
 	if err := os.WriteFile(file, cert, 0o600); err != nil {
 		panic(err)
 	}
-	for name, value := range map[string]string{"SSL_CERT_FILE": file, "HTTP_PROXY": proxy.URL, "http_proxy": proxy.URL, "NO_PROXY": "", "no_proxy": ""} {
+	for name, value := range map[string]string{
+		"SSL_CERT_FILE": file, "NO_PROXY": "", "no_proxy": "",
+		"HTTP_PROXY": proxy.URL, "http_proxy": proxy.URL,
+		"HTTPS_PROXY": proxy.URL, "https_proxy": proxy.URL, // so that no mistake reaches the real API
+	} {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)
 		}

@@ -44,6 +44,22 @@ func assignIsIdempotent(t *testing.T, s Subject) {
 	}
 }
 
+// Whoever holds it beside this server gets a share of its traffic, even if nobody had seen that.
+func assignReleasesEveryOtherHolder(t *testing.T, s Subject) {
+	s.severalHolders(t)
+	for _, holders := range [][]string{{s.Other, s.Third}, {s.Server, s.Third}, {s.Third, s.Server, s.Other}} {
+		for _, seen := range [][]string{holders, {s.Other}, nil} {
+			s.Cloud.Put(addr4, holders...)
+			if err := s.Provider.Assign(t.Context(), addr4, s.Server, seen); err != nil {
+				t.Errorf("held by %q, seen %q: got %v, want no error", holders, seen, err)
+			}
+			if got := s.Cloud.Holders(addr4); !sameServers(got, []string{s.Server}) {
+				t.Errorf("held by %q, seen %q: got it held by %q, want %q alone", holders, seen, got, s.Server)
+			}
+		}
+	}
+}
+
 func assignSaysThatAnAddressIsAbsent(t *testing.T, s Subject) {
 	if err := s.assign(t, absent); !errors.Is(err, providers.ErrNotFound) {
 		t.Errorf("got %v, want %v", err, providers.ErrNotFound)

@@ -46,7 +46,7 @@ func (s Subject) calls() []call {
 		}, s.ReadCalls},
 		{"Assign", func(ctx context.Context) error {
 			return s.Provider.Assign(ctx, addr4, s.Server, []string{s.Other})
-		}, 1},
+		}, s.AssignCalls},
 	}
 }
 
@@ -59,10 +59,23 @@ func (s Subject) well(t *testing.T, c call) {
 	}
 }
 
+// sameServers compares two lists of holders, whose order means nothing.
+func sameServers(got, want []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want)))
+}
+
+// severalHolders skips a test of what only some clouds can do.
+func (s Subject) severalHolders(t *testing.T) {
+	t.Helper()
+	if s.Third == "" {
+		t.Skip("an address of this cloud has one holder at most")
+	}
+}
+
 func wantHolding(t *testing.T, got map[netip.Addr]providers.Holding, addr netip.Addr, servers ...string) {
 	t.Helper()
 	h, ok := got[addr]
-	if !ok || h.Err != nil || h.Shared || !slices.Equal(h.Servers, servers) {
+	if !ok || h.Err != nil || h.Shared || !sameServers(h.Servers, servers) {
 		t.Errorf("%v: got %+v (%v), want it held by %q", addr, h, ok, servers)
 	}
 }

@@ -18,8 +18,11 @@ type Subject struct {
 	Cloud      Cloud
 	Server     string // what Provider.Server returns; a server of the account
 	Other      string // another server of the account
+	Third      string // and another; empty: the cloud lets an address have one holder at most
 	Credential string // must be in no error
-	ReadCalls  int    // requests that reading one address takes at most
+
+	// How many requests one call for one address takes at most, up to the first that fails.
+	ReadCalls, AssignCalls int
 }
 
 // A Cloud is what the suite does to the world behind a provider.
@@ -68,9 +71,11 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 		{"AnAbsentAddressSpoilsNoOther", anAbsentAddressSpoilsNoOther},
 		{"AnAddressIsTheSameInEverySpelling", anAddressIsTheSameInEverySpelling},
 		{"AReadingOfNothingIsEmpty", aReadingOfNothingIsEmpty},
+		{"AReadingShowsEveryHolder", aReadingShowsEveryHolder},
 
 		{"AssignMakesTheServerTheOnlyHolder", assignMakesTheServerTheOnlyHolder},
 		{"AssignIsIdempotent", assignIsIdempotent},
+		{"AssignReleasesEveryOtherHolder", assignReleasesEveryOtherHolder},
 		{"AssignSaysThatAnAddressIsAbsent", assignSaysThatAnAddressIsAbsent},
 		{"ManyAssignsAtOnceSucceed", manyAssignsAtOnceSucceed},
 
@@ -78,6 +83,7 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 		{"AFailureIsNotRetried", aFailureIsNotRetried},
 		{"AnErrorPageBecomesOneLine", anErrorPageBecomesOneLine},
 		{"AnUnusableAnswerIsNoReading", anUnusableAnswerIsNoReading},
+		{"AnUnusableAnswerIsNoAssignment", anUnusableAnswerIsNoAssignment},
 		{"AResetConnectionIsAnError", aResetConnectionIsAnError},
 		{"TheCredentialIsInNoError", theCredentialIsInNoError},
 		{"AFailingAddressSpoilsNoOther", aFailingAddressSpoilsNoOther},

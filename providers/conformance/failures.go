@@ -58,6 +58,9 @@ func anErrorIsOfTheRightKind(t *testing.T, s Subject) {
 			s.Cloud.Heal()
 		}
 	}
+	if got := s.Cloud.Holders(addr4); !sameServers(got, []string{s.Other}) {
+		t.Errorf("got it held by %q after nothing but failures, want %q", got, s.Other)
+	}
 	for _, c := range s.calls() {
 		s.well(t, c)
 	}
@@ -118,6 +121,24 @@ func anUnusableAnswerIsNoReading(t *testing.T, s Subject) {
 		s.Cloud.Fail(f)
 		wantKind(t, name, read.make(t.Context()), nil)
 		s.well(t, read)
+	}
+}
+
+func anUnusableAnswerIsNoAssignment(t *testing.T, s Subject) {
+	assign := s.calls()[1]
+	for name, f := range map[string]Failure{
+		"cut off": {Kind: BrokenJSON},
+		"a page":  {Status: 200, Body: "<html><title>Please log in</title></html>"},
+		"nothing": {Status: 200},
+	} {
+		s.Cloud.Put(addr4, s.Other)
+		f.Addr = addr4 // a look at who holds it now is answered, as it is
+		s.Cloud.Fail(f)
+		wantKind(t, name, assign.make(t.Context()), nil)
+		s.well(t, assign)
+		if got := s.Cloud.Holders(addr4); !sameServers(got, []string{s.Server}) {
+			t.Errorf("%s: got it held by %q once the cloud is well, want %q", name, got, s.Server)
+		}
 	}
 }
 

@@ -74,3 +74,12 @@ func aReadingOfNothingIsEmpty(t *testing.T, s Subject) {
 		t.Errorf("got %v, want nothing", got)
 	}
 }
+
+func aReadingShowsEveryHolder(t *testing.T, s Subject) {
+	s.severalHolders(t)
+	s.Cloud.Put(addr4, s.Other, s.Server)
+	s.Cloud.Put(addr6, s.Third, s.Other, s.Server)
+	got := s.read(t, addr4, addr6)
+	wantHolding(t, got, addr4, s.Server, s.Other)
+	wantHolding(t, got, addr6, s.Server, s.Other, s.Third)
+}
