@@ -21,7 +21,7 @@ func TestUnusableConfigurationsEndWithALineThatNamesKeyAndValue(t *testing.T) {
 		{"unknown key", good + "refreshinterval: 1m\n", []string{"refreshinterval"}},
 		{"unknown key inside", strings.Replace(good, "token:", "tokn: x, token:", 1), []string{"cloudscale.tokn"}},
 		{"bad address", good + "instances: {VI_1: {addresses: [198.51.100.300]}}\n", []string{"instances.VI_1.addresses", "198.51.100.300"}},
-		{"bad UUID", strings.Replace(good, "token:", "server-uuid: 1234, token:", 1), []string{"cloudscale.server-uuid", "1234"}},
+		{"bad UUID", strings.Replace(good, "token:", "server-uuid: 1234-abc, token:", 1), []string{"cloudscale.server-uuid", "1234-abc"}},
 		{"bad duration", good + "refresh-timeout: soon\n", []string{"refresh-timeout", "soon"}},
 		{"negative interval", good + "refresh-interval: -5s\n", []string{"refresh-interval", "-5s"}},
 		{"multiplier below 1", good + "back-off: {multiplier: 0.5}\n", []string{"back-off.multiplier", "0.5"}},

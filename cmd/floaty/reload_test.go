@@ -55,10 +55,10 @@ func TestReload(t *testing.T) {
 			w.must(change(w, "token", "another"))
 			w.holds(time.Second, one)
 
-			w.Cloud.SetToken("a third")
+			w.Cloud.SetToken("a-third")
 			time.Sleep(interval)
 			w.Cloud.Move(one, stranger)
-			w.must(change(w, "token", "a third"))
+			w.must(change(w, "token", "a-third"))
 			w.holds(time.Second, one)
 
 			w.must(change(w, "floaty.yml", w.with("token: the-token-of-the-stage", "token-file: token"))) // addresses from keepalived.conf

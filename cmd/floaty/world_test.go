@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -25,6 +26,10 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil { // these tests wait more than they work
+		panic(err)
 	}
 	status := m.Run()
 	_ = os.RemoveAll(dir)
@@ -89,7 +94,10 @@ func (w *world) start(args ...string) {
 	w.Helper()
 	w.must(w.StartFloaty(args...))
 	w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })
-	w.eventually("floaty reads the cloud", 5*time.Second, func() bool { return len(w.Cloud.Calls()) > 0 })
+	w.eventually("floaty reads the cloud", 5*time.Second, func() bool {
+		calls := w.Cloud.Calls()
+		return len(calls) > 0 && calls[0].Status != 0
+	})
 }
 
 func (w *world) says(state string) {

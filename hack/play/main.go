@@ -63,7 +63,7 @@ func run(ctx context.Context, stay bool) error {
 	if d.Stage, err = stage.New(ctx, filepath.Join(dir, "stage"), program, d.real); err != nil {
 		return err
 	}
-	defer func() {
+	defer func() { //nolint:contextcheck // tidying up must not be cancelled
 		if err := d.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "hack/demo: tidying up:", err)
 		}

@@ -84,11 +84,16 @@ back-off: {initial-interval: 200ms, max-interval: 1s}
 `, h.stage.URL, Token, h.UUID, h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"))
 }
 
-// Keepalived is a configuration of Keepalived for the host; more goes into its instance.
+// Keepalived is a configuration of Keepalived for the host; more goes into its instance. VIPs of another family than the
+// first go where Keepalived lets them mix.
 func (h *Host) Keepalived(priority int, more string, vips ...netip.Addr) string {
-	var list strings.Builder
+	var list, excluded strings.Builder
 	for _, vip := range vips {
-		fmt.Fprintf(&list, "        %s\n", vip)
+		to := &list
+		if vip.BitLen() != vips[0].BitLen() {
+			to = &excluded
+		}
+		fmt.Fprintf(to, "        %s\n", vip)
 	}
 	return fmt.Sprintf(`global_defs {
     router_id %s
@@ -110,9 +115,11 @@ vrrp_instance VI_1 {
     advert_int 0.2
     virtual_ipaddress {
 %s    }
+    virtual_ipaddress_excluded {
+%s    }
 %s
 }
-`, h.Name, h.FIFO, priority, list.String(), more)
+`, h.Name, h.FIFO, priority, list.String(), excluded.String(), more)
 }
 
 // StartKeepalived starts it with the host's keepalived.conf.

@@ -62,7 +62,7 @@ func New(ctx context.Context, dir, program string, real bool) (*Stage, error) {
 	}
 	s.Cloud.SetToken(Token)
 	if err := s.raise(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // tidying up must not be cancelled
 	}
 	return s, nil
 }
@@ -153,9 +153,9 @@ func listenIn(ctx context.Context, space, address string) (net.Listener, error) 
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 		var r result
-		f, err := os.Open("/run/netns/" + space)
+		f, err := os.Open("/run/netns/" + space) //nolint:gosec // our own words
 		if err == nil {
-			err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET) //nolint:gosec // a descriptor fits an int
+			err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
 			_ = f.Close()
 		}
 		if r.err = err; err == nil {
