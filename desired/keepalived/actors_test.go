@@ -29,7 +29,7 @@ func (w *world) writer() *writer {
 		w.t.Fatal(err)
 	}
 	wr := &writer{t: w.t, fd: fd}
-	w.t.Cleanup(wr.close)
+	w.t.Cleanup(func() { _ = unix.Close(wr.fd) })
 	return wr
 }
 
@@ -54,11 +54,32 @@ func (wr *writer) raw(text string) {
 	}
 }
 
+// close closes it and waits until the FIFO has no writer at all: a process that another test starts at this moment has a copy
+// of each descriptor until it runs its program.
 func (wr *writer) close() {
-	if wr.fd >= 0 {
-		_ = unix.Close(wr.fd)
-		wr.fd = -1
+	wr.t.Helper()
+	reader, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", wr.fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		wr.t.Fatal(err)
 	}
+	defer func() { _ = unix.Close(reader) }()
+	_ = unix.Close(wr.fd)
+	wr.fd = -1
+	eventually(wr.t, func() (string, bool) {
+		fds := []unix.PollFd{{Fd: int32(reader), Events: unix.POLLIN}} //nolint:gosec // a descriptor fits
+		_, _ = unix.Poll(fds, 0)
+		return "the FIFO still has a writer", fds[0].Revents&unix.POLLHUP != 0
+	})
+}
+
+// isFree waits until nobody holds the lock on the FIFO, which copies of a descriptor share.
+func (w *world) isFree() {
+	w.t.Helper()
+	eventually(w.t, func() (string, bool) {
+		p, err := openPipe(w.opts.Path)
+		p.close()
+		return fmt.Sprintf("opening the FIFO: %v", err), err == nil
+	})
 }
 
 // A vrrp is a process of its own that plays Keepalived's VRRP process.

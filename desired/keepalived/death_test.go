@@ -85,6 +85,19 @@ func TestASuccessorOfWhichTheEndOfFileWasSeenIsHeard(t *testing.T) {
 	}
 }
 
+func TestASuccessorThatNobodyKnowsStartsFromNothing(t *testing.T) {
+	w := newFIFO(t)
+	old := w.keepalived()
+	old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
+	w.look(0)
+	old.shut()
+	w.look(0)
+	old.kill()
+	w.writer().say(`INSTANCE "A" MASTER 255`) // and the pid file still names the dead one
+	w.look(probeEvery)
+	w.is("writer: A MASTER, B unknown")
+}
+
 // Only the VRRP process dies, and its successor writes after 1 ms (seen on 2.2.7). Where nobody looked in between, for the
 // machine was busy, there is no end of file, and what is unread may be by the one or the other.
 func TestASuccessorThatCameUnseenIsHeard(t *testing.T) {

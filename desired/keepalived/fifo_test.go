@@ -148,6 +148,7 @@ func TestASecondReaderSaysSoAndWaits(t *testing.T) {
 	first.is("writer: A MASTER")
 
 	first.current.close() // as its end does
+	first.isFree()
 	wr.say(`INSTANCE "A" BACKUP 100`)
 	second.look(probeEvery)
 	second.is("writer: A BACKUP")
@@ -183,6 +184,22 @@ func TestTheOldFIFOCountsWhileItHasAWriter(t *testing.T) {
 	old.say(`INSTANCE "A" MASTER 100`) // nobody listens any more
 	w.look(checkEvery)
 	w.is("writer: A BACKUP, B FAULT")
+	w.areOpen(3) // both writers, and one to read
+}
+
+func TestANewFIFOWinsThoughItsWriterIsSilent(t *testing.T) {
+	w := newFIFO(t)
+	w.writer().say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	w.remakeFIFO()
+	fresh := w.writer()
+	w.look(checkEvery)
+	w.is("writer: A MASTER?") // as after any reload
+	w.look(settleTime)
+	w.is("writer: A MASTER")
+	fresh.close()
+	w.look(0)
+	w.is("no writer: A MASTER?")
 }
 
 func TestTheNewFIFOWinsOnceTheOldOneIsLeft(t *testing.T) {
@@ -216,8 +233,8 @@ func TestAFIFOMadeAnewManyTimesLeavesNothingOpen(t *testing.T) {
 	w.areOpen(1)
 }
 
-// areOpen asserts how many descriptors this process has of what is, or was, at the path.
-func (w *world) areOpen(want int) {
+// opened returns what this process has open of what is, or was, at the path.
+func (w *world) opened() []string {
 	w.t.Helper()
 	fds, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {
@@ -229,7 +246,12 @@ func (w *world) areOpen(want int) {
 			got = append(got, file)
 		}
 	}
-	if len(got) != want {
+	return got
+}
+
+func (w *world) areOpen(want int) {
+	w.t.Helper()
+	if got := w.opened(); len(got) != want {
 		w.t.Errorf("open: got %q, want %d", got, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -76,6 +77,13 @@ func TestALaterProcessWithTheSamePIDIsAnother(t *testing.T) {
 	again, err := w.find()
 	if err != nil {
 		t.Fatal(err)
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Fields(string(stat))[21]; p.start != want { // proc(5): the 22nd; its name has no blank
+		t.Errorf("start time: got %q, want %q", p.start, want)
 	}
 	if !p.same(again) || !again.same(p) {
 		t.Errorf("got %+v and %+v as two, want one", p, again)

@@ -155,9 +155,43 @@ func TestTheEndStopsReadingAtOnce(t *testing.T) {
 	wr.say(`INSTANCE "A" STOP 100`)
 	w.is("writer: A MASTER")
 
+	w.isFree()
 	next := w.another() // the FIFO is free, and the line still there
 	next.look(0)
 	next.is("writer: A STOP")
+}
+
+// Nothing waits for a deadline at the end, though one may be half a second away. The best of several tries counts, for the
+// machine may be busy.
+func TestTheEndIsAtOnce(t *testing.T) {
+	w := newFIFO(t)
+	w.writer()
+	best := patience
+	for range 5 {
+		connected := len(w.history())
+		w.Listener = New(w.opts)
+		stop := w.run()
+		eventually(t, func() (string, bool) { return "not connected", len(w.history()) > connected })
+		began := time.Now()
+		stop()
+		best = min(best, time.Since(began))
+	}
+	if most := checkEvery / 4; best > most {
+		t.Errorf("got an end after %v, want it within %v", best, most)
+	}
+}
+
+func TestTheEndLeavesNothingOpen(t *testing.T) {
+	w := newFIFO(t)
+	k := w.keepalived()
+	stop := w.run()
+	k.say(`INSTANCE "A" MASTER 100`)
+	w.becomes("writer: A MASTER")
+	w.areOpen(1)
+	w.remakeFIFO()
+	eventually(t, func() (string, bool) { return "the new FIFO is not open", len(w.opened()) == 2 })
+	stop()
+	w.areOpen(0)
 }
 
 func TestAnEndBeforeTheStartReadsNothing(t *testing.T) {
