@@ -74,6 +74,17 @@ func (s *State) Addresses() []netip.Addr {
 	return addrs
 }
 
+// Named reports whether an instance counts: keepalived.conf names it, or where that is not known, the configuration lets it
+// want addresses.
+func (s *State) Named(instance string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in.Keepalived == nil && len(s.in.Managed) > 0 {
+		return true
+	}
+	return slices.Contains(s.in.names(), instance)
+}
+
 // Members returns the instances of a sync group, as keepalived.conf has them.
 func (s *State) Members(group string) []string {
 	s.mu.Lock()

@@ -131,3 +131,23 @@ func TestUnknownNamesThoseThatHaveNotSpoken(t *testing.T) {
 		t.Errorf("got %q, want A", got)
 	}
 }
+
+func TestNamedAreTheInstancesThatCount(t *testing.T) {
+	for _, c := range []struct {
+		what     string
+		settings Settings
+		want     map[string]bool
+	}{
+		{"keepalived.conf names them", Settings{Managed: addrs("192.0.2.1"), Keepalived: &conf.Config{Instances: []conf.Instance{instance("A")}}}, map[string]bool{"A": true, "B": false}},
+		{"any may want the managed addresses", Settings{Managed: addrs("192.0.2.1")}, map[string]bool{"A": true, "B": true}},
+		{"the configuration names them", Settings{Instances: map[string][]netip.Addr{"A": addrs("192.0.2.1")}}, map[string]bool{"A": true, "B": false}},
+	} {
+		var s State
+		s.SetSettings(c.settings)
+		for name, want := range c.want {
+			if got := s.Named(name); got != want {
+				t.Errorf("%s: %s: got %v, want %v", c.what, name, got, want)
+			}
+		}
+	}
+}

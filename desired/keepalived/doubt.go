@@ -44,7 +44,11 @@ func (l *Listener) vanish(now time.Time) {
 	l.connected = false
 	l.lines.writerGone()
 	l.states.suspend()
-	l.doubt = &doubt{gone: now, another: l.doubt != nil && l.doubt.another}
+	before := l.doubt
+	l.doubt = &doubt{gone: now}
+	if before != nil { // and not decided yet
+		l.doubt.another, l.doubt.recalled = before.another, before.recalled
+	}
 	l.opts.Log.V(1).Info("the FIFO has no writer", "path", l.opts.Path)
 }
 
@@ -94,7 +98,7 @@ func (l *Listener) settle(d *doubt, now time.Time) {
 	switch {
 	case d.another && late:
 		sure = func(string) bool { return false }
-	case !d.another && !late:
+	case !d.another && !late && !d.recalled:
 		sure = func(string) bool { return true }
 	}
 	l.states.settle(sure, now)

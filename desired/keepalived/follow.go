@@ -55,6 +55,7 @@ func (l *Listener) open(now time.Time) bool {
 	}
 	l.found()
 	l.next = fresh
+	l.recall(now)
 	return true
 }
 

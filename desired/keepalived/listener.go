@@ -11,6 +11,10 @@
 //     only if keepalived.conf gives it no address, or one of them is on a local interface.
 //   - The VRRP process has ended, or was not known and no writer is back within 3 s: all is forgotten.
 //   - A line from the new writer counts at once.
+//   - The states outlive floaty's own restart in a file: what leaves MASTER is saved before anybody acts on it, what becomes
+//     MASTER after. They count again as after a reload, but a MASTER only with the same VRRP process, where that was known,
+//     and one of its addresses on a local interface, where it has any: Keepalived empties the pipe when it reloads as its last
+//     holder, so that a BACKUP may be lost (seen on 2.2.7).
 //
 // The package does not decide what follows from a state, and it asks Keepalived nothing.
 package keepalived
@@ -35,10 +39,13 @@ const (
 	maxRead    = 64 << 10               // at once, in bytes: what a pipe holds by default
 )
 
-// Options says what to listen to. All fields are needed.
+// Options says what to listen to. All fields but StateFile are needed.
 type Options struct {
-	Path    string                              // of the FIFO
-	PIDFile string                              // of Keepalived's VRRP process
+	Path      string // of the FIFO
+	PIDFile   string // of Keepalived's VRRP process
+	StateFile string // where the states outlive a restart of floaty; its directory is made if its parent is there
+
+	Named   func(instance string) bool          // whether an instance is still one, of those in StateFile
 	Members func(group string) []string         // of a sync group
 	VIPs    func(instance string) []netip.Addr  // that keepalived.conf gives an instance; none: not known, or it has none
 	Local   func() (map[netip.Addr]bool, error) // the addresses on local interfaces; nil: asks the kernel
@@ -63,6 +70,7 @@ type Listener struct {
 	lines   lines
 	process *process // the VRRP process; nil: not known
 	doubt   *doubt   // since the writer went; nil: none
+	kept    keeper   // of the states
 	bad     int      // lines that could not be understood
 	badSaid time.Time
 	buf     []byte
@@ -73,6 +81,8 @@ type doubt struct {
 	gone    time.Time
 	back    time.Time // zero: no writer yet
 	another bool      // a writer since then is not known to be the same process
+
+	recalled bool // the states are from the last run: a BACKUP may have been lost since
 }
 
 // New returns a Listener that does nothing until Run.
@@ -80,7 +90,7 @@ func New(opts Options) *Listener {
 	if opts.Local == nil {
 		opts.Local = localAddrs
 	}
-	return &Listener{opts: opts, states: states{}, buf: make([]byte, maxRead)}
+	return &Listener{opts: opts, states: states{}, kept: keeper{path: opts.StateFile, boot: bootID()}, buf: make([]byte, maxRead)}
 }
 
 // Run listens until ctx ends, and then stops reading at once. Its error is that of the system being out of descriptors
@@ -196,6 +206,9 @@ func (l *Listener) complain(text []byte, now time.Time) {
 // report hands on what has changed.
 func (l *Listener) report() {
 	if l.connected == l.reported.Connected && maps.Equal(map[string]Instance(l.states), l.reported.Instances) {
+		if l.process != l.kept.process {
+			l.save(l.states)
+		}
 		return
 	}
 	for name, inst := range l.states {
@@ -203,8 +216,10 @@ func (l *Listener) report() {
 			l.opts.Log.Info("instance changed", "instance", name, "from", was.String(), "state", inst.State.String())
 		}
 	}
+	l.save(cautious(l.reported.Instances, l.states))
 	l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected}
 	l.opts.Changed(Snapshot{Instances: l.states.clone(), Connected: l.connected})
+	l.save(l.states)
 }
 
 // sleep waits until there is something to do: lines, the end of the VRRP process, the end of Run, or a deadline.

@@ -28,20 +28,29 @@ func findProcess(pidFile string) (*process, error) {
 	if err != nil || pid <= 0 {
 		return nil, fmt.Errorf("%s holds no process ID", pidFile)
 	}
+	p, err := openProcess(pid)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", pidFile, err)
+	}
+	return p, nil
+}
+
+// openProcess returns the process with a pid, if it is Keepalived's. The caller closes it.
+func openProcess(pid int) (*process, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
 		fd, err = -1, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("process %d of %s: %w", pid, pidFile, err)
+		return nil, fmt.Errorf("process %d: %w", pid, err)
 	}
 	p := &process{pid: pid, fd: fd}
 	name, start, err := identity(pid)
 	if err == nil && name != "keepalived" {
-		err = fmt.Errorf("process %d of %s is %q, not keepalived", pid, pidFile, name)
+		err = fmt.Errorf("process %d is %q, not keepalived", pid, name)
 	}
 	if err == nil && !p.lives(start) { // the pidfd was of another one
-		err = fmt.Errorf("process %d of %s has just ended", pid, pidFile)
+		err = fmt.Errorf("process %d has just ended", pid)
 	}
 	if err != nil {
 		p.close()

@@ -60,6 +60,7 @@ func newWorld(t *testing.T) *world {
 	w.Listener = New(Options{
 		Path:    filepath.Join(dir, "fifo"),
 		PIDFile: filepath.Join(dir, "vrrp.pid"),
+		Named:   func(instance string) bool { return instance != "NAMELESS" },
 		Members: func(group string) []string { return map[string][]string{"G": {"A", "B"}}[group] },
 		VIPs:    func(instance string) []netip.Addr { return w.vips[instance] },
 		Local: func() (map[netip.Addr]bool, error) {

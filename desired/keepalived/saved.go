@@ -1,0 +1,189 @@
+package keepalived
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSaved bounds the file of saved states, in bytes: a thousand instances take 100 kB.
+const maxSaved = 1 << 20
+
+// A record is what outlives floaty's own restart.
+type record struct {
+	FIFO      string                   `json:"fifo"` // its path
+	Boot      string                   `json:"boot"` // the kernel's boot ID: start times count from there
+	PID       int                      `json:"pid"`  // of the VRRP process; 0: not known
+	Start     string                   `json:"start"`
+	Instances map[string]savedInstance `json:"instances"`
+}
+
+type savedInstance struct {
+	State string    `json:"state"`
+	Since time.Time `json:"since"`
+}
+
+// A keeper reads and writes the file of saved states. Its zero value keeps nothing.
+type keeper struct {
+	path    string // of the file; empty: nothing is kept
+	boot    string
+	begun   bool     // it was read: from then on it may be written
+	written []byte   // its content
+	process *process // that it names
+	trouble string   // the last, so that it is said once
+}
+
+// recall takes over what the last run has left: every state is in doubt until a writer shows and the time for its lines is
+// over. It is called when the FIFO could be opened for the first time, so that not a second daemon of the same
+// configuration does so.
+func (l *Listener) recall(now time.Time) {
+	k := &l.kept
+	if k.begun || k.path == "" {
+		return
+	}
+	k.begun = true
+	data, err := readSaved(k.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	var r record
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		l.opts.Log.Error(err, "the saved states cannot be used: nothing is known until Keepalived speaks", "path", k.path)
+		return
+	}
+	k.written = data
+	if r.FIFO != l.opts.Path || r.Boot != k.boot {
+		return
+	}
+	if r.PID != 0 {
+		p, err := openProcess(r.PID)
+		if err != nil || p.start != r.Start {
+			p.close()
+			return
+		}
+		l.process = p
+	}
+	for name, saved := range r.Instances {
+		if state, ok := parseState(saved.State); ok && l.opts.Named(name) {
+			l.states[name] = Instance{State: state, Since: saved.Since, Suspended: true}
+		}
+	}
+	l.doubt = &doubt{gone: now, recalled: true}
+}
+
+// save keeps instances over a restart, if they are not what is kept already.
+func (l *Listener) save(instances map[string]Instance) {
+	k := &l.kept
+	if !k.begun {
+		return
+	}
+	k.process = l.process
+	r := record{FIFO: l.opts.Path, Boot: k.boot, Instances: map[string]savedInstance{}}
+	if l.process != nil {
+		r.PID, r.Start = l.process.pid, l.process.start
+	}
+	for name, inst := range instances {
+		if inst.State != Unknown {
+			r.Instances[name] = savedInstance{inst.State.String(), inst.Since}
+		}
+	}
+	data, err := json.Marshal(r)
+	if err == nil && bytes.Equal(data, k.written) {
+		return
+	}
+	if err == nil {
+		err = writeSaved(k.path, data)
+	}
+	if err == nil {
+		k.written, k.trouble = data, ""
+		return
+	}
+	k.written = nil
+	if said := err.Error(); said != k.trouble {
+		k.trouble = said
+		l.opts.Log.Error(err, "saving the states failed: after a restart of floaty (as vrrp_notify_fifo_script, after each reload of "+
+			"Keepalived) nothing is written until Keepalived says MASTER again", "path", k.path)
+	}
+}
+
+// cautious returns the states that may be saved before others act on them: what leaves MASTER has left it, what becomes
+// MASTER has not become it yet.
+func cautious(was, is map[string]Instance) map[string]Instance {
+	both := maps.Clone(is)
+	for name, inst := range is {
+		if before := was[name]; inst.State == Master && before.State != Master {
+			both[name] = before
+		}
+	}
+	return both
+}
+
+// readSaved reads the file. One that another user may have written says nothing that can be believed.
+func readSaved(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // the configuration names it
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if owner := os.Geteuid(); !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || ok && int(stat.Uid) != owner {
+		return nil, fmt.Errorf("%s: it is not a file of user %d that only that user can write", path, owner)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxSaved+1))
+	if err == nil && len(data) > maxSaved {
+		err = fmt.Errorf("%s: longer than %d bytes", path, maxSaved)
+	}
+	return data, err
+}
+
+// writeSaved replaces the file as a whole, and makes its directory. Keepalived's children inherit the umask 0177, hence the
+// modes that are set once more.
+func writeSaved(path string, data []byte) error {
+	err := os.Mkdir(filepath.Dir(path), 0o700)
+	if err == nil {
+		err = os.Chmod(filepath.Dir(path), 0o700) //nolint:gosec // a directory
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	fresh := path + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a run that was cut off
+		return err
+	}
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the configuration names it
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o600), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(fresh, path)
+}
+
+// bootID returns what tells this boot of the machine from others.
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "" // then all boots are one
+	}
+	return strings.TrimSpace(string(text))
+}

@@ -1,0 +1,247 @@
+package keepalived
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// newKeeping is a world with a FIFO whose Listener keeps its states in a directory that is not there yet.
+func newKeeping(t *testing.T) *world {
+	t.Helper()
+	w := newFIFO(t)
+	w.opts.StateFile = filepath.Join(filepath.Dir(w.opts.Path), "state", "floaty.states")
+	w.Listener = New(w.opts)
+	w.gives("A", true)
+	return w
+}
+
+// die ends the Listener as kill -9 does, and begin makes the next one.
+func (w *world) die() {
+	w.current.close()
+	w.next.close()
+	w.Listener.process.close()
+	w.isFree()
+}
+
+func (w *world) begin() { w.Listener = New(w.opts) }
+
+func (w *world) saved() string {
+	w.t.Helper()
+	data, err := os.ReadFile(w.opts.StateFile)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestARestartBesideAMasterGoesOn(t *testing.T) {
+	w := newKeeping(t)
+	k := w.keepalived()
+	k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
+	w.look(0)
+	before := w.last().Instances["A"]
+	w.die()
+	w.begin()
+	w.look(time.Second)
+	w.is("writer: A MASTER?, B BACKUP?")
+	w.look(settleTime)
+	w.is("writer: A MASTER, B BACKUP")
+	if after := w.last().Instances["A"]; !after.Since.Equal(before.Since) || after.Claims != 0 {
+		t.Errorf("got %+v, want it since %v, and nothing claimed", after, before.Since)
+	}
+}
+
+func TestWhatWaitsInTheFIFOWinsOverWhatWasSaved(t *testing.T) {
+	w := newKeeping(t)
+	k := w.keepalived()
+	k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
+	w.look(0)
+	w.die()
+	k.say(`INSTANCE "A" BACKUP 100`)
+	w.begin()
+	w.look(time.Second)
+	w.is("writer: A BACKUP, B MASTER?")
+	w.look(settleTime)
+	w.is("writer: A BACKUP, B MASTER") // of B no address is known
+}
+
+func TestASavedMasterDoesNotCountWithout(t *testing.T) {
+	for what, meanwhile := range map[string]func(w *world, k *vrrp){
+		"its address": func(w *world, _ *vrrp) { w.gives("A", false) }, // a BACKUP was lost with the pipe
+		"its process": func(w *world, k *vrrp) {
+			k.kill()
+			w.keepalived()
+		},
+		"its boot": func(w *world, _ *vrrp) { w.replace(w.kept.boot, "another") },
+		"its FIFO": func(w *world, _ *vrrp) { w.replace(w.opts.Path, "/another") },
+		"its name": func(w *world, _ *vrrp) { w.replace(`"A"`, `"NAMELESS"`) },
+		"a sound file": func(w *world, _ *vrrp) {
+			if err := os.Truncate(w.opts.StateFile, 20); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+		"a file of its own": func(w *world, _ *vrrp) {
+			if err := os.Chmod(w.opts.StateFile, 0o666); err != nil { //nolint:gosec // that is the point
+				w.t.Fatal(err)
+			}
+		},
+		"a file at all": func(w *world, _ *vrrp) {
+			if err := os.Rename(w.opts.StateFile, w.opts.StateFile+".old"); err != nil {
+				w.t.Fatal(err)
+			}
+			if err := os.Symlink(w.opts.StateFile+".old", w.opts.StateFile); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newKeeping(t)
+			k := w.keepalived()
+			k.say(`INSTANCE "A" MASTER 100`)
+			w.look(0)
+			w.is("writer: A MASTER")
+			w.die()
+			meanwhile(w, k)
+			w.begin()
+			w.seen = nil
+			for range 10 {
+				w.look(settleTime)
+			}
+			w.never("A", Master)
+			w.never("NAMELESS", Master)
+		})
+	}
+}
+
+// replace changes the saved states.
+func (w *world) replace(old, fresh string) {
+	w.t.Helper()
+	text := w.saved()
+	if !strings.Contains(text, old) {
+		w.t.Fatalf("%q is not in %s", old, text)
+	}
+	if err := os.WriteFile(w.opts.StateFile, []byte(strings.ReplaceAll(text, old, fresh)), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestWithoutAWriterNothingSavedCounts(t *testing.T) {
+	w := newKeeping(t)
+	wr := w.writer() // nobody knows its process
+	wr.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	w.die()
+	wr.close()
+	w.begin()
+	w.seen = nil
+	w.look(time.Second)
+	w.look(awayAtMost)
+	w.look(awayAtMost)
+	w.never("A", Master)
+	w.is("no writer: A unknown")
+	if strings.Contains(w.saved(), "MASTER") {
+		t.Errorf("got %s, want no MASTER in it", w.saved())
+	}
+}
+
+func TestWhatLeavesMasterIsSavedBeforeItIsActedOnAndWhatBecomesMasterAfter(t *testing.T) {
+	w := newKeeping(t)
+	k := w.keepalived()
+	var then []string // what was saved when a change was handed on
+	w.opts.Changed = func(s Snapshot) {
+		data, _ := os.ReadFile(w.opts.StateFile) // there may be none yet
+		then = append(then, fmt.Sprintf("%s: %v", text(s), strings.Contains(string(data), "MASTER")))
+	}
+	k.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	if !strings.Contains(w.saved(), "MASTER") {
+		t.Errorf("got %s, want MASTER in it", w.saved())
+	}
+	k.say(`INSTANCE "A" BACKUP 100`)
+	w.look(0)
+	want := []string{"writer: A MASTER: false", "writer: A BACKUP: false"}
+	if fmt.Sprint(then) != fmt.Sprint(want) {
+		t.Errorf("got %q, want %q", then, want)
+	}
+}
+
+func TestASecondDaemonLeavesTheSavedStatesAlone(t *testing.T) {
+	w := newKeeping(t)
+	k := w.keepalived()
+	k.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	before := w.saved()
+	second := New(w.opts)
+	second.pass(w.now)
+	second.pass(w.now.Add(2 * awayAtMost))
+	if got := w.saved(); got != before {
+		t.Errorf("got %s, want %s", got, before)
+	}
+	if len(second.states) != 0 {
+		t.Errorf("got %v, want no states without the FIFO", second.states)
+	}
+}
+
+func TestTheSavedStatesAreTheOwnersAlone(t *testing.T) {
+	w := newKeeping(t)
+	before := syscall.Umask(0o177) // that of Keepalived's children
+	defer syscall.Umask(before)
+	k := w.keepalived()
+	k.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	k.say(`INSTANCE "A" BACKUP 100`)
+	w.look(0)
+	for path, want := range map[string]os.FileMode{w.opts.StateFile: 0o600, filepath.Dir(w.opts.StateFile): 0o700 | os.ModeDir} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode(); got != want {
+			t.Errorf("%s: got %v, want %v", path, got, want)
+		}
+	}
+}
+
+func TestADirectoryThatCannotBeWrittenIsSaidOnceAndForgivenWhenItCan(t *testing.T) {
+	w := newKeeping(t)
+	dir := filepath.Dir(w.opts.StateFile)
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // a file in the directory's place stops root, too
+		t.Fatal(err)
+	}
+	k := w.keepalived()
+	for _, state := range []string{"MASTER", "BACKUP", "MASTER"} {
+		k.say(`INSTANCE "A" ` + state + ` 100`)
+		w.look(0)
+		w.is("writer: A " + state)
+	}
+	w.said("saving the states failed", 1)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	k.say(`INSTANCE "A" BACKUP 100`)
+	w.look(0)
+	if !strings.Contains(w.saved(), "BACKUP") {
+		t.Errorf("got %s, want BACKUP in it", w.saved())
+	}
+}
+
+func TestAQuietTimeSavesNothing(t *testing.T) {
+	w := newKeeping(t)
+	k := w.keepalived()
+	k.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	if err := os.Remove(w.opts.StateFile); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		w.look(time.Second)
+	}
+	if _, err := os.Stat(w.opts.StateFile); err == nil {
+		t.Error("it was written again, though nothing changed")
+	}
+}
