@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,29 +16,55 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	v3 "github.com/exoscale/egoscale/v3"
+	"github.com/exoscale/egoscale/v3/credentials"
+
+	"floaty/providers/simulator"
 )
 
 func TestTheFlagsDescribeTheCloud(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--address", "192.0.2.1/32="+lb1, "--address", "2001:db8:1::/56", "--address", "192.0.2.2",
-		"--server", lb1+"=lb1", "--server", strings.ToUpper(lb2)+"=lb2", "--token", "other", "--token", token, "--metadata", lb2)
+		"--server", lb1+"=lb1", "--server", strings.ToUpper(lb2)+"=lb2", "--token", "other", "--token", token, "--metadata", lb2, "--managed", "2001:db8:1::")
+	id := func(text string) string { return simulator.ElasticIPID(netip.MustParseAddr(text)) }
 	if !strings.HasPrefix(p.url, "http://127.0.0.1:") {
 		t.Errorf("got URL %q, want one on loopback", p.url)
 	}
 	_, got := p.call(http.MethodGet, "/sim/state", "")
 	want := `{"addresses":[` +
-		`{"address":"192.0.2.1","network":"192.0.2.1/32","servers":["` + lb1 + `"]},` +
-		`{"address":"2001:db8:1::","network":"2001:db8:1::/56","servers":[]},` +
-		`{"address":"192.0.2.2","network":"192.0.2.2/32","servers":[]}],` +
+		`{"address":"192.0.2.1","network":"192.0.2.1/32","servers":["` + lb1 + `"],"elastic_ip":"` + id("192.0.2.1") + `"},` +
+		`{"address":"2001:db8:1::","network":"2001:db8:1::/56","servers":[],"elastic_ip":"` + id("2001:db8:1::") + `","managed":true},` +
+		`{"address":"192.0.2.2","network":"192.0.2.2/32","servers":[],"elastic_ip":"` + id("192.0.2.2") + `"}],` +
 		`"servers":[{"id":"` + lb1 + `","name":"lb1"},{"id":"` + lb2 + `","name":"lb2"}]}`
 	if strings.TrimSpace(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	p.wants(200, `"cloudscale_uuid":"`+lb2+`"`, http.MethodGet, "/openstack/latest/meta_data.json", "")
+	p.wants(200, lb2, http.MethodGet, "/latest/meta-data/instance-id", "")
 
 	p.wants(200, `"network":"192.0.2.1/32"`, http.MethodGet, "/v1/floating-ips", "")
 	p.wants(204, "", http.MethodPatch, "/v1/floating-ips/192.0.2.1", `{"server": "`+lb2+`"}`)
 	p.wants(200, `"servers":["`+lb2+`"]`, http.MethodGet, "/sim/state", "")
+}
+
+func TestTheFlagsDescribeExoscalesSide(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--exoscale-key", "EXO1:one", "--exoscale-key", "EXO2:two:2", "--operation-time", "1h",
+		"--server", lb1+"=lb1", "--address", "192.0.2.1")
+	p.wants(401, "Invalid credentials", http.MethodGet, "/v2/elastic-ip", "")
+	for key, secret := range map[string]string{"EXO1": "one", "EXO2": "two:2"} {
+		client, err := v3.NewClient(credentials.NewStaticCredentials(key, secret),
+			v3.ClientOptWithHTTPClient(p.client), v3.ClientOptWithEndpoint(v3.Endpoint(p.url+"/v2")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := client.AttachInstanceToElasticIP(t.Context(), v3.UUID(simulator.ElasticIPID(netip.MustParseAddr("192.0.2.1"))),
+			v3.AttachInstanceToElasticIPRequest{Instance: &v3.InstanceTarget{ID: lb1}})
+		if err != nil || got.State != v3.OperationStatePending {
+			t.Errorf("%s: got %+v, %v, want a pending operation", key, got, err)
+		}
+	}
 }
 
 func TestATokenIsDemanded(t *testing.T) {
@@ -74,6 +101,7 @@ func TestEachCallIsALine(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		var args []string
 		want := `^\d\d:\d\d:\d\d\.\d{3} GET /v1/floating-ips status=200 took=\S+ from=127.0.0.1:\d+
+\d\d:\d\d:\d\d\.\d{3} GET /v2/instance\?ip-address=192.0.2.1 status=200 took=\S+ from=127.0.0.1:\d+
 \d\d:\d\d:\d\d\.\d{3} PATCH /v1/a%0Ab server="x\\ny" status=404 took=\S+ from=127.0.0.1:\d+
 \d\d:\d\d:\d\d\.\d{3} GET /v1/floating-ips no answer took=\S+ from=127.0.0.1:\d+
 $`
@@ -82,6 +110,7 @@ $`
 		}
 		p := start(t, args...)
 		p.wants(200, "[]", http.MethodGet, "/v1/floating-ips", "")
+		p.wants(200, "[]", http.MethodGet, "/v2/instance?ip-address=192.0.2.1", "")
 		p.wants(404, "", http.MethodPatch, "/v1/a%0Ab", `{"server": "x\ny"}`)
 		p.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "reset"}`)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/v1/floating-ips", http.NoBody)
@@ -94,7 +123,7 @@ $`
 			t.Errorf("got %d of a connection that is reset, want no answer", resp.StatusCode)
 		}
 		if !quiet { // the client knows of the reset a moment before the program says so
-			p.eventually("three lines", func() bool { return strings.Count(p.stderr.String(), "\n") == 3 })
+			p.eventually("four lines", func() bool { return strings.Count(p.stderr.String(), "\n") == 4 })
 		}
 		p.stop()
 		p.ends(exitOK)

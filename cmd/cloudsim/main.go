@@ -1,6 +1,7 @@
-// Command cloudsim is a simulated cloud: cloudscale.ch's API over an account in memory, for demos, tests and benchmarks.
+// Command cloudsim is a simulated cloud: the APIs of cloudscale.ch and Exoscale over one account in memory, for demos, tests
+// and benchmarks.
 //
-// It listens on loopback unless told otherwise, says where on standard output, logs each call to the API on standard error,
+// It listens on loopback unless told otherwise, says where on standard output, logs each call to an API on standard error,
 // and is steered over HTTP: package simulator says how. What the flags do not say, the control API under /sim/ can add.
 package main
 
@@ -22,29 +23,35 @@ import (
 	"floaty/providers/simulator"
 )
 
-const help = `cloudsim simulates the API of cloudscale.ch, for floaty to play with.
+const help = `cloudsim simulates the APIs of cloudscale.ch and Exoscale, for floaty to play with.
 
 usage: cloudsim [flags]
 
   --listen HOST:PORT         where to listen (127.0.0.1:8080); port 0 takes a free one
   --tls CERTFILE             speak HTTPS, with HTTP/2; the certificate is made anew and written to CERTFILE
   --token TOKEN              accept this token only; may be given several times (any is accepted)
+  --exoscale-key KEY:SECRET  accept at Exoscale's API only what is signed with this; may be given several times
   --server UUID=NAME         add a server; may be given several times
   --address PREFIX[=UUID]    add an address, such as 192.0.2.1/32, held by a server; may be given several times
+  --managed ADDRESS          give such an address a health check, at Exoscale; may be given several times
   --latency DURATION         answer after this time, such as 100ms
-  --metadata UUID            the server that the metadata service names
+  --operation-time DURATION  how long it takes Exoscale to attach or detach, such as 2s
+  --metadata UUID            the server that the metadata services name
   --quiet                    do not log the calls
 
 Prints its URL once it listens. Logs one line a call to standard error. Ends with status 0 on SIGINT and SIGTERM, with 1 if
 it cannot listen, with 2 on wrong usage.
 
+cloudscale.ch's API is at URL/v1, Exoscale's at URL/v2; the metadata services are URL/openstack/latest/meta_data.json and
+URL/latest/meta-data/.
+
   GET URL/sim/state          what points where
   POST URL/sim/move          {"address": "192.0.2.1", "servers": ["UUID"]}: somebody else moves it
   POST URL/sim/fault         {"kind": "status", "status": 503, "method": "PATCH", "for": "15s"}; the kinds are
-                             status, hang, reset, broken-json, slow-body, html, lost-answer
+                             status, hang, reset, broken-json, slow-body, html, lost-answer, and for Exoscale
+                             operation-failure, operation-timeout, operation-pending
   DELETE URL/sim/faults      end all faults
   GET URL/sim/calls          every call so far
-  URL/openstack/latest/meta_data.json is the metadata service
 `
 
 // Exit statuses.
@@ -127,8 +134,8 @@ func serve(ctx context.Context, o options, stdout io.Writer, lines *log.Logger) 
 
 // line says in one line what a call was, and how it ended at now.
 func line(call simulator.Call, now time.Time) string {
-	path := url.URL{Path: call.Path}
-	text := fmt.Sprintf("%s %s %s", call.At.Format("15:04:05.000"), call.Method, path.EscapedPath())
+	path := url.URL{Path: call.Path, RawQuery: call.Query}
+	text := fmt.Sprintf("%s %s %s", call.At.Format("15:04:05.000"), call.Method, path.RequestURI())
 	if call.Server != "" {
 		text += fmt.Sprintf(" server=%q", call.Server)
 	}

@@ -20,9 +20,12 @@ type options struct {
 	listen    string
 	certFile  string // "": no TLS
 	tokens    []string
+	keys      map[string]string // secrets by key
 	servers   []server
 	addresses []address
+	managed   []netip.Addr
 	latency   time.Duration
+	operation time.Duration
 	metadata  string // a server's ID, or ""
 	quiet     bool
 }
@@ -36,7 +39,7 @@ type address struct {
 
 // parse reads the flags. The error names the flag and its value.
 func parse(args []string) (options, error) {
-	var o options
+	o := options{keys: map[string]string{}}
 	flags := flag.NewFlagSet("cloudsim", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the error says it all
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "")
@@ -48,7 +51,16 @@ func parse(args []string) (options, error) {
 	flags.Func("token", "", o.addToken)
 	flags.Func("server", "", o.addServer)
 	flags.Func("address", "", o.addAddress)
-	flags.Func("latency", "", o.setLatency)
+	flags.Func("exoscale-key", "", o.addKey)
+	flags.Func("managed", "", o.addManaged)
+	flags.Func("latency", "", func(value string) (err error) {
+		o.latency, err = parseDuration(value)
+		return err
+	})
+	flags.Func("operation-time", "", func(value string) (err error) {
+		o.operation, err = parseDuration(value)
+		return err
+	})
 	flags.Func("metadata", "", func(value string) (err error) {
 		o.metadata, err = httpapi.ParseUUID(value)
 		return err
@@ -67,12 +79,27 @@ func parse(args []string) (options, error) {
 			return options{}, fmt.Errorf("invalid value %q for flag -address: no -server %s", a.network.String()+"="+a.holder, a.holder)
 		}
 	}
+	for _, addr := range o.managed {
+		if !slices.ContainsFunc(o.addresses, func(a address) bool { return a.network.Addr() == addr }) {
+			return options{}, fmt.Errorf("invalid value %q for flag -managed: no -address %v", addr, addr)
+		}
+	}
 	return o, nil
 }
 
 func (o *options) addToken(value string) error {
 	o.tokens = append(o.tokens, value)
 	return notEmpty(value)
+}
+
+// addKey reads KEY:SECRET. A secret may contain a colon.
+func (o *options) addKey(value string) error {
+	key, secret, _ := strings.Cut(value, ":")
+	if key == "" || secret == "" {
+		return errors.New("wanted is KEY:SECRET")
+	}
+	o.keys[key] = secret
+	return nil
 }
 
 func notEmpty(value string) error {
@@ -114,18 +141,29 @@ func (o *options) addAddress(value string) error {
 	return nil
 }
 
-func (o *options) setLatency(value string) (err error) {
-	if o.latency, err = time.ParseDuration(value); err == nil && o.latency < 0 {
+func (o *options) addManaged(value string) error {
+	addr, err := netip.ParseAddr(value)
+	o.managed = append(o.managed, addr)
+	return err
+}
+
+func parseDuration(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err == nil && d < 0 {
 		err = errors.New("it is below 0")
 	}
-	return err
+	return d, err
 }
 
 // cloud returns the cloud that the options describe.
 func (o *options) cloud() *simulator.Cloud {
 	cloud := simulator.New()
 	cloud.SetToken(o.tokens...)
+	for key, secret := range o.keys {
+		cloud.SetKey(key, secret)
+	}
 	cloud.SetLatency(o.latency)
+	cloud.SetOperationTime(o.operation)
 	cloud.SetMetadata(nil, o.metadata)
 	for _, s := range o.servers {
 		cloud.AddServer(s.id, s.name)
@@ -136,6 +174,9 @@ func (o *options) cloud() *simulator.Cloud {
 		} else {
 			cloud.AddAddress(a.network, a.holder)
 		}
+	}
+	for _, addr := range o.managed {
+		cloud.SetManaged(addr, true)
 	}
 	return cloud
 }

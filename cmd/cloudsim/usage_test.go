@@ -16,6 +16,11 @@ func TestWrongUsageIsOneLineThatNamesTheFlag(t *testing.T) {
 		{[]string{"--latency"}, []string{"-latency"}},
 		{[]string{"--latency", "soon"}, []string{"-latency", `"soon"`}},
 		{[]string{"--latency", "-1s"}, []string{"-latency", `"-1s"`, "below 0"}},
+		{[]string{"--operation-time", "-1s"}, []string{"-operation-time", `"-1s"`, "below 0"}},
+		{[]string{"--exoscale-key", "EXO1"}, []string{"-exoscale-key", `"EXO1"`, "KEY:SECRET"}},
+		{[]string{"--exoscale-key", ":s"}, []string{"-exoscale-key", `":s"`, "KEY:SECRET"}},
+		{[]string{"--managed", "192.0.2.1/32"}, []string{"-managed", `"192.0.2.1/32"`}},
+		{[]string{"--managed", "192.0.2.1"}, []string{"-managed", `"192.0.2.1"`, "no -address"}},
 		{[]string{"--token", ""}, []string{"-token", "empty"}},
 		{[]string{"--tls", ""}, []string{"-tls", "empty"}},
 		{[]string{"--listen", "8080"}, []string{"-listen", `"8080"`, "missing port"}},
@@ -51,7 +56,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	if got := run(t.Context(), []string{"--help"}, &stdout, &stderr); got != exitOK || stderr.Len() != 0 {
 		t.Errorf("got status %d and %q, want %d and nothing", got, stderr.String(), exitOK)
 	}
-	for _, want := range []string{"listen", "tls", "token", "server", "address", "latency", "metadata", "quiet"} {
+	for _, want := range []string{"listen", "tls", "token", "server", "address", "latency", "metadata", "quiet", "exoscale-key", "managed", "operation-time"} {
 		if !strings.Contains(stdout.String(), "\n  --"+want+" ") {
 			t.Errorf("got %s\nwant --%s in it", stdout.String(), want)
 		}

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// A Call is one request to the cloud's API. Requests to the metadata service and the control API are not among them.
+// A Call is one request to the API of either cloud. Requests to the metadata service and the control API are not among them.
 type Call struct {
 	At      time.Time  `json:"at"` // when it had arrived, before any latency
 	Method  string     `json:"method"`
 	Path    string     `json:"path"`
+	Query   string     `json:"query,omitempty"`  // as it was sent, "ip-address=192.0.2.1"
 	Remote  string     `json:"remote"`           // where it came from, "192.0.2.1:40000"
-	Address netip.Addr `json:"address,omitzero"` // that a PATCH is for
-	Server  string     `json:"server,omitempty"` // that a PATCH asks for, known as soon as it has arrived
+	Address netip.Addr `json:"address,omitzero"` // that a PATCH, or a PUT to attach or detach, is for
+	Server  string     `json:"server,omitempty"` // that such a request names, known as soon as it has arrived
 	Status  int        `json:"status"`           // answered; 0 while under way, and for ever if it was cut off
 }
 

@@ -1,11 +1,15 @@
-// Package simulator is a cloud in memory that speaks cloudscale.ch's HTTP API, for tests, demos and benchmarks.
+// Package simulator is both clouds' HTTP APIs over one in-memory state, for tests, demos and benchmarks.
 //
-// It knows servers, addresses and who holds them; answers a client as the real API would, with a latency of choice; breaks
-// in the ways that real APIs break, on request (see [Fault]); and remembers each call. Tests drive it through the methods
-// of [Cloud], scripts through its control API under /sim/.
+// It knows servers, addresses and who holds them; answers a client as the real APIs of cloudscale.ch and Exoscale would, with
+// a latency of choice; breaks in the ways that real APIs break, on request (see [Fault]); and remembers each call and each
+// change. Tests drive it through the methods of [Cloud], scripts through its control API under /sim/.
+//
+// Where a server is spoken of, that is an instance at Exoscale, and an address an elastic IP. What Exoscale's API answers was
+// read in its SDK, egoscale v3.1.43, which leaves open: the status of a refused credential (here 401), what a second attach
+// of an instance says, how long operations take, and the wording of messages.
 //
 // It does not listen (that is the caller's, for example net/http/httptest's), keeps nothing on disk, limits no rates of its
-// own, and knows only as much of the API as a keeper of floating IPs calls: nothing is created or deleted through it.
+// own, and knows only as much of the APIs as a keeper of addresses calls: nothing is created or deleted through them.
 package simulator
 
 import (
@@ -20,10 +24,12 @@ import (
 
 // A Cloud is one account at a cloud. Create it with [New]; its methods may be called from many goroutines at once.
 type Cloud struct {
-	mu        sync.Mutex // guards all below; never held while waiting or answering
-	tokens    []string   // accepted; none: none is demanded
-	servers   []server   // in the order they were added
-	addresses []*address // in the order they were added
+	mu        sync.Mutex        // guards all below; never held while waiting or answering
+	now       time.Time         // when it was locked by lock
+	tokens    []string          // accepted; none: none is demanded
+	keys      map[string]string // their secrets by key; none: none is demanded
+	servers   []server          // in the order they were added
+	addresses []*address        // in the order they were added
 	latency   time.Duration
 	metadata  map[netip.Addr]string // the server's ID by source address
 	fallback  string                // and for all other source addresses
@@ -31,6 +37,13 @@ type Cloud struct {
 	cleared   chan struct{} // closed by the next ClearFaults
 	calls     []*Call       // in order of arrival
 	ended     func(Call)
+
+	operations     map[string]*operation // by ID
+	pending        []*operation          // those that have not ended
+	operationTime  time.Duration
+	busy           bool
+	attachConflict bool
+	ignoreFilter   bool
 }
 
 // A server is what holds addresses.
@@ -42,25 +55,35 @@ type server struct {
 // An address is a floating IP or a prefix of them, named by its first address.
 type address struct {
 	network      netip.Prefix
+	elasticIPID  string
 	created      time.Time
 	holders      []string // server IDs; a list, for there are clouds where several servers hold one address
 	loadBalancer string   // the ID of the load balancer that it is aimed at instead of servers, or empty
+	managed      bool     // it has a health check
+	changes      []Change // of holders
 }
 
-// New returns a cloud without servers and addresses, which demands no token and answers at once.
+// New returns a cloud without servers and addresses, which demands no credential and answers at once.
 func New() *Cloud {
-	return &Cloud{cleared: make(chan struct{})}
+	return &Cloud{cleared: make(chan struct{}), keys: map[string]string{}, operations: map[string]*operation{}}
 }
 
-// Handler returns the cloud's HTTP side: cloudscale.ch's API under /v1/, its metadata service under
-// /openstack/latest/meta_data.json, and the control API under /sim/.
+// Handler returns the cloud's HTTP side: cloudscale.ch's API under /v1/ and its metadata service under
+// /openstack/latest/meta_data.json, Exoscale's under /v2/ and under /latest/meta-data/ or /1.0/meta-data/, and the control
+// API under /sim/.
 func (c *Cloud) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasPrefix(path, "/v1/"):
-			c.serveAPI(w, r)
+			c.serveAPI(w, r, cloudscale{c})
+		case strings.HasPrefix(path, "/v2/"):
+			c.serveAPI(w, r, exoscale{c})
 		case path == metadataPath:
-			c.serveMetadata(w, r)
+			c.serveMetadata(w, r, cloudscale{c}, c.metadataJSON)
+		case path == "/latest/meta-data/instance-id", path == "/1.0/meta-data/instance-id":
+			c.serveMetadata(w, r, exoscale{c}, func(id string) answer { return text(http.StatusOK, "text/plain", id) })
+		case path == "/latest/meta-data/availability-zone", path == "/1.0/meta-data/availability-zone":
+			c.serveMetadata(w, r, exoscale{c}, func(string) answer { return text(http.StatusOK, "text/plain", Zone) })
 		case strings.HasPrefix(path, "/sim/"):
 			c.serveControl(w, r)
 		default:
@@ -69,14 +92,15 @@ func (c *Cloud) Handler() http.Handler {
 	})
 }
 
-// SetToken makes tokens the only bearer tokens that the API accepts. Without any, it demands none, as a new cloud does.
+// SetToken makes tokens the only bearer tokens that cloudscale.ch's API accepts. Without any, it demands none, as a new cloud
+// does.
 func (c *Cloud) SetToken(tokens ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tokens = slices.Clone(tokens)
 }
 
-// SetLatency makes each answer of the API and the metadata service wait for d, and a write's effect with it. A client that
+// SetLatency makes each answer of the APIs and the metadata services wait for d, and a write's effect with it. A client that
 // goes within that time leaves no effect.
 func (c *Cloud) SetLatency(d time.Duration) {
 	c.mu.Lock()
@@ -95,15 +119,28 @@ func (c *Cloud) AddServer(id, name string) {
 	c.servers = append(c.servers, server{ID: id, Name: name})
 }
 
+// RemoveServer takes a server from the account and from each address that it holds. One that is not there is none the less.
+func (c *Cloud) RemoveServer(id string) {
+	c.lock()
+	defer c.mu.Unlock()
+	c.servers = slices.DeleteFunc(c.servers, func(s server) bool { return s.ID == id })
+	for _, a := range c.addresses {
+		if slices.Contains(a.holders, id) {
+			a.hold(c.now, without(a.holders, id)...)
+		}
+	}
+}
+
 // AddAddress adds an address that the servers with the IDs holders hold, or replaces the one that is there. It panics if
 // [CheckNetwork] objects to network.
 func (c *Cloud) AddAddress(network netip.Prefix, holders ...string) {
 	if err := CheckNetwork(network); err != nil {
 		panic("simulator: adding an address: " + err.Error())
 	}
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
-	added := &address{network: network, created: time.Now(), holders: slices.Clone(holders)}
+	added := &address{network: network, elasticIPID: ElasticIPID(network.Addr()), created: c.now}
+	added.hold(c.now, holders...)
 	if i := c.addressIndex(network.Addr()); i >= 0 {
 		c.addresses[i] = added
 		return
@@ -129,7 +166,7 @@ func CheckNetwork(network netip.Prefix) error {
 
 // RemoveAddress takes an address from the account. An address that is not there is none the less.
 func (c *Cloud) RemoveAddress(addr netip.Addr) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	if i := c.addressIndex(addr); i >= 0 {
 		c.addresses = slices.Delete(c.addresses, i, i+1)
@@ -138,7 +175,7 @@ func (c *Cloud) RemoveAddress(addr netip.Addr) {
 
 // Holders returns the IDs of the servers that hold addr; none if it is aimed at nothing, at a load balancer, or not there.
 func (c *Cloud) Holders(addr netip.Addr) []string {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	if a := c.address(addr); a != nil {
 		return slices.Clone(a.holders)
@@ -158,11 +195,20 @@ func (c *Cloud) AimAtLoadBalancer(addr netip.Addr, id string) {
 }
 
 func (c *Cloud) aim(addr netip.Addr, holders []string, loadBalancer string) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	if a := c.address(addr); a != nil {
-		a.holders, a.loadBalancer = slices.Clone(holders), loadBalancer
+		a.hold(c.now, holders...)
+		a.loadBalancer = loadBalancer
 	}
+}
+
+// lock locks c.mu and lets each operation that is due have its effect: whoever looks at the holders, or changes them, sees
+// the present, c.now.
+func (c *Cloud) lock() {
+	c.mu.Lock()
+	c.now = time.Now()
+	c.settle()
 }
 
 // address returns the address whose network starts with addr, or nil. c.mu is held.

@@ -9,19 +9,27 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
 // serveControl answers the control API, which does for scripts what the methods of Cloud do for tests:
 //
 //	GET    /sim/state
-//	POST   /sim/servers   {"id": "…", "name": "…"}
-//	POST   /sim/addresses {"address": "192.0.2.1/32", "servers": ["…"]}
-//	POST   /sim/move      {"address": "192.0.2.1", "servers": ["…"]}
-//	POST   /sim/token     {"tokens": ["…"]}
-//	POST   /sim/latency   {"latency": "100ms"}
-//	POST   /sim/fault     {"kind": "status", "status": 503, "method": "PATCH", "path": "192.0.2.1", "body": "…",
-//	                       "retry_after": "5", "times": 1, "for": "15s"}
+//	POST   /sim/servers         {"id": "…", "name": "…"}
+//	DELETE /sim/servers         {"id": "…"}
+//	POST   /sim/addresses       {"address": "192.0.2.1/32", "servers": ["…"]}
+//	POST   /sim/move            {"address": "192.0.2.1", "servers": ["…"]}
+//	POST   /sim/managed         {"address": "192.0.2.1", "on": true}
+//	POST   /sim/token           {"tokens": ["…"]}
+//	POST   /sim/key             {"key": "…", "secret": "…"}
+//	POST   /sim/latency         {"latency": "100ms"}
+//	POST   /sim/operation-time  {"time": "2s"}
+//	POST   /sim/busy            {"on": true}
+//	POST   /sim/attach-conflict {"on": true}
+//	POST   /sim/ignore-filter   {"on": true}
+//	POST   /sim/fault           {"kind": "status", "status": 503, "method": "PATCH", "path": "192.0.2.1", "body": "…",
+//	                             "retry_after": "5", "reason": "…", "message": "…", "times": 1, "for": "15s"}
 //	DELETE /sim/faults
 //	GET    /sim/calls
 //	DELETE /sim/calls
@@ -60,25 +68,34 @@ func (c *Cloud) control(r *http.Request) (answer, error) {
 	case "DELETE /sim/faults":
 		c.ClearFaults()
 		return done, nil
-	case "POST /sim/servers":
-		return done, c.controlServers(r)
-	case "POST /sim/addresses":
-		return done, c.controlAddresses(r)
-	case "POST /sim/move":
-		return done, c.controlMove(r)
-	case "POST /sim/token":
-		return done, c.controlToken(r)
-	case "POST /sim/latency":
-		return done, c.controlLatency(r)
-	case "POST /sim/fault":
-		return done, c.controlFault(r)
+	case "DELETE /sim/servers":
+		return done, c.controlRemoval(r)
+	}
+	if name, ok := strings.CutPrefix(r.URL.Path, "/sim/"); ok && r.Method == http.MethodPost {
+		if change, ok := c.controls()[name]; ok {
+			return done, change(r)
+		}
 	}
 	return answer{}, unknown(r)
 }
 
+// controls returns what a POST can change, by the last part of its path.
+func (c *Cloud) controls() map[string]func(*http.Request) error {
+	return map[string]func(*http.Request) error{
+		"servers": c.controlServers, "addresses": c.controlAddresses, "move": c.controlMove, "managed": c.controlManaged,
+		"token": c.controlToken, "key": c.controlKey,
+		"latency": c.controlLatency, "operation-time": c.controlOperationTime,
+		"busy": onOff(c.SetBusy), "attach-conflict": onOff(c.SetAttachConflict), "ignore-filter": onOff(c.SetIgnoreFilter),
+		"fault": c.controlFault,
+	}
+}
+
 // unknown says what is wrong with a request that control does not know.
 func unknown(r *http.Request) error {
-	paths := []string{"state", "servers", "addresses", "move", "token", "latency", "fault", "faults", "calls"}
+	paths := []string{
+		"state", "servers", "addresses", "move", "managed", "token", "key", "latency", "operation-time", "busy", "attach-conflict",
+		"ignore-filter", "fault", "faults", "calls",
+	}
 	if slices.ContainsFunc(paths, func(p string) bool { return r.URL.Path == "/sim/"+p }) {
 		return &refusal{http.StatusMethodNotAllowed, fmt.Sprintf("no %s for %s", r.Method, r.URL.Path)}
 	}
@@ -90,6 +107,8 @@ type addressState struct {
 	Network      netip.Prefix `json:"network"`
 	Servers      []string     `json:"servers"`
 	LoadBalancer string       `json:"load_balancer,omitempty"`
+	ElasticIP    string       `json:"elastic_ip"` // the ID at Exoscale's API
+	Managed      bool         `json:"managed,omitempty"`
 }
 
 type state struct {
@@ -98,114 +117,16 @@ type state struct {
 }
 
 func (c *Cloud) state() state {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	s := state{Addresses: []addressState{}, Servers: append([]server{}, c.servers...)}
 	for _, a := range c.addresses {
 		s.Addresses = append(s.Addresses, addressState{
 			Address: a.network.Addr(), Network: a.network, Servers: append([]string{}, a.holders...), LoadBalancer: a.loadBalancer,
+			ElasticIP: a.elasticIPID, Managed: a.managed,
 		})
 	}
 	return s
-}
-
-func (c *Cloud) controlServers(r *http.Request) error {
-	var in server
-	if err := decode(r, &in); err != nil {
-		return err
-	}
-	if in.ID == "" {
-		return errors.New("id is missing")
-	}
-	c.AddServer(in.ID, in.Name)
-	return nil
-}
-
-func (c *Cloud) controlAddresses(r *http.Request) error {
-	var in struct {
-		Address netip.Prefix `json:"address"`
-		Servers []string     `json:"servers"`
-	}
-	if err := decode(r, &in); err != nil {
-		return err
-	}
-	if err := CheckNetwork(in.Address); err != nil {
-		return fmt.Errorf("address: %w", err)
-	}
-	if err := c.knowServers(in.Servers); err != nil {
-		return err
-	}
-	c.AddAddress(in.Address, in.Servers...)
-	return nil
-}
-
-func (c *Cloud) controlMove(r *http.Request) error {
-	var in struct {
-		Address netip.Addr `json:"address"`
-		Servers []string   `json:"servers"`
-	}
-	if err := decode(r, &in); err != nil {
-		return err
-	}
-	if err := c.knowAddress(in.Address); err != nil {
-		return err
-	}
-	if err := c.knowServers(in.Servers); err != nil {
-		return err
-	}
-	c.Move(in.Address, in.Servers...)
-	return nil
-}
-
-func (c *Cloud) controlToken(r *http.Request) error {
-	var in struct {
-		Tokens []string `json:"tokens"`
-	}
-	if err := decode(r, &in); err != nil {
-		return err
-	}
-	c.SetToken(in.Tokens...)
-	return nil
-}
-
-func (c *Cloud) controlLatency(r *http.Request) error {
-	var in struct {
-		Latency duration `json:"latency"`
-	}
-	if err := decode(r, &in); err != nil {
-		return err
-	}
-	c.SetLatency(time.Duration(in.Latency))
-	return nil
-}
-
-func (c *Cloud) controlFault(r *http.Request) error {
-	var in struct {
-		Method     string   `json:"method"`
-		Path       string   `json:"path"`
-		Kind       *Kind    `json:"kind"`
-		Status     int      `json:"status"`
-		Body       string   `json:"body"`
-		RetryAfter string   `json:"retry_after"`
-		Times      int      `json:"times"`
-		For        duration `json:"for"`
-	}
-	if err := decode(r, &in); err != nil {
-		return err
-	}
-	switch {
-	case in.Kind == nil:
-		return errors.New("kind is missing")
-	case in.Status != 0 && (in.Status < 200 || in.Status > 599):
-		return fmt.Errorf("status %d is not in 200 to 599", in.Status)
-	case in.Times < 0:
-		return fmt.Errorf("times %d is below 0", in.Times)
-	}
-	c.Fail(Fault{
-		Method: in.Method, Path: in.Path, Kind: *in.Kind, Status: in.Status, Body: in.Body, RetryAfter: in.RetryAfter,
-		Times: in.Times, For: time.Duration(in.For),
-	})
-	return nil
 }
 
 func (c *Cloud) knowAddress(addr netip.Addr) error {

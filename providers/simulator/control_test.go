@@ -7,16 +7,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"floaty/providers/simulator"
 )
 
 func TestTheStateIsShown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.AimAtLoadBalancer(addr6, "lb-of-a-colleague")
+	w.SetManaged(addr6, true)
 	want := `{"addresses":[` +
-		`{"address":"192.0.2.1","network":"192.0.2.1/32","servers":["` + lb1 + `"]},` +
-		`{"address":"2001:db8::1","network":"2001:db8::1/128","servers":[],"load_balancer":"lb-of-a-colleague"},` +
-		`{"address":"2001:db8:1::","network":"2001:db8:1::/56","servers":[]}],` +
+		`{"address":"192.0.2.1","network":"192.0.2.1/32","servers":["` + lb1 + `"],"elastic_ip":"` + simulator.ElasticIPID(addr4) + `"},` +
+		`{"address":"2001:db8::1","network":"2001:db8::1/128","servers":[],"load_balancer":"lb-of-a-colleague","elastic_ip":"` +
+		simulator.ElasticIPID(addr6) + `","managed":true},` +
+		`{"address":"2001:db8:1::","network":"2001:db8:1::/56","servers":[],"elastic_ip":"` + simulator.ElasticIPID(prefix.Addr()) + `"}],` +
 		`"servers":[{"id":"` + lb1 + `","name":"lb1"},{"id":"` + lb2 + `","name":"lb2"}]}` + "\n"
 	if got := w.call(http.MethodGet, "/sim/state", ""); got.status != 200 || got.body != want {
 		t.Errorf("got %d %s\nwant 200 %s", got.status, got.body, want)
@@ -66,6 +70,55 @@ func TestScriptsChangeTheCloud(t *testing.T) {
 		t.Errorf("got an answer after %v, want it after %v", took, latency)
 	}
 	post("/sim/latency", `{"latency": "0s"}`)
+}
+
+func TestScriptsChangeWhatExoscaleDoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	on := func(path string) { w.wants(204, "", http.MethodPost, path, `{"on": true}`) }
+	off := func(path string) { w.wants(204, "", http.MethodPost, path, `{}`) }
+	puts := func(path string, want int, part string) {
+		t.Helper()
+		if got, err := w.put(path, lb1); err != nil || got.status != want || !strings.Contains(got.body, part) {
+			t.Errorf("PUT %s: got %+v, %v, want %d and %q", path, got, err, want, part)
+		}
+	}
+
+	w.wants(204, "", http.MethodPost, "/sim/managed", `{"address": "192.0.2.1", "on": true}`)
+	w.wants(200, `"healthcheck"`, http.MethodGet, elasticIPs+"/"+simulator.ElasticIPID(addr4), "")
+	w.wants(204, "", http.MethodPost, "/sim/managed", `{"address": "192.0.2.1"}`)
+	if got := w.call(http.MethodGet, elasticIPs, ""); strings.Contains(got.body, "healthcheck") {
+		t.Errorf("got %s, want no health check", got.body)
+	}
+
+	on("/sim/ignore-filter")
+	w.wants(200, lb2, http.MethodGet, "/v2/instance?ip-address=192.0.2.1", "")
+	off("/sim/ignore-filter")
+
+	on("/sim/attach-conflict")
+	puts(attachPath(addr4), 409, "")
+	off("/sim/attach-conflict")
+	puts(attachPath(addr4), 200, "success")
+
+	w.wants(204, "", http.MethodPost, "/sim/operation-time", `{"time": "1h"}`)
+	puts(attachPath(addr4), 200, "pending")
+	on("/sim/busy")
+	puts(attachPath(addr4), 409, "busy")
+	off("/sim/busy")
+	w.wants(204, "", http.MethodPost, "/sim/operation-time", `{}`)
+
+	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "operation-failure", "reason": "conflict", "message": "so told"}`)
+	puts(attachPath(addr6), 200, `"state":"failure","reason":"conflict","message":"so told"`)
+	w.wants(204, "", http.MethodDelete, "/sim/faults", "")
+
+	w.wants(204, "", http.MethodPost, "/sim/key", `{"key": "`+key+`", "secret": "x"}`)
+	w.wants(401, "", http.MethodGet, elasticIPs, "")
+	w.wants(204, "", http.MethodPost, "/sim/key", `{"key": "`+key+`"}`)
+	w.wants(200, "", http.MethodGet, elasticIPs, "")
+
+	w.wants(204, "", http.MethodDelete, "/sim/servers", `{"id": "`+lb1+`"}`)
+	w.wants(404, "", http.MethodGet, "/v2/instance/"+lb1, "")
+	w.wantHolders(addr4)
 }
 
 func TestScriptsBreakTheCloud(t *testing.T) {
@@ -130,11 +183,12 @@ func TestScriptsAreToldWhatIsWrong(t *testing.T) {
 		status             int
 		want               string // in the error
 	}{
-		{"GET", "/sim/nothing", "", 404, "no path /sim/nothing; there are [state servers addresses move token latency fault faults calls]"},
+		{"GET", "/sim/nothing", "", 404, "no path /sim/nothing; there are [state servers addresses move managed token key latency operation-time busy attach-conflict " +
+			"ignore-filter fault faults calls]"},
 		{"GET", "/sim/", "", 404, "no path"},
 		{"GET", "/sim/fault", "", 405, "no GET for /sim/fault"},
 		{"POST", "/sim/state", "{}", 405, "no POST for /sim/state"},
-		{"DELETE", "/sim/servers", "", 405, "no DELETE for /sim/servers"},
+		{"DELETE", "/sim/addresses", "", 405, "no DELETE for /sim/addresses"},
 
 		{"POST", "/sim/servers", "", 400, "reading the request: EOF"},
 		{"POST", "/sim/servers", "{", 400, "reading the request: unexpected EOF"},
@@ -161,8 +215,17 @@ func TestScriptsAreToldWhatIsWrong(t *testing.T) {
 		{"POST", "/sim/latency", `{"latency": "-1s"}`, 400, "duration -1s is below 0"},
 		{"POST", "/sim/latency", `{"latency": 1}`, 400, "cannot unmarshal number"},
 
+		{"DELETE", "/sim/servers", `{`, 400, "unexpected EOF"},
+		{"DELETE", "/sim/servers", `{"id": "x"}`, 404, `no server "x"`},
+		{"POST", "/sim/managed", `{"on": 1}`, 400, "cannot unmarshal number"},
+		{"POST", "/sim/managed", `{"address": "192.0.2.7", "on": true}`, 404, "no address 192.0.2.7"},
+		{"POST", "/sim/key", `{"secret": "x"}`, 400, "key is missing"},
+		{"POST", "/sim/key", `{"keys": {}}`, 400, `unknown field "keys"`},
+		{"POST", "/sim/operation-time", `{"time": "-1s"}`, 400, "duration -1s is below 0"},
+		{"POST", "/sim/busy", `{"busy": true}`, 400, `unknown field "busy"`},
+
 		{"POST", "/sim/fault", `{"status": 500}`, 400, "kind is missing"},
-		{"POST", "/sim/fault", `{"kind": "fire"}`, 400, `no kind of fault "fire" (status, hang, reset, broken-json, slow-body, html, lost-answer)`},
+		{"POST", "/sim/fault", `{"kind": "fire"}`, 400, `no kind of fault "fire" (status, hang, reset, broken-json, slow-body, html, lost-answer, operation-failure, operation-timeout, operation-pending)`},
 		{"POST", "/sim/fault", `{"kind": "status", "status": 99}`, 400, "status 99 is not in 200 to 599"},
 		{"POST", "/sim/fault", `{"kind": "status", "status": 600}`, 400, "status 600 is not in 200 to 599"},
 		{"POST", "/sim/fault", `{"kind": "status", "times": -1}`, 400, "times -1 is below 0"},

@@ -14,7 +14,8 @@ import (
 // A Kind is a way to break.
 type Kind int
 
-// The ways to break. A write has its effect with LostAnswer, and with Hang once the faults are cleared; else it has none.
+// The ways to break. A write has its effect with LostAnswer, and with Hang and OperationPending once the faults are cleared;
+// else it has none.
 const (
 	Status     Kind = iota // an answer with the status, body and Retry-After of the fault
 	Hang                   // no answer until the client goes, or until ClearFaults: then the usual one
@@ -23,9 +24,18 @@ const (
 	SlowBody               // 200 at once, then a body byte by byte that does not end until the client goes
 	HTML                   // 502 with an HTML page, as a proxy before the API would say it
 	LostAnswer             // the request has its effect, then the connection is reset
+
+	// These hit only requests that start an operation at Exoscale's API.
+
+	OperationFailure // the operation ends in failure
+	OperationTimeout // the operation ends in timeout
+	OperationPending // the operation stays pending until ClearFaults: then it succeeds
 )
 
-var kinds = []string{"status", "hang", "reset", "broken-json", "slow-body", "html", "lost-answer"}
+var kinds = []string{
+	"status", "hang", "reset", "broken-json", "slow-body", "html", "lost-answer",
+	"operation-failure", "operation-timeout", "operation-pending",
+}
 
 // String returns the kind as the control API writes it, "broken-json".
 func (k Kind) String() string {
@@ -46,7 +56,7 @@ func (k *Kind) UnmarshalText(text []byte) error {
 }
 
 // A Fault breaks requests to the API and the metadata service that match its Method and Path. It comes before any look at
-// the token. The zero Fault answers everything with 500 until it is cleared.
+// the credential. The zero Fault answers everything with 500 until it is cleared.
 type Fault struct {
 	Method     string        // exact; empty: any
 	Path       string        // a substring of the URL's path; empty: any
@@ -55,6 +65,8 @@ type Fault struct {
 	Body       string        // for Kind Status; empty: what the API says with that status, nothing from 500 on
 	RetryAfter string        // for Kind Status: the header Retry-After; empty: none
 	Times      int           // how many requests it breaks; 0: until cleared
+	Reason     string        // for an operation that does not succeed; empty: "busy"
+	Message    string        // for an operation that does not succeed; empty: some text
 	For        time.Duration // how long from now it breaks requests that arrive; 0: no end
 }
 
@@ -76,11 +88,12 @@ func (c *Cloud) Fail(f Fault) {
 	c.faults = append(c.faults, added)
 }
 
-// ClearFaults ends all faults. Requests that hang by one go on.
+// ClearFaults ends all faults. Requests that hang and operations that are pending by one go on.
 func (c *Cloud) ClearFaults() {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.faults = nil
+	c.release()
 	close(c.cleared)
 	c.cleared = make(chan struct{})
 }
@@ -91,7 +104,8 @@ func (c *Cloud) takeFault(method, path string, now time.Time) *Fault {
 		return !f.until.IsZero() && !now.Before(f.until)
 	})
 	i := slices.IndexFunc(c.faults, func(f *fault) bool {
-		return (f.Method == "" || f.Method == method) && strings.Contains(path, f.Path)
+		return (f.Method == "" || f.Method == method) && strings.Contains(path, f.Path) &&
+			(f.Kind < OperationFailure || startsOperation(method, path))
 	})
 	if i < 0 {
 		return nil
@@ -124,29 +138,29 @@ func (v *visit) meet(w http.ResponseWriter, r *http.Request) (answer, bool) {
 		reset(w)
 	case SlowBody:
 		drip(w, r)
-	case LostAnswer:
+	case LostAnswer, OperationFailure, OperationTimeout, OperationPending:
 		return answer{}, false
 	case BrokenJSON:
-		return text(http.StatusOK, "application/json", `[{"href":"https://api.clouds`), true
+		return text(http.StatusOK, "application/json", v.speaks.half()), true
 	case HTML:
 		return text(http.StatusBadGateway, "text/html", badGateway), true
 	case Status:
 	}
-	return v.fault.answer(), true
+	return v.fault.answer(v.speaks), true
 }
 
 const badGateway = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n" +
 	"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 
 // answer returns the answer of a fault of Kind Status.
-func (f *Fault) answer() answer {
+func (f *Fault) answer(speaks dialect) answer {
 	status := f.Status
 	if status == 0 {
 		status = http.StatusInternalServerError
 	}
 	a := text(status, "application/json", f.Body)
 	if f.Body == "" && status < http.StatusInternalServerError {
-		a = usual(status)
+		a = speaks.usual(status)
 	}
 	a.retryAfter = f.RetryAfter
 	return a

@@ -6,20 +6,26 @@ import (
 	"net/netip"
 )
 
-// SetMetadata says which server the metadata service names: by the address that a request comes from, and fallback for all
-// others. The empty ID is answered with 404. Latency and faults hit the service, the token does not.
+// Zone is where all of Exoscale's instances are.
+const Zone = "ch-gva-2"
+
+// SetMetadata says which server the metadata services name: by the address that a request comes from, and fallback for all
+// others. The empty ID is answered with 404. Latency and faults hit the services, the credential does not.
 func (c *Cloud) SetMetadata(byAddress map[netip.Addr]string, fallback string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.metadata, c.fallback = maps.Clone(byAddress), fallback
 }
 
-// serveMetadata answers as the metadata service that a server finds at 169.254.169.254.
-func (c *Cloud) serveMetadata(w http.ResponseWriter, r *http.Request) {
-	v := c.arrive(r, false)
+// serveMetadata answers as the metadata service that a server finds at 169.254.169.254; say returns what it says to a server.
+func (c *Cloud) serveMetadata(w http.ResponseWriter, r *http.Request, speaks dialect, say func(id string) answer) {
+	v := c.arrive(r, speaks, false)
 	a, done := v.meet(w, r)
 	if !done {
-		a = c.metadataFor(r.RemoteAddr)
+		a = text(http.StatusNotFound, "text/plain", "404 Not Found")
+		if id := c.whoAsks(r.RemoteAddr); id != "" {
+			a = say(id)
+		}
 	}
 	if v.fault != nil && v.fault.Kind == LostAnswer {
 		reset(w)
@@ -27,7 +33,8 @@ func (c *Cloud) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	a.write(w)
 }
 
-func (c *Cloud) metadataFor(remote string) answer {
+// whoAsks returns the ID of the server that a request comes from.
+func (c *Cloud) whoAsks(remote string) string {
 	from, _ := netip.ParseAddrPort(remote) // what is no address gets the fallback
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,9 +42,13 @@ func (c *Cloud) metadataFor(remote string) answer {
 	if !ok {
 		id = c.fallback
 	}
-	if id == "" {
-		return text(http.StatusNotFound, "text/plain", "404 Not Found")
-	}
+	return id
+}
+
+// metadataJSON is what cloudscale.ch's metadata service says.
+func (c *Cloud) metadataJSON(id string) answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return object(http.StatusOK, map[string]any{
 		"uuid": "00000000-0000-4000-8000-0000000000ff", // OpenStack's own ID, which is not the API's
 		"name": c.reference(id, "").Name,

@@ -36,3 +36,35 @@ func TestTheMetadataServiceKnowsWhoAsks(t *testing.T) {
 		w.wants(503, "", http.MethodGet, path, "")
 	})
 }
+
+func TestExoscalesMetadataServiceKnowsWhoAsks(t *testing.T) {
+	t.Parallel()
+	here, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.77")
+	both(t, func(w *world) {
+		w.SetKey(key, secret) // it demands none
+		for _, directory := range []string{"/latest/meta-data/", "/1.0/meta-data/"} {
+			w.SetMetadata(nil, "")
+			w.wants(404, "404 Not Found", http.MethodGet, directory+"instance-id", "")
+			w.wants(404, "404 Not Found", http.MethodGet, directory+"availability-zone", "")
+			for what, byAddress := range map[string]map[netip.Addr]string{
+				lb1: {here: lb1, there: lb2},
+				lb2: {there: lb1}, // the fallback
+			} {
+				w.SetMetadata(byAddress, lb2)
+				for name, want := range map[string]string{"instance-id": what, "availability-zone": "ch-gva-2"} {
+					got := w.call(http.MethodGet, directory+name, "")
+					if got.status != 200 || got.body != want || got.header.Get("Content-Type") != "text/plain" {
+						w.Errorf("%s: got %+v, want 200 and %q", directory+name, got, want)
+					}
+				}
+			}
+			w.wants(404, "", http.MethodGet, directory+"public-ipv4", "")
+		}
+		w.Fail(simulator.Fault{Path: "/latest/meta-data/instance-id", Status: 503})
+		w.wants(503, "", http.MethodGet, "/latest/meta-data/instance-id", "")
+		w.wants(200, "", http.MethodGet, "/1.0/meta-data/instance-id", "")
+		if got := w.Calls(); len(got) != 0 {
+			w.Errorf("got calls %+v, want none", got)
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package simulator_test
+
+import (
+	"net/http"
+	"net/netip"
+	"testing"
+
+	v3 "github.com/exoscale/egoscale/v3"
+	"github.com/exoscale/egoscale/v3/credentials"
+
+	"floaty/providers/simulator"
+)
+
+const (
+	elasticIPs = "/v2/elastic-ip"
+	key        = "EXO0123456789"
+	secret     = "s3cr3t/+=,;"
+)
+
+// newExoscale is a world whose cloud demands a key, over HTTP/1.1, and a client of Exoscale's that has it.
+func newExoscale(t *testing.T) (*world, *v3.Client) {
+	t.Helper()
+	w := newWorld(t, false)
+	w.SetKey(key, secret)
+	return w, w.exoscale(key, secret)
+}
+
+// exoscale returns the client that Exoscale publishes. Its own HTTP client would repeat calls.
+func (w *world) exoscale(key, secret string) *v3.Client {
+	w.Helper()
+	client, err := v3.NewClient(credentials.NewStaticCredentials(key, secret),
+		v3.ClientOptWithHTTPClient(w.client), v3.ClientOptWithEndpoint(v3.Endpoint(w.url+"/v2")))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return client
+}
+
+func elasticIPID(addr netip.Addr) v3.UUID { return v3.UUID(simulator.ElasticIPID(addr)) }
+
+// attach asks for server as a holder of addr.
+func (w *world) attach(client *v3.Client, addr netip.Addr, server string) (*v3.Operation, error) {
+	w.Helper()
+	return client.AttachInstanceToElasticIP(w.Context(), elasticIPID(addr),
+		v3.AttachInstanceToElasticIPRequest{Instance: &v3.InstanceTarget{ID: v3.UUID(server)}})
+}
+
+// detach asks for server as a holder of addr no longer.
+func (w *world) detach(client *v3.Client, addr netip.Addr, server string) (*v3.Operation, error) {
+	w.Helper()
+	return client.DetachInstanceFromElasticIP(w.Context(), elasticIPID(addr),
+		v3.DetachInstanceFromElasticIPRequest{Instance: &v3.InstanceTarget{ID: v3.UUID(server)}})
+}
+
+// starts returns the operation of an attach or detach that must be accepted and be in a state.
+func (w *world) starts(state v3.OperationState) func(*v3.Operation, error) v3.Operation {
+	w.Helper()
+	return func(got *v3.Operation, err error) v3.Operation {
+		w.Helper()
+		if err != nil || got.State != state {
+			w.Fatalf("got operation %+v, %v, want it in state %s", got, err, state)
+		}
+		return *got
+	}
+}
+
+// ends waits for the end of an operation and returns it.
+func (w *world) ends(client *v3.Client, started v3.Operation) v3.Operation {
+	w.Helper()
+	var last v3.Operation
+	w.eventually("the operation ends", func() bool {
+		got, err := client.GetOperation(w.Context(), started.ID)
+		if err != nil {
+			w.Fatalf("got %v, want operation %s", err, started.ID)
+		}
+		last = *got
+		return last.State != v3.OperationStatePending
+	})
+	return last
+}
+
+// attachPath is where addr is attached, by a client that needs no key.
+func attachPath(addr netip.Addr) string {
+	return elasticIPs + "/" + simulator.ElasticIPID(addr) + ":attach"
+}
+
+// put makes a request to attach or detach without a signature.
+func (w *world) put(path, server string) (answer, error) {
+	w.Helper()
+	return w.try(w.Context(), http.MethodPut, path, `{"instance": {"id": "`+server+`"}}`)
+}
