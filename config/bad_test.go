@@ -147,18 +147,21 @@ var unusable = map[string][]string{
 		`empty: nothing is configured`,
 	},
 	"open-quote": {
-		`provider: "cloudscale token…" is unknown: known is cloudscale`,
+		`provider: "cloudscale token…" is unknown: known are cloudscale and exoscale`,
 	},
 	"provider-exoscale": {
-		`provider: "exoscale" is not supported yet: cloudscale is`,
 		`exoscale.zone: "a b" is not a zone: wanted is one such as ch-gva-2`,
 		`exoscale.key: given beside key-file: keep one of them`,
 	},
+	"exoscale-missing": {
+		`exoscale.key: missing: give it, or key-file`,
+		`exoscale.secret-file: DIR/no-such-file: reading: no such file or directory`,
+	},
 	"provider-missing": {
-		`provider: missing: give the cloud, such as provider: cloudscale`,
+		`provider: missing: give the cloud, cloudscale or exoscale`,
 	},
 	"provider-unknown": {
-		`provider: "openstack" is unknown: known is cloudscale`,
+		`provider: "openstack" is unknown: known are cloudscale and exoscale`,
 	},
 	"self": {
 		`not YAML: an alias (*), an anchor (&) or a tag (!) that does not hold; a value that starts with one of these must be in quotes`,

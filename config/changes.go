@@ -22,8 +22,8 @@ type Change struct {
 // listen-address needs a restart. All else concerns how the cloud is talked to.
 func Changes(old, next *Config) []Change {
 	var d diff
-	d.value("lock-file-template", old.LockFileTemplate, next.LockFileTemplate)
-	d.value("lock-timeout", old.LockTimeout, next.LockTimeout)
+	d.value("lock-file-template", old.Lock.FileTemplate, next.Lock.FileTemplate)
+	d.value("lock-timeout", old.Lock.Timeout, next.Lock.Timeout)
 	d.value("keepalived-config", old.KeepalivedConfig, next.KeepalivedConfig)
 	d.addresses("managed-addresses", "managed-addresses", old.ManagedAddresses, next.ManagedAddresses)
 	d.instances(old.Instances, next.Instances)

@@ -21,9 +21,8 @@ import (
 type Config struct {
 	Path string // of the configuration file
 
-	LockFileTemplate string        // lock-file-template; exactly one %s, which takes the path-escaped instance name
-	LockTimeout      time.Duration // lock-timeout; > 0
-	KeepalivedConfig string        // keepalived-config
+	Lock             Lock   // lock-file-template and lock-timeout
+	KeepalivedConfig string // keepalived-config
 
 	// ManagedAddresses (managed-addresses) are those of every instance that Instances does not name, in the order of
 	// the file, each once. Empty, or not given: the addresses of keepalived.conf.
@@ -36,7 +35,7 @@ type Config struct {
 	RefreshTimeout  time.Duration // refresh-timeout; > 0
 	BackOff         BackOff       // back-off
 
-	Provider   string     // provider; "cloudscale"
+	Provider   string     // provider; "cloudscale" or "exoscale"
 	Cloudscale Cloudscale // cloudscale
 	Exoscale   Exoscale   // exoscale
 
@@ -44,6 +43,12 @@ type Config struct {
 	KeepalivedPIDFile     string // keepalived-pid-file, of the VRRP process
 	ListenAddress         string // listen-address, HOST:PORT; empty: off
 	MaxConcurrentRequests int    // max-concurrent-requests; 1 to 10000
+}
+
+// A Lock says how the processes of notify-script mode take turns.
+type Lock struct {
+	FileTemplate string        // exactly one %s, which takes the path-escaped instance name
+	Timeout      time.Duration // > 0; how long the holder may take to end
 }
 
 // An Instance is what the configuration says of one VRRP instance.
@@ -71,26 +76,48 @@ type Cloudscale struct {
 	HostnameToServerUUID map[string]string // host names as the kernel has them; UUIDs in lower case
 }
 
-// CleartextEndpoint reports whether the credential leaves this host unencrypted.
-func (c Cloudscale) CleartextEndpoint() bool { return cleartext(c.Endpoint) }
-
-// Exoscale is the section of the cloud Exoscale. Its files are not read.
+// Exoscale is the section of the cloud Exoscale.
 type Exoscale struct {
-	Endpoint      string // as in Cloudscale; empty: the one of the zone
-	Zone          string // such as ch-gva-2
-	Key           Secret
-	Secret        Secret
-	KeyFile       string
-	SecretFile    string
+	Endpoint      string // as in Cloudscale, with the version in its path; empty: the one of the zone
+	Zone          string // such as ch-gva-2; empty: the metadata service tells
+	Key           Secret // from key or key-file; given if the provider is exoscale
+	Secret        Secret // from secret or secret-file; given if the provider is exoscale
+	KeyFile       string // empty: the key is in the configuration file
+	SecretFile    string // empty: the secret is in the configuration file
 	InstanceID    string // of this server, lower case; empty: not given
-	DetachManaged bool
+	DetachManaged bool   // also take others off addresses with a health check
 }
+
+// Credential returns the secrets of the chosen cloud, so that two configurations can be compared.
+func (c *Config) Credential() [2]Secret {
+	if c.Provider == exoscaleName {
+		return [2]Secret{c.Exoscale.Key, c.Exoscale.Secret}
+	}
+	return [2]Secret{c.Cloudscale.Token}
+}
+
+// Endpoint returns the URL of the chosen cloud's API; empty: that of its zone.
+func (c *Config) Endpoint() string {
+	if c.Provider == exoscaleName {
+		return c.Exoscale.Endpoint
+	}
+	return c.Cloudscale.Endpoint
+}
+
+// Cleartext reports whether the credential leaves this host unencrypted.
+func (c *Config) Cleartext() bool { return cleartext(c.Endpoint()) }
 
 // Files returns the configuration file and the secret files that were read with it: what to watch.
 func (c *Config) Files() []string {
+	secrets := []string{c.Cloudscale.TokenFile}
+	if c.Provider == exoscaleName {
+		secrets = []string{c.Exoscale.KeyFile, c.Exoscale.SecretFile}
+	}
 	files := []string{c.Path}
-	if c.Cloudscale.TokenFile != "" {
-		files = append(files, c.Cloudscale.TokenFile)
+	for _, file := range secrets {
+		if file != "" {
+			files = append(files, file)
+		}
 	}
 	return files
 }
@@ -98,8 +125,7 @@ func (c *Config) Files() []string {
 // defaults returns what an empty file would mean.
 func defaults() *Config {
 	return &Config{
-		LockFileTemplate: "/var/lock/floaty-%s.lock",
-		LockTimeout:      10 * time.Second,
+		Lock:             Lock{FileTemplate: "/var/lock/floaty-%s.lock", Timeout: 10 * time.Second},
 		KeepalivedConfig: "/etc/keepalived/keepalived.conf",
 		RefreshInterval:  time.Minute,
 		RefreshTimeout:   10 * time.Second,

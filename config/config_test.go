@@ -18,8 +18,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	dir := absolute(t, "testdata")
 	want := &Config{
 		Path:             filepath.Join(dir, "full.good.yml"),
-		LockFileTemplate: "/run/lock/floaty-%s.lock",
-		LockTimeout:      5 * time.Second,
+		Lock:             Lock{FileTemplate: "/run/lock/floaty-%s.lock", Timeout: 5 * time.Second},
 		KeepalivedConfig: filepath.Join(dir, "keepalived/keepalived.conf"),
 		ManagedAddresses: addrs("198.51.100.7", "2001:db8::7", "198.51.100.8"),
 		Instances: map[string]Instance{
@@ -68,8 +67,7 @@ func TestAShortFileHasDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Path:                  got.Path,
-		LockFileTemplate:      "/var/lock/floaty-%s.lock",
-		LockTimeout:           10 * time.Second,
+		Lock:                  Lock{FileTemplate: "/var/lock/floaty-%s.lock", Timeout: 10 * time.Second},
 		KeepalivedConfig:      "/etc/keepalived/keepalived.conf",
 		ManagedAddresses:      []netip.Addr{},
 		Instances:             map[string]Instance{},
@@ -161,9 +159,40 @@ func TestACredentialInClearShows(t *testing.T) {
 		"http://sim.localhost":           false,
 		"http://localhost.example.com":   true,
 	} {
-		if got := (Cloudscale{Endpoint: endpoint}).CleartextEndpoint(); got != want {
-			t.Errorf("%s: got %v, want %v", endpoint, got, want)
+		for _, c := range []*Config{
+			{Provider: cloudscaleName, Cloudscale: Cloudscale{Endpoint: endpoint}},
+			{Provider: exoscaleName, Exoscale: Exoscale{Endpoint: endpoint}},
+		} {
+			if got := c.Cleartext(); got != want {
+				t.Errorf("%s of %s: got %v, want %v", endpoint, c.Provider, got, want)
+			}
 		}
+	}
+	if c := (&Config{Provider: exoscaleName}); c.Cleartext() {
+		t.Error("Exoscale's own endpoint is taken for clear text")
+	}
+}
+
+func TestTheCredentialOfExoscaleMayBeInFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"key": "EXO0123456789\n", "secret": "hush-hush\n",
+		"floaty.yml": "provider: exoscale\nexoscale: {key-file: key, secret-file: secret}\ncloudscale: {token-file: nowhere}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Load(filepath.Join(dir, "floaty.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Exoscale.Key.Reveal() != "EXO0123456789" || got.Exoscale.Secret.Reveal() != "hush-hush" {
+		t.Errorf("got %q and %q, want what the files hold", got.Exoscale.Key.Reveal(), got.Exoscale.Secret.Reveal())
+	}
+	want := []string{filepath.Join(dir, "floaty.yml"), filepath.Join(dir, "key"), filepath.Join(dir, "secret")}
+	if files := got.Files(); !reflect.DeepEqual(files, want) {
+		t.Errorf("got files %q, want %q", files, want)
 	}
 }
 

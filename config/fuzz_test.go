@@ -82,7 +82,7 @@ func checkSecret(t *testing.T, data []byte, line string) {
 func checkRanges(t *testing.T, c *Config) {
 	t.Helper()
 	for name, d := range map[string]time.Duration{
-		"lock-timeout": c.LockTimeout, "refresh-interval": c.RefreshInterval, "refresh-timeout": c.RefreshTimeout,
+		"lock-timeout": c.Lock.Timeout, "refresh-interval": c.RefreshInterval, "refresh-timeout": c.RefreshTimeout,
 		"initial-interval": c.BackOff.InitialInterval, "max-interval": c.BackOff.MaxInterval,
 	} {
 		if d < time.Millisecond || d > 8760*time.Hour {
@@ -96,10 +96,10 @@ func checkRanges(t *testing.T, c *Config) {
 	if c.MaxConcurrentRequests < 1 || c.MaxConcurrentRequests > 10000 {
 		t.Errorf("got max-concurrent-requests %d, want 1 to 10000", c.MaxConcurrentRequests)
 	}
-	if got := fmt.Sprintf(c.LockFileTemplate, "X"); strings.Contains(got, "%") || !strings.Contains(got, "X") {
+	if got := fmt.Sprintf(c.Lock.FileTemplate, "X"); strings.Contains(got, "%") || !strings.Contains(got, "X") {
 		t.Errorf("got lock file %q, want the instance in it", got)
 	}
-	for _, path := range []string{c.Path, c.LockFileTemplate, c.KeepalivedConfig, c.StateDir, c.KeepalivedPIDFile} {
+	for _, path := range []string{c.Path, c.Lock.FileTemplate, c.KeepalivedConfig, c.StateDir, c.KeepalivedPIDFile} {
 		if !filepath.IsAbs(path) {
 			t.Errorf("got path %q, want an absolute one", path)
 		}

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// The clouds, as provider names them. Of the second only the section is known so far.
+// The clouds, as provider names them.
 const (
 	cloudscaleName = "cloudscale"
 	exoscaleName   = "exoscale"
@@ -15,8 +15,8 @@ const (
 // top reads the whole file into c, which holds the defaults.
 func (l *loader) top(c *Config, root mapping) {
 	s := l.newSection("", root)
-	take(s, "lock-file-template", &c.LockFileTemplate, l.lockFile)
-	take(s, "lock-timeout", &c.LockTimeout, interval)
+	take(s, "lock-file-template", &c.Lock.FileTemplate, l.lockFile)
+	take(s, "lock-timeout", &c.Lock.Timeout, interval)
 	take(s, "keepalived-config", &c.KeepalivedConfig, l.file)
 	c.ManagedAddresses = s.addresses("managed-addresses")
 	c.Instances = s.section("instances").instances()
@@ -25,29 +25,24 @@ func (l *loader) top(c *Config, root mapping) {
 	s.section("back-off").backOff(&c.BackOff)
 	take(s, "provider", &c.Provider, provider)
 	s.section("cloudscale").cloudscale(&c.Cloudscale, c.Provider == cloudscaleName)
-	s.section("exoscale").exoscale(&c.Exoscale)
+	s.section("exoscale").exoscale(&c.Exoscale, c.Provider == exoscaleName)
 	take(s, "state-dir", &c.StateDir, l.file)
 	take(s, "keepalived-pid-file", &c.KeepalivedPIDFile, l.file)
 	take(s, "listen-address", &c.ListenAddress, listen)
 	take(s, "max-concurrent-requests", &c.MaxConcurrentRequests, requests)
 	s.end()
 	if !s.has("provider") {
-		s.problem("provider", "missing: give the cloud, such as provider: %s", cloudscaleName)
+		s.problem("provider", "missing: give the cloud, %s or %s", cloudscaleName, exoscaleName)
 	}
 }
 
 // provider is the converter of the cloud's name.
 func provider(value any) (string, error) {
 	name, err := text(value)
-	switch {
-	case err != nil:
-		return "", err
-	case name == exoscaleName:
-		return "", fmt.Errorf("%q is not supported yet: %s is", name, cloudscaleName)
-	case name != cloudscaleName:
-		return "", fmt.Errorf("%s is unknown: known is %s", show(name), cloudscaleName)
+	if err == nil && name != cloudscaleName && name != exoscaleName {
+		err = fmt.Errorf("%s is unknown: known are %s and %s", show(name), cloudscaleName, exoscaleName)
 	}
-	return name, nil
+	return name, err
 }
 
 // lockFile is the converter of lock-file-template.
@@ -71,7 +66,7 @@ func (s *section) backOff(b *BackOff) {
 	}
 }
 
-// cloudscale reads the section; only if it is chosen, something has to be in it, and the token-file is read.
+// cloudscale reads the section; only if it is chosen, a credential has to be in it, and its file is read.
 func (s *section) cloudscale(c *Cloudscale, chosen bool) {
 	take(s, "endpoint", &c.Endpoint, endpoint)
 	take(s, "token", &c.Token, credential)
@@ -80,16 +75,13 @@ func (s *section) cloudscale(c *Cloudscale, chosen bool) {
 	c.HostnameToServerUUID = s.section("hostname-to-server-uuid").uuids()
 	s.end()
 	s.onlyOne("token", "token-file")
-	switch {
-	case !chosen:
-	case !s.has("token") && !s.has("token-file"):
-		s.problem(s.key("token"), "missing: give it, or token-file")
-	case c.TokenFile != "" && !s.has("token"):
-		c.Token = s.secretFile("token-file", c.TokenFile)
+	if chosen {
+		s.needs("token", &c.Token, "token-file", c.TokenFile)
 	}
 }
 
-func (s *section) exoscale(e *Exoscale) {
+// exoscale reads the section, as cloudscale does its own.
+func (s *section) exoscale(e *Exoscale, chosen bool) {
 	take(s, "endpoint", &e.Endpoint, endpoint)
 	take(s, "zone", &e.Zone, zone)
 	take(s, "key", &e.Key, credential)
@@ -101,6 +93,23 @@ func (s *section) exoscale(e *Exoscale) {
 	s.end()
 	s.onlyOne("key", "key-file")
 	s.onlyOne("secret", "secret-file")
+	if chosen {
+		s.needs("key", &e.Key, "key-file", e.KeyFile)
+		s.needs("secret", &e.Secret, "secret-file", e.SecretFile)
+	}
+}
+
+// needs reports a credential that is not given, and reads the file that it is in.
+func (s *section) needs(key string, secret *Secret, fileKey, file string) {
+	switch {
+	case s.has(key):
+	case s.has(fileKey):
+		if file != "" {
+			*secret = s.secretFile(fileKey, file)
+		}
+	default:
+		s.problem(s.key(key), "missing: give it, or %s", fileKey)
+	}
 }
 
 // onlyOne reports a credential that is given twice, for nobody would know which one counts.

@@ -45,6 +45,26 @@ func parse(path string, data []byte) (*Config, error) {
 	return c, nil
 }
 
+// LoadLock returns what a file that [Load] refuses says about the lock, as far as it can be told, and the defaults for the
+// rest: a process that must end the holder has to find it also when the file has a mistake in it.
+func LoadLock(path string) Lock {
+	c := defaults()
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return c.Lock
+	}
+	data, err := readFile(absolute, maxFileBytes)
+	if err != nil {
+		return c.Lock
+	}
+	root, err := decodeYAML(data)
+	if err != nil {
+		return c.Lock
+	}
+	(&loader{path: absolute}).top(c, root)
+	return c.Lock
+}
+
 // readFile reads a regular file of at most limit bytes. Anything else is refused before it is opened: the FIFO, given in
 // the place of the configuration, would hang for want of a writer, or take Keepalived's lines away from the listener.
 func readFile(path string, limit int64) ([]byte, error) {

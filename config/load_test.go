@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,5 +105,29 @@ func TestAMissingSecretFileIsWorthWatching(t *testing.T) {
 	want := []string{absolute(t, "testdata/token-file-missing.bad.yml"), absolute(t, "testdata/missing")}
 	if got := problems.Files(); !slices.Equal(got, want) {
 		t.Errorf("got files %q, want %q", got, want)
+	}
+}
+
+func TestTheLockIsFoundInAFileThatIsUnusable(t *testing.T) {
+	standard := defaults().Lock
+	for _, c := range []struct {
+		text string
+		want Lock
+	}{
+		{"lock-file-template: /run/x-%s\nlock-timeout: 3s\nprovider: nonsense\nunknown: 1\n", Lock{"/run/x-%s", 3 * time.Second}},
+		{"lock-file-template: /run/x\nlock-timeout: 3s\n", Lock{standard.FileTemplate, 3 * time.Second}},
+		{"{{{", standard},
+		{"", standard},
+	} {
+		path := filepath.Join(t.TempDir(), "floaty.yml")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := LoadLock(path); got != c.want {
+			t.Errorf("%q: got %+v, want %+v", c.text, got, c.want)
+		}
+	}
+	if got := LoadLock(filepath.Join(t.TempDir(), "nothing")); got != standard {
+		t.Errorf("no file: got %+v, want %+v", got, standard)
 	}
 }

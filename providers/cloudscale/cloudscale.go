@@ -42,6 +42,7 @@ type Options struct {
 type Provider struct {
 	client   *http.Client
 	api      sdk.FloatingIPsService
+	servers  sdk.ServerService
 	server   string // "" if the metadata service must be asked
 	metadata string
 }
@@ -67,7 +68,7 @@ func New(opts Options) (*Provider, error) {
 	api := sdk.NewClient(client)
 	api.BaseURL = endpoint // NewClient obeys the environment variable CLOUDSCALE_API_URL
 	api.UserAgent = userAgent()
-	return &Provider{client: client, api: api.FloatingIPs, server: opts.Server, metadata: opts.MetadataURL}, nil
+	return &Provider{client: client, api: api.FloatingIPs, servers: api.Servers, server: opts.Server, metadata: opts.MetadataURL}, nil
 }
 
 // Close closes the connections that no call uses. Calls may still be made: they open new ones.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"floaty/providers/httpapi"
 )
@@ -34,4 +35,17 @@ func (p *Provider) Server(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("asking the metadata service: meta.cloudscale_uuid: %w", err)
 	}
 	return uuid, nil
+}
+
+// Describe asks the API for a server: its name, and what the API's clock said, also with most errors.
+func (p *Provider) Describe(ctx context.Context, server string) (name string, clock time.Time, err error) {
+	ctx, answer := httpapi.Capture(ctx)
+	found, err := p.servers.Get(ctx, server)
+	if err == nil && found.UUID == "" {
+		err = errors.New("it is no server")
+	}
+	if err := answer.Err(err); err != nil {
+		return "", answer.Date(), fmt.Errorf("asking for the server: %w", err)
+	}
+	return found.Name, answer.Date(), nil
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,11 +16,12 @@ import (
 // An Answer is what one call was answered. Of several calls with its context, the last counts. It must not be used while
 // a call is under way.
 type Answer struct {
-	call       string // "GET https://host/path"
-	token      string // that was sent; kept to keep it out of messages
-	status     int    // 0: there was no answer
+	call       string  // "GET https://host/path"
+	hide       secrets // that the call is made with; kept to keep them out of messages
+	status     int     // 0: there was no answer
 	retryAfter time.Duration
 	location   string // of a redirect
+	date       time.Time
 	start      []byte // of the body
 }
 
@@ -41,6 +43,13 @@ func captured(ctx context.Context) *Answer {
 
 // Status returns the answer's status; 0 if there was none.
 func (a *Answer) Status() int { return a.status }
+
+// Date returns what the server's clock said; zero if it did not say.
+func (a *Answer) Date() time.Time { return a.date }
+
+// IsObject reports whether the answer is a JSON object, as far as its first character tells: an SDK makes the same of an
+// object without fields and of null.
+func (a *Answer) IsObject() bool { return bytes.HasPrefix(bytes.TrimSpace(a.start), []byte("{")) }
 
 // Err returns the error of the call, err being what the SDK made of it; nil if the call succeeded. It says in one line
 // which call failed, its status and what the server says, never the credential, and wraps err and what package providers
@@ -80,7 +89,7 @@ func (a *Answer) text(err error) string {
 	}
 	// The SDK's error says nothing that status and message do not say better, unless the answer was a success or missing.
 	if err != nil && (a.status == 0 || success(a.status)) {
-		parts = append(parts, tidy(reason(err), a.token, maxMessage))
+		parts = append(parts, tidy(reason(err), a.hide, maxMessage))
 	}
 	if message := a.message(); message != "" {
 		parts = append(parts, message)
@@ -91,9 +100,9 @@ func (a *Answer) text(err error) string {
 // message returns what the server says.
 func (a *Answer) message() string {
 	if a.status >= 300 && a.status <= 399 {
-		return redirected(a.location, a.token)
+		return redirected(a.location, a.hide)
 	}
-	return message(a.start, a.token)
+	return message(a.start, a.hide)
 }
 
 // reason returns what err says without the call, which net/http repeats.
@@ -106,21 +115,22 @@ func reason(err error) string {
 }
 
 // asked notes the call that is made now.
-func (a *Answer) asked(req *http.Request, token string) {
+func (a *Answer) asked(req *http.Request, hide secrets) {
 	where := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path} // a query may hold secrets
-	*a = Answer{call: req.Method + " " + where.String(), token: token}
+	*a = Answer{call: req.Method + " " + where.String(), hide: hide}
 }
 
 // answered notes the answer.
 func (a *Answer) answered(resp *http.Response, body []byte) {
 	a.status = resp.StatusCode
 	a.location = resp.Header.Get("Location")
+	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
 		a.retryAfter = retryAfter(resp.Header, time.Now())
 	}
 	a.start = body
-	if len(body) >= maxError { // the cut may leave a part of the token, which would not be recognized
-		a.start = body[:max(maxError-len(a.token), 0)]
+	if len(body) >= maxError { // the cut may leave a part of a secret, which would not be recognized
+		a.start = body[:max(maxError-a.hide.longest(), 0)]
 	}
 }
 

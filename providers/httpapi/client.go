@@ -38,11 +38,14 @@ const (
 
 // Options says which API is called, and how.
 type Options struct {
-	// Endpoint is where the API is, from [ParseEndpoint].
+	// Endpoint is where the API is, from [ParseEndpoint]; needed with Token.
 	Endpoint *url.URL
 	// Token returns the credential, sent as "Authorization: Bearer TOKEN". It is asked for each request, so that a new one
 	// counts at once. Nil or empty: requests stay as they are.
 	Token func() string
+	// Secrets returns what else must be in no message, where the credential is sent in another way than as a token. It is
+	// asked for each request. It may be nil.
+	Secrets func() []string
 	// Parallel is how many calls are made side by side. An HTTP/1.1 server needs as many connections.
 	Parallel int
 }
@@ -52,7 +55,7 @@ func New(opts Options) *http.Client {
 	base := transport(http.ProxyFromEnvironment)
 	base.MaxIdleConnsPerHost = opts.Parallel
 	base.IdleConnTimeout = idleTimeout
-	return client(&keeper{base: base, endpoint: opts.Endpoint, token: opts.Token, limit: maxAnswer})
+	return client(&keeper{base: base, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, limit: maxAnswer})
 }
 
 func client(rt http.RoundTripper) *http.Client {

@@ -17,7 +17,8 @@ type keeper struct {
 	base     *http.Transport
 	endpoint *url.URL // the token's only destination
 	token    func() string
-	limit    int64 // of an answer, in bytes
+	secrets  func() []string // beside the token, to be kept out of messages
+	limit    int64           // of an answer, in bytes
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -28,9 +29,12 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 		// have dropped the idle connection: without it 150 of 300 failed, with it none.
 		out.Header["X-Idempotency-Key"] = []string{}
 	}
-	token := k.authorize(out)
+	hide := secrets{k.authorize(out)}
+	if k.secrets != nil {
+		hide = append(hide, k.secrets()...)
+	}
 	answer := captured(req.Context())
-	answer.asked(req, token)
+	answer.asked(req, hide)
 	resp, err := k.send(out)
 	if err != nil {
 		return nil, err

@@ -16,22 +16,22 @@ import (
 // maxMessage is the length of what is kept of a server's message, in bytes.
 const maxMessage = 300
 
-// message returns what an answer's body says, in one line without token: the values of JSON, the title of an HTML page or
+// message returns what an answer's body says, in one line without secrets: the values of JSON, the title of an HTML page or
 // its text, or the text as it is.
-func message(body []byte, token string) string {
+func message(body []byte, hide secrets) string {
 	text := strings.TrimSpace(string(body))
 	var value any
 	switch {
 	case json.Unmarshal(body, &value) == nil:
 		text = flat(value)
 	case strings.HasPrefix(text, "<"):
-		text = page(redact(text, token))
+		text = page(hide.redact(text))
 	}
-	return tidy(text, token, maxMessage)
+	return tidy(text, hide, maxMessage)
 }
 
 // redirected names where an answer points.
-func redirected(location, token string) string {
+func redirected(location string, hide secrets) string {
 	u, err := url.Parse(location)
 	if location == "" || err != nil {
 		return "a redirect to nowhere"
@@ -40,7 +40,7 @@ func redirected(location, token string) string {
 	if u.Host != "" {
 		where = u.Scheme + "://" + u.Host + where
 	}
-	return "a redirect to " + tidy(where, token, maxMessage) + ", which is not followed"
+	return "a redirect to " + tidy(where, hide, maxMessage) + ", which is not followed"
 }
 
 // flat returns the values within a JSON value: "server: Object does not exist".
@@ -92,16 +92,16 @@ func untagged(text string) string {
 	}
 }
 
-// tidy returns text as one line of at most limit bytes, without control characters and without token.
-func tidy(text, token string, limit int) string {
-	text = redact(text, token)
+// tidy returns text as one line of at most limit bytes, without control characters and without secrets.
+func tidy(text string, hide secrets, limit int) string {
+	text = hide.redact(text)
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r
 	}, text)
-	text = redact(strings.Join(strings.Fields(text), " "), token)
+	text = hide.redact(strings.Join(strings.Fields(text), " "))
 	if len(text) <= limit {
 		return text
 	}
@@ -112,9 +112,23 @@ func tidy(text, token string, limit int) string {
 	return text[:cut] + "…"
 }
 
-func redact(text, token string) string {
-	if token == "" {
-		return text
+// secrets are what must be in no message.
+type secrets []string
+
+func (s secrets) redact(text string) string {
+	for _, secret := range s {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[credential]")
+		}
 	}
-	return strings.ReplaceAll(text, token, "[credential]")
+	return text
+}
+
+// longest returns the length of the longest secret, in bytes.
+func (s secrets) longest() int {
+	n := 0
+	for _, secret := range s {
+		n = max(n, len(secret))
+	}
+	return n
 }

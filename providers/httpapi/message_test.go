@@ -26,7 +26,7 @@ func TestAMessageIsOneShortLine(t *testing.T) {
 		strings.Repeat("a", maxMessage):                                   strings.Repeat("a", maxMessage),
 		"a" + strings.Repeat("ä", 150):                                    "a" + strings.Repeat("ä", 149) + "…",
 	} {
-		if got := message([]byte(body), token); got != want {
+		if got := message([]byte(body), secrets{"", token}); got != want {
 			t.Errorf("%q: got %q, want %q", body, got, want)
 		}
 	}
@@ -65,7 +65,7 @@ func TestTheCredentialIsInNoRedirect(t *testing.T) {
 		"/%73" + token[1:]: "a redirect to /[credential], which is not followed",
 		":" + token:        "a redirect to nowhere",
 	} {
-		if got := redirected(location, token); got != want {
+		if got := redirected(location, secrets{token}); got != want {
 			t.Errorf("%q: got %q, want %q", location, got, want)
 		}
 	}
@@ -96,7 +96,7 @@ func FuzzMessage(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got := message(body, token)
+		got := message(body, secrets{token})
 		if strings.Contains(got, token) {
 			t.Errorf("%q: got %q, want no credential in it", body, got)
 		}

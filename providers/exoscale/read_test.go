@@ -1,0 +1,187 @@
+package exoscale_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"floaty/providers"
+	"floaty/providers/exoscale"
+	"floaty/providers/simulator"
+)
+
+// many adds instances and addresses; the addresses are held by the instances in turn.
+func (w *world) many(instances, addresses int) []netip.Addr {
+	var ids []string
+	for i := range instances {
+		id := fmt.Sprintf("aaaaaaaa-0000-4000-8000-%012d", i)
+		w.AddServer(id, fmt.Sprint("node", i))
+		ids = append(ids, id)
+	}
+	var addrs []netip.Addr
+	for i := range addresses {
+		a := netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)})
+		w.put(a, ids[i%len(ids)])
+		addrs = append(addrs, a)
+	}
+	return addrs
+}
+
+func TestAReadingCostsTheCheaperWay(t *testing.T) {
+	for _, c := range []struct{ instances, addresses, most int }{
+		{1, 20, 6},  // with the world's three: 4 instances: two lists and four gets
+		{497, 2, 3}, // 500 instances: the list of elastic IPs and two filtered ones
+		{20, 10, 11},
+	} {
+		t.Run(fmt.Sprintf("%d addresses, %d instances", c.addresses, c.instances+3), func(t *testing.T) {
+			w := newWorld(t)
+			addrs := w.many(c.instances, c.addresses)
+			for range 3 {
+				w.ForgetCalls()
+				for a, h := range w.read(addrs...) {
+					if got, want := h.Servers, w.Holders(a); h.Err != nil || !slices.Equal(got, want) {
+						t.Errorf("%v: got %q, %v, want %q", a, got, h.Err, want)
+					}
+				}
+			}
+			if got := len(w.Calls()); got > c.most {
+				t.Errorf("got %d calls %q, want at most %d", got, w.calls(), c.most)
+			}
+		})
+	}
+}
+
+func TestAnAddressThatFailsSpoilsNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.put(second, here)
+	w.read(addr, second)
+	w.Fail(simulator.Fault{Path: "/v2/instance", Kind: simulator.Status, Status: http.StatusInternalServerError, Times: 1})
+	got := w.read(addr, second)
+	failed := 0
+	for a, h := range got {
+		if h.Err != nil {
+			failed++
+		} else if !slices.Equal(h.Servers, w.Holders(a)) {
+			t.Errorf("%v: got %q, want %q", a, h.Servers, w.Holders(a))
+		}
+	}
+	if failed != 1 {
+		t.Errorf("got %d addresses with an error, want 1: %+v", failed, got)
+	}
+}
+
+func TestAnInstanceThatFailsSpoilsNoAddress(t *testing.T) {
+	w := newWorld(t)
+	addrs := w.many(1, 20)
+	w.read(addrs...)
+	w.Fail(simulator.Fault{Path: "/v2/instance/" + third, Kind: simulator.Status, Status: http.StatusInternalServerError})
+	for a, h := range w.read(addrs...) {
+		if h.Err != nil || !slices.Equal(h.Servers, w.Holders(a)) {
+			t.Errorf("%v: got %q, %v, want %q", a, h.Servers, h.Err, w.Holders(a))
+		}
+	}
+}
+
+func TestAFilterThatIsIgnoredMisleadsNobody(t *testing.T) {
+	w := newWorld(t)
+	w.SetIgnoreFilter(true)
+	if got := w.read(addr)[addr]; got.Err != nil || !slices.Equal(got.Servers, []string{elsewhere}) {
+		t.Errorf("got %+v, want it held by %s alone", got, elsewhere)
+	}
+}
+
+func TestAnAddressIsFoundByItsValue(t *testing.T) {
+	w := newWorld(t)
+	six := netip.MustParseAddr("2001:db8::1")
+	inside := netip.MustParseAddr("2001:db8::2") // of the same /64
+	w.put(six, elsewhere)
+	w.put(inside, third)
+	for _, spelling := range []string{"2001:DB8:0::1", "2001:db8::1", "2001:0db8:0000::0001"} {
+		a := netip.MustParseAddr(spelling)
+		if got := w.read(a)[a]; got.Err != nil || !slices.Equal(got.Servers, []string{elsewhere}) {
+			t.Errorf("%s: got %+v, want it held by %s", spelling, got, elsewhere)
+		}
+	}
+	w.assign(six, elsewhere)
+	w.heldBy(six, here)
+	w.heldBy(inside, third)
+	absent := netip.MustParseAddr("2001:db8::3")
+	if got := w.read(absent)[absent]; !errors.Is(got.Err, providers.ErrNotFound) {
+		t.Errorf("%v: got %+v, want %v", absent, got, providers.ErrNotFound)
+	}
+}
+
+func TestAManagedAddressIsShared(t *testing.T) {
+	w := newWorld(t)
+	w.SetManaged(addr, true)
+	if got := w.read(addr)[addr]; !got.Shared || !got.At(elsewhere) || got.At(here) {
+		t.Errorf("got %+v, want it shared and at %s", got, elsewhere)
+	}
+	w.SetManaged(addr, false) // seen with the next reading
+	if got := w.read(addr)[addr]; got.Shared {
+		t.Errorf("got %+v, want it not shared", got)
+	}
+}
+
+func TestAnAddressMadeAnewIsFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	w.read(addr)
+	w.RemoveAddress(addr)
+	if got := w.read(addr)[addr]; !errors.Is(got.Err, providers.ErrNotFound) {
+		t.Errorf("got %+v, want %v", got, providers.ErrNotFound)
+	}
+	w.put(addr, third)
+	w.read(addr) // here it may just become known
+	if got := w.read(addr)[addr]; got.Err != nil || !slices.Equal(got.Servers, []string{third}) {
+		t.Errorf("got %+v, want it held by %s", got, third)
+	}
+}
+
+func TestANewCredentialCountsAtOnce(t *testing.T) {
+	now := "wrong-secret-wrong"
+	w := newWorld(t, func(o *exoscale.Options) { o.Credential = func() (string, string) { return key, now } })
+	_, err := w.Read(t.Context(), []netip.Addr{addr})
+	if err == nil || strings.Contains(err.Error(), now) || strings.Contains(err.Error(), key) {
+		t.Errorf("got %v, want an error without the credential", err)
+	}
+	now = secret
+	if got := w.read(addr)[addr]; got.Err != nil {
+		t.Errorf("got %v, want no error with the right secret", got.Err)
+	}
+}
+
+func TestTheMetadataServiceTellsInstanceAndZone(t *testing.T) {
+	w := newWorld(t)
+	w.SetMetadata(nil, third)
+	p := newProvider(t, "", func(o *exoscale.Options) { o.Instance, o.MetadataURL = "", w.url+"/latest/meta-data" })
+	if got, err := p.Server(t.Context()); err != nil || got != third {
+		t.Errorf("got %q, %v, want %s", got, err, third)
+	}
+	_, err := p.Read(t.Context(), []netip.Addr{addr}) // the proxy of the test lets nothing through
+	if err == nil || !strings.Contains(err.Error(), "https://api-ch-gva-2.exoscale.com/v2/elastic-ip") {
+		t.Errorf("got %v, want an error that names the endpoint of the zone", err)
+	}
+	w.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusOK, Body: "evil.example.com/"})
+	p = newProvider(t, "", func(o *exoscale.Options) { o.Instance, o.MetadataURL = "", w.url+"/latest/meta-data" })
+	if got, err := p.Server(t.Context()); err == nil {
+		t.Errorf("got %q, want an error for what is no UUID", got)
+	}
+	if _, err := p.Read(t.Context(), []netip.Addr{addr}); err == nil || !strings.Contains(err.Error(), "is no zone") {
+		t.Errorf("got %v, want an error for what is no zone", err)
+	}
+}
+
+func TestDescribeTellsNameAndClock(t *testing.T) {
+	w := newWorld(t)
+	name, clock, err := w.Describe(t.Context(), here)
+	if err != nil || name != "lb1" || clock.IsZero() {
+		t.Errorf("got %q, %v, %v, want lb1 and a time", name, clock, err)
+	}
+	if _, clock, err := w.Describe(t.Context(), "44444444-4444-4444-8444-444444444444"); !errors.Is(err, providers.ErrNotFound) || clock.IsZero() {
+		t.Errorf("got %v, %v, want %v and a time", clock, err, providers.ErrNotFound)
+	}
+}
