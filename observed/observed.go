@@ -68,7 +68,7 @@ type Observed struct {
 // A read is one call that several askers may wait for.
 type read struct {
 	addrs   []netip.Addr // sorted
-	refresh bool // guarded by mu
+	refresh bool         // guarded by mu
 	at      time.Time
 	order   uint64
 	done    chan struct{} // closed at the end

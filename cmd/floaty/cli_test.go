@@ -29,7 +29,7 @@ func TestUnusableConfigurationsEndWithALineThatNamesKeyAndValue(t *testing.T) {
 		{"lock template with two", good + "lock-file-template: /%s/%s\n", []string{"lock-file-template", "/%s/%s"}},
 		{"missing provider", strings.Replace(good, "provider: cloudscale\n", "", 1), []string{"provider"}},
 		{"unknown provider", strings.Replace(good, "provider: cloudscale", "provider: aws", 1), []string{"provider", "aws", "cloudscale"}},
-		{"exoscale so far", strings.Replace(good, "provider: cloudscale", "provider: exoscale", 1), []string{"provider", "exoscale"}},
+		{"missing key", strings.Replace(good, "provider: cloudscale", "provider: exoscale", 1), []string{"exoscale.key", "exoscale.secret"}},
 		{"missing token", "provider: cloudscale\nmanaged-addresses: [198.51.100.1]\n", []string{"cloudscale.token"}},
 		{"no keepalived.conf to take addresses from", strings.Replace(good, "managed-addresses: [198.51.100.1]\n", "keepalived-config: /nonexistent/keepalived.conf\n", 1), []string{"/nonexistent/keepalived.conf"}},
 	} {

@@ -8,11 +8,14 @@ import (
 	"os"
 
 	"floaty/cmd/floaty/internal/report"
+	"floaty/desired/keepalived"
 )
 
 const usage = `usage: floaty [flags] --fifo CONFIG FIFO
-       floaty [flags] --dry-run [--fifo] CONFIG [FIFO]
+       floaty [flags] CONFIG INSTANCE|GROUP NAME STATE PRIORITY
+       floaty [flags] --dry-run CONFIG
        floaty [flags] --check CONFIG
+       floaty [flags] --test CONFIG
        floaty --version
        floaty --help
 `
@@ -21,12 +24,16 @@ const help = usage + `
 Keeps floating IP addresses pointed at the server whose Keepalived VRRP instance is MASTER.
 
   --fifo             run as the daemon that reads Keepalived's events from FIFO
-  --dry-run          with --fifo: log what would be written and write nothing;
-                     without: look once, as if this host were MASTER of everything, and print
+  (five arguments)   run as Keepalived's notify script: MASTER holds the addresses until another
+                     process takes over or Keepalived is gone; any other state ends the holder
+  --dry-run          with --fifo or five arguments: log what would be written and write nothing;
+                     else: look once, as if this host were MASTER of everything, and print
                      what would change (exit status 0: nothing, 1: something, 2: not all is known)
   --check            say whether the configuration and keepalived.conf are usable, offline
+  --test, -T         ask the real cloud whether credential, server and addresses are right; writes
+                     nothing (exit status 0: all is well, 1: something is not)
   --version          print version, commit and Go version
-  --output text|json how --check and --dry-run report to standard output (default text)
+  --output text|json how --check, --test and --dry-run report to standard output (default text)
   --json-log         log in JSON
   --verbose, -v      log more (also: FLOATY_LOG_VERBOSE set to anything but the empty string)
 
@@ -39,8 +46,10 @@ type mode int
 
 const (
 	modeDaemon mode = iota
+	modeNotify
 	modeLook
 	modeCheck
+	modeTest
 	modeVersion
 )
 
@@ -49,6 +58,7 @@ type command struct {
 	mode    mode
 	config  string
 	fifo    string
+	event   keepalived.Event // of a notify script
 	dryRun  bool
 	verbose bool
 	jsonLog bool
@@ -58,12 +68,14 @@ type command struct {
 // parse reads a command line without the program's name. Its error is one line, or flag.ErrHelp.
 func parse(args []string) (command, error) {
 	var c command
-	var fifo, check, version bool
+	var fifo, check, test, version bool
 	var output string
 	flags := flag.NewFlagSet("floaty", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&fifo, "fifo", false, "")
 	flags.BoolVar(&check, "check", false, "")
+	flags.BoolVar(&test, "test", false, "")
+	flags.BoolVar(&test, "T", false, "")
 	flags.BoolVar(&version, "version", false, "")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "")
 	flags.BoolVar(&c.verbose, "verbose", false, "")
@@ -80,19 +92,29 @@ func parse(args []string) (command, error) {
 	}
 	rest := flags.Args()
 	want := 1
+	modes := 0
+	for _, given := range []bool{fifo, check, test, version} {
+		if given {
+			modes++
+		}
+	}
 	switch {
-	case version && !fifo && !check && !c.dryRun:
+	case modes > 1, c.dryRun && (check || test || version):
+		return c, errors.New("--fifo, --check, --test and --version exclude each other, and --dry-run goes with --fifo only")
+	case version:
 		c.mode, want = modeVersion, 0
-	case check && !fifo && !c.dryRun && !version:
+	case check:
 		c.mode = modeCheck
-	case version || check:
-		return c, errors.New("--version and --check go with no other mode")
+	case test:
+		c.mode = modeTest
 	case fifo:
 		c.mode, want = modeDaemon, 2
+	case len(rest) > 1:
+		c.mode, want = modeNotify, 5
 	case c.dryRun:
 		c.mode = modeLook
 	default:
-		return c, errors.New("which mode: --fifo, --dry-run, --check or --version?")
+		return c, errors.New("which mode: --fifo, --dry-run, --check, --test, --version, or the five arguments of a notify script?")
 	}
 	if len(rest) != want {
 		return c, fmt.Errorf("%d arguments after the flags, want %d", len(rest), want)
@@ -100,8 +122,12 @@ func parse(args []string) (command, error) {
 	if want > 0 {
 		c.config = rest[0]
 	}
-	if want > 1 {
+	switch c.mode {
+	case modeDaemon:
 		c.fifo = rest[1]
+	case modeNotify:
+		c.event, err = keepalived.ParseArgs(rest[1:])
+	case modeLook, modeCheck, modeTest, modeVersion:
 	}
-	return c, nil
+	return c, err
 }

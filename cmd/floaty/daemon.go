@@ -19,47 +19,57 @@ import (
 // silence is how long Keepalived may take after its start to say what an instance is, before that is worth a line.
 const silence = 5 * time.Second
 
-// A daemon is floaty with a FIFO.
+// A daemon is floaty at work: with a FIFO, or fed once as a notify script.
 type daemon struct {
 	command command
 	log     logr.Logger
+	only    []string // the instances that count; nil: all
 	state   desired.State
-	token   atomic.Pointer[config.Secret]
-	running setup  // owned by serve's goroutine
-	refused string // what was said of the last unusable edit; owned by serve's goroutine
+	secrets atomic.Pointer[config.Config] // whose credential calls are made with
+	running setup                         // owned by run's goroutine
+	refused string                        // what was said of the last unusable edit; owned by run's goroutine
+	watcher *config.Watcher
 
 	mu     sync.Mutex // guards engine, and that changes reach it in the order in which they happened
 	engine *engine
 }
 
-// serve runs the daemon until ctx ends and returns the exit status.
+// newDaemon returns a daemon that does nothing yet. only names the instances that count; nil: all do.
+func newDaemon(c command, log logr.Logger, s setup, only []string) (*daemon, error) {
+	d := &daemon{command: c, log: log, only: only, running: s}
+	d.secrets.Store(s.config)
+	var err error
+	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
+		return nil, err
+	}
+	if d.watcher, err = config.NewWatcher(log); err != nil {
+		return nil, err
+	}
+	d.update(func() desired.Change { return d.state.SetSettings(s.settings(d.only)) })
+	d.watcher.Watch(s.files())
+	return d, nil
+}
+
+// serve runs the daemon with a FIFO until ctx ends and returns the exit status.
 func serve(ctx context.Context, c command, log logr.Logger) int {
-	d := &daemon{command: c, log: log}
 	s, err := load(c.config)
 	if err != nil {
 		return refuse(log, err)
 	}
 	remark(log, setup{}, s)
-	d.token.Store(&s.config.Cloudscale.Token)
-	d.engine, err = newEngine(s, d.engineOptions())
+	d, err := newDaemon(c, log, s, nil)
 	if err != nil {
 		return refuse(log, err)
 	}
-	watcher, err := config.NewWatcher(log)
-	if err != nil {
-		return refuse(log, err)
-	}
-	d.running = s
-	d.update(func() desired.Change { return d.state.SetSettings(s.settings()) })
-	watcher.Watch(s.files())
 	log.Info("floaty starts", "version", version(), "path", s.config.Path)
-	d.run(ctx, watcher)
+	d.run(ctx, d.listen)
 	log.Info("floaty ends")
 	return exitOK
 }
 
-// run keeps the Keepalived side, the watcher and the engine alive, and reloads.
-func (d *daemon) run(ctx context.Context, watcher *config.Watcher) {
+// run keeps the watcher, the engine and what feeds it alive, and reloads, until ctx ends. feed is told where to say that
+// Keepalived has appeared, or has gone.
+func (d *daemon) run(ctx context.Context, feed func(context.Context, chan<- bool)) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -68,9 +78,9 @@ func (d *daemon) run(ctx context.Context, watcher *config.Watcher) {
 
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	parts.Go(func() { d.listen(ctx, connected) })
+	parts.Go(func() { feed(ctx, connected) })
 	parts.Go(func() {
-		err := watcher.Run(ctx, func() {
+		err := d.watcher.Run(ctx, func() {
 			select {
 			case edited <- struct{}{}:
 			default: // it is about to be read
@@ -88,9 +98,9 @@ func (d *daemon) run(ctx context.Context, watcher *config.Watcher) {
 		case <-ctx.Done():
 			return
 		case <-edited:
-			d.reload(ctx, watcher)
+			d.reload(ctx)
 		case <-hangup:
-			d.reload(ctx, watcher)
+			d.reload(ctx)
 		case on := <-connected:
 			quiet = nil
 			if on {
@@ -105,11 +115,14 @@ func (d *daemon) run(ctx context.Context, watcher *config.Watcher) {
 }
 
 // listen follows Keepalived until ctx ends.
-func (d *daemon) listen(ctx context.Context, connected chan bool) {
+func (d *daemon) listen(ctx context.Context, connected chan<- bool) {
 	was := false
 	listener := keepalived.New(keepalived.Options{
-		Path:    d.command.fifo,
-		PIDFile: d.running.config.KeepalivedPIDFile,
+		Path:      d.command.fifo,
+		PIDFile:   d.running.config.KeepalivedPIDFile,
+		StateFile: stateFile(d.running.config, ".states"),
+
+		Named:   d.state.Named,
 		Members: d.state.Members,
 		VIPs:    d.state.VIPs,
 		Changed: func(s keepalived.Snapshot) {
@@ -159,7 +172,7 @@ func (d *daemon) engineOptions() engineOptions {
 	return engineOptions{
 		dryRun:  d.command.dryRun,
 		desired: &d.state,
-		token:   func() string { return d.token.Load().Reveal() },
+		secrets: d.secrets.Load,
 		found: func(server string) {
 			d.update(func() desired.Change { return d.state.SetServer(server) })
 		},

@@ -13,17 +13,30 @@ import (
 	"floaty/observed"
 	"floaty/providers"
 	"floaty/providers/cloudscale"
+	"floaty/providers/exoscale"
 )
 
-// newCloud returns the cloud of a setup. token is asked on every call.
-func newCloud(s setup, token func() string) (providers.Provider, error) {
+// newCloud returns the cloud of a setup. What secrets returns is asked for its credential on every call.
+func newCloud(s setup, secrets func() *config.Config) (providers.Provider, error) {
 	server, _ := s.server()
 	switch s.config.Provider {
 	case "cloudscale":
 		return cloudscale.New(cloudscale.Options{
 			Endpoint:              s.config.Cloudscale.Endpoint,
-			Token:                 token,
+			Token:                 func() string { return secrets().Cloudscale.Token.Reveal() },
 			Server:                server,
+			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
+		})
+	case "exoscale":
+		return exoscale.New(exoscale.Options{
+			Endpoint: s.config.Exoscale.Endpoint,
+			Zone:     s.config.Exoscale.Zone,
+			Credential: func() (key, secret string) {
+				c := secrets().Exoscale
+				return c.Key.Reveal(), c.Secret.Reveal()
+			},
+			Instance:              server,
+			DetachManaged:         s.config.Exoscale.DetachManaged,
 			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
 		})
 	}
@@ -43,13 +56,13 @@ type engine struct {
 type engineOptions struct {
 	dryRun  bool
 	desired *desired.State
-	token   func() string
+	secrets func() *config.Config
 	found   func(server string)
 	log     logr.Logger
 }
 
 func newEngine(s setup, opts engineOptions) (*engine, error) {
-	cloud, err := newCloud(s, opts.token)
+	cloud, err := newCloud(s, opts.secrets)
 	if err != nil {
 		return nil, err
 	}

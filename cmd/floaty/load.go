@@ -1,10 +1,13 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/go-logr/logr"
@@ -39,13 +42,25 @@ func load(path string) (setup, error) {
 	return s, nil
 }
 
-// settings is what desired needs to know of it.
-func (s setup) settings() desired.Settings {
+// settings is what desired needs to know of it: of the instances named only, or of all if only is nil.
+func (s setup) settings(only []string) desired.Settings {
+	counts := func(name string) bool { return only == nil || slices.Contains(only, name) }
 	instances := map[string][]netip.Addr{}
 	for name, inst := range s.config.Instances {
-		instances[name] = inst.Addresses
+		if counts(name) {
+			instances[name] = inst.Addresses
+		}
 	}
-	return desired.Settings{Instances: instances, Managed: s.config.ManagedAddresses, Keepalived: s.keepalived}
+	read := s.keepalived
+	if read != nil {
+		read = &conf.Config{Groups: read.Groups}
+		for _, inst := range s.keepalived.Instances {
+			if counts(inst.Name) {
+				read.Instances = append(read.Instances, inst)
+			}
+		}
+	}
+	return desired.Settings{Instances: instances, Managed: s.config.ManagedAddresses, Keepalived: read}
 }
 
 // files are the paths whose change may change the setup.
@@ -61,6 +76,9 @@ func (s setup) files() []string {
 // server returns the server's ID as configured; empty: the metadata service tells. Where the configuration names servers
 // by host name, but not this one, missing is this host's name.
 func (s setup) server() (id, missing string) {
+	if s.config.Provider == "exoscale" {
+		return s.config.Exoscale.InstanceID, ""
+	}
 	cloud := s.config.Cloudscale
 	if cloud.ServerUUID != "" || len(cloud.HostnameToServerUUID) == 0 {
 		return cloud.ServerUUID, ""
@@ -73,6 +91,19 @@ func (s setup) server() (id, missing string) {
 		return id, ""
 	}
 	return "", host
+}
+
+// maxName is the longest name of a file in state-dir, in bytes: that of a socket and its directory's must fit into 107.
+const maxName = 60
+
+// stateFile returns the path of one of the daemon's files in state-dir, named after the configuration's path, so that two
+// daemons with two configurations do not share it.
+func stateFile(c *config.Config, suffix string) string {
+	name := url.PathEscape(c.Path)
+	if len(name) > maxName {
+		name = fmt.Sprintf("%.20s-%x", url.PathEscape(filepath.Base(c.Path)), sha256.Sum256([]byte(c.Path)))[:maxName]
+	}
+	return filepath.Join(c.StateDir, name+suffix)
 }
 
 // problems are the single lines of an error of load.
@@ -104,9 +135,8 @@ func remark(log logr.Logger, before, now setup) {
 	if now.doubt != nil && (before.doubt == nil || before.doubt.Error() != now.doubt.Error()) {
 		log.Error(now.doubt, "keepalived.conf is unusable: the addresses of the configuration are managed without it")
 	}
-	if now.config.Provider == "cloudscale" && now.config.Cloudscale.CleartextEndpoint() &&
-		(before.config == nil || before.config.Cloudscale.Endpoint != now.config.Cloudscale.Endpoint) {
-		log.Error(nil, "the endpoint is plain http: the credential travels in clear", "path", now.config.Cloudscale.Endpoint)
+	if now.config.Cleartext() && (before.config == nil || before.config.Endpoint() != now.config.Endpoint()) {
+		log.Error(nil, "the endpoint is plain http: the credential travels in clear", "path", now.config.Endpoint())
 	}
 	if _, missing := now.server(); missing != "" {
 		was := ""

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"floaty/cmd/floaty/internal/report"
+	"floaty/config"
 	"floaty/desired"
 	"floaty/providers"
 )
@@ -24,7 +25,7 @@ func check(c command, log logr.Logger, stdout io.Writer) int {
 	remark(log, setup{}, s)
 	server, _ := s.server()
 	r := report.Check{Provider: s.config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}}
-	for _, inst := range (desired.Input{Settings: s.settings()}).Instances() {
+	for _, inst := range (desired.Input{Settings: s.settings(nil)}).Instances() {
 		addrs := append([]netip.Addr{}, inst.Addresses...)
 		r.Instances = append(r.Instances, report.Instance{Name: inst.Name, Addresses: addrs, Source: inst.Source})
 	}
@@ -47,14 +48,14 @@ func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int
 		return refuse(log, err)
 	}
 	remark(log, setup{}, s)
-	cloud, err := newCloud(s, s.config.Cloudscale.Token.Reveal)
+	cloud, err := newCloud(s, func() *config.Config { return s.config })
 	if err != nil {
 		return refuse(log, err)
 	}
 	cloud = providers.DryRun(cloud)
 	ctx, cancel := orTimeout(ctx, s.config.RefreshTimeout)
 	defer cancel()
-	d := compare(ctx, cloud, desired.Compute(desired.Input{Settings: s.settings()}))
+	d := compare(ctx, cloud, desired.Compute(desired.Input{Settings: s.settings(nil)}))
 	if err := d.Write(stdout, c.output, isTerminal(stdout)); err != nil {
 		log.Error(err, "writing the report failed")
 		return 2

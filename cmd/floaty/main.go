@@ -59,8 +59,12 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		return check(c, log, stdout)
 	case modeLook:
 		return look(ctx, c, log, stdout)
+	case modeTest:
+		return selftest(ctx, c, log, stdout)
 	case modeDaemon:
 		return serve(ctx, c, log)
+	case modeNotify:
+		return notify(ctx, c, log)
 	}
 	return exitUsage
 }

@@ -15,14 +15,17 @@ import (
 
 // What a change of a key takes; all other keys take a new engine.
 var (
-	inPlace = []string{"managed-addresses", "instances", "cloudscale.token", "cloudscale.token-file", "keepalived-config", "lock-file-template", "lock-timeout"}
+	inPlace = []string{
+		"managed-addresses", "instances", "keepalived-config", "lock-file-template", "lock-timeout",
+		"cloudscale.token", "cloudscale.token-file", "exoscale.key", "exoscale.key-file", "exoscale.secret", "exoscale.secret-file",
+	}
 	restart = []string{"state-dir", "listen-address", "keepalived-pid-file"}
 )
 
 // reload reads everything anew. What is unusable leaves the running setup in force.
-func (d *daemon) reload(ctx context.Context, watcher *config.Watcher) {
+func (d *daemon) reload(ctx context.Context) {
 	next, err := load(d.command.config)
-	watcher.Watch(slices.Concat(d.running.files(), next.files(), missed(err)))
+	d.watcher.Watch(slices.Concat(d.running.files(), next.files(), missed(err)))
 	if err == nil && next.keepalived == nil && d.running.keepalived != nil {
 		err = next.doubt
 	}
@@ -41,7 +44,7 @@ func (d *daemon) reload(ctx context.Context, watcher *config.Watcher) {
 		d.refuse(err)
 		return
 	}
-	watcher.Watch(next.files())
+	d.watcher.Watch(next.files())
 }
 
 // missed returns the files that a failed load has looked for: the mistake may lie in one of them.
@@ -86,15 +89,14 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 			return err
 		}
 	}
-	if next.config.Cloudscale.Token != before.config.Cloudscale.Token {
-		token := next.config.Cloudscale.Token
-		d.token.Store(&token)
+	d.secrets.Store(next.config)
+	if next.config.Credential() != before.config.Credential() {
 		d.engine.paced.CredentialChanged()
 	}
 	d.running = next
 	var effect desired.Change
 	d.update(func() desired.Change {
-		effect = d.state.SetSettings(next.settings())
+		effect = d.state.SetSettings(next.settings(d.only))
 		return effect
 	})
 	if !sameInstances(before.keepalived, next.keepalived) {
@@ -119,8 +121,7 @@ func (d *daemon) rebuild(ctx context.Context, next setup) error {
 		d.state.SetServer("")
 	}
 	d.mu.Unlock()
-	token := next.config.Cloudscale.Token
-	d.token.Store(&token)
+	d.secrets.Store(next.config)
 	fresh.start(ctx)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // An Event is one line of Keepalived's notify FIFO.
@@ -56,4 +57,26 @@ func isWord(b []byte) bool {
 		}
 	}
 	return len(b) > 0
+}
+
+// ParseArgs reads the four arguments that Keepalived gives a notify script: INSTANCE or GROUP, a name, a state, a priority.
+func ParseArgs(args []string) (Event, error) {
+	if len(args) != 4 || args[0] != "INSTANCE" && args[0] != "GROUP" {
+		return Event{}, errors.New("want INSTANCE or GROUP, a name, a state and a priority")
+	}
+	n, err := strconv.ParseUint(args[3], 10, 8)
+	if err != nil || args[1] == "" || !isWord([]byte(args[2])) {
+		return Event{}, fmt.Errorf("%q %q %q: want a name, a state such as MASTER, and a priority from 0 to 255", args[1], args[2], args[3])
+	}
+	return Event{Type: args[0], Name: args[1], State: args[2], Priority: int(n)}, nil
+}
+
+// Claims reports whether an event says that the instance or group is MASTER.
+func (e Event) Claims() bool { return e.State == "MASTER" || e.State == "MASTER_RX_LOWER_PRI" }
+
+// States returns what an event says by itself, of its instance or of the members of its group.
+func (e Event) States(members []string, now time.Time) map[string]Instance {
+	s := states{}
+	s.hear(e, members, now)
+	return s
 }

@@ -25,9 +25,10 @@ type Host struct {
 	stage      *Stage
 	space      string // network namespace
 	port       string // on the bridge
-	keepalived *exec.Cmd
-	floaty     *exec.Cmd
-	fifo       *os.File // open for writing, if anything was said
+	keepalived *process
+	floaty     *process   // the one that was started last
+	floaties   []*process // all of them
+	fifo       *os.File   // open for writing, if anything was said
 }
 
 // AddHost makes the n-th host, from 1; the cloud then has it as a server.
@@ -79,9 +80,10 @@ cloudscale: {endpoint: "%s", token: %s, server-uuid: %s}
 keepalived-config: %s
 keepalived-pid-file: %s
 state-dir: %s
+lock-file-template: %s
 refresh-interval: 2s
 back-off: {initial-interval: 200ms, max-interval: 1s}
-`, h.stage.URL, Token, h.UUID, h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"))
+`, h.stage.URL, Token, h.UUID, h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
 }
 
 // Keepalived is a configuration of Keepalived for the host; more goes into its instance. VIPs of another family than the
@@ -133,7 +135,7 @@ func (h *Host) StartKeepalived() error {
 
 // StopKeepalived ends it in an orderly way and waits until it has gone.
 func (h *Host) StopKeepalived() {
-	stop(h.keepalived, syscall.SIGTERM)
+	h.keepalived.stop(syscall.SIGTERM)
 	h.keepalived = nil
 }
 
@@ -146,7 +148,7 @@ func (h *Host) KillKeepalived() {
 	if err == nil {
 		_ = unix.Kill(vrrp, unix.SIGSTOP) // it would say STOP when its parent dies
 	}
-	stop(h.keepalived, syscall.SIGKILL)
+	h.keepalived.stop(syscall.SIGKILL)
 	if err == nil {
 		_ = unix.Kill(vrrp, unix.SIGKILL)
 	}
@@ -163,7 +165,7 @@ func (h *Host) KillVRRP() error {
 }
 
 // ReloadKeepalived sends SIGHUP.
-func (h *Host) ReloadKeepalived() error { return h.keepalived.Process.Signal(syscall.SIGHUP) }
+func (h *Host) ReloadKeepalived() error { return h.keepalived.cmd.Process.Signal(syscall.SIGHUP) }
 
 // vrrp returns the pid of Keepalived's VRRP process.
 func (h *Host) vrrp() (int, error) {
@@ -187,26 +189,36 @@ func (h *Host) StartFloaty(args ...string) error {
 	if len(args) == 0 {
 		args = []string{"--fifo", h.Path("floaty.yml"), h.FIFO}
 	}
-	cmd, err := h.start("floaty.log", h.stage.program, args...)
-	h.floaty = cmd
-	return err
+	p, err := h.start("floaty.log", h.stage.program, args...)
+	if err != nil {
+		return err
+	}
+	h.floaty = p
+	h.floaties = append(h.floaties, p)
+	return nil
 }
 
 // StopFloaty ends it in an orderly way and waits until it has gone.
 func (h *Host) StopFloaty() {
-	stop(h.floaty, syscall.SIGTERM)
+	h.floaty.stop(syscall.SIGTERM)
 	h.floaty = nil
 }
 
-// FloatyPID returns the process ID of the running floaty.
-func (h *Host) FloatyPID() int { return h.floaty.Process.Pid }
+// FloatyPID returns the process ID of the floaty that was started last.
+func (h *Host) FloatyPID() int { return h.floaty.cmd.Process.Pid }
+
+// FloatyEnded returns a channel that is closed when the floaty that was started last has ended.
+func (h *Host) FloatyEnded() <-chan struct{} { return h.floaty.done }
+
+// FloatyStatus returns the exit status of the floaty that was started last, after its end.
+func (h *Host) FloatyStatus() int { return h.floaty.cmd.ProcessState.ExitCode() }
 
 // HangUpFloaty sends SIGHUP.
-func (h *Host) HangUpFloaty() error { return h.floaty.Process.Signal(syscall.SIGHUP) }
+func (h *Host) HangUpFloaty() error { return h.floaty.cmd.Process.Signal(syscall.SIGHUP) }
 
 // KillFloaty ends it at once.
 func (h *Host) KillFloaty() {
-	stop(h.floaty, syscall.SIGKILL)
+	h.floaty.stop(syscall.SIGKILL)
 	h.floaty = nil
 }
 
@@ -251,7 +263,7 @@ func (h *Host) Log() string {
 }
 
 // start runs a command on the host; what it says is added to a file of the host.
-func (h *Host) start(log, name string, args ...string) (*exec.Cmd, error) {
+func (h *Host) start(log, name string, args ...string) (*process, error) {
 	if h.stage.real {
 		args = append([]string{"netns", "exec", h.space, name}, args...)
 		name = "ip"
@@ -264,16 +276,33 @@ func (h *Host) start(log, name string, args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(name, args...) //nolint:gosec,noctx // our own words; ended by stop
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return cmd, cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait() // its status is in cmd
+	}()
+	return p, nil
+}
+
+// A process is one that was started.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
 }
 
 // stop signals a process and waits until it has gone; after 5 s it is killed.
-func stop(cmd *exec.Cmd, signal os.Signal) {
-	if cmd == nil || cmd.Process == nil {
+func (p *process) stop(signal os.Signal) {
+	if p == nil {
 		return
 	}
-	_ = cmd.Process.Signal(signal)
-	late := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
-	defer late.Stop()
-	_ = cmd.Wait()
+	_ = p.cmd.Process.Signal(signal)
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
 }

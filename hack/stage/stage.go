@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -105,7 +106,9 @@ func (s *Stage) Close() error {
 	var errs []error
 	for _, h := range s.hosts {
 		h.KillKeepalived()
-		h.KillFloaty()
+		for _, p := range h.floaties {
+			p.stop(syscall.SIGKILL)
+		}
 		h.Hush()
 	}
 	if s.server != nil {

@@ -1,0 +1,68 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"text/tabwriter"
+)
+
+// A Test is what a self-test found.
+type Test struct {
+	Provider string  `json:"provider"`
+	Checks   []Probe `json:"checks"`
+}
+
+// A Probe is one thing that was looked at.
+type Probe struct {
+	Name      string     `json:"check"` // credential, server, clock, address
+	OK        bool       `json:"ok"`
+	Address   netip.Addr `json:"address,omitzero"`
+	Instances []string   `json:"instances,omitempty"`
+	Servers   []string   `json:"servers,omitempty"` // that hold the address
+	Text      string     `json:"text,omitempty"`
+}
+
+// unproven is the limit of a test that writes nothing.
+const unproven = "that the credential may also write is not proven: nothing was written"
+
+// OK reports whether all is well.
+func (t Test) OK() bool {
+	for _, p := range t.Checks {
+		if !p.OK {
+			return false
+		}
+	}
+	return true
+}
+
+// Write writes the test.
+func (t Test) Write(w io.Writer, format Format) error {
+	if format == JSON {
+		return writeJSON(w, struct {
+			OK bool `json:"ok"`
+			Test
+			Note string `json:"note"`
+		}{t.OK(), t, unproven})
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, p := range t.Checks {
+		mark := "ok"
+		if !p.OK {
+			mark = "FAILED"
+		}
+		name, text := p.Name, p.Text
+		if p.Address.IsValid() {
+			name, text = p.Address.String(), strings.Join(p.Instances, ", ")+": "+text
+		}
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", mark, name, text); err != nil {
+			return err
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, unproven)
+	return err
+}

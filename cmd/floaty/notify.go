@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"floaty/cmd/floaty/internal/handover"
+	"floaty/config"
+	"floaty/desired"
+	"floaty/desired/keepalived"
+)
+
+// notify is Keepalived's notify script. MASTER holds the addresses of an instance, or of a group's members, until another
+// process takes over, Keepalived is gone or ctx ends; any other state ends the holder. It returns the exit status.
+func notify(ctx context.Context, c command, log logr.Logger) int {
+	log = log.WithValues(strings.ToLower(c.event.Type), c.event.Name)
+	if strings.HasSuffix(c.event.State, "_PRIORITY") { // says nothing about who is master
+		return exitOK
+	}
+	ctx, stop := handover.WatchKeepalived(ctx, log)
+	defer stop()
+	s, loading := load(c.config)
+	lock, status := take(ctx, c, log, lockSettings(s, c.config))
+	if lock == nil {
+		return status
+	}
+	defer lock.Release()
+	if loading != nil { // but the holder has ended: who may not write must not write for want of a comma
+		return refuse(log, loading)
+	}
+	remark(log, setup{}, s)
+	if !c.event.Claims() {
+		return exitOK
+	}
+	names, err := s.instances(c.event)
+	if err != nil {
+		return refuse(log, err)
+	}
+	d, err := newDaemon(c, log, s, names)
+	if err != nil {
+		return refuse(log, err)
+	}
+	d.run(ctx, func(context.Context, chan<- bool) {
+		d.update(func() desired.Change { return d.state.SetKeepalived(c.event.States(names, time.Now())) })
+	})
+	log.Info("no longer holding", "err", fmt.Sprint(context.Cause(ctx)))
+	return exitOK
+}
+
+// lockSettings returns what the lock needs to know, also of a configuration that is unusable otherwise.
+func lockSettings(s setup, path string) config.Lock {
+	if s.config != nil {
+		return s.config.Lock
+	}
+	return config.LoadLock(path)
+}
+
+// take takes the lock of the event's instance or group; nil where there is nothing more to do, and then the exit status.
+func take(ctx context.Context, c command, log logr.Logger, settings config.Lock) (*handover.Lock, int) {
+	name := c.event.Name
+	if c.event.Type == "GROUP" {
+		name = "GROUP-" + name
+	}
+	path := fmt.Sprintf(settings.FileTemplate, url.PathEscape(name))
+	if c.dryRun {
+		path += ".dry-run" // a rehearsal must not end the real holder
+	}
+	lock, err := handover.Take(ctx, handover.Options{Path: path, Timeout: settings.Timeout, Log: log})
+	switch {
+	case err == nil:
+		return lock, exitOK
+	case errors.Is(err, handover.ErrNewer):
+		log.Info("a newer event came first: nothing to do", "state", c.event.State)
+		return nil, exitOK
+	case ctx.Err() != nil:
+		return nil, exitOK
+	}
+	log.Error(err, "taking over failed", "state", c.event.State)
+	return nil, exitUnusable
+}
+
+// instances returns the names of the instances that an event is about.
+func (s setup) instances(e keepalived.Event) ([]string, error) {
+	if e.Type == "INSTANCE" {
+		return []string{e.Name}, nil
+	}
+	if s.keepalived != nil {
+		for _, g := range s.keepalived.Groups {
+			if g.Name == e.Name {
+				return g.Members, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("keepalived-config: %s does not name the sync group %q, whose members' addresses are asked for", s.config.KeepalivedConfig, e.Name)
+}

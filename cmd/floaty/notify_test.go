@@ -1,0 +1,148 @@
+package main_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ended waits until the floaty that was started last has ended by itself.
+func (w *world) ended() {
+	w.Helper()
+	select {
+	case <-w.FloatyEnded():
+		if got := w.FloatyStatus(); got != 0 {
+			w.Errorf("the holder ended with status %d, want 0", got)
+		}
+	case <-time.After(2 * time.Second):
+		w.Fatal("the holder has not ended")
+	}
+}
+
+// holder starts floaty as the notify script that was told MASTER, and waits until it holds addrs.
+func (w *world) holder(args ...string) {
+	w.Helper()
+	w.must(w.StartFloaty(append(args, w.Path("floaty.yml"), "INSTANCE", "VI_1", "MASTER", "100")...))
+}
+
+func TestANotifyScriptHoldsUntilAnotherStateComes(t *testing.T) {
+	for _, state := range []string{"BACKUP", "FAULT", "STOP", "DELETED"} {
+		t.Run(state, func(t *testing.T) {
+			w := newWorld(t, one, two)
+			w.holder()
+			w.holds(2*time.Second, one, two)
+			w.Cloud.Move(one, stranger)
+			w.holds(interval*12/10, one)
+			status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", state, "100")
+			if status != 0 {
+				t.Errorf("status %d, want 0: %s", status, stderr)
+			}
+			w.ended()
+			w.Cloud.ForgetCalls()
+			w.Cloud.Move(one, stranger)
+			w.never("a call after "+state, interval*12/10, func() bool { return len(w.Cloud.Calls()) > 0 })
+		})
+	}
+}
+
+func TestTheNextMasterTakesOver(t *testing.T) {
+	w := newWorld(t, one)
+	w.holder()
+	w.holds(2*time.Second, one)
+	first := w.FloatyEnded()
+	w.Cloud.Move(one, stranger)
+	w.holder()
+	w.holds(2*time.Second, one)
+	select {
+	case <-first:
+	case <-time.After(2 * time.Second):
+		t.Error("the first has not ended")
+	}
+}
+
+func TestABackupEndsTheHolderThoughTheConfigurationIsBroken(t *testing.T) {
+	w := newWorld(t, one)
+	w.holder()
+	w.holds(2*time.Second, one)
+	w.must(w.Configure("floaty.yml", w.Floaty()+"nonsense: 1\n"))
+	status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "100")
+	if status != 1 || !strings.Contains(stderr, "nonsense") {
+		t.Errorf("status %d, want 1 and the key: %s", status, stderr)
+	}
+	w.ended()
+}
+
+func TestANotifyScriptReloadsToo(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
+	w.holder()
+	w.holds(2*time.Second, one)
+	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one, two)))
+	w.holds(time.Second, two)
+}
+
+func TestAGroupHoldsTheAddressesOfItsMembersOnly(t *testing.T) {
+	w := newWorld(t, one, two, three)
+	conf := "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n"
+	for _, vi := range []string{"1 198.51.100.1", "2 198.51.100.2", "3 2001:db8::3"} {
+		n, vip, _ := strings.Cut(vi, " ")
+		conf += "vrrp_instance VI_" + n + " {\n virtual_ipaddress {\n " + vip + "\n }\n}\n"
+	}
+	w.must(w.Configure("keepalived.conf", conf))
+	w.must(w.StartFloaty(w.Path("floaty.yml"), "GROUP", "G", "MASTER", "0"))
+	w.holds(2*time.Second, one, two)
+	w.never("the address of another instance moved", interval, func() bool { return w.here(three) })
+	if status, _, stderr := run(t, w.Path("floaty.yml"), "GROUP", "NOPE", "MASTER", "0"); status != 1 || !strings.Contains(stderr, "NOPE") {
+		t.Errorf("status %d, want 1 and the group: %s", status, stderr)
+	}
+	if status, _, stderr := run(t, w.Path("floaty.yml"), "GROUP", "G", "BACKUP", "0"); status != 0 {
+		t.Errorf("status %d, want 0: %s", status, stderr)
+	}
+	w.ended()
+}
+
+func TestADryRunOfANotifyScriptWritesNothingAndEndsNoHolder(t *testing.T) {
+	w := newWorld(t, one)
+	w.must(w.StartFloaty("--dry-run", w.Path("floaty.yml"), "INSTANCE", "VI_1", "MASTER", "100"))
+	w.eventually("the difference is said", 2*time.Second, func() bool { return w.logged("would be assigned") == 1 })
+	w.holder()
+	w.holds(2*time.Second, one)
+	if status, _, _ := run(t, "--dry-run", w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "100"); status != 0 {
+		t.Errorf("status %d, want 0", status)
+	}
+	w.Cloud.Move(one, stranger)
+	w.holds(interval*12/10, one)
+}
+
+func TestAPriorityIsNoState(t *testing.T) {
+	w := newWorld(t, one)
+	w.holder()
+	w.holds(2*time.Second, one)
+	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP_PRIORITY", "90"); status != 0 {
+		t.Errorf("status %d, want 0: %s", status, stderr)
+	}
+	w.Cloud.Move(one, stranger)
+	w.holds(interval*12/10, one)
+}
+
+func TestANameWithASlashHasALockOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	conf := strings.ReplaceAll(w.Keepalived(100, "", one), "vrrp_instance VI_1", `vrrp_instance "../a b"`)
+	w.AddAddresses(stranger, one)
+	w.must(w.Configure("keepalived.conf", conf))
+	w.must(w.StartFloaty(w.Path("floaty.yml"), "INSTANCE", "../a b", "MASTER", "100"))
+	w.holds(2*time.Second, one)
+	if _, err := os.Stat(w.Path("..%2Fa%20b.lock")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWithoutKeepalivedAboveThatIsOneLine(t *testing.T) {
+	w := newWorld(t, one)
+	w.holder()
+	w.holds(2*time.Second, one)
+	if n := w.logged("no keepalived is above this process"); n != 1 {
+		t.Errorf("%d lines, want one", n)
+	}
+}
