@@ -27,10 +27,14 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 	elsewhere := valid && reading.Err == nil && !reading.Holding.At(want)
 	if !elsewhere && (!valid || reading.At.Before(need)) {
 		fresh, err := c.opts.Observed.Read(ctx, addr, need)
-		if err != nil {
+		switch {
+		case err == nil:
+			reading = fresh
+		case ctx.Err() == nil && fresh.Holding.At(want): // overtaken by events, but it does not speak against us
+			return time.Millisecond
+		default:
 			return c.unread(ctx, addr, want, m, reading)
 		}
-		reading = fresh
 	}
 	c.judge(addr, want, m, reading)
 	switch {

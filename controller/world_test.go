@@ -36,7 +36,7 @@ type cloud struct {
 	mu      sync.Mutex // guards all below
 	holders map[netip.Addr]string
 	reads   []time.Time // when each was sent
-	writes  []write
+	writes  []*write
 	read    func(ctx context.Context) error                                 // before each read, if set
 	assign  func(ctx context.Context, addr netip.Addr, server string) error // before each write, if set
 	began   time.Time
@@ -90,8 +90,8 @@ func (c *cloud) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]pr
 
 func (c *cloud) Assign(ctx context.Context, addr netip.Addr, server string, _ []string) error {
 	c.mu.Lock()
-	i := len(c.writes)
-	c.writes = append(c.writes, write{at: time.Now(), addr: addr, server: server})
+	w := &write{at: time.Now(), addr: addr, server: server}
+	c.writes = append(c.writes, w) // count may take it away while it is under way
 	before := c.assign
 	c.mu.Unlock()
 	if before != nil {
@@ -104,7 +104,7 @@ func (c *cloud) Assign(ctx context.Context, addr netip.Addr, server string, _ []
 	}
 	c.mu.Lock()
 	c.holders[addr] = server
-	c.writes[i].landed = true
+	w.landed = true
 	c.mu.Unlock()
 	return pass(ctx, trip/2)
 }
@@ -151,7 +151,7 @@ func (c *cloud) count() (reads, writes int) {
 	return reads, writes
 }
 
-func (c *cloud) written() []write {
+func (c *cloud) written() []*write {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.writes)
