@@ -116,7 +116,7 @@ func TestAnUnusableEditLeavesTheRunningOneInForce(t *testing.T) {
 		{"empty", ""},
 		{"an unknown key", good + "refresh: 1s\n"},
 		{"a bad address", good + "managed-addresses: [198.51.100.300]\n"},
-		{"half a file", good[:len(good)/2]},
+		{"half a file", good[:strings.Index(good, "token")]},
 		{"a bad keepalived.conf", ""},
 		{"removed", ""},
 	} {

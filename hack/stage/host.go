@@ -73,17 +73,25 @@ func (h *Host) Configure(name, text string) error {
 	return os.Rename(fresh, h.Path(name))
 }
 
-// Floaty is a configuration of floaty for the host, fast enough to watch.
+// Floaty is a configuration of floaty for the host at cloudscale.ch, fast enough to watch.
 func (h *Host) Floaty() string {
-	return fmt.Sprintf(`provider: cloudscale
-cloudscale: {endpoint: "%s", token: %s, server-uuid: %s}
-keepalived-config: %s
+	return fmt.Sprintf("provider: cloudscale\ncloudscale: {endpoint: %q, token: %s, server-uuid: %s}\n", h.stage.URL, Token, h.UUID) + h.common()
+}
+
+// FloatyAtExoscale is the same at Exoscale.
+func (h *Host) FloatyAtExoscale() string {
+	return fmt.Sprintf("provider: exoscale\nexoscale: {endpoint: %q, key: %s, secret: %s, instance-id: %s}\n",
+		h.stage.URL+"/v2", Key, Secret, h.UUID) + h.common()
+}
+
+func (h *Host) common() string {
+	return fmt.Sprintf(`keepalived-config: %s
 keepalived-pid-file: %s
 state-dir: %s
 lock-file-template: %s
 refresh-interval: 2s
 back-off: {initial-interval: 200ms, max-interval: 1s}
-`, h.stage.URL, Token, h.UUID, h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
+`, h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
 }
 
 // Keepalived is a configuration of Keepalived for the host; more goes into its instance. VIPs of another family than the
@@ -220,6 +228,25 @@ func (h *Host) HangUpFloaty() error { return h.floaty.cmd.Process.Signal(syscall
 func (h *Host) KillFloaty() {
 	h.floaty.stop(syscall.SIGKILL)
 	h.floaty = nil
+}
+
+// Running returns the process IDs of floaty on the host, whoever started it.
+func (h *Host) Running(ctx context.Context) ([]int, error) {
+	out, err := exec.CommandContext(ctx, "ip", "netns", "pids", h.space).Output() //nolint:gosec // our own words
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, field := range strings.Fields(string(out)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			return nil, err
+		}
+		if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && exe == h.stage.program {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
 }
 
 // Isolate cuts the host's line to the other hosts that are isolated, but not that to the cloud.

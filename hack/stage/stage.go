@@ -26,8 +26,12 @@ import (
 	"floaty/providers/simulator"
 )
 
-// Token is what the cloud accepts.
-const Token = "the-token-of-the-stage"
+// What the cloud accepts: as cloudscale.ch a token, as Exoscale a key and its secret.
+const (
+	Token  = "the-token-of-the-stage"
+	Key    = "EXOthekeyofthestage"
+	Secret = "the-secret-of-the-stage"
+)
 
 const cloudAddress = "10.99.0.254"
 
@@ -62,6 +66,7 @@ func New(ctx context.Context, dir, program string, real bool) (*Stage, error) {
 		name: fmt.Sprintf("floaty-%d-%d", os.Getpid(), stages.Add(1)),
 	}
 	s.Cloud.SetToken(Token)
+	s.Cloud.SetKey(Key, Secret)
 	if err := s.raise(ctx); err != nil {
 		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // tidying up must not be cancelled
 	}
@@ -122,6 +127,9 @@ func (s *Stage) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Program returns the path of floaty.
+func (s *Stage) Program() string { return s.program }
 
 // AddAddresses makes floating IPs that point at holder; "" for none.
 func (s *Stage) AddAddresses(holder string, addrs ...netip.Addr) {

@@ -1,4 +1,4 @@
-// Package handover is the notify-script mode's order: one process an instance, and the newest event wins.
+// Package handover is notify-script mode: one process an instance, and the newest event wins.
 //
 // Keepalived starts a process for each event of an instance and waits for none of them. All of one instance share a lock
 // file, which must stay where it is: a process that finds it removed cannot find the holder either.
@@ -58,7 +58,7 @@ type Options struct {
 // named too, is still there after the timeout. After an error this process does not hold the lock.
 //
 // POSIX locks are a process's: it may hold only one Lock of a file, and must not open the file elsewhere, for closing any
-// descriptor of it lets go of the lock.
+// descriptor of it lets go of the lock. It catches SIGTERM before it calls Take.
 func Take(ctx context.Context, o Options) (*Lock, error) {
 	ours, err := thisEvent()
 	if err != nil {
