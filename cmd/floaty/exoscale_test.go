@@ -1,0 +1,129 @@
+package main_test
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"floaty/hack/stage"
+	"floaty/providers/simulator"
+)
+
+// newExoscale is a world at Exoscale, where operations take 300 ms.
+func newExoscale(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, one, two)
+	w.Cloud.SetOperationTime(300 * time.Millisecond)
+	w.must(w.Configure("floaty.yml", w.FloatyAtExoscale()))
+	return w
+}
+
+func TestFailuresAtATakeoverOnExoscaleAreRecoveredFrom(t *testing.T) {
+	status := func(code int) simulator.Fault { return simulator.Fault{Kind: simulator.Status, Status: code, Times: 2} }
+	for name, fault := range map[string]simulator.Fault{
+		"401": status(401), "403": status(403), "404": status(404), "409": status(409), "500": status(500), "503": status(503),
+		"429":                         {Kind: simulator.Status, Status: 429, RetryAfter: "1", Times: 1},
+		"no answer":                   {Kind: simulator.Hang, Times: 1},
+		"a reset":                     {Kind: simulator.Reset, Times: 2},
+		"broken JSON":                 {Kind: simulator.BrokenJSON, Times: 2},
+		"an operation that fails":     {Kind: simulator.OperationFailure, Times: 2},
+		"an operation that times out": {Kind: simulator.OperationTimeout, Times: 2},
+	} {
+		for _, step := range []string{":attach", ":detach"} {
+			t.Run(name+" "+step, func(t *testing.T) {
+				w := newExoscale(t)
+				w.must(w.Configure("floaty.yml", w.FloatyAtExoscale()+"refresh-timeout: 3s\n"))
+				w.start()
+				fault.Method, fault.Path = "PUT", simulator.ElasticIPID(one)+step
+				w.Cloud.Fail(fault)
+				w.says("MASTER")
+				if fault.RetryAfter == "" && fault.Status != 401 { // those hold up the whole cloud
+					w.holds(3*time.Second, two)
+				}
+				w.holds(15*time.Second, one, two)
+			})
+		}
+	}
+}
+
+func TestAnElasticIPThatTheAccountLacksHoldsUpNoOther(t *testing.T) {
+	w := newExoscale(t)
+	w.Cloud.RemoveAddress(two)
+	w.start()
+	w.says("MASTER")
+	w.holds(3*time.Second, one)
+	w.eventually("it is named", 3*time.Second, func() bool { return w.logged("no elastic IP "+two.String()) > 0 })
+}
+
+func TestOneLookOnExoscaleNamesAllHolders(t *testing.T) {
+	w := newExoscale(t)
+	w.Cloud.Move(one, stranger, w.UUID)
+	w.Cloud.SetManaged(two, true)
+	w.Cloud.Move(two, stranger, w.UUID)
+	status, stdout, _ := run(t, "--dry-run", w.Path("floaty.yml"))
+	want := "~ 198.51.100.1   " + w.UUID + ", " + stranger + " → " + w.UUID + "   VI_1\n"
+	if status != 1 || !strings.Contains(stdout, want) || !strings.Contains(stdout, "= 198.51.100.2 ") {
+		t.Errorf("status %d and\n%s\nwant 1 and\n%s", status, stdout, want)
+	}
+	if status, stdout, _ := run(t, "--test", w.Path("floaty.yml")); status != 0 || !strings.Contains(stdout, "shared: it has a health check") {
+		t.Errorf("status %d and\n%s\nwant 0 and that one is shared", status, stdout)
+	}
+	if n := len(w.Writes()); n != 0 {
+		t.Errorf("%d writes, want none", n)
+	}
+}
+
+func TestNewKeysOfExoscaleCountAtOnce(t *testing.T) {
+	w := newExoscale(t)
+	w.must(w.Configure("secret", stage.Secret))
+	w.must(w.Configure("floaty.yml", strings.Replace(w.FloatyAtExoscale(), "secret: "+stage.Secret, "secret-file: secret", 1)))
+	w.start()
+	w.says("MASTER")
+	w.holds(3*time.Second, one, two)
+	w.Cloud.SetKey(stage.Key, "another-secret")
+	w.eventually("it is refused", 3*interval, func() bool { return w.logged("does not accept the credential") == 1 })
+	w.Cloud.Move(one, stranger)
+	w.must(w.Configure("secret", "another-secret"))
+	w.holds(3*time.Second, one, two)
+}
+
+// Two floaty are told MASTER and BACKUP in turn, at random times, while operations take 300 ms: attachments and detachments
+// of both cross each other. An address may be without a holder for no longer than one look after a write.
+func TestTwoThatSwapRolesOnExoscale(t *testing.T) {
+	w := newExoscale(t)
+	other, err := w.AddHost(t.Context(), "lb2")
+	w.must(err)
+	w.must(other.Configure("floaty.yml", other.FloatyAtExoscale()))
+	w.must(other.Configure("keepalived.conf", other.Keepalived(100, "", one, two)))
+	w.start()
+	w.must(other.StartFloaty())
+	w.eventually("the other makes its FIFO", 5*time.Second, func() bool { _, err := os.Stat(other.FIFO); return err == nil })
+	hosts := []*stage.Host{w.Host, other}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a story to be told again
+	for i := range 31 {
+		w.must(hosts[(i+1)%2].Say(`INSTANCE "VI_1" BACKUP 100`))
+		w.must(hosts[i%2].Say(`INSTANCE "VI_1" MASTER 100`))
+		time.Sleep(time.Duration(random.IntN(900)) * time.Millisecond)
+	}
+	w.holds(6*time.Second, one, two) // the last word is the first host's
+	w.never("lost again", 2*interval, func() bool { return !w.here(one) || !w.here(two) })
+	const look = time.Second + time.Second // the look after a write; then a reading and an attachment with its operation
+	for _, addr := range []netip.Addr{one, two} {
+		bare := time.Duration(0)
+		history := w.Cloud.History(addr)
+		for i, change := range history[:len(history)-1] {
+			if len(change.Holders) == 0 {
+				bare = max(bare, history[i+1].At.Sub(change.At))
+			}
+		}
+		if len(history) < 10 {
+			t.Errorf("%v changed hands %d times, want a fight", addr, len(history))
+		}
+		if bare > look {
+			t.Errorf("%v had no holder for %v, want at most %v", addr, bare, look)
+		}
+	}
+}
