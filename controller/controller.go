@@ -41,7 +41,7 @@ type Options struct {
 	Observed   *observed.Observed // must run as long as the controller does
 	Provider   providers.Provider
 	Interval   time.Duration // between refreshes
-	Timeout    time.Duration // of one attempt at an address
+	Timeout    time.Duration // of one write; waiting for its turn does not count
 	BackOff    observed.BackOff
 	Concurrent int // writes side by side
 	Log        logr.Logger
@@ -62,10 +62,11 @@ type Controller struct {
 
 // A signal is what has happened to an address since it was last looked at.
 type signal struct {
-	lost    bool // it stopped being ours, for a moment at least
-	gained  bool // it became ours
-	claimed bool // MASTER was said
-	rival   bool // a rival was heard
+	lost    bool      // it stopped being ours, for a moment at least
+	gained  bool      // it became ours
+	claimed bool      // MASTER was said
+	rival   time.Time // a rival was heard then
+	resumed bool      // waits that the cloud asked for are over
 }
 
 // An attempt is a look at an address that is under way.
@@ -116,14 +117,13 @@ func (c *Controller) Apply(change desired.Change) {
 	for _, addr := range change.Lost { // readings from our own time as master say nothing of the next one
 		c.opts.Observed.Void(addr)
 	}
+	now := time.Now()
 	for _, addr := range change.Rivals {
-		c.opts.Observed.Void(addr)
+		c.opts.Observed.Expect(addr, now)
 	}
 	c.mu.Lock()
 	for _, addr := range change.Lost {
-		s := c.signals[addr]
-		s.lost = true
-		c.signals[addr] = s
+		c.signals[addr] = signal{lost: true} // what came before it does not matter any more
 		if a := c.attempts[addr]; a != nil {
 			a.cancel(errLost)
 		}
@@ -143,7 +143,7 @@ func (c *Controller) Apply(change desired.Change) {
 	}
 	for _, addr := range change.Rivals {
 		s := c.signals[addr]
-		s.rival = true
+		s.rival = now
 		c.signals[addr] = s
 	}
 	c.mu.Unlock()
@@ -157,12 +157,15 @@ func (c *Controller) Apply(change desired.Change) {
 // Resume makes waits end that the cloud had asked for: calls may be made again.
 func (c *Controller) Resume() {
 	c.opts.Observed.Resume()
+	addrs := c.opts.Desired.Addresses()
 	c.mu.Lock()
-	for _, m := range c.memories {
-		m.resumed = true
+	for _, addr := range addrs {
+		s := c.signals[addr]
+		s.resumed = true
+		c.signals[addr] = s
 	}
 	c.mu.Unlock()
-	for _, addr := range c.opts.Desired.Addresses() {
+	for _, addr := range addrs {
 		c.queue.Add(addr)
 	}
 	select {
@@ -202,8 +205,6 @@ func (c *Controller) work(ctx context.Context, addr netip.Addr) {
 	if ctx.Err() != nil { // a queue that is shut down still hands out what it holds
 		return
 	}
-	ctx, stop := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
-	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	m, s := c.begin(addr, cancel)

@@ -8,7 +8,8 @@ import (
 	"floaty/observed"
 )
 
-// looks are the ages at which an acknowledged write is looked at again: a slow rival's write may land after ours.
+// looks are the ages at which an acknowledged write, or a rival that was heard, is looked at again: a slow rival's write may
+// land later.
 var looks = [...]time.Duration{time.Second, 3 * time.Second, 10 * time.Second}
 
 // afterLoss is when a host that lost an address looks where the new master has put it.
@@ -18,12 +19,13 @@ const afterLoss = 3 * time.Second
 type memory struct {
 	claimed bool      // MASTER was said, and neither a write was acknowledged nor a reading had since
 	suspect bool      // a rival was heard: one write is allowed
-	resumed bool      // waits asked for by the cloud are over; guarded by the controller's mu
+	doubted time.Time // the last look because of a rival, or the next one if it is not due yet
 	need    time.Time // a reading begun earlier cannot say "in place"
 
 	written  time.Time     // the last write was acknowledged
-	look     time.Time     // the next look at it is due; zero: none
-	looked   int           // looks at it so far
+	series   time.Time     // the looks count from here: that write, or a rival that was heard since
+	look     time.Time     // the next look is due; zero: none
+	looked   int           // looks so far
 	writes   *rate.Limiter // of attempts to write
 	failures int           // in a row, which the back-off counts
 	hold     time.Time     // no write before
@@ -43,16 +45,58 @@ func (m *memory) hear(s signal, now time.Time) {
 	if s.lost {
 		*m = memory{writes: m.writes, look: now.Add(afterLoss)}
 	}
-	if s.gained || s.claimed || s.rival {
+	if s.gained || s.claimed {
 		m.need = now
 	}
 	if s.gained {
 		m.look = time.Time{}
 	}
 	if s.claimed { // tries at once, and a new master owes nothing to the fights of the last
-		m.claimed, m.failures, m.hold, m.contest = true, 0, time.Time{}, contest{}
+		m.claimed, m.failures, m.hold, m.contest, m.trouble.Since = true, 0, time.Time{}, contest{}, now
 	}
-	m.suspect = m.suspect || s.rival
+	if s.resumed {
+		m.hold = time.Time{}
+	}
+	if !s.rival.IsZero() {
+		m.hearRival(s.rival, now)
+	}
+}
+
+// hearRival takes in that a rival was heard. It is looked for at once, but not more than once a second: a master of lower
+// priority speaks that often, or oftener. All addresses of an instance reckon with the same instants, and share a read.
+func (m *memory) hearRival(at, now time.Time) {
+	switch {
+	case m.suspect: // the look that is due, or to come, serves this one too
+	case at.Sub(m.doubted) < time.Second:
+		m.doubted = m.doubted.Add(time.Second)
+	default:
+		m.doubted = at
+	}
+	m.suspect = true
+	for _, t := range []time.Time{at, m.doubted} {
+		if m.need.Before(t) {
+			m.need = t
+		}
+	}
+	if m.look.IsZero() || m.looked > 0 { // its write may land after the look that is made now
+		m.begin(now)
+	}
+}
+
+// begin starts a series of looks.
+func (m *memory) begin(now time.Time) {
+	m.series, m.looked, m.look = now, 0, now.Add(looks[0])
+	if m.contest.on { // the refresh is enough
+		m.look = time.Time{}
+	}
+}
+
+// rivalWait is how long until the look because of a rival is due.
+func (m *memory) rivalWait(now time.Time) time.Duration {
+	if !m.suspect || m.claimed {
+		return 0
+	}
+	return m.doubted.Sub(now)
 }
 
 // slack is by how much a look may be early: addresses written together are then served by one read.
@@ -61,7 +105,7 @@ func (m *memory) slack() time.Duration { return looks[m.looked] / 10 }
 // from is the time from which on a reading serves as the next look.
 func (m *memory) from() time.Time { return m.look.Add(-m.slack()) }
 
-// due reports whether a look at the last write is due.
+// due reports whether a look is due.
 func (m *memory) due(now time.Time) bool {
 	return !m.look.IsZero() && !now.Before(m.from())
 }
@@ -70,14 +114,12 @@ func (m *memory) due(now time.Time) bool {
 func (m *memory) acknowledged(now time.Time) {
 	m.claimed, m.suspect, m.failures, m.hold = false, false, 0, time.Time{}
 	m.trouble.Over()
-	m.written, m.looked, m.look = now, 0, now.Add(looks[0])
+	m.written = now
 	m.contest.acknowledged()
-	if m.contest.on { // the refresh is enough
-		m.look = time.Time{}
-	}
+	m.begin(now)
 }
 
-// advance sets the next look at the last write after one that was due.
+// advance sets the next look after one that was due.
 func (m *memory) advance(now time.Time) {
 	if !m.due(now) {
 		return
@@ -87,5 +129,5 @@ func (m *memory) advance(now time.Time) {
 		m.looked, m.look = 0, time.Time{}
 		return
 	}
-	m.look = m.written.Add(looks[m.looked])
+	m.look = m.series.Add(looks[m.looked])
 }

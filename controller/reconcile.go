@@ -19,22 +19,26 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 		return c.standBy(ctx, addr, m)
 	}
 	now := time.Now()
+	if wait := m.rivalWait(now); wait > 0 {
+		c.opts.Observed.Expect(addr, m.doubted)
+		return wait
+	}
 	need := c.need(m, now)
 	reading, valid := c.opts.Observed.Last(addr)
-	if !valid && m.claimed { // a takeover does not wait for a read
+	switch {
+	case valid:
+	case m.claimed: // a takeover does not wait for a read
 		return c.assign(ctx, addr, want, m, reading)
+	case m.look.After(now) && m.need.Before(m.written): // just written, and nothing since: the look is early enough
+		return c.next(addr, m, now)
 	}
 	elsewhere := valid && reading.Err == nil && !reading.Holding.At(want)
 	if !elsewhere && (!valid || reading.At.Before(need)) {
 		fresh, err := c.opts.Observed.Read(ctx, addr, need)
-		switch {
-		case err == nil:
-			reading = fresh
-		case ctx.Err() == nil && fresh.Holding.At(want): // overtaken by events, but it does not speak against us
-			return time.Millisecond
-		default:
+		if err != nil {
 			return c.unread(ctx, addr, want, m, reading)
 		}
+		reading = fresh
 	}
 	c.judge(addr, want, m, reading)
 	switch {
@@ -121,8 +125,8 @@ func (c *Controller) next(addr netip.Addr, m *memory, now time.Time) time.Durati
 // unread is where no reading is to be had. Writes may work all the same, and assigning is idempotent: so it is assigned,
 // once an interval, or when there is a reason to think that somebody else has moved it.
 func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m *memory, last observed.Reading) time.Duration {
-	if ctx.Err() != nil { // cancelled, or the time is used up: the next attempt has its own
-		return time.Millisecond
+	if ctx.Err() != nil { // who cancelled it has queued the address
+		return 0
 	}
 	if m.suspect || time.Since(m.written) >= c.opts.Interval {
 		return c.assign(ctx, addr, want, m, last)
@@ -148,39 +152,51 @@ func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return c.cancelled(ctx)
+	case <-ctx.Done(): // who cancelled it has queued the address
+		return 0
 	}
 	c.writing(addr)
 	if server, ours := c.opts.Desired.Server(addr); !ours || server != want {
 		return 0
 	}
+	before := m.contest
 	m.contest.attempted(seen)
-	err := c.opts.Provider.Assign(ctx, addr, want, seen.Servers)
+	call, stop := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
+	defer stop()
+	err := c.opts.Provider.Assign(call, addr, want, seen.Servers)
 	now := time.Now()
-	switch cause := context.Cause(ctx); {
+	switch {
 	case err == nil:
+		log := c.opts.Log
+		if !c.newsworthy(addr, want, m, seen) {
+			log = log.V(1)
+		}
+		log.Info("address assigned", "address", addr, "from", strings.Join(seen.Servers, ", "), "to", want, "attempt", m.failures+1)
 		c.opts.Observed.Void(addr)
-		c.opts.Log.Info("address assigned", "address", addr, "from", strings.Join(seen.Servers, ", "), "to", want,
-			"attempt", m.failures+1)
 		m.acknowledged(now)
 		return c.next(addr, m, now)
 	case errors.Is(err, providers.ErrNotWritten):
 		return c.notWritten(ctx, addr, want, m)
-	case cause != nil && !errors.Is(cause, errTimeout):
-		return c.cancelled(ctx)
+	case ctx.Err() != nil:
+		return 0
+	}
+	if !permanent(err) { // a contest's write of the interval is not used up by what did not come to pass
+		m.contest.spent = before.spent
 	}
 	return c.failed(err, addr, m, now)
+}
+
+// newsworthy reports whether a write in answer to seen is more than a repetition: while nothing can be read, an address is
+// written again each interval.
+func (c *Controller) newsworthy(addr netip.Addr, want string, m *memory, seen observed.Reading) bool {
+	last, valid := c.opts.Observed.Last(addr)
+	elsewhere := valid && last.Order == seen.Order && !seen.Holding.At(want)
+	return elsewhere || m.claimed || m.suspect || m.written.IsZero()
 }
 
 // bar returns how long the next write must wait.
 func (c *Controller) bar(m *memory) time.Duration {
 	now := time.Now()
-	c.mu.Lock()
-	if m.resumed {
-		m.hold, m.resumed = time.Time{}, false
-	}
-	c.mu.Unlock()
 	if wait := m.hold.Sub(now); wait > 0 {
 		return wait
 	}
@@ -191,14 +207,6 @@ func (c *Controller) bar(m *memory) time.Duration {
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
 		return wait
-	}
-	return 0
-}
-
-// cancelled says when to look again after an attempt was cut off: who cancelled it has queued the address.
-func (c *Controller) cancelled(ctx context.Context) time.Duration {
-	if errors.Is(context.Cause(ctx), errTimeout) { // waiting for its turn took all the time
-		return time.Millisecond
 	}
 	return 0
 }

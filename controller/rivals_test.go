@@ -83,15 +83,50 @@ func TestARivalHeardIsLookedForAtOnceWithAFreshRead(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		c.count()
 		h.hearsRival()
-		time.Sleep(time.Second)
+		time.Sleep(5 * trip)
 		if reads, writes := c.count(); reads != 1 || writes != 0 {
 			t.Errorf("%d reads and %d writes where all is in place, want 1 and 0", reads, writes)
 		}
+		time.Sleep(time.Second)
 		c.move(one, there)
 		h.hearsRival()
 		time.Sleep(2 * trip)
 		h.holds(one)
 	})
+}
+
+// A rival speaks before its write lands: its floaty has to make a trip as well.
+func TestARivalsWriteAfterTheLookIsFoundWithinSeconds(t *testing.T) {
+	for _, late := range []time.Duration{2 * trip, 2 * time.Second, 8 * time.Second} {
+		story(t, func(_ *testing.T, c *cloud, h *host) {
+			h.says(keepalived.Master)
+			time.Sleep(5*interval + 7*time.Second)
+			h.hearsRival()
+			time.Sleep(late)
+			c.move(one, there)
+			time.Sleep(7*time.Second + 3*trip) // the looks are 1, 3 and 10 s after the rival was heard
+			h.holds(one)
+		})
+	}
+}
+
+func TestAStormOfRivalsCostsAReadASecond(t *testing.T) {
+	for _, every := range []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second} {
+		story(t, func(t *testing.T, c *cloud, h *host) {
+			h.says(keepalived.Master)
+			time.Sleep(5 * interval)
+			c.count()
+			for end := time.Now().Add(interval); time.Now().Before(end); time.Sleep(every) {
+				h.hearsRival()
+			}
+			if reads, writes := c.count(); reads < 50 || reads > 125 || writes != 0 {
+				t.Errorf("every %v: %d reads and %d writes in a minute, want about one read a second and no write", every, reads, writes)
+			}
+			c.move(one, there)
+			time.Sleep(2 * time.Second)
+			h.holds(one)
+		})
+	}
 }
 
 // thief moves an address back as soon as it is ours.

@@ -43,9 +43,6 @@ type Reading struct {
 	Order   uint64    // of its request among requests and voidings: it tells readings apart
 }
 
-// maxVoided is how many readings in a row one asker waits for that are voided before they are there.
-const maxVoided = 3
-
 // ErrUnread is what every failure to read wraps.
 var ErrUnread = errors.New("reading the cloud failed")
 
@@ -190,11 +187,10 @@ func (o *Observed) Refresh(ctx context.Context) error {
 
 // Read returns a reading of addr that was begun at after or later and is not voided: the last one, one under way, or a new
 // one, which then also covers every managed address of which nothing valid is known or a reading is expected by now. Its
-// error wraps [ErrUnread], or is ctx's cause. A reading whose Err is set is no error of Read's. Where every reading is voided
-// before it is there, as when a rival is heard again and again, that is an error after the third, beside the newest of them.
+// error wraps [ErrUnread], or is ctx's cause. A reading whose Err is set is no error of Read's.
 func (o *Observed) Read(ctx context.Context, addr netip.Addr, after time.Time) (Reading, error) {
 	var managed []netip.Addr // asked for only where a read must be made
-	for waited := 0; ; {
+	for {
 		o.mu.Lock()
 		reading, ok := o.last(addr)
 		ok = ok && !reading.At.Before(after)
@@ -210,15 +206,12 @@ func (o *Observed) Read(ctx context.Context, addr netip.Addr, after time.Time) (
 			return reading, nil
 		case barred != nil:
 			return Reading{}, barred
-		case waited == maxVoided:
-			return reading, fmt.Errorf("%w: overtaken by events", ErrUnread)
 		case under == nil:
 			managed = append([]netip.Addr{addr}, o.opts.Addresses()...)
 		default:
 			if err := await(ctx, under); err != nil {
 				return Reading{}, err
 			}
-			waited++
 		}
 	}
 }

@@ -173,27 +173,6 @@ func TestAReadBegunBeforeAVoidingSaysNothing(t *testing.T) {
 	})
 }
 
-func TestReadingsThatAreAlwaysVoidedComeToAnEnd(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
-		done := make(chan struct{})
-		defer close(done)
-		go func() {
-			for {
-				select {
-				case <-done:
-					return
-				case <-time.After(400 * time.Millisecond):
-					o.Void(one)
-				}
-			}
-		}()
-		r, err := o.Read(t.Context(), one, time.Time{})
-		if !errors.Is(err, ErrUnread) || c.reads() != maxVoided || !r.Holding.At("there") {
-			t.Errorf("got %+v, %v after %d reads, want the newest and %v after %d", r, err, c.reads(), ErrUnread, maxVoided)
-		}
-	})
-}
-
 func TestAnAskerWhoGoesAwayDoesNotEndTheRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		ctx, cancel := context.WithCancelCause(t.Context())

@@ -37,8 +37,9 @@ func TestFailuresAtATakeoverOnExoscaleAreRecoveredFrom(t *testing.T) {
 				w := newExoscale(t)
 				w.must(w.Configure("floaty.yml", w.FloatyAtExoscale()+"refresh-timeout: 3s\n"))
 				w.start()
-				fault.Method, fault.Path = "PUT", simulator.ElasticIPID(one)+step
-				w.Cloud.Fail(fault)
+				f := fault
+				f.Method, f.Path = "PUT", simulator.ElasticIPID(one)+step
+				w.Cloud.Fail(f)
 				w.says("MASTER")
 				if fault.RetryAfter == "" && fault.Status != 401 { // those hold up the whole cloud
 					w.holds(3*time.Second, two)

@@ -1,0 +1,143 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/desired/keepalived"
+	"floaty/providers"
+)
+
+func TestAContestsWriteIsNotUsedUpByAFailure(t *testing.T) {
+	for name, fault := range map[string]error{
+		"500":         errors.New("500"),
+		"Retry-After": &providers.WaitError{Wait: 2 * time.Second, Err: errors.New("429")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, c *cloud, h *host) {
+				h.says(keepalived.Master)
+				time.Sleep(interval)
+				for range 4 {
+					c.move(one, there)
+					time.Sleep(interval * 12 / 10)
+				}
+				if len(h.lines("is contested")) != 1 {
+					t.Fatal("the address is not contested")
+				}
+				fails := 1
+				c.set(nil, func(context.Context, netip.Addr, string) error {
+					if fails--; fails >= 0 {
+						return fault
+					}
+					return nil
+				})
+				c.move(one, there)
+				time.Sleep(interval*12/10 + 5*time.Second)
+				h.holds(one)
+			})
+		})
+	}
+}
+
+func TestALossThatFollowsAtOnceIsLookedAtToo(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(5 * interval)
+		h.says(keepalived.Backup)
+		h.says(keepalived.Master)
+		h.says(keepalived.Backup) // all before anybody looks
+		time.Sleep(trip)
+		c.move(one, there)
+		c.move(two, there)
+		time.Sleep(20 * time.Second)
+		c.count()
+		h.says(keepalived.Master)
+		time.Sleep(trip)
+		if reads, writes := c.count(); reads != 0 || writes != 2 {
+			t.Errorf("%d reads and %d writes within a trip, want none and one each", reads, writes)
+		}
+	})
+}
+
+func TestBlindWritesAreNoNews(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(5 * interval)
+		before := len(h.lines("address assigned"))
+		c.set(func(context.Context) error { return errors.New("500") }, nil)
+		time.Sleep(60 * interval)
+		if _, writes := c.count(); writes < 50 {
+			t.Errorf("%d writes, want one an interval for each address while nothing can be read", writes)
+		}
+		if got := len(h.lines("address assigned")) - before; got != 0 {
+			t.Errorf("%d lines about it, want none", got)
+		}
+	})
+}
+
+func TestWaitingForATurnIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var addrs []netip.Addr
+		for i := range 1500 {
+			addrs = append(addrs, netip.AddrFrom4([4]byte{203, 1, byte(i / 250), byte(i % 250)}))
+		}
+		c := newCloud(addrs...)
+		h := newHost(t, c, here, c, addrs...)
+		defer h.stop()
+		time.Sleep(time.Second)
+		c.set(nil, func(ctx context.Context, _ netip.Addr, _ string) error { return pass(ctx, 900*time.Millisecond) })
+		h.says(keepalived.Master)
+		time.Sleep(16 * time.Second) // 15 rounds of a second
+		for _, addr := range addrs {
+			h.holds(addr)
+		}
+		if lines := h.lines("failed"); len(lines) != 0 {
+			t.Errorf("%d lines about failures, want none: %s …", len(lines), lines[0])
+		}
+	})
+}
+
+func TestMasterSaidAgainBeginsTheBackOffAnew(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.ctl.opts.BackOff.MaxElapsed = 30 * time.Second
+		c.set(nil, func(context.Context, netip.Addr, string) error { return errors.New("500") })
+		h.says(keepalived.Master)
+		time.Sleep(5 * interval)
+		c.count()
+		h.says(keepalived.Master)
+		time.Sleep(20 * time.Second)
+		if _, writes := c.count(); writes < 10 {
+			t.Errorf("%d writes, want one every few seconds for each address", writes)
+		}
+	})
+}
+
+func TestResumingAndChangingStatesAtOnceIsNoRace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var addrs []netip.Addr
+		for i := range 50 {
+			addrs = append(addrs, netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}))
+		}
+		c := newCloud(addrs...)
+		h := newHost(t, c, here, c, addrs...)
+		defer h.stop()
+		var both sync.WaitGroup
+		both.Go(func() {
+			for range 300 {
+				h.ctl.Resume()
+				time.Sleep(time.Millisecond)
+			}
+		})
+		for range 150 {
+			h.says(keepalived.Master)
+			h.says(keepalived.Backup)
+			time.Sleep(2 * time.Millisecond)
+		}
+		both.Wait()
+	})
+}
