@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"floaty/observed"
+	"floaty/providers"
 )
 
 // looks are the ages at which an acknowledged write, or a rival that was heard, is looked at again: a slow rival's write may
@@ -29,7 +29,7 @@ type memory struct {
 	writes   *rate.Limiter // of attempts to write
 	failures int           // in a row, which the back-off counts
 	hold     time.Time     // no write before
-	trouble  observed.Trouble
+	trouble  providers.Trouble
 	shown    string // the difference that a dry run has said
 
 	contest contest

@@ -62,7 +62,7 @@ type Observed struct {
 	answered uint64    // the newest request that was answered
 	failed   error     // of the last read
 	retry    time.Time // not before, after a failed read
-	trouble  Trouble
+	trouble  providers.Trouble
 }
 
 // A read is one call that several askers may wait for.

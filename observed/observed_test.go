@@ -3,7 +3,6 @@ package observed
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -299,24 +298,6 @@ func TestTheServerIsAskedForUntilItIsKnown(t *testing.T) {
 			t.Errorf("got %q, want it found", got)
 		}
 	})
-}
-
-func TestTroubleIsSaidAtAGrowingDistance(t *testing.T) {
-	var trouble Trouble
-	start := time.Unix(0, 0)
-	var said []string
-	for at := time.Duration(0); at < 4*time.Hour; at += 10 * time.Second {
-		if trouble.Fail(start.Add(at)) {
-			said = append(said, fmt.Sprint(at))
-		}
-	}
-	want := []string{"0s", "1m0s", "3m0s", "7m0s", "15m0s", "31m0s", "1h3m0s", "2h3m0s", "3h3m0s"}
-	if !slices.Equal(said, want) {
-		t.Errorf("said at %v, want %v", said, want)
-	}
-	if !trouble.Over() || trouble.Over() {
-		t.Error("Over: want true once")
-	}
 }
 
 func TestBackOffGrowsWithJitterUpToItsMaximum(t *testing.T) {

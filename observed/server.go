@@ -3,11 +3,13 @@ package observed
 import (
 	"context"
 	"time"
+
+	"floaty/providers"
 )
 
 // findServer asks until it is known which server this is: the metadata service may be up later than floaty.
 func (o *Observed) findServer(ctx context.Context) {
-	var trouble Trouble
+	var trouble providers.Trouble
 	for {
 		server, err := o.askServer(ctx)
 		if ctx.Err() != nil {

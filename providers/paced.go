@@ -33,7 +33,7 @@ type PacedOptions struct {
 //   - Answers to calls that were begun before the credential changed, or before what is known of it changed, neither
 //     start nor end that wait.
 //   - A probe that hangs or is cancelled holds up no other longer than MaxInterval.
-//   - Whatever waits, there is one line when it starts and one when it ends.
+//   - Whatever waits, there is one line when it starts, reminders at a growing distance, and one line when it ends.
 //
 // Server is passed on always: it asks no API. Create it with [NewPaced].
 type Paced struct {
@@ -43,8 +43,9 @@ type Paced struct {
 	mu           sync.Mutex // guards all below
 	until        time.Time  // no call before, by Retry-After
 	reason       error      // of until
-	waiting      bool       // a Retry-After came, and no call begun after its end was accepted yet
+	waits        Trouble    // Retry-After came, and no call begun after its end was accepted yet
 	unauthorized error      // why the credential is not accepted; nil: it is, as far as known
+	rejects      Trouble    // of unauthorized
 	probe        time.Time  // the next probe may be made then
 	hurry        bool       // one probe need not wait for that
 	generation   uint64     // of what is known of the credential
@@ -99,10 +100,21 @@ func (p *Paced) CredentialChanged() {
 	p.generation++
 	held := p.unauthorized != nil
 	p.unauthorized = nil
+	p.rejects.Over()
 	p.mu.Unlock()
 	if held {
 		p.resume("the credential changed: calling the cloud again")
 	}
+}
+
+// Inherit takes over from the Paced before the same cloud that p replaces for how long that has asked to wait.
+func (p *Paced) Inherit(from *Paced) {
+	from.mu.Lock()
+	until, reason, waits := from.until, from.reason, from.waits
+	from.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until, p.reason, p.waits = until, reason, waits
 }
 
 // enter lets a call through or says how long it has to wait.
@@ -145,10 +157,9 @@ func (p *Paced) wait(told *WaitError) error {
 	if end := now.Add(min(told.Wait, MaxWait)); end.After(p.until) {
 		p.until, p.reason = end, told.Err
 	}
-	left, first := p.until.Sub(now), !p.waiting
-	p.waiting = true
+	left, say := p.until.Sub(now), p.waits.Fail(now)
 	p.mu.Unlock()
-	if first {
+	if say {
 		p.opts.Log.Error(told.Err, "the cloud asks to wait: not calling it", "wait", left)
 	}
 	return &WaitError{Wait: left, Err: told.Err}
@@ -170,9 +181,9 @@ func (p *Paced) reject(by pass, err error) error {
 	if !p.probe.After(now) || first {
 		p.probe = now.Add(p.opts.MaxInterval)
 	}
-	left := p.probe.Sub(now)
+	left, say := p.probe.Sub(now), p.rejects.Fail(now)
 	p.mu.Unlock()
-	if first {
+	if say {
 		p.opts.Log.Error(err, "the cloud does not accept the credential: only probing it", "wait", left)
 	}
 	return &WaitError{Wait: left, Err: err}
@@ -181,13 +192,11 @@ func (p *Paced) reject(by pass, err error) error {
 // accept ends the waits that this answer shows to be over.
 func (p *Paced) accept(by pass) {
 	p.mu.Lock()
-	calm := p.waiting && !by.at.Before(p.until)
-	if calm {
-		p.waiting = false
-	}
+	calm := !by.at.Before(p.until) && p.waits.Over()
 	held := p.unauthorized != nil && by.generation == p.generation
 	if held {
 		p.unauthorized = nil
+		p.rejects.Over()
 		p.generation++
 	}
 	p.mu.Unlock()

@@ -99,7 +99,7 @@ func TestACloudThatAsksToWaitAgainAndAgainIsSaidOnce(t *testing.T) {
 		c, said := &cloud{}, &diary{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
 		c.answers(full(10 * time.Second))
-		for range 50 {
+		for range 5 {
 			_ = assign(t, p)
 			time.Sleep(10 * time.Second)
 		}
@@ -129,4 +129,42 @@ func TestAnAddressThatIsToldToWaitHoldsBackTheCloud(t *testing.T) {
 		}
 		wantWait(t, assign(t, p), time.Minute, errFull)
 	})
+}
+
+func TestAReplacementInheritsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, said := &cloud{}, &diary{}
+		old := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c.answers(full(30 * time.Second))
+		wantWait(t, assign(t, old), 30*time.Second, errFull)
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		p.Inherit(old)
+		wantWait(t, assign(t, p), 30*time.Second, errFull)
+		wantCalls(t, c, 1)
+		time.Sleep(30 * time.Second)
+		c.answers(nil)
+		wantNoError(t, assign(t, p))
+		said.want(t,
+			`"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="30s"`,
+			`"level"=0 "msg"="the cloud takes calls again"`)
+	})
+}
+
+func TestALongWaitIsSaidAgainNowAndThen(t *testing.T) {
+	for name, failure := range map[string]error{"Retry-After": full(10 * time.Second), "401": providers.ErrUnauthorized} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, said := &cloud{}, &diary{}
+				p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+				c.answers(failure)
+				for range 72 * 60 {
+					_ = assign(t, p)
+					time.Sleep(time.Minute)
+				}
+				if n := len(said.lines); n < 70 || n > 80 {
+					t.Errorf("%d lines in three days, want a first one, a few more, then one an hour", n)
+				}
+			})
+		})
+	}
 }

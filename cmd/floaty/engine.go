@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 
@@ -16,8 +17,17 @@ import (
 	"floaty/providers/exoscale"
 )
 
+// A cloud is a provider with what only the command asks of it.
+type cloud interface {
+	providers.Provider
+	// Describe tells the name of a server, and what the API's clock says, also with most errors.
+	Describe(ctx context.Context, server string) (name string, clock time.Time, err error)
+	// Close closes the connections that no call uses.
+	Close()
+}
+
 // newCloud returns the cloud of a setup. What secrets returns is asked for its credential on every call.
-func newCloud(s setup, secrets func() *config.Config) (providers.Provider, error) {
+func newCloud(s setup, secrets func() *config.Config) (cloud, error) {
 	server, _ := s.server()
 	switch s.config.Provider {
 	case "cloudscale":
@@ -45,6 +55,7 @@ func newCloud(s setup, secrets func() *config.Config) (providers.Provider, error
 
 // An engine is all that talks to the cloud. One is built for each change of provider or timing.
 type engine struct {
+	cloud cloud
 	paced *providers.Paced
 	seen  *observed.Observed
 	ctl   *controller.Controller
@@ -66,12 +77,13 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	var provider providers.Provider = cloud
 	if opts.dryRun {
-		cloud = providers.DryRun(cloud)
+		provider = providers.DryRun(cloud)
 	}
 	log := opts.log.WithValues("provider", s.config.Provider)
-	e := &engine{}
-	e.paced = providers.NewPaced(cloud, providers.PacedOptions{
+	e := &engine{cloud: cloud}
+	e.paced = providers.NewPaced(provider, providers.PacedOptions{
 		MaxInterval: s.config.BackOff.MaxInterval,
 		Resumed:     func() { e.ctl.Resume() },
 		Log:         log,
@@ -113,6 +125,7 @@ func (e *engine) start(ctx context.Context) {
 func (e *engine) end() {
 	e.stop()
 	e.done.Wait()
+	e.cloud.Close()
 }
 
 // apply hands a change on. A MASTER line tries at once, also while the credential is refused.

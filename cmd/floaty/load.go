@@ -133,7 +133,11 @@ func refuse(log logr.Logger, err error) int {
 // remark says what is odd, but no reason to stop, about now and was not so in before.
 func remark(log logr.Logger, before, now setup) {
 	if now.doubt != nil && (before.doubt == nil || before.doubt.Error() != now.doubt.Error()) {
-		log.Error(now.doubt, "keepalived.conf is unusable: the addresses of the configuration are managed without it")
+		message := "keepalived.conf is unusable: the addresses of the configuration are managed without it"
+		if now.keepalived != nil {
+			message = "keepalived.conf is unusable: what it said before stays in force"
+		}
+		log.Error(now.doubt, message)
 	}
 	if now.config.Cleartext() && (before.config == nil || before.config.Endpoint() != now.config.Endpoint()) {
 		log.Error(nil, "the endpoint is plain http: the credential travels in clear", "path", now.config.Endpoint())

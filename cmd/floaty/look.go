@@ -52,10 +52,9 @@ func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int
 	if err != nil {
 		return refuse(log, err)
 	}
-	cloud = providers.DryRun(cloud)
 	ctx, cancel := orTimeout(ctx, s.config.RefreshTimeout)
 	defer cancel()
-	d := compare(ctx, cloud, desired.Compute(desired.Input{Settings: s.settings(nil)}))
+	d := compare(ctx, providers.DryRun(cloud), desired.Compute(desired.Input{Settings: s.settings(nil)}))
 	if err := d.Write(stdout, c.output, isTerminal(stdout)); err != nil {
 		log.Error(err, "writing the report failed")
 		return 2

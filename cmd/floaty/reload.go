@@ -26,24 +26,28 @@ var (
 func (d *daemon) reload(ctx context.Context) {
 	next, err := load(d.command.config)
 	d.watcher.Watch(slices.Concat(d.running.files(), next.files(), missed(err)))
-	if err == nil && next.keepalived == nil && d.running.keepalived != nil {
-		err = next.doubt
-	}
 	if err != nil {
 		d.refuse(err)
 		return
 	}
-	d.refused = ""
+	if next.keepalived == nil { // no address must come from it: all else is taken over
+		next.keepalived = d.running.keepalived
+	}
 	remark(d.log, d.running, next)
 	changes := config.Changes(d.running.config, next.config)
-	if len(changes) == 0 && sameInstances(d.running.keepalived, next.keepalived) {
+	same := sameInstances(d.running.keepalived, next.keepalived)
+	switch {
+	case len(changes) > 0 || !same:
+		if err := d.adopt(ctx, next, changes); err != nil {
+			d.refuse(err)
+			return
+		}
+	case d.refused != "":
+		d.log.Info("the configuration is usable again, and as the running one")
+	default:
 		d.log.V(1).Info("read again: nothing has changed")
-		return
 	}
-	if err := d.adopt(ctx, next, changes); err != nil {
-		d.refuse(err)
-		return
-	}
+	d.refused, d.running = "", next
 	d.watcher.Watch(next.files())
 }
 
@@ -93,7 +97,6 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	if next.config.Credential() != before.config.Credential() {
 		d.engine.paced.CredentialChanged()
 	}
-	d.running = next
 	var effect desired.Change
 	d.update(func() desired.Change {
 		effect = d.state.SetSettings(next.settings(d.only))
@@ -115,6 +118,9 @@ func (d *daemon) rebuild(ctx context.Context, next setup) error {
 	d.engine.end()
 	was, _ := d.running.server()
 	is, _ := next.server()
+	if d.running.config.Provider == next.config.Provider && d.running.config.Endpoint() == next.config.Endpoint() {
+		fresh.paced.Inherit(d.engine.paced)
+	}
 	d.mu.Lock()
 	d.engine = fresh
 	if was != is || d.running.config.Provider != next.config.Provider {

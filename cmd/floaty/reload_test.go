@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"floaty/providers/simulator"
 )
 
 // with is the host's floaty.yml with one text replaced by another.
@@ -158,4 +160,84 @@ func TestWhatNeedsARestartSaysSo(t *testing.T) {
 	w.start()
 	w.must(w.Configure("floaty.yml", w.Floaty()+"listen-address: 127.0.0.1:9999\n"))
 	w.eventually("said", time.Second, func() bool { return w.logged("needs a restart") == 1 })
+}
+
+func TestAReloadUnderRetryAfterMakesNoCall(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	w.says("MASTER")
+	w.holds(time.Second, one)
+	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 429, RetryAfter: "60", Times: 1})
+	w.eventually("asked to wait", 3*interval, func() bool { return w.logged("asks to wait") == 1 })
+	time.Sleep(200 * time.Millisecond) // what was under way has ended
+	w.Cloud.ForgetCalls()
+	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")))
+	w.eventually("the new interval is in force", time.Second, func() bool { return w.logged("configuration changed") == 1 })
+	w.never("a call was made", 2*time.Second, func() bool { return len(w.Cloud.Calls()) > 0 })
+}
+
+func TestReloadsSayWarningsOnceAndLeaveNoConnection(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	w.says("MASTER")
+	w.holds(time.Second, one)
+	w.must(w.Configure("keepalived.conf", "include /nonexistent/x.conf\n"+w.Keepalived(100, "", one)))
+	w.eventually("the missing file is named", time.Second, func() bool { return w.logged("/nonexistent/x.conf") == 1 })
+	before := w.sockets()
+	for i := range 5 {
+		w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", fmt.Sprintf("refresh-interval: %ds", 3+i))))
+		w.eventually("it is in force", time.Second, func() bool { return w.logged("configuration changed") == i+1 })
+		w.must(w.HangUpFloaty())
+	}
+	time.Sleep(500 * time.Millisecond) // the last SIGHUP has been obeyed
+	if n := w.logged("/nonexistent/x.conf"); n != 1 {
+		t.Errorf("%d lines about the missing file, want one", n)
+	}
+	if after := w.sockets(); after > before+1 {
+		t.Errorf("%d sockets after five changes of timing, want about the %d of before", after, before)
+	}
+}
+
+// sockets counts those that floaty has open.
+func (w *world) sockets() int {
+	w.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", w.FloatyPID())
+	entries, err := os.ReadDir(dir)
+	w.must(err)
+	n := 0
+	for _, e := range entries {
+		if link, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil && strings.HasPrefix(link, "socket:") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestATokenIsRotatedThoughKeepalivedConfIsBrokenWhereNoAddressComesFromIt(t *testing.T) {
+	w := newWorld(t, one)
+	w.must(w.Configure("token", "the-token-of-the-stage"))
+	w.must(w.Configure("floaty.yml", w.with("token: the-token-of-the-stage", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
+	w.start()
+	w.says("MASTER")
+	w.holds(time.Second, one)
+	w.must(w.Configure("keepalived.conf", "vrrp_instance VI_1 {\n"))
+	w.eventually("the broken file is named", time.Second, func() bool { return w.logged("what it said before stays in force") == 1 })
+	w.Cloud.SetToken("another")
+	w.must(w.Configure("token", "another"))
+	w.eventually("the token is taken over", time.Second, func() bool { return w.logged("cloudscale.token changed") == 1 })
+	w.Cloud.Move(one, stranger)
+	w.holds(interval*12/10, one)
+	if n := w.logged("what it said before stays in force"); n != 1 {
+		t.Errorf("%d lines about the broken file, want one", n)
+	}
+}
+
+func TestMendingARefusedEditIsSaid(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	good := w.Floaty()
+	w.must(w.Configure("floaty.yml", good+"nonsense: 1\n"))
+	w.eventually("refused", time.Second, func() bool { return w.logged("stays in force") == 1 })
+	w.must(w.Configure("floaty.yml", good))
+	w.eventually("mended", time.Second, func() bool { return w.logged("usable again") == 1 })
 }

@@ -26,11 +26,6 @@ const (
 	clockLatest = 10 * time.Minute // that a signature of Exoscale's lives
 )
 
-// A describer tells about a server by its ID, and what the API's clock says, as far as it answered; both clouds do.
-type describer interface {
-	Describe(ctx context.Context, server string) (name string, clock time.Time, err error)
-}
-
 // selftest asks the real cloud whether what the configuration says can be. It writes nothing.
 func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
 	s, err := load(c.config)
@@ -56,7 +51,7 @@ func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer)
 }
 
 // probe looks at everything once, side by side where it can.
-func probe(ctx context.Context, s setup, cloud providers.Provider, set desired.Set) []report.Probe {
+func probe(ctx context.Context, s setup, cloud cloud, set desired.Set) []report.Probe {
 	limit := min(s.config.RefreshTimeout, testAtMost)
 	server, serverErr := within(ctx, limit, func(ctx context.Context) (string, error) { return cloud.Server(ctx) })
 	addrs := slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
@@ -70,7 +65,7 @@ func probe(ctx context.Context, s setup, cloud providers.Provider, set desired.S
 			return
 		}
 		name, describeErr = within(ctx, limit, func(ctx context.Context) (name string, err error) {
-			name, clock, err = cloud.(describer).Describe(ctx, server) //nolint:forcetypeassert // both clouds are
+			name, clock, err = cloud.Describe(ctx, server)
 			return name, err
 		})
 	})

@@ -1,0 +1,141 @@
+// Command bench measures floaty: how long a takeover takes, what holding addresses costs, and how both grow.
+//
+// It builds floaty and drives the program as a black box against the simulated clouds: it writes Keepalived's lines into the
+// FIFO, stands between floaty and the cloud as a line with a length, and reads the rest from /proc. It fails on a wrong
+// count of calls or writes, never on a time. Nothing in it is linked into floaty.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"floaty/hack/stage"
+)
+
+// A bench is one run of all measurements.
+type bench struct {
+	short   bool
+	rtt     time.Duration // of the simulated distance
+	dir     string        // new worlds go below it
+	program string        // floaty
+	cert    certificate
+	worlds  int    // made so far
+	load    string // averages before
+
+	figures []figure
+	wrong   []string // counts that are not what they must be
+}
+
+func main() {
+	short := flag.Bool("short", false, "fewer sizes, one run each, below a minute: for the counts rather than the times")
+	rtt := flag.Duration("rtt", 100*time.Millisecond, "round-trip time of the simulated distance")
+	only := flag.String("only", "", "measure only this: takeover, holding, events or start")
+	jsonFile := flag.String("json", "", "write the figures to this file as JSON")
+	plotFile := flag.String("plot", "", "write the plot of growth to this file as SVG")
+	docFile := flag.String("doc", "", "write the table to this file as Markdown")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	b := &bench{short: *short, rtt: *rtt, load: loadAverage()}
+	begun := time.Now()
+	err := b.run(ctx, *only)
+	printTable(os.Stdout, b.figures)
+	r := report{machine: thisMachine(begun, b), plot: *plotFile, figures: b.figures, wrong: b.wrong}
+	err = errors.Join(err, writeTo(*jsonFile, r.json), writeTo(*plotFile, r.svg), writeTo(*docFile, r.markdown(*docFile)))
+	for _, wrong := range b.wrong {
+		fmt.Fprintln(os.Stderr, "bench: wrong count:", wrong)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
+	if err != nil || len(b.wrong) > 0 {
+		stop()
+		os.Exit(1) //nolint:gocritic // nothing is left to be done later
+	}
+}
+
+// run makes all measurements, or only those of one kind.
+func (b *bench) run(ctx context.Context, only string) (err error) {
+	if b.dir, err = os.MkdirTemp("", "floaty-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.program, err = stage.Build(ctx, b.dir); err != nil {
+		return err
+	}
+	if b.cert, err = newCertificate(filepath.Join(b.dir, "cert.pem")); err != nil {
+		return err
+	}
+	// floaty inherits it; this process makes no calls.
+	if err := os.Setenv("SSL_CERT_FILE", b.cert.path); err != nil {
+		return err
+	}
+	parts := []struct {
+		name    string
+		measure func(context.Context) error
+	}{
+		{"takeover", b.measureLine},
+		{"takeover", b.measureTakeover},
+		{"events", b.measureEvents},
+		{"start", b.measureStart},
+		{"holding", b.measureHolding},
+	}
+	known := false
+	for _, part := range parts {
+		if only != "" && only != part.name {
+			continue
+		}
+		known = true
+		if err := part.measure(ctx); err != nil {
+			return fmt.Errorf("measuring %s: %w", part.name, err)
+		}
+	}
+	if !known {
+		return fmt.Errorf("there is nothing called %q to measure", only)
+	}
+	return nil
+}
+
+// add keeps a figure and says that it is there.
+func (b *bench) add(f figure) {
+	b.figures = append(b.figures, f)
+	fmt.Fprintf(os.Stderr, "bench: %s: %s: %s: %s\n", f.Group, f.Name, f.subject(), f.amount(f.median()))
+}
+
+// count takes note of a count that is not what it must be.
+func (b *bench) count(what string, got, least, most int) {
+	if got < least || got > most {
+		want := fmt.Sprint(least)
+		if most != least {
+			want = fmt.Sprintf("%d to %d", least, most)
+		}
+		b.wrong = append(b.wrong, fmt.Sprintf("%s: %d, want %s", what, got, want))
+	}
+}
+
+// runs is how often a measurement is made.
+func (b *bench) runs(full int) int {
+	if b.short {
+		return 1
+	}
+	return full
+}
+
+// sizes returns the numbers of addresses to measure at.
+func (b *bench) sizes(short []int, full ...int) []int {
+	if b.short {
+		return short
+	}
+	return full
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A report is what a run of the bench has to say.
+type report struct {
+	machine machine
+	plot    string // the file of it; empty: none
+	figures []figure
+	wrong   []string
+}
+
+// A machine is where and how the bench was run.
+type machine struct {
+	CPU     string
+	Cores   int
+	Kernel  string
+	Go      string
+	Date    string
+	Took    string
+	Load    string // averages before
+	Command string
+}
+
+func thisMachine(begun time.Time, b *bench) machine {
+	m := machine{
+		Cores: runtime.NumCPU(), Go: runtime.Version(), Date: begun.Format("2006-01-02"),
+		Took: time.Since(begun).Round(time.Second).String(), Load: b.load, Command: "go run ./hack/bench",
+	}
+	if b.short {
+		m.Command += " --short"
+	}
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+				m.CPU = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err == nil {
+		m.Kernel = unix.ByteSliceToString(uts.Sysname[:]) + " " + unix.ByteSliceToString(uts.Release[:])
+	}
+	return m
+}
+
+// loadAverage returns the kernel's load averages of 1, 5 and 15 minutes.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "not known"
+	}
+	return strings.Join(strings.Fields(string(text))[:3], " ")
+}
+
+// headings of the table.
+var headings = []string{"figure", "addresses", "unit", "median", "min – max", "runs", "least", "ratio", "goal"}
+
+// row returns a figure as a line of the table.
+func (f figure) row() []string {
+	row := []string{f.Name, f.subject(), f.Unit, number(f.median()), f.spread(), fmt.Sprint(len(f.Values)), "", "", f.verdict()}
+	if ratio, ok := f.ratio(); ok {
+		row[6], row[7] = number(f.Least), fmt.Sprintf("%.2f", ratio)
+	}
+	return row
+}
+
+// printTable writes the figures as a table for the eye.
+func printTable(out io.Writer, figures []figure) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer w.Flush() //nolint:errcheck // whoever reads it has gone
+	group := ""
+	for _, f := range figures {
+		if f.Group != group {
+			group = f.Group
+			fmt.Fprintf(w, "\n%s\n%s\n", strings.ToUpper(group), strings.Join(headings, "\t"))
+		}
+		fmt.Fprintln(w, strings.Join(f.row(), "\t"))
+	}
+}
+
+// writeTo makes a file, if there is a path.
+func writeTo(path string, write func(io.Writer) error) (err error) {
+	if path == "" {
+		return nil
+	}
+	file, err := os.Create(path) //nolint:gosec // the user names it
+	if err != nil {
+		return err
+	}
+	buffer := bufio.NewWriter(file)
+	err = write(buffer)
+	if flushed := buffer.Flush(); err == nil {
+		err = flushed
+	}
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// json writes the report for programs.
+func (r report) json(out io.Writer) error {
+	type row struct {
+		figure
+		Median float64
+		Ratio  float64 `json:",omitempty"`
+	}
+	rows := make([]row, len(r.figures))
+	for i, f := range r.figures {
+		rows[i] = row{figure: f, Median: f.median()}
+		if ratio, ok := f.ratio(); ok {
+			rows[i].Ratio = ratio
+		}
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", " ")
+	return encoder.Encode(map[string]any{"machine": r.machine, "figures": rows, "wrong": append([]string{}, r.wrong...)})
+}
+
+// markdown returns what writes the report as a page at path.
+func (r report) markdown(path string) func(io.Writer) error {
+	return func(out io.Writer) error {
+		m := r.machine
+		fmt.Fprintf(out, "# How fast floaty is, and what it costs\n\n")
+		fmt.Fprintf(out, "Measured on %s: %s, %d cores, %s, %s; load averages before: %s; it took %s.\n\n", m.Date, m.CPU, m.Cores, m.Kernel, m.Go, m.Load, m.Took)
+		fmt.Fprintf(out, "To repeat it, on a machine with nothing else to do:\n\n```\n%s --doc hack/bench/RESULTS.md --plot hack/bench/growth.svg\n```\n\n%s\n", m.Command, how)
+		if r.plot != "" {
+			link, err := filepath.Rel(filepath.Dir(path), r.plot)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "![Each figure over the number of addresses](%s)\n\n", link)
+		}
+		group := ""
+		for _, f := range r.figures {
+			if f.Group != group {
+				group = f.Group
+				fmt.Fprintf(out, "\n## %s\n\n| %s |\n|%s\n", group, strings.Join(headings, " | "), strings.Repeat("---|", len(headings)))
+			}
+			fmt.Fprintf(out, "| %s |\n", strings.Join(f.row(), " | "))
+		}
+		if len(r.wrong) > 0 {
+			fmt.Fprintf(out, "\n## Wrong counts\n\n- %s\n", strings.Join(r.wrong, "\n- "))
+		}
+		return nil
+	}
+}
+
+// how says what the figures mean.
+const how = `The program is driven as a black box: the bench writes Keepalived's lines into the FIFO and is the simulated cloud.
+
+- **Distance** is a line that hands on each byte half a round trip later, both ways; TCP's handshake costs a round trip too. It has
+  no slow start, loss or bound on bandwidth. A *trip* is one way, half a round trip. How late the line itself is, is the first row.
+- **Takeover**: from right before MASTER is written until the last write has arrived at the API (trips), or until the last address
+  is held by this server alone (calls). Each run is a new floaty that has stood by: its connection is warm and it has a
+  reading. The least beyond 100 addresses, the default bound on requests side by side, is one round after the other.
+- **Holding**: addresses in place, floaty MASTER; all accounts are held side by side. Bytes are those on the wire, with TLS.
+- **Event path**: from right before the line is written until the first byte of the request is read at the other end of a loopback
+  connection.
+- **Start**: from right before the process is started.
+
+The least is what no program could be below, the ratio the median over it. "Goal" is what the median should not exceed.
+`

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const startGroup = "Start"
+
+// measureStart measures from the start of a process.
+func (b *bench) measureStart(ctx context.Context) error {
+	for _, speaks := range []protocol{plain, http2} {
+		for _, n := range b.sizes([]int{1}, 1, 10, 100, 1000, 10000) {
+			if err := b.notify(ctx, speaks, n); err != nil {
+				return err
+			}
+		}
+	}
+	for _, n := range b.sizes([]int{1}, 1, 10, 100, 1000, 10000) {
+		if err := b.daemon(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notify measures a notify script's process, from before it is started until the first byte of what it sends is read.
+func (b *bench) notify(ctx context.Context, speaks protocol, n int) (err error) {
+	name := "notify process to its first request, plain HTTP"
+	if speaks != plain {
+		name = "notify process to the first byte of its connection, TLS"
+	}
+	f := figure{
+		Group: startGroup, Name: name, Addresses: n, Unit: "ms", Panel: "Start: ms from exec",
+		Line: map[protocol]string{plain: "notify process, first request", http2: "notify process, TLS hello"}[speaks],
+	}
+	for range b.runs(20) {
+		w, err := b.newWorld(ctx, settings{addresses: n, speaks: speaks})
+		if err != nil {
+			return err
+		}
+		took, err := w.notify(ctx)
+		if err := errors.Join(err, w.close()); err != nil {
+			return err
+		}
+		f.Values = append(f.Values, took.Seconds()*1000)
+	}
+	b.add(f)
+	return nil
+}
+
+func (w *world) notify(ctx context.Context) (time.Duration, error) {
+	came := make(chan time.Time, 1)
+	w.server.wire.watch(func(_ []byte, at time.Time) {
+		select {
+		case came <- at:
+		default: // only the first counts
+		}
+	})
+	begun := time.Now()
+	if err := w.host.StartFloaty(w.host.Path("floaty.yml"), "INSTANCE", "VI_0", "MASTER", "100"); err != nil {
+		return 0, err
+	}
+	select {
+	case at := <-came:
+		return at.Sub(begun), nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(patience):
+		return 0, fmt.Errorf("no request within %v; floaty said:\n%s", patience, w.host.Log())
+	}
+}
+
+// daemon measures from before the daemon is started until it has the FIFO open.
+func (b *bench) daemon(ctx context.Context, n int) error {
+	f := figure{
+		Group: startGroup, Name: "daemon to the FIFO open", Addresses: n, Unit: "ms", Panel: "Start: ms from exec", Line: "daemon, FIFO open",
+	}
+	for range b.runs(20) {
+		w, err := b.newWorld(ctx, settings{addresses: n})
+		if err != nil {
+			return err
+		}
+		took, err := w.daemon()
+		if err := errors.Join(err, w.close()); err != nil {
+			return err
+		}
+		f.Values = append(f.Values, took.Seconds()*1000)
+	}
+	b.add(f)
+	return nil
+}
+
+func (w *world) daemon() (time.Duration, error) {
+	if err := unix.Mkfifo(w.host.FIFO, 0o600); err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	if err := w.host.StartFloaty(); err != nil {
+		return 0, err
+	}
+	for {
+		fd, err := unix.Open(w.host.FIFO, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		took := time.Since(begun)
+		switch {
+		case err == nil:
+			w.fifo = fd
+			return took, nil
+		case !errors.Is(err, unix.ENXIO): // there is no reader yet
+			return 0, err
+		case took > patience:
+			return 0, fmt.Errorf("no reader within %v; floaty said:\n%s", patience, w.host.Log())
+		}
+		time.Sleep(50 * time.Microsecond)
+	}
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"floaty/hack/stage"
+	"floaty/providers/simulator"
+)
+
+// patience is how long anything may take before the bench gives up.
+const patience = time.Minute
+
+// settings says what a world is like. The zero value of a field is the usual.
+type settings struct {
+	exoscale  bool
+	addresses int
+	singles   int // instances VI_1, VI_2 … with one address each; all other addresses are those of VI_0
+	servers   int // of the account; at least 2
+	ours      bool
+	speaks    protocol
+	rtt       time.Duration // of the line; 0: there is none
+	latency   time.Duration // of a call
+	operation time.Duration // how long an attach or detach takes
+	interval  time.Duration // 0: 1m
+	bound     int           // on requests side by side; 0: floaty's default
+}
+
+// A world is a cloud, the way to it, and a host with floaty on it, whose Keepalived is the bench.
+type world struct {
+	settings
+	*stage.Stage
+	host   *stage.Host
+	server *server
+	line   *line // nil: none
+	addrs  []netip.Addr
+	fifo   int // for writing; -1: not open
+
+	requests atomic.Int64 // that have ended
+	writes   atomic.Int64 // those of them that change something
+	last     atomic.Int64 // when the last request ended, in ns since 1970
+}
+
+// newWorld makes a world in which nothing runs yet.
+func (b *bench) newWorld(ctx context.Context, s settings) (*world, error) {
+	b.worlds++
+	dir := filepath.Join(b.dir, fmt.Sprint(b.worlds))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	st, err := stage.New(ctx, dir, b.program, false)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{settings: s, Stage: st, fifo: -1}
+	if err := w.build(ctx, b.cert); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+func (w *world) build(ctx context.Context, cert certificate) (err error) {
+	w.Cloud.SetLatency(w.latency)
+	w.Cloud.SetOperationTime(w.operation)
+	w.Cloud.OnCall(func(c simulator.Call) {
+		w.last.Store(time.Now().UnixNano())
+		w.requests.Add(1)
+		if c.Method != http.MethodGet {
+			w.writes.Add(1)
+		}
+	})
+	if w.host, err = w.AddHost(ctx, "lb1"); err != nil {
+		return err
+	}
+	for i := range max(w.servers-1, 1) {
+		w.Cloud.AddServer(other(i), fmt.Sprintf("other%d", i))
+	}
+	for i := range w.addresses {
+		w.addrs = append(w.addrs, address(i))
+	}
+	w.restore()
+	if w.server, err = serve(ctx, w.Cloud.Handler(), w.speaks, cert); err != nil {
+		return err
+	}
+	target := w.server.wire.Addr().String()
+	if w.rtt > 0 {
+		if w.line, err = newLine(ctx, target, w.rtt); err != nil {
+			return err
+		}
+		target = w.line.listener.Addr().String()
+	}
+	if err := w.host.Configure("keepalived.conf", w.keepalived()); err != nil {
+		return err
+	}
+	return w.host.Configure("floaty.yml", w.floaty(target))
+}
+
+// restore gives the addresses to those who hold them at the start.
+func (w *world) restore() {
+	for i, addr := range w.addrs {
+		holder := other(i % max(w.servers-1, 1))
+		if w.ours {
+			holder = w.host.UUID
+		}
+		w.AddAddresses(holder, addr)
+	}
+}
+
+// address returns the i-th address, of those that are set aside for benchmarks (RFC 2544).
+func address(i int) netip.Addr {
+	var bytes [4]byte
+	binary.BigEndian.PutUint32(bytes[:], 198<<24|18<<16+uint32(i)+1) //nolint:gosec // a few thousand
+	return netip.AddrFrom4(bytes)
+}
+
+// other returns the ID of the i-th server that is not ours.
+func other(i int) string { return fmt.Sprintf("99999999-9999-4999-8999-%012d", i) }
+
+// keepalived is the host's keepalived.conf.
+func (w *world) keepalived() string {
+	var text strings.Builder
+	instance := func(name string, addrs []netip.Addr) {
+		fmt.Fprintf(&text, "vrrp_instance %s {\n    virtual_ipaddress {\n", name)
+		for _, addr := range addrs {
+			fmt.Fprintf(&text, "        %s\n", addr)
+		}
+		text.WriteString("    }\n}\n")
+	}
+	for i := range w.singles {
+		instance(fmt.Sprintf("VI_%d", i+1), w.addrs[i:i+1])
+	}
+	if w.addresses > w.singles {
+		instance("VI_0", w.addrs[w.singles:])
+	}
+	return text.String()
+}
+
+// floaty is the host's floaty.yml.
+func (w *world) floaty(target string) string {
+	var text strings.Builder
+	scheme, h := "https", w.host
+	if w.speaks == plain {
+		scheme = "http"
+	}
+	if w.exoscale {
+		fmt.Fprintf(&text, "provider: exoscale\nexoscale: {endpoint: %q, key: %s, secret: %s, instance-id: %s}\n",
+			scheme+"://"+target+"/v2", stage.Key, stage.Secret, h.UUID)
+	} else {
+		fmt.Fprintf(&text, "provider: cloudscale\ncloudscale: {endpoint: %q, token: %s, server-uuid: %s}\n",
+			scheme+"://"+target, stage.Token, h.UUID)
+	}
+	fmt.Fprintf(&text, "keepalived-config: %s\nkeepalived-pid-file: %s\nstate-dir: %s\nlock-file-template: %s\n",
+		h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
+	if w.interval > 0 {
+		fmt.Fprintf(&text, "refresh-interval: %v\n", w.interval)
+	}
+	if w.bound > 0 {
+		fmt.Fprintf(&text, "max-concurrent-requests: %d\n", w.bound)
+	}
+	return text.String()
+}
+
+func (w *world) close() error {
+	var errs []error
+	if w.fifo >= 0 {
+		errs = append(errs, unix.Close(w.fifo))
+	}
+	errs = append(errs, w.Close())
+	if w.line != nil {
+		errs = append(errs, w.line.close())
+	}
+	if w.server != nil {
+		errs = append(errs, w.server.close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(w.Dir))...)
+}
