@@ -80,7 +80,7 @@ var unusable = map[string][]string{
 		`cloudscale.endpoint: "https://api.example.com%zz" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
 	},
 	"endpoint-fragment": {
-		`cloudscale.endpoint: "https://api.example.com#x" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+		`cloudscale.endpoint: has a ? or #, but neither query nor fragment belongs there: wanted is one such as https://api.example.com`,
 	},
 	"endpoint-ftp": {
 		`cloudscale.endpoint: "ftp://api.example.com" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
@@ -95,7 +95,7 @@ var unusable = map[string][]string{
 		`cloudscale.endpoint: "https://api.example.com:99999" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
 	},
 	"endpoint-query": {
-		`cloudscale.endpoint: "https://api.example.com/?key=value" is not the URL of an API: wanted is http or https, a host and at most a port and a path, such as https://api.example.com`,
+		`cloudscale.endpoint: has a ? or #, but neither query nor fragment belongs there: wanted is one such as https://api.example.com`,
 	},
 	"endpoint-userinfo": {
 		`cloudscale.endpoint: has an @, but no credential belongs into a URL: wanted is one such as https://api.example.com`,

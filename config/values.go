@@ -247,9 +247,11 @@ func endpoint(value any) (string, error) {
 	if strings.Contains(s, "@") { // never shown: a password may stand before it
 		return "", errors.New("has an @, but no credential belongs into a URL: wanted is one such as https://api.example.com")
 	}
+	if strings.ContainsAny(s, "?#") { // not shown either
+		return "", errors.New("has a ? or #, but neither query nor fragment belongs there: wanted is one such as https://api.example.com")
+	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()) ||
-		u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()) {
 		return "", fmt.Errorf("%s is not the URL of an API: wanted is http or https, a host and at most a port and a path, "+
 			"such as https://api.example.com", show(s))
 	}

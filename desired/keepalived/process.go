@@ -46,7 +46,7 @@ func openProcess(pid int) (*process, error) {
 	}
 	p := &process{pid: pid, fd: fd}
 	name, start, err := identity(pid)
-	if err == nil && name != "keepalived" {
+	if err == nil && name != "keepalived" && name != "keepalived_vrrp" { // the latter with process_names (seen on 2.2.7)
 		err = fmt.Errorf("process %d is %q, not keepalived", pid, name)
 	}
 	if err == nil && !p.lives(start) { // the pidfd was of another one

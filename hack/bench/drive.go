@@ -18,7 +18,7 @@ const calm = 500 * time.Millisecond
 
 // standBy starts floaty, says BACKUP, and waits until it has read the cloud and all is quiet: its connection is warm.
 func (w *world) standBy(ctx context.Context) error {
-	if err := w.host.StartFloaty(); err != nil {
+	if err := w.startDaemon(); err != nil {
 		return err
 	}
 	if err := w.open(ctx); err != nil {
@@ -28,6 +28,10 @@ func (w *world) standBy(ctx context.Context) error {
 		return err
 	}
 	return w.quiet(ctx)
+}
+
+func (w *world) startDaemon() error {
+	return w.host.StartFloaty("--fifo", w.host.Path(floatyYML), w.host.FIFO)
 }
 
 // open opens the FIFO as Keepalived does: for reading as well, so that lines wait for a reader.

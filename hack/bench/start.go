@@ -62,7 +62,7 @@ func (w *world) notify(ctx context.Context) (time.Duration, error) {
 		}
 	})
 	begun := time.Now()
-	if err := w.host.StartFloaty(w.host.Path("floaty.yml"), "INSTANCE", "VI_0", "MASTER", "100"); err != nil {
+	if err := w.host.StartFloaty(w.host.Path(floatyYML), "INSTANCE", "VI_0", "MASTER", "100"); err != nil {
 		return 0, err
 	}
 	select {
@@ -100,7 +100,7 @@ func (w *world) daemon() (time.Duration, error) {
 		return 0, err
 	}
 	begun := time.Now()
-	if err := w.host.StartFloaty(); err != nil {
+	if err := w.startDaemon(); err != nil {
 		return 0, err
 	}
 	for {

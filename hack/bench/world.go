@@ -22,6 +22,12 @@ import (
 // patience is how long anything may take before the bench gives up.
 const patience = time.Minute
 
+// The host's files.
+const (
+	floatyYML      = "etc/floaty.yml"
+	keepalivedConf = "etc/keepalived.conf"
+)
+
 // settings says what a world is like. The zero value of a field is the usual.
 type settings struct {
 	exoscale  bool
@@ -100,10 +106,14 @@ func (w *world) build(ctx context.Context, cert certificate) (err error) {
 		}
 		target = w.line.listener.Addr().String()
 	}
-	if err := w.host.Configure("keepalived.conf", w.keepalived()); err != nil {
+	// In a directory of their own, as on a real host: floaty watches it, and its log is no part of it.
+	if err := os.Mkdir(w.host.Path("etc"), 0o700); err != nil {
 		return err
 	}
-	return w.host.Configure("floaty.yml", w.floaty(target))
+	if err := w.host.Configure(keepalivedConf, w.keepalived()); err != nil {
+		return err
+	}
+	return w.host.Configure(floatyYML, w.floaty(target))
 }
 
 // restore gives the addresses to those who hold them at the start.
@@ -161,7 +171,7 @@ func (w *world) floaty(target string) string {
 			scheme+"://"+target, stage.Token, h.UUID)
 	}
 	fmt.Fprintf(&text, "keepalived-config: %s\nkeepalived-pid-file: %s\nstate-dir: %s\nlock-file-template: %s\n",
-		h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
+		h.Path(keepalivedConf), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
 	if w.interval > 0 {
 		fmt.Fprintf(&text, "refresh-interval: %v\n", w.interval)
 	}

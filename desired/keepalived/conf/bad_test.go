@@ -28,7 +28,15 @@ func TestWhatCannotBeReadIsAnErrorWithItsPlace(t *testing.T) {
 		// Lines.
 		{"a long line", vi("10.0.0.1 #" + strings.Repeat("x", 1100)), `:5: the line is longer than 1023 bytes: Keepalived would cut it in two`},
 		{"a NUL", vi("10.0.0.1\x00"), `:5: a NUL byte: is this a text file?`},
-		{"an open quote", vi(`10.0.0.1 label "a`), `:5: a quote that does not end on its line`},
+		{"an open quote", vi(`10.0.0.1 label "a`), `:5: 10.0.0.1: a quote that does not end on its line`},
+		{"nothing but a quote", vi(`"`), `:5: : a quote that does not end on its line`},
+		{"a quote that hides a brace", "vrrp_script x {\n script \"/bin/x }\n}\n", `:2: a quote that does not end on its line hides a brace`},
+		{"a name with an open quote", "vrrp_instance \"A {\n}\n", `:1: a quote that does not end on its line hides a brace`},
+		{"a misspelt block", with("authentification {", "auth_type PASS", "}"), `:4: authentification begins no block that Keepalived knows within vrrp_instance: it would take the } for the end of it`},
+		{"a block after a word", with("priority 100", "{", "}"), `:4: priority begins no block that Keepalived knows within vrrp_instance: it would take the } for the end of it`},
+		{"a block within a block", with("track_script {", "x {", "}", "}"), `:5: x begins no block that Keepalived knows within track_script: it would take the } for the end of it`},
+		{"a server in an instance", with("virtual_server 10.0.0.1 80 {", "}"), `:4: virtual_server begins no block that Keepalived knows within vrrp_instance: it would take the } for the end of it`},
+		{"a misspelt block in a group", "vrrp_sync_group G {\n foo {\n }\n group {\n A\n }\n}\n", `:2: foo begins no block that Keepalived knows within vrrp_sync_group: it would take the } for the end of it`},
 		{"an escaped comment", vi(`10.0.0.1 label a\#b`), `:5: \# outside quotes is not supported: put the word in quotes`},
 
 		// Conditions.

@@ -46,6 +46,10 @@ var good = []struct{ name, text, want string }{
 	{"quoted names", `vrrp_instance "A B" {` + "\n interface eth0\n virtual_router_id 1\n}\n", "A B:"},
 	{"a brace in quotes", vi(`10.0.0.1 label "a}b"`, "10.0.0.2"), "A: 10.0.0.1/32 10.0.0.2/32"},
 	{"a word ends at a quote", vi(`"10.0.0.1"`, `"10.0.0.2"x`, `x"10.0.0.3"`, `"" 10.0.0.4`), "A: 10.0.0.1/32 10.0.0.2/32"},
+	{"quotes that do not end, elsewhere", with("notify /bin/x\"y", "notify_master \"/bin/x # y", "authentication {", "auth_type PASS", "auth_pass ab\"c", "}", "virtual_ipaddress {", "10.0.0.1", "}"), "A: 10.0.0.1/32"},
+	{"a quote over two lines", with("notify \"/bin/x \\", " arg\"", "virtual_ipaddress {", "10.0.0.1", "}"), "A: 10.0.0.1/32"},
+	{"all blocks of an instance", with("authentication {\n}", "track_interface {\n}", "track_script {\n}", "track_file {\n}", "track_process {\n}", "track_bfd {\n}",
+		"unicast_peer {\n}", "virtual_routes {\n}", "virtual_rules {\n}", "virtual_ipaddress {\n10.0.0.1\n}"), "A: 10.0.0.1/32"},
 	{"a backslash in quotes", `vrrp_instance "C\#D" {` + "\n interface eth0\n virtual_router_id 1\n}\n", `C\#D:`},
 
 	// Braces.
@@ -62,6 +66,7 @@ var good = []struct{ name, text, want string }{
 	{"one name", instance("C D", 1, "10.0.0.1") + instance("", 2, "10.0.0.2") + instance("E", 3, "10.0.0.3"), "E: 10.0.0.3/32"},
 	{"groups", "vrrp_sync_group G {\n group {\n A\n B C\n }\n}\nvrrp_sync_group \"H I\" { group { D } }\n" +
 		instance("A", 1) + instance("B", 2) + instance("C", 3) + instance("D", 4), "A:; B:; C:; D:; [G] A B C; [H I] D"},
+	{"all blocks of a group", "vrrp_sync_group G {\n track_interface {\n}\n track_script {\n}\n track_file {\n}\n track_process {\n}\n track_bfd {\n}\n group {\n A\n}\n}\n" + instance("A", 1), "A:; [G] A"},
 	{"the first of two groups wins", "vrrp_sync_group G {\n group {\n A\n NOPE\n}\n}\nvrrp_sync_group G {\n group {\n B\n}\n}\nvrrp_sync_group K {\n}\n" +
 		instance("A", 1) + instance("B", 2), "A:; B:; [G] A"},
 	{"a member of two groups", "vrrp_sync_group G {\n group {\n A\n B\n}\n}\nvrrp_sync_group H {\n group {\n A\n C\n}\n}\n" +

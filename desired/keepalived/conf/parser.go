@@ -27,6 +27,13 @@ const (
 // lists are the statements that belong directly into an instance.
 var lists = []string{vipWord, excludedWord}
 
+// tracks are the blocks that Keepalived 2.2.7 knows within an instance or a group, beside those that are read here. After any
+// other word it passes over the {, and its } ends the instance (seen): what follows is lost.
+var (
+	tracks         = []string{"track_interface", "track_script", "track_file", "track_process", "track_bfd"}
+	instanceBlocks = append([]string{"authentication", "virtual_routes", "virtual_rules"}, tracks...)
+)
+
 func (p *parser) take() (token, error) {
 	if t := p.ahead; t != nil {
 		p.ahead = nil
@@ -136,8 +143,26 @@ func (p *parser) passOver(t token, words []string) error {
 	})
 }
 
-// plain checks that words hold no definition that is not known.
+// inner passes over a statement within an instance or group, with its block if it is one of known.
+func (p *parser) inner(t, outer token, known []string) error {
+	if slices.Contains(lists, t.words[0]) {
+		return t.within(outer)
+	}
+	next, err := p.peek()
+	if err != nil || next.kind != opening {
+		return err
+	}
+	if !slices.Contains(known, t.words[0]) {
+		return t.problem("%s begins no block that Keepalived knows within %s: it would take the } for the end of it", t.words[0], outer.words[0])
+	}
+	return p.block(t, func(statement token) error { return p.inner(statement, t, nil) })
+}
+
+// plain checks that words hold no definition that is not known, and no quote that does not end.
 func (t token) plain() error {
+	if open(t.piece.text) {
+		return t.problem("%s: a quote that does not end on its line", t.words[0])
+	}
 	for _, word := range t.words {
 		if strings.Contains(word, "$") {
 			return t.problem("%s: definition %s is not known, or not written as ${NAME}", t.words[0], word)
@@ -180,7 +205,7 @@ func (p *parser) instance(t token) error {
 			return p.peers(inner, &family)
 		}
 		family.learn(inner)
-		return p.passOver(inner, lists)
+		return p.inner(inner, t, instanceBlocks)
 	})
 	p.config.Instances = append(p.config.Instances, inst)
 	return err
@@ -214,7 +239,7 @@ func (p *parser) peers(t token, family *family) error {
 		if addr, ok := parseAddr(inner.words[0]); ok {
 			family.set(addr)
 		}
-		return p.passOver(inner, lists)
+		return p.inner(inner, t, nil)
 	})
 }
 
@@ -240,7 +265,7 @@ func (p *parser) group(t token) error {
 	listed := false
 	err := p.block(t, func(inner token) error {
 		if inner.words[0] != "group" {
-			return p.passOver(inner, lists)
+			return p.inner(inner, t, tracks)
 		}
 		if listed {
 			return inner.problem("a second group in %s: Keepalived takes the first only", t.words[1])

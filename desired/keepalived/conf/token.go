@@ -42,11 +42,14 @@ func uncommented(line string) (string, error) {
 			return line[:i], nil
 		}
 	}
-	if quoted {
-		return "", errors.New("a quote that does not end on its line")
+	if quoted && strings.ContainsAny(line[strings.LastIndexByte(line, '"'):], "{}") {
+		return "", errors.New("a quote that does not end on its line hides a brace")
 	}
 	return line, nil
 }
+
+// open reports whether a quote in text does not end: Keepalived then leaves out the word, or the statement.
+func open(text string) bool { return strings.Count(text, `"`)%2 == 1 }
 
 // split returns the first token of a piece and puts back what follows it.
 func (r *reader) split(p piece) (token, error) {
@@ -64,6 +67,9 @@ func (r *reader) split(p piece) (token, error) {
 		p.text = p.text[:at]
 	}
 	words := words(p.text)
+	if open(p.text) {
+		r.warn(p, words[0]+": a quote that does not end on its line: Keepalived leaves it out")
+	}
 	if strings.Contains(words[0], "$") { // it may stand for a whole block
 		return token{}, p.problem(fmt.Sprintf("definition %s is not known", words[0]))
 	}

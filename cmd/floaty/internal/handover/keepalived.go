@@ -64,7 +64,7 @@ func climb(pid int) (event, keepalived stat, err error) {
 	self, err := statOf(pid)
 	for below := self; err == nil && below.parent > 0; {
 		var above stat
-		if above, err = statOf(below.parent); err == nil && above.name == "keepalived" {
+		if above, err = statOf(below.parent); err == nil && (above.name == "keepalived" || above.name == "keepalived_vrrp") { // with process_names
 			return below, above, nil
 		}
 		below = above
