@@ -13,6 +13,7 @@ import (
 const secret = "hunter2-hunter2-hunter2"
 
 func TestUnusableConfigurationsEndWithALineThatNamesKeyAndValue(t *testing.T) {
+	t.Parallel()
 	good := "provider: cloudscale\ncloudscale: {token: " + secret + "}\nmanaged-addresses: [198.51.100.1]\n"
 	for _, c := range []struct {
 		name, text string

@@ -27,6 +27,7 @@ func TestMasterTakesTheAddressesInOneTrip(t *testing.T) {
 }
 
 func TestNoWriteAfterAnyLineThatIsNotMaster(t *testing.T) {
+	t.Parallel()
 	for _, line := range []string{
 		`INSTANCE "VI_1" BACKUP 100`, `INSTANCE "VI_1" FAULT 100`, `INSTANCE "VI_1" STOP 100`, `INSTANCE "VI_1" DELETED 100`,
 	} {
@@ -181,6 +182,7 @@ func TestSIGTERMEndsItAtOnce(t *testing.T) {
 }
 
 func TestFailuresAtATakeoverAreRecoveredFrom(t *testing.T) {
+	t.Parallel()
 	for _, c := range faults() {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, one, two)

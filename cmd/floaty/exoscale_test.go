@@ -22,6 +22,7 @@ func newExoscale(t *testing.T) *world {
 }
 
 func TestFailuresAtATakeoverOnExoscaleAreRecoveredFrom(t *testing.T) {
+	t.Parallel()
 	status := func(code int) simulator.Fault { return simulator.Fault{Kind: simulator.Status, Status: code, Times: 2} }
 	for name, fault := range map[string]simulator.Fault{
 		"401": status(401), "403": status(403), "404": status(404), "409": status(409), "500": status(500), "503": status(503),

@@ -27,6 +27,7 @@ func (w *world) holder(args ...string) {
 }
 
 func TestANotifyScriptHoldsUntilAnotherStateComes(t *testing.T) {
+	t.Parallel()
 	for _, state := range []string{"BACKUP", "FAULT", "STOP", "DELETED"} {
 		t.Run(state, func(t *testing.T) {
 			w := newWorld(t, one, two)

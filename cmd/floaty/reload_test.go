@@ -38,6 +38,7 @@ var ways = map[string]func(w *world, name, text string) error{
 }
 
 func TestReload(t *testing.T) {
+	t.Parallel()
 	for way, change := range ways {
 		t.Run(way, func(t *testing.T) {
 			w := newWorld(t, one, two)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestSelfTest(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		spoil  func(w *world)

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	flag.Parse()
-	if err := flag.Set("test.parallel", "16"); err != nil { // these tests wait more than they work
+	if err := flag.Set("test.parallel", "32"); err != nil { // these tests wait more than they work
 		panic(err)
 	}
 	status := m.Run()

@@ -71,6 +71,7 @@ func TestOnlyTheVRRPProcessIsKilled(t *testing.T) {
 }
 
 func TestAReloadOfKeepalivedKeepsMaster(t *testing.T) {
+	t.Parallel()
 	for _, maker := range []string{"floaty", "Keepalived"} {
 		t.Run("the FIFO made by "+maker, func(t *testing.T) {
 			w := newWorld(t)

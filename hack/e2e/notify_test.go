@@ -35,6 +35,7 @@ func (w *world) gone(h *stage.Host, within time.Duration) {
 }
 
 func TestStartedByKeepalived(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		asFIFO bool
