@@ -102,6 +102,7 @@ func (l *Listener) settle(d *doubt, now time.Time) {
 		sure = func(string) bool { return true }
 	}
 	l.states.settle(sure, now)
+	l.opts.Log.V(1).Info("what Keepalived said before counts again, where it is credible", "path", l.opts.Path)
 }
 
 // credible reports whether what is remembered of an instance may be so. Only MASTER claims anything: one of its addresses

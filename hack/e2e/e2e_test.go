@@ -85,9 +85,15 @@ func newWorld(t *testing.T) *world {
 // leave takes the stage down, and shows what floaty said if the test has failed.
 func (w *world) leave() {
 	if w.Failed() {
+		for _, call := range w.Cloud.Calls() {
+			w.Logf("%s %s %s from %s for %s: %d", call.At.Format("15:04:05.000"), call.Method, call.Path, call.Remote, call.Server, call.Status)
+		}
 		for _, h := range []*stage.Host{w.a, w.b} {
 			if h != nil {
 				w.Logf("floaty on %s said:\n%s", h.Name, h.Log())
+				if said, err := os.ReadFile(h.Path("keepalived.log")); err == nil {
+					w.Logf("Keepalived on %s said:\n%s", h.Name, said)
+				}
 			}
 		}
 	}

@@ -249,6 +249,22 @@ func (h *Host) Running(ctx context.Context) ([]int, error) {
 	return pids, nil
 }
 
+// clear ends every floaty on the host that Keepalived has started, and waits until they have gone.
+func (h *Host) clear() error {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		pids, err := h.Running(context.Background())
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("on %s still run %v", h.Name, pids)
+		}
+		for _, pid := range pids {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
 // Isolate cuts the host's line to the other hosts that are isolated, but not that to the cloud.
 func (h *Host) Isolate(ctx context.Context, on bool) error {
 	state := "off"

@@ -121,7 +121,7 @@ func (s *Stage) Close() error {
 	}
 	if s.real {
 		for _, h := range s.hosts {
-			errs = append(errs, ip(context.Background(), "netns del "+h.space))
+			errs = append(errs, h.clear(), ip(context.Background(), "netns del "+h.space))
 		}
 		errs = append(errs, ip(context.Background(), "netns del "+s.name))
 	}
@@ -162,21 +162,39 @@ func listenIn(ctx context.Context, space, address string) (net.Listener, error) 
 	}
 	done := make(chan result)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		var r result
-		f, err := os.Open("/run/netns/" + space) //nolint:gosec // our own words
-		if err == nil {
-			err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
-			_ = f.Close()
-		}
-		if r.err = err; err == nil {
+		listener, err := within(space, func() (net.Listener, error) {
 			var config net.ListenConfig
-			r.listener, r.err = config.Listen(ctx, "tcp", address)
-		}
-		done <- r
+			return config.Listen(ctx, "tcp", address)
+		})
+		done <- result{listener, err}
 	}()
 	r := <-done
 	return r.listener, r.err
+}
+
+// within calls open with its thread in a network namespace. The thread must come back, and go on: when it ends, the kernel kills
+// every process that was started from it (Pdeathsig).
+func within(space string, open func() (net.Listener, error)) (net.Listener, error) {
+	runtime.LockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, err
+	}
+	defer home.Close()                          //nolint:errcheck // it was only read
+	away, err := os.Open("/run/netns/" + space) //nolint:gosec // our own words
+	if err != nil {
+		return nil, err
+	}
+	defer away.Close() //nolint:errcheck // it was only read
+	if err := unix.Setns(int(away.Fd()), unix.CLONE_NEWNET); err != nil {
+		return nil, err
+	}
+	listener, err := open()
+	if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
+		return nil, err // and the thread stays locked, and ends
+	}
+	runtime.UnlockOSThread()
+	return listener, err
 }
 
 // ip runs the command of that name, once for each list of arguments.
