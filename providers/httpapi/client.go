@@ -1,7 +1,8 @@
 // Package httpapi is the HTTP client that the clouds share: one that stays warm, hides nothing and lets no secret out.
 //
 //   - A call lasts as long as its context lets it; the client has no timeout of its own.
-//   - A connection that went silent is noticed, and one that the server has dropped costs no call.
+//   - A connection that went silent is noticed, one that the server has dropped costs no call, and when the last one was
+//     closed it is opened anew.
 //   - The credential is read anew for each request and goes to the endpoint's own scheme and host only.
 //   - An answer is read whole, within a bound. No redirect is followed.
 //   - [Capture] keeps what a call was answered, which the SDKs lose, and [Answer.Err] makes the errors of package
@@ -21,7 +22,7 @@ import (
 )
 
 const (
-	// A connection stays warm from one refresh to the next. Refresh intervals of up to 10 minutes, with their jitter, keep
+	// A connection stays warm from one refresh to the next, as far as it is up to us (see warmer). Refresh intervals of up to 10 minutes, with their jitter, keep
 	// at least the one connection in use; those of a takeover of many addresses are given back after it.
 	idleTimeout = 15 * time.Minute
 
@@ -55,7 +56,9 @@ func New(opts Options) *http.Client {
 	base := transport(http.ProxyFromEnvironment)
 	base.MaxIdleConnsPerHost = opts.Parallel
 	base.IdleConnTimeout = idleTimeout
-	return client(&keeper{base: base, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, limit: maxAnswer})
+	warm := &warmer{base: base, pause: warmPause}
+	base.DialContext = warm.watch(base.DialContext)
+	return client(&keeper{base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, limit: maxAnswer})
 }
 
 func client(rt http.RoundTripper) *http.Client {

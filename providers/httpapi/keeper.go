@@ -15,6 +15,7 @@ const maxError = 64 << 10
 // A keeper makes a request, reads the whole answer and keeps it for the caller.
 type keeper struct {
 	base     *http.Transport
+	warm     *warmer  // nil: connections are not kept
 	endpoint *url.URL // the token's only destination
 	token    func() string
 	secrets  func() []string // beside the token, to be kept out of messages
@@ -35,6 +36,9 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	answer := captured(req.Context())
 	answer.asked(req, hide)
+	if k.warm != nil {
+		k.warm.called(req.URL)
+	}
 	resp, err := k.send(out)
 	if err != nil {
 		return nil, err
@@ -77,6 +81,11 @@ func (k *keeper) swallow(resp *http.Response) ([]byte, error) {
 }
 
 // CloseIdleConnections makes [http.Client.CloseIdleConnections] work.
-func (k *keeper) CloseIdleConnections() { k.base.CloseIdleConnections() }
+func (k *keeper) CloseIdleConnections() {
+	if k.warm != nil {
+		k.warm.rest()
+	}
+	k.base.CloseIdleConnections()
+}
 
 func success(status int) bool { return status >= 200 && status <= 299 }
