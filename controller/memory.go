@@ -23,6 +23,7 @@ type memory struct {
 	need    time.Time // a reading begun earlier cannot say "in place"
 
 	written  time.Time     // the last write was acknowledged
+	blind    time.Time     // the last attempt to write for want of a reading
 	series   time.Time     // the looks count from here: that write, or a rival that was heard since
 	look     time.Time     // the next look is due; zero: none
 	looked   int           // looks so far

@@ -124,12 +124,18 @@ func (c *Controller) next(addr netip.Addr, m *memory, now time.Time) time.Durati
 
 // unread is where no reading is to be had. Writes may work all the same, and assigning is idempotent: so it is assigned,
 // once an interval, or when there is a reason to think that somebody else has moved it.
-func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m *memory, last observed.Reading) time.Duration {
+func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) time.Duration {
 	if ctx.Err() != nil { // who cancelled it has queued the address
 		return 0
 	}
-	if m.suspect || time.Since(m.written) >= c.opts.Interval {
-		return c.assign(ctx, addr, want, m, last)
+	now := time.Now()
+	last := m.written
+	if m.blind.After(last) { // one that failed counts too: reads and writes mostly fail together
+		last = m.blind
+	}
+	if m.claimed || m.suspect || now.Sub(last) >= c.opts.Interval {
+		m.blind = now
+		return c.assign(ctx, addr, want, m, seen)
 	}
 	return max(time.Until(c.opts.Observed.Retry()), time.Millisecond)
 }

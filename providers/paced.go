@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
@@ -17,6 +18,9 @@ const MaxWait = 5 * time.Minute
 type PacedOptions struct {
 	// MaxInterval is the time between two probes while the credential is not accepted; above 0.
 	MaxInterval time.Duration
+	// Spread is the share by which a Retry-After is lengthened at most, drawn once a wait, so that hosts that were refused
+	// together do not return together; 0: not at all.
+	Spread float64
 	// Resumed is called when a wait because of the credential ends, so that what waits can be looked at again at once.
 	// It may be nil. It may call methods of Paced.
 	Resumed func()
@@ -43,6 +47,7 @@ type Paced struct {
 	mu           sync.Mutex // guards all below
 	until        time.Time  // no call before, by Retry-After
 	reason       error      // of until
+	drawn        float64    // by which share the present wait is lengthened
 	waits        Trouble    // Retry-After came, and no call begun after its end was accepted yet
 	unauthorized error      // why the credential is not accepted; nil: it is, as far as known
 	rejects      Trouble    // of unauthorized
@@ -154,7 +159,11 @@ func (p *Paced) leave(by pass, err error) error {
 func (p *Paced) wait(told *WaitError) error {
 	now := time.Now()
 	p.mu.Lock()
-	if end := now.Add(min(told.Wait, MaxWait)); end.After(p.until) {
+	if !now.Before(p.until) { // answers to calls side by side must not each draw: the longest would win
+		p.drawn = p.opts.Spread * rand.Float64() //nolint:gosec // spreads load, guards nothing
+	}
+	wait := told.Wait + time.Duration(p.drawn*float64(told.Wait))
+	if end := now.Add(min(wait, MaxWait)); end.After(p.until) {
 		p.until, p.reason = end, told.Err
 	}
 	left, say := p.until.Sub(now), p.waits.Fail(now)

@@ -159,6 +159,10 @@ func (h *Host) KillKeepalived() {
 	h.keepalived.stop(syscall.SIGKILL)
 	if err == nil {
 		_ = unix.Kill(vrrp, unix.SIGKILL)
+		// Keepalived takes a pid file's process for a running daemon until init has buried it.
+		for deadline := time.Now().Add(2 * time.Second); unix.Kill(vrrp, 0) == nil && time.Now().Before(deadline); {
+			time.Sleep(5 * time.Millisecond)
+		}
 	}
 	h.keepalived = nil
 }

@@ -1,0 +1,256 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"floaty/providers"
+)
+
+// A limit is how many calls the API takes from all hosts of the account together.
+type limit struct {
+	calls      int           // 0: any number
+	per        time.Duration // in which so many are allowed
+	window     bool          // they are counted in fixed windows; else a bucket of that size fills steadily
+	retryAfter time.Duration // told to those refused; in a window, it is what is left of it
+}
+
+// A fault is what is wrong with the API.
+type fault int
+
+const (
+	healthy fault = iota
+	broken        // every call fails at once
+	silent        // no call is answered
+)
+
+func (f fault) String() string { return [...]string{"healthy", "broken", "silent"}[f] }
+
+var (
+	errTooMany = errors.New("429 Too Many Requests")
+	errBroken  = errors.New("502 Bad Gateway")
+	errSilent  = errors.New("no answer")
+)
+
+// A cloud is the account: one API, in memory.
+type cloud struct {
+	limit limit
+
+	mu      sync.Mutex // guards all below
+	began   time.Time
+	fault   fault
+	holders map[netip.Addr]string
+	masters map[netip.Addr]string // as VRRP has it; empty: being elected
+	landed  []time.Time           // when a write moved an address to its master
+	log     seconds               // since began
+	wrong   []string
+	tokens  float64
+	filled  time.Time // when tokens were counted
+}
+
+func newCloud(l limit) *cloud {
+	return &cloud{
+		limit: l, began: time.Now(), holders: map[netip.Addr]string{}, masters: map[netip.Addr]string{},
+		tokens: float64(l.calls), filled: time.Now(),
+	}
+}
+
+// settle puts addrs where their master is.
+func (c *cloud) settle(server string, addrs []netip.Addr) {
+	c.elect(server, addrs)
+	for _, addr := range addrs {
+		c.holders[addr] = server
+	}
+}
+
+func (c *cloud) elect(server string, addrs []netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, addr := range addrs {
+		c.masters[addr] = server
+	}
+}
+
+func (c *cloud) become(f fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fault = f
+}
+
+// misplaced counts the addresses that are not with their master.
+func (c *cloud) misplaced() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for addr, master := range c.masters {
+		if c.holders[addr] != master {
+			n++
+		}
+	}
+	return n
+}
+
+// moved returns how long after a time this share of the moves had happened.
+func (c *cloud) moved(since time.Time, share float64) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.landed) == 0 {
+		return 0
+	}
+	return c.landed[max(0, int(share*float64(len(c.landed)))-1)].Sub(since)
+}
+
+// since returns what was called in each full second from then until now.
+func (c *cloud) since(then time.Time) seconds {
+	from, to := int(then.Sub(c.began)/time.Second), int(time.Since(c.began)/time.Second)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.second(to)
+	return slices.Clone(c.log[from:to])
+}
+
+func (c *cloud) wrongs() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wrong[:min(len(c.wrong), 10)]
+}
+
+func (c *cloud) second(n int) *second {
+	for len(c.log) <= n {
+		c.log = append(c.log, second{})
+	}
+	return &c.log[n]
+}
+
+// admit decides on a call that arrives now. It returns how long to wait if the limit is reached.
+func (c *cloud) admit(now time.Time) time.Duration {
+	l := c.limit
+	if l.calls == 0 {
+		return 0
+	}
+	if l.window {
+		if start := now.Truncate(l.per); start.After(c.filled) {
+			c.tokens, c.filled = float64(l.calls), start
+		}
+	} else {
+		full := float64(l.calls)
+		c.tokens, c.filled = min(full, c.tokens+full*float64(now.Sub(c.filled))/float64(l.per)), now
+	}
+	if c.tokens >= 1 {
+		c.tokens--
+		return 0
+	}
+	if l.window { // Retry-After is in whole seconds
+		return (l.per - now.Sub(now.Truncate(l.per)) + time.Second - 1).Truncate(time.Second)
+	}
+	return l.retryAfter
+}
+
+// An account is the cloud as one host calls it.
+type account struct {
+	cloud  *cloud
+	server string
+	until  time.Time // it was told not to call before; guarded by the cloud's mu
+}
+
+func (a *account) Server(context.Context) (string, error) { return a.server, nil }
+
+func (a *account) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	answer := map[netip.Addr]providers.Holding{}
+	err := a.call(ctx, func(s *second) {
+		s.reads++
+		if len(addrs) < 2*perHost {
+			s.looks++
+		}
+	}, func(time.Time, *second) {
+		for _, addr := range addrs {
+			answer[addr] = providers.Holding{Servers: []string{a.cloud.holders[addr]}}
+		}
+	})
+	return answer, err
+}
+
+func (a *account) Assign(ctx context.Context, addr netip.Addr, server string, _ []string) error {
+	return a.call(ctx, func(s *second) {
+		s.writes++
+		if a.cloud.masters[addr] != server {
+			a.cloud.complain("%s wrote %v, though its master is %q", server, addr, a.cloud.masters[addr])
+		}
+	}, func(now time.Time, s *second) {
+		if a.cloud.holders[addr] == server {
+			s.idle++
+			return
+		}
+		a.cloud.holders[addr] = server
+		a.cloud.landed = append(a.cloud.landed, now)
+	})
+}
+
+// call is one request: it travels, is counted, and if it is admitted, it takes effect; the answer travels back.
+func (a *account) call(ctx context.Context, count func(*second), effect func(now time.Time, s *second)) error {
+	c := a.cloud
+	c.mu.Lock()
+	if left := time.Until(a.until); left > 0 {
+		c.complain("%s called %v before the end of its wait", a.server, left)
+	}
+	c.mu.Unlock()
+	if err := pass(ctx, within(trip/4, 3*trip/4)); err != nil {
+		return err
+	}
+	err := a.arrive(count, effect)
+	if errors.Is(err, errSilent) {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	if err := pass(ctx, within(trip/4, 3*trip/4)); err != nil {
+		return err
+	}
+	var told *providers.WaitError
+	if errors.As(err, &told) {
+		c.mu.Lock()
+		a.until = time.Now().Add(told.Wait)
+		c.mu.Unlock()
+	}
+	return err
+}
+
+func (a *account) arrive(count func(*second), effect func(now time.Time, s *second)) error {
+	c, now := a.cloud, time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.second(int(now.Sub(c.began) / time.Second))
+	count(s)
+	switch c.fault {
+	case broken:
+		s.failed++
+		return errBroken
+	case silent:
+		s.failed++
+		return errSilent
+	case healthy:
+	}
+	if wait := c.admit(now); wait > 0 {
+		s.refused++
+		return &providers.WaitError{Wait: wait, Err: errTooMany}
+	}
+	effect(now, s)
+	return nil
+}
+
+func (c *cloud) complain(format string, args ...any) {
+	c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
+}
+
+func pass(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
