@@ -16,10 +16,6 @@ type Change struct {
 
 // Changes returns what is different in next, in the order of [Config]'s fields; none if the two mean the same. Where the
 // file lies is no difference, nor is the order of addresses.
-//
-// The keys say what a change takes: managed-addresses, instances, cloudscale.token and cloudscale.token-file can change
-// in place. keepalived-config and keepalived-pid-file concern the Keepalived side. A change of state-dir or
-// listen-address needs a restart. All else concerns how the cloud is talked to.
 func Changes(old, next *Config) []Change {
 	var d diff
 	d.value("lock-file-template", old.Lock.FileTemplate, next.Lock.FileTemplate)

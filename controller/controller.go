@@ -4,8 +4,9 @@
 //
 //   - not ours: only what is known is kept fresh;
 //   - ours, and the last valid reading, however old, shows it elsewhere: it is assigned at once;
-//   - ours, and a reading begun after the last doubt shows it here: nothing is written;
-//   - ours, and no such reading: read first; if nothing can be read, it is assigned.
+//   - ours, MASTER has just been said, and no reading is valid: it is assigned at once;
+//   - ours, and a reading begun after the last doubt, and within two intervals, shows it here: nothing is written;
+//   - ours, and no such reading: read first; if nothing can be read, it is assigned, at most once an interval.
 //
 // The promises:
 //

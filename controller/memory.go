@@ -44,7 +44,7 @@ func newMemory() *memory {
 // hear takes in what has happened.
 func (m *memory) hear(s signal, now time.Time) {
 	if s.lost {
-		*m = memory{writes: m.writes, look: now.Add(afterLoss)}
+		*m = memory{writes: m.writes, trouble: m.trouble, look: now.Add(afterLoss)}
 	}
 	if s.gained || s.claimed {
 		m.need = now

@@ -139,5 +139,10 @@ func TestResumingAndChangingStatesAtOnceIsNoRace(t *testing.T) {
 			time.Sleep(2 * time.Millisecond)
 		}
 		both.Wait()
+		h.says(keepalived.Master)
+		time.Sleep(2 * time.Second)
+		for _, addr := range addrs {
+			h.holds(addr)
+		}
 	})
 }

@@ -177,6 +177,9 @@ func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m
 		if !c.newsworthy(addr, want, m, seen) {
 			log = log.V(1)
 		}
+		if seen.Shared { // the others that hold it stay
+			log = log.WithValues("shared", true)
+		}
 		log.Info("address assigned", "address", addr, "from", strings.Join(seen.Servers, ", "), "to", want, "attempt", m.failures+1)
 		c.opts.Observed.Void(addr)
 		m.acknowledged(now)

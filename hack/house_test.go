@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string]string{
 	"k8s.io/client-go/util/workqueue": "controller",
 	"github.com/fsnotify/fsnotify":    "config",
-	"sigs.k8s.io/yaml":                "config",
+	"sigs.k8s.io/yaml/goyaml.v2":      "config",
 }
 
 type goPackage struct {

@@ -31,7 +31,7 @@ type PacedOptions struct {
 // that tells the time remaining.
 //
 //   - A *WaitError of the provider (429 or 503 with Retry-After) holds back every Read and Assign until it is over, for
-//     [MaxWait] at most. Of several, the latest end counts.
+//     [MaxWait] at most, and a little longer by a share that is drawn. Of several, the latest end counts.
 //   - [ErrUnauthorized] holds back every Read and Assign but one probe each MaxInterval, until the cloud accepts one or
 //     the credential changes. It is returned as a *WaitError too, since all addresses wait for the same thing.
 //   - Answers to calls that were begun before the credential changed, or before what is known of it changed, neither
@@ -162,8 +162,7 @@ func (p *Paced) wait(told *WaitError) error {
 	if !now.Before(p.until) { // answers to calls side by side must not each draw: the longest would win
 		p.drawn = p.opts.Spread * rand.Float64() //nolint:gosec // spreads load, guards nothing
 	}
-	wait := told.Wait + time.Duration(p.drawn*float64(told.Wait))
-	if end := now.Add(min(wait, MaxWait)); end.After(p.until) {
+	if end := now.Add(spread(told.Wait, p.drawn)); end.After(p.until) {
 		p.until, p.reason = end, told.Err
 	}
 	left, say := p.until.Sub(now), p.waits.Fail(now)
@@ -172,6 +171,15 @@ func (p *Paced) wait(told *WaitError) error {
 		p.opts.Log.Error(told.Err, "the cloud asks to wait: not calling it", "wait", left)
 	}
 	return &WaitError{Wait: left, Err: told.Err}
+}
+
+// spread returns a wait that is longer by the drawn share, as far as MaxWait allows. One that is over MaxWait, a mistake, is
+// cut to it less a share, so that not all return together then.
+func spread(told time.Duration, drawn float64) time.Duration {
+	if told >= MaxWait {
+		return MaxWait - time.Duration(drawn*float64(MaxWait)/5)
+	}
+	return min(told+time.Duration(drawn*float64(told)), MaxWait)
 }
 
 // reject starts a wait by a credential that is not accepted, or keeps it up.

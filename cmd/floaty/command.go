@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"floaty/cmd/floaty/internal/report"
 	"floaty/desired/keepalived"
@@ -14,6 +15,7 @@ import (
 const usage = `usage: floaty [flags] --fifo CONFIG FIFO
        floaty [flags] CONFIG INSTANCE|GROUP NAME STATE PRIORITY
        floaty [flags] --dry-run CONFIG
+       floaty [flags] --dry-run --fifo CONFIG FIFO
        floaty [flags] --check CONFIG
        floaty [flags] --test CONFIG
        floaty --version
@@ -83,6 +85,7 @@ func parse(args []string) (command, error) {
 	flags.BoolVar(&c.jsonLog, "json-log", false, "")
 	flags.StringVar(&output, "output", "text", "")
 	if err := flags.Parse(args); err != nil {
+		c.jsonLog = c.jsonLog || slices.Contains(args, "--json-log") || slices.Contains(args, "-json-log") // behind the mistake, perhaps
 		return c, err
 	}
 	c.verbose = c.verbose || os.Getenv("FLOATY_LOG_VERBOSE") != ""
@@ -100,7 +103,7 @@ func parse(args []string) (command, error) {
 	}
 	switch {
 	case modes > 1, c.dryRun && (check || test || version):
-		return c, errors.New("--fifo, --check, --test and --version exclude each other, and --dry-run goes with --fifo only")
+		return c, errors.New("--fifo, --check, --test and --version exclude each other, and --dry-run does not go with the last three")
 	case version:
 		c.mode, want = modeVersion, 0
 	case check:

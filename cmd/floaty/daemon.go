@@ -19,6 +19,9 @@ import (
 // silence is how long Keepalived may take after its start to say what an instance is, before that is worth a line.
 const silence = 5 * time.Second
 
+// retryListening is how long to wait when the system has no descriptors left for the listener.
+const retryListening = 10 * time.Second
+
 // A daemon is floaty at work: with a FIFO, or fed once as a notify script.
 type daemon struct {
 	command command
@@ -28,9 +31,9 @@ type daemon struct {
 	secrets atomic.Pointer[config.Config] // whose credential calls are made with
 	running setup                         // owned by run's goroutine
 	refused string                        // what was said of the last unusable edit; owned by run's goroutine
-	watcher *config.Watcher
+	watcher *config.Watcher               // nil: the system has no notifications left
 
-	mu     sync.Mutex // guards engine, and that changes reach it in the order in which they happened
+	mu     sync.Mutex // guards that changes reach engine in the order in which they happened, and who else than run's goroutine reads it
 	engine *engine
 }
 
@@ -43,10 +46,10 @@ func newDaemon(c command, log logr.Logger, s setup, only []string) (*daemon, err
 		return nil, err
 	}
 	if d.watcher, err = config.NewWatcher(log); err != nil {
-		return nil, err
+		log.Error(err, "files are not watched: send SIGHUP after an edit")
 	}
 	d.update(func() desired.Change { return d.state.SetSettings(s.settings(d.only)) })
-	d.watcher.Watch(s.files())
+	d.watch(s.files())
 	return d, nil
 }
 
@@ -79,17 +82,9 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context, chan<- bool
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { feed(ctx, connected) })
-	parts.Go(func() {
-		err := d.watcher.Run(ctx, func() {
-			select {
-			case edited <- struct{}{}:
-			default: // it is about to be read
-			}
-		})
-		if err != nil && ctx.Err() == nil {
-			d.log.Error(err, "watching files failed: SIGHUP reads them again")
-		}
-	})
+	if d.watcher != nil {
+		parts.Go(func() { d.runWatcher(ctx, edited) })
+	}
 	d.engine.start(ctx)
 	defer func() { d.engine.end() }()
 	var quiet <-chan time.Time
@@ -111,6 +106,25 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context, chan<- bool
 				d.log.Info("Keepalived has not said what the instance is: nothing is written for it", "instance", name)
 			}
 		}
+	}
+}
+
+// watch says which files matter.
+func (d *daemon) watch(files []string) {
+	if d.watcher != nil {
+		d.watcher.Watch(files)
+	}
+}
+
+func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
+	err := d.watcher.Run(ctx, func() {
+		select {
+		case edited <- struct{}{}:
+		default: // it is about to be read
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		d.log.Error(err, "watching files failed: send SIGHUP after an edit")
 	}
 }
 
@@ -137,8 +151,14 @@ func (d *daemon) listen(ctx context.Context, connected chan<- bool) {
 		},
 		Log: d.log,
 	})
-	if err := listener.Run(ctx); err != nil && ctx.Err() == nil {
-		d.log.Error(err, "reading the FIFO failed")
+	for ctx.Err() == nil {
+		if err := listener.Run(ctx); err != nil {
+			d.log.Error(err, "reading the FIFO failed: trying again")
+			select {
+			case <-ctx.Done():
+			case <-time.After(retryListening):
+			}
+		}
 	}
 }
 

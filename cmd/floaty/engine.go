@@ -85,7 +85,7 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 	e := &engine{cloud: cloud}
 	e.paced = providers.NewPaced(provider, providers.PacedOptions{
 		MaxInterval: s.config.BackOff.MaxInterval,
-		Spread:      0.5,
+		Spread:      0.5, // see hack/decisions/008
 		Resumed:     func() { e.ctl.Resume() },
 		Log:         log,
 	})

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 
@@ -52,9 +56,7 @@ func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int
 	if err != nil {
 		return refuse(log, err)
 	}
-	ctx, cancel := orTimeout(ctx, s.config.RefreshTimeout)
-	defer cancel()
-	d := compare(ctx, providers.DryRun(cloud), desired.Compute(desired.Input{Settings: s.settings(nil)}))
+	d := compare(ctx, s.config.RefreshTimeout, providers.DryRun(cloud), desired.Compute(desired.Input{Settings: s.settings(nil)}))
 	if err := d.Write(stdout, c.output, isTerminal(stdout)); err != nil {
 		log.Error(err, "writing the report failed")
 		return 2
@@ -62,32 +64,38 @@ func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int
 	return d.ExitStatus()
 }
 
-// compare reads the cloud once and says what is not as it should be.
-func compare(ctx context.Context, cloud providers.Provider, set desired.Set) report.Diff {
-	addrs := make([]netip.Addr, 0, len(set.Addresses))
-	for addr := range set.Addresses {
-		addrs = append(addrs, addr)
-	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	server, serverErr := cloud.Server(ctx)
-	holdings, readErr := cloud.Read(ctx, addrs)
+// compare reads the cloud once and says what is not as it should be. The metadata service and the API have limit each.
+func compare(ctx context.Context, limit time.Duration, cloud providers.Provider, set desired.Set) report.Diff {
+	addrs := slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
+	var server string
+	var holdings map[netip.Addr]providers.Holding
+	var serverErr, readErr error
+	var both sync.WaitGroup
+	both.Go(func() { server, serverErr = within(ctx, limit, cloud.Server) })
+	both.Go(func() {
+		holdings, readErr = within(ctx, limit, func(ctx context.Context) (map[netip.Addr]providers.Holding, error) {
+			return cloud.Read(ctx, addrs)
+		})
+	})
+	both.Wait()
 	var d report.Diff
 	for _, addr := range addrs {
+		h := holdings[addr]
 		change := report.Change{
 			Address: addr, Instances: append([]string{}, set.Addresses[addr].Instances...),
-			From: append([]string{}, holdings[addr].Servers...), To: server,
+			From: append([]string{}, h.Servers...), To: server, Shared: h.Shared,
 		}
 		err := readErr
 		if err == nil {
-			err = holdings[addr].Err
+			err = h.Err
 		}
 		if err == nil && serverErr != nil {
 			err = fmt.Errorf("which server is this: %w", serverErr)
 		}
 		switch {
 		case err != nil:
-			change.Action, change.Error, change.From, change.To = report.Error, err.Error(), nil, ""
-		case holdings[addr].At(server):
+			change = report.Change{Address: addr, Instances: change.Instances, Action: report.Error, Error: brief(err)}
+		case h.At(server):
 			change.Action = report.InPlace
 		default:
 			change.Action = report.Move
@@ -95,6 +103,14 @@ func compare(ctx context.Context, cloud providers.Provider, set desired.Set) rep
 		d.Changes = append(d.Changes, change)
 	}
 	return d
+}
+
+// brief says that an address is not there in the words that scripts look for, and all else in full.
+func brief(err error) string {
+	if errors.Is(err, providers.ErrNotFound) {
+		return providers.ErrNotFound.Error()
+	}
+	return err.Error()
 }
 
 // isTerminal reports whether w shows colours.

@@ -19,7 +19,7 @@ import (
 // notify is Keepalived's notify script. MASTER holds the addresses of an instance, or of a group's members, until another
 // process takes over, Keepalived is gone or ctx ends; any other state ends the holder. It returns the exit status.
 func notify(ctx context.Context, c command, log logr.Logger) int {
-	log = log.WithValues(strings.ToLower(c.event.Type), c.event.Name)
+	kind := strings.ToLower(c.event.Type)
 	if strings.HasSuffix(c.event.State, "_PRIORITY") { // says nothing about who is master
 		return exitOK
 	}
@@ -49,7 +49,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	d.run(ctx, func(context.Context, chan<- bool) {
 		d.update(func() desired.Change { return d.state.SetKeepalived(c.event.States(names, time.Now())) })
 	})
-	log.Info("no longer holding", "err", fmt.Sprint(context.Cause(ctx)))
+	log.Info("no longer holding", kind, c.event.Name, "err", fmt.Sprint(context.Cause(ctx)))
 	return exitOK
 }
 
@@ -63,7 +63,7 @@ func lockSettings(s setup, path string) config.Lock {
 
 // take takes the lock of the event's instance or group; nil where there is nothing more to do, and then the exit status.
 func take(ctx context.Context, c command, log logr.Logger, settings config.Lock) (*handover.Lock, int) {
-	name := c.event.Name
+	kind, name := strings.ToLower(c.event.Type), c.event.Name
 	if c.event.Type == "GROUP" {
 		name = "GROUP-" + name
 	}
@@ -76,12 +76,12 @@ func take(ctx context.Context, c command, log logr.Logger, settings config.Lock)
 	case err == nil:
 		return lock, exitOK
 	case errors.Is(err, handover.ErrNewer):
-		log.Info("a newer event came first: nothing to do", "state", c.event.State)
+		log.Info("a newer event came first: nothing to do", kind, c.event.Name, "state", c.event.State)
 		return nil, exitOK
 	case ctx.Err() != nil:
 		return nil, exitOK
 	}
-	log.Error(err, "taking over failed", "state", c.event.State)
+	log.Error(err, "taking over failed", kind, c.event.Name, "state", c.event.State)
 	return nil, exitUnusable
 }
 

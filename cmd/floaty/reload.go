@@ -25,7 +25,7 @@ var (
 // reload reads everything anew. What is unusable leaves the running setup in force.
 func (d *daemon) reload(ctx context.Context) {
 	next, err := load(d.command.config)
-	d.watcher.Watch(slices.Concat(d.running.files(), next.files(), missed(err)))
+	d.watch(slices.Concat(d.running.files(), next.files(), missed(err)))
 	if err != nil {
 		d.refuse(err)
 		return
@@ -48,7 +48,7 @@ func (d *daemon) reload(ctx context.Context) {
 		d.log.V(1).Info("read again: nothing has changed")
 	}
 	d.refused, d.running = "", next
-	d.watcher.Watch(next.files())
+	d.watch(next.files())
 }
 
 // missed returns the files that a failed load has looked for: the mistake may lie in one of them.
@@ -105,7 +105,14 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	if !sameInstances(before.keepalived, next.keepalived) {
 		words = append(words, "keepalived.conf")
 	}
-	d.log.Info("configuration changed", "changes", strings.Join(words, "; "), "added", effect.Added, "removed", effect.Removed)
+	about := []any{"changes", strings.Join(words, "; ")}
+	if len(effect.Added) > 0 {
+		about = append(about, "added", effect.Added)
+	}
+	if len(effect.Removed) > 0 {
+		about = append(about, "removed", effect.Removed)
+	}
+	d.log.Info("configuration changed", about...)
 	return nil
 }
 

@@ -145,15 +145,30 @@ func TestAnUnusableEditLeavesTheRunningOneInForce(t *testing.T) {
 }
 
 func TestSIGHUPReadsAgain(t *testing.T) {
-	w := newWorld(t, one, two)
-	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
+	w := newWorld(t, one)
+	w.start("--verbose", "--fifo", w.Path("floaty.yml"), w.FIFO)
+	w.eventually("what is newly watched is read once more", time.Second, func() bool { return w.logged("read again") == 1 })
+	w.must(w.HangUpFloaty())
+	w.eventually("read again, though nothing was edited", time.Second, func() bool { return w.logged("read again") == 2 })
+}
+
+func TestTwoDaemonsOfOneStateDirDoNotReadEachOthersStates(t *testing.T) {
+	w := newWorld(t, one)
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)
-	w.must(w.HangUpFloaty())
-	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one, two)))
-	w.must(w.HangUpFloaty())
-	w.holds(time.Second, two)
+	w.must(w.Configure("other.yml", w.Floaty())) // the same state-dir
+	w.Hush()
+	w.StopFloaty()
+	w.Cloud.Move(one, stranger)
+	w.must(w.Say("")) // a writer, so that a saved MASTER might count
+	w.must(w.StartFloaty("--fifo", w.Path("other.yml"), w.FIFO))
+	w.never("written with the states of the other", 2*time.Second, func() bool { return w.here(one) })
+	entries, err := os.ReadDir(w.Path("state"))
+	w.must(err)
+	if len(entries) != 2 {
+		t.Errorf("%v in state-dir, want a file for each configuration", entries)
+	}
 }
 
 func TestWhatNeedsARestartSaysSo(t *testing.T) {

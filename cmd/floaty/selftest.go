@@ -53,7 +53,7 @@ func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer)
 // probe looks at everything once, side by side where it can.
 func probe(ctx context.Context, s setup, cloud cloud, set desired.Set) []report.Probe {
 	limit := min(s.config.RefreshTimeout, testAtMost)
-	server, serverErr := within(ctx, limit, func(ctx context.Context) (string, error) { return cloud.Server(ctx) })
+	server, serverErr := within(ctx, limit, cloud.Server)
 	addrs := slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
 	var name string
 	var clock time.Time

@@ -87,8 +87,14 @@ func (s states) hear(e Event, members []string, now time.Time) bool {
 	return true
 }
 
+// maxInstances bounds the names that are kept: VRRP knows 255 routers an interface, and Keepalived names few.
+const maxInstances = 10_000
+
 func (s states) set(name string, state State, now time.Time) {
-	inst := s[name]
+	inst, known := s[name]
+	if !known && len(s) >= maxInstances {
+		return
+	}
 	if inst.State != state || inst.Since.IsZero() {
 		inst.State, inst.Since = state, now
 	}
@@ -104,7 +110,10 @@ func (s states) rival(name string, now time.Time) {
 	if inst := s[name]; inst.State != Master {
 		s.set(name, Master, now)
 	}
-	inst := s[name]
+	inst, known := s[name]
+	if !known {
+		return
+	}
 	inst.Rivals++
 	inst.Suspended = false
 	s[name] = inst

@@ -12,7 +12,6 @@ package cloudscale
 
 import (
 	"net/http"
-	"runtime/debug"
 
 	sdk "github.com/cloudscale-ch/cloudscale-go-sdk/v8"
 
@@ -67,16 +66,9 @@ func New(opts Options) (*Provider, error) {
 	client := httpapi.New(httpapi.Options{Endpoint: endpoint, Token: opts.Token, Parallel: opts.MaxConcurrentRequests})
 	api := sdk.NewClient(client)
 	api.BaseURL = endpoint // NewClient obeys the environment variable CLOUDSCALE_API_URL
-	api.UserAgent = userAgent()
+	api.UserAgent = httpapi.UserAgent()
 	return &Provider{client: client, api: api.FloatingIPs, servers: api.Servers, server: opts.Server, metadata: opts.MetadataURL}, nil
 }
 
 // Close closes the connections that no call uses. Calls may still be made: they open new ones.
 func (p *Provider) Close() { p.client.CloseIdleConnections() }
-
-func userAgent() string {
-	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
-		return "floaty/" + build.Main.Version
-	}
-	return "floaty"
-}

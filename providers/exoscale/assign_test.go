@@ -183,7 +183,11 @@ func TestATakeoverIsNearTheLeast(t *testing.T) {
 			begun := time.Now()
 			var all sync.WaitGroup
 			for _, a := range addrs {
-				all.Go(func() { _ = w.Assign(t.Context(), a, here, seen[a].Servers) })
+				all.Go(func() {
+					if err := w.Assign(t.Context(), a, here, seen[a].Servers); err != nil {
+						t.Error(err)
+					}
+				})
 			}
 			all.Wait()
 			var last time.Duration
@@ -192,6 +196,9 @@ func TestATakeoverIsNearTheLeast(t *testing.T) {
 				w.neverBare(a)
 				history := w.History(a)
 				last = max(last, history[len(history)-1].At.Sub(begun))
+			}
+			if calls := w.writes(); calls != 2*n {
+				t.Errorf("got %d changing requests, want an attachment and a detachment each", calls)
 			}
 			t.Logf("%d addresses: at this host alone after %v, %.2f times the least", n, last, last.Seconds()/(2*(call+operation)).Seconds())
 		})

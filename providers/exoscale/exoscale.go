@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -115,7 +114,7 @@ func (p *Provider) connect(ctx context.Context) (*v3.Client, error) {
 	}
 	// The SDK's own HTTP client repeats calls without a word: a 503 took five requests and 15 s.
 	api, err := v3.NewClient(credentials.NewStaticCredentials(key, secret), v3.ClientOptWithHTTPClient(p.client),
-		v3.ClientOptWithEndpoint(v3.Endpoint(endpoint)), v3.ClientOptWithUserAgent(userAgent()))
+		v3.ClientOptWithEndpoint(v3.Endpoint(endpoint)), v3.ClientOptWithUserAgent(httpapi.UserAgent()))
 	if err != nil {
 		return nil, fmt.Errorf("making Exoscale's client: %w", err)
 	}
@@ -133,11 +132,4 @@ func (p *Provider) endpoint(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "https://api-" + url.PathEscape(zone) + ".exoscale.com/v2", nil
-}
-
-func userAgent() string {
-	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
-		return "floaty/" + build.Main.Version
-	}
-	return "floaty"
 }

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"time"
 )
 
@@ -102,4 +103,12 @@ func ParseEndpoint(endpoint string) (*url.URL, error) {
 		return nil, fmt.Errorf("parsing the endpoint at %s: user, query and fragment are not supported", u.Host)
 	}
 	return u.JoinPath("/"), nil
+}
+
+// UserAgent is what floaty calls itself, with its version if that is known.
+func UserAgent() string {
+	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
+		return "floaty/" + build.Main.Version
+	}
+	return "floaty"
 }

@@ -45,6 +45,9 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	body, err := k.swallow(resp)
 	answer.answered(resp, body)
+	if k.warm != nil && answer.retryAfter > 0 {
+		k.warm.wait(answer.retryAfter)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -17,8 +18,8 @@ const (
 )
 
 // A warmer opens a connection anew when a server has closed the last one, as many do with one that was idle for a minute: the
-// call that matters then finds it open, and costs one trip in place of four (DNS, TCP and TLS before it). It asks for
-// nothing but the headers of the root, without the credential, and whatever is answered will do.
+// call that matters then finds it open, and costs one trip in place of four (DNS, TCP and TLS before it). It asks for the root,
+// without the credential, and whatever is answered will do. While the server asks to wait it asks for nothing.
 type warmer struct {
 	base  http.RoundTripper
 	pause time.Duration
@@ -27,6 +28,10 @@ type warmer struct {
 	origin *url.URL   // of the last call; nil: there was none, or the client was closed since
 	open   int        // connections
 	last   time.Time  // attempt
+	until  time.Time  // the server asked to wait
+	cancel func()     // ends the attempt that is to come, or under way; nil: none is
+
+	attempt sync.WaitGroup
 }
 
 // called notes that a call is made to u.
@@ -36,11 +41,22 @@ func (w *warmer) called(u *url.URL) {
 	w.origin = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
 }
 
-// rest lets connections go until the next call.
-func (w *warmer) rest() {
+// wait notes that the server asks to wait. Twice as long is longer than any caller waits.
+func (w *warmer) wait(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.until = time.Now().Add(2 * d)
+}
+
+// rest lets connections go until the next call. When it returns, nothing is being asked for.
+func (w *warmer) rest() {
+	w.mu.Lock()
 	w.origin = nil
+	if w.cancel != nil {
+		w.cancel()
+	}
+	w.mu.Unlock()
+	w.attempt.Wait()
 }
 
 // watch wraps a dialer so that the end of its connections is noticed.
@@ -72,29 +88,46 @@ func (w *warmer) gone() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.open--
-	if w.open == 0 && w.origin != nil && time.Since(w.last) >= warmEvery {
-		w.last = time.Now()
-		time.AfterFunc(w.pause+rand.N(w.pause), w.warm) //nolint:gosec // spreads load, guards nothing
+	now := time.Now()
+	if w.open > 0 || w.origin == nil || w.cancel != nil || now.Sub(w.last) < warmEvery || now.Before(w.until) {
+		return
 	}
+	w.last = now
+	ctx, cancel := context.WithTimeout(context.Background(), warmLimit)
+	w.cancel = cancel
+	w.attempt.Go(func() { w.warm(ctx) })
 }
 
-func (w *warmer) warm() {
+// warm waits a little and asks for the root, if there still is a reason to.
+func (w *warmer) warm(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(w.pause + rand.N(w.pause)): //nolint:gosec // spreads load, guards nothing
+	}
 	w.mu.Lock()
 	origin := w.origin
-	if w.open > 0 {
+	if w.open > 0 || time.Now().Before(w.until) {
 		origin = nil
 	}
 	w.mu.Unlock()
-	if origin == nil {
-		return
+	if origin != nil {
+		w.ask(ctx, origin)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), warmLimit)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodHead, origin.String(), http.NoBody)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cancel()
+	w.cancel = nil
+}
+
+func (w *warmer) ask(ctx context.Context, origin *url.URL) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, origin.String(), http.NoBody)
 	if err != nil {
 		return
 	}
-	if resp, err := w.base.RoundTrip(req); err == nil { // else the next call says what is wrong
-		_ = resp.Body.Close()
+	resp, err := w.base.RoundTrip(req)
+	if err != nil { // the next call says what is wrong
+		return
 	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxError)) // so that the connection can be used again
+	_ = resp.Body.Close()
 }

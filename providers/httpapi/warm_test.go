@@ -17,11 +17,15 @@ func impatient(t *testing.T, http2 bool) (a *api, w *warmer, heads func() []stri
 	var asked []string
 	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.requests.Add(1)
-		if r.Method == http.MethodHead {
+		if r.URL.Path == "/" {
 			mu.Lock()
 			defer mu.Unlock()
 			asked = append(asked, r.URL.Path+r.Header.Get("Authorization"))
 			w.WriteHeader(http.StatusNotFound)
+		}
+		if r.URL.Path == "/wait" {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusTooManyRequests)
 		}
 	}))
 	a.Config.IdleTimeout = 100 * time.Millisecond
@@ -93,7 +97,7 @@ func TestAConnectionThatTheServerClosedIsOpenedAnew(t *testing.T) {
 
 func TestAServerThatClosesAgainAndAgainIsNotPestered(t *testing.T) {
 	a, warm, heads := impatient(t, false)
-	if _, err := call(t, a.client, http.MethodGet, a.URL); err != nil {
+	if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range []int{0, 1, 0} {
@@ -107,10 +111,22 @@ func TestAServerThatClosesAgainAndAgainIsNotPestered(t *testing.T) {
 
 func TestAClosedClientLetsConnectionsGo(t *testing.T) {
 	a, warm, heads := impatient(t, false)
-	if _, err := call(t, a.client, http.MethodGet, a.URL); err != nil {
+	if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
 		t.Fatal(err)
 	}
 	a.client.CloseIdleConnections()
+	warm.opened(t, 0)
+	time.Sleep(200 * time.Millisecond)
+	if len(heads()) != 0 {
+		t.Errorf("got %d requests for the root, want none", len(heads()))
+	}
+}
+
+func TestWhileTheServerAsksToWaitNothingIsOpened(t *testing.T) {
+	a, warm, heads := impatient(t, false)
+	if _, err := call(t, a.client, http.MethodGet, a.URL+"/wait"); err == nil {
+		t.Fatal("got no error, want one")
+	}
 	warm.opened(t, 0)
 	time.Sleep(200 * time.Millisecond)
 	if len(heads()) != 0 {

@@ -26,6 +26,7 @@ type Change struct {
 	Action    Action     `json:"action"`
 	From      []string   `json:"from,omitzero"` // the servers that hold it; empty: it is aimed at nothing; nil: not known
 	To        string     `json:"to,omitempty"`
+	Shared    bool       `json:"shared,omitempty"` // the others that hold it stay
 	Error     string     `json:"error,omitempty"`
 }
 
@@ -116,7 +117,7 @@ func (d Diff) text(w io.Writer, colour bool) error {
 func (c Change) what() (words, mark string) {
 	switch c.Action {
 	case InPlace:
-		return c.To, "="
+		return c.To + c.shared(), "="
 	case Error:
 		return c.Error, "!"
 	case Move:
@@ -125,7 +126,15 @@ func (c Change) what() (words, mark string) {
 	if from == "" {
 		from = "nothing"
 	}
-	return from + " → " + c.To, "~"
+	return from + " → " + c.To + c.shared(), "~"
+}
+
+// shared says that an address is one of those that several may hold.
+func (c Change) shared() string {
+	if c.Shared {
+		return " (shared)"
+	}
+	return ""
 }
 
 // paint colours a line by its mark: yellow for a move, red for an error.

@@ -1,4 +1,4 @@
-// Package report writes what floaty found for a reader: a diff and a check, as text and as JSON.
+// Package report writes what floaty found for a reader: a diff, a check and a self-test, as text and as JSON.
 //
 // It finds out nothing itself and decides no exit status but that of a diff.
 package report
