@@ -57,16 +57,17 @@ type Controller struct {
 
 	mu       sync.Mutex // guards the maps, and the fields of an attempt
 	memories map[netip.Addr]*memory
-	signals  map[netip.Addr]signal
+	signals  map[netip.Addr]*signal
 	attempts map[netip.Addr]*attempt
 }
 
 // A signal is what has happened to an address since it was last looked at.
 type signal struct {
+	at      time.Time // of the last change that named it
 	lost    bool      // it stopped being ours, for a moment at least
 	gained  bool      // it became ours
 	claimed bool      // MASTER was said
-	rival   time.Time // a rival was heard then
+	rival   bool      // a rival was heard
 	resumed bool      // waits that the cloud asked for are over
 }
 
@@ -90,7 +91,7 @@ func New(opts Options) *Controller {
 		slots:    make(chan struct{}, opts.Concurrent),
 		hurry:    make(chan struct{}, 1),
 		memories: map[netip.Addr]*memory{},
-		signals:  map[netip.Addr]signal{},
+		signals:  map[netip.Addr]*signal{},
 		attempts: map[netip.Addr]*attempt{},
 	}
 }
@@ -113,39 +114,36 @@ func (c *Controller) Run(ctx context.Context) {
 }
 
 // Apply makes the controller look at what changed, in the desired set that Options names. Calls for addresses that are
-// no longer ours are cancelled when it returns.
+// no longer ours are cancelled when it returns. All addresses of a change reckon from one instant, and so share one read.
 func (c *Controller) Apply(change desired.Change) {
+	now := time.Now()
 	for _, addr := range change.Lost { // readings from our own time as master say nothing of the next one
 		c.opts.Observed.Void(addr)
 	}
-	now := time.Now()
-	for _, addr := range change.Rivals {
-		c.opts.Observed.Expect(addr, now)
+	for _, list := range [][]netip.Addr{change.Gained, change.Claimed, change.Rivals} {
+		for _, addr := range list {
+			c.opts.Observed.Expect(addr, now)
+		}
 	}
 	c.mu.Lock()
 	for _, addr := range change.Lost {
-		c.signals[addr] = signal{lost: true} // what came before it does not matter any more
+		delete(c.signals, addr) // what came before it does not matter any more
+		c.signal(addr, now).lost = true
 		if a := c.attempts[addr]; a != nil {
 			a.cancel(errLost)
 		}
 	}
 	for _, addr := range change.Gained {
-		s := c.signals[addr]
-		s.gained = true
-		c.signals[addr] = s
+		c.signal(addr, now).gained = true
 	}
 	for _, addr := range change.Claimed {
-		s := c.signals[addr]
-		s.claimed = true
-		c.signals[addr] = s
+		c.signal(addr, now).claimed = true
 		if a := c.attempts[addr]; a != nil && !a.writing { // waiting for a read must not delay a takeover
 			a.cancel(errSuperseded)
 		}
 	}
 	for _, addr := range change.Rivals {
-		s := c.signals[addr]
-		s.rival = now
-		c.signals[addr] = s
+		c.signal(addr, now).rival = true
 	}
 	c.mu.Unlock()
 	for _, list := range [][]netip.Addr{change.Claimed, change.Lost, change.Gained, change.Rivals, change.Added, change.Removed} {
@@ -155,15 +153,24 @@ func (c *Controller) Apply(change desired.Change) {
 	}
 }
 
+// signal returns the signal of addr, to be written to. c.mu is held.
+func (c *Controller) signal(addr netip.Addr, now time.Time) *signal {
+	s := c.signals[addr]
+	if s == nil {
+		s = &signal{}
+		c.signals[addr] = s
+	}
+	s.at = now
+	return s
+}
+
 // Resume makes waits end that the cloud had asked for: calls may be made again.
 func (c *Controller) Resume() {
 	c.opts.Observed.Resume()
-	addrs := c.opts.Desired.Addresses()
+	addrs, now := c.opts.Desired.Addresses(), time.Now()
 	c.mu.Lock()
 	for _, addr := range addrs {
-		s := c.signals[addr]
-		s.resumed = true
-		c.signals[addr] = s
+		c.signal(addr, now).resumed = true
 	}
 	c.mu.Unlock()
 	for _, addr := range addrs {
@@ -223,7 +230,10 @@ func (c *Controller) begin(addr netip.Addr, cancel context.CancelCauseFunc) (*me
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.attempts[addr] = &attempt{cancel: cancel}
-	s := c.signals[addr]
+	var s signal
+	if heard := c.signals[addr]; heard != nil {
+		s = *heard
+	}
 	delete(c.signals, addr)
 	m := c.memories[addr]
 	if m == nil {

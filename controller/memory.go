@@ -47,7 +47,7 @@ func (m *memory) hear(s signal, now time.Time) {
 		*m = memory{writes: m.writes, trouble: m.trouble, look: now.Add(afterLoss)}
 	}
 	if s.gained || s.claimed {
-		m.need = now
+		m.need = s.at
 	}
 	if s.gained {
 		m.look = time.Time{}
@@ -58,8 +58,8 @@ func (m *memory) hear(s signal, now time.Time) {
 	if s.resumed {
 		m.hold = time.Time{}
 	}
-	if !s.rival.IsZero() {
-		m.hearRival(s.rival, now)
+	if s.rival {
+		m.hearRival(s.at, now)
 	}
 }
 
@@ -100,8 +100,9 @@ func (m *memory) rivalWait(now time.Time) time.Duration {
 	return m.doubted.Sub(now)
 }
 
-// slack is by how much a look may be early: addresses written together are then served by one read.
-func (m *memory) slack() time.Duration { return looks[m.looked] / 10 }
+// slack is by how much a look may be early: addresses written together are then served by one read. Ten thousand are written
+// within half a second.
+func (m *memory) slack() time.Duration { return looks[m.looked] / 4 }
 
 // from is the time from which on a reading serves as the next look.
 func (m *memory) from() time.Time { return m.look.Add(-m.slack()) }

@@ -215,3 +215,32 @@ type dry struct{ providers.Provider }
 func (dry) Assign(context.Context, netip.Addr, string, []string) error {
 	return errors.Join(providers.ErrNotWritten)
 }
+
+func TestMasterWhereAllIsInPlaceCostsOneRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var addrs []netip.Addr
+		for i := range 1000 {
+			addrs = append(addrs, netip.AddrFrom4([4]byte{203, 1, byte(i / 250), byte(i % 250)}))
+		}
+		c := newCloud(addrs...)
+		for _, addr := range addrs {
+			c.move(addr, here)
+		}
+		h := newHost(t, c, here, c, addrs...)
+		defer h.stop()
+		time.Sleep(time.Second)
+		c.count()
+		h.says(keepalived.Master)
+		time.Sleep(2 * trip)
+		if reads, writes := c.count(); reads != 1 || writes != 0 {
+			t.Errorf("%d reads and %d writes, want one and none", reads, writes)
+		}
+		for range 5 {
+			h.says(keepalived.Master)
+			time.Sleep(2 * trip)
+		}
+		if reads, writes := c.count(); reads != 5 || writes != 0 {
+			t.Errorf("%d reads and %d writes for five MASTER lines, want five and none", reads, writes)
+		}
+	})
+}
