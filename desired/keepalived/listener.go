@@ -27,12 +27,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/sys/unix"
 )
 
 const (
 	probeEvery = 50 * time.Millisecond  // while there is no writer: an end of file is no event to wait for
-	checkEvery = 500 * time.Millisecond // whether the FIFO at the path is still the one that is open
+	checkEvery = 2 * time.Second        // whether the FIFO at the path is still the one that is open, which an end of file would say sooner
 	settleTime = 300 * time.Millisecond // from a writer's return until silence means "unchanged"
 	awayAtMost = 3 * time.Second        // a reload's writer is back within milliseconds
 	badEvery   = time.Minute            // between two log lines about lines that cannot be understood
@@ -74,6 +73,7 @@ type Listener struct {
 	bad     int      // lines that could not be understood
 	badSaid time.Time
 	buf     []byte
+	wait    *waiter // while Run runs
 }
 
 // A doubt is whether the states still count.
@@ -96,28 +96,24 @@ func New(opts Options) *Listener {
 // Run listens until ctx ends, and then stops reading at once. Its error is that of the system being out of descriptors
 // at the start; every later trouble is logged and tried again.
 func (l *Listener) Run(ctx context.Context) error {
-	var wake [2]int
-	if err := unix.Pipe2(wake[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return fmt.Errorf("making a pipe: %w", err)
+	wait, err := newWaiter()
+	if err != nil {
+		return fmt.Errorf("waiting for the FIFO: %w", err)
 	}
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_, _ = unix.Write(wake[1], []byte{0})
-		close(woken)
-	})
+	l.wait = wait
+	stop := context.AfterFunc(ctx, wait.wake)
 	defer func() {
-		if !stop() {
-			<-woken
-		}
-		_, _ = unix.Close(wake[0]), unix.Close(wake[1])
+		stop()
+		wait.close()
 		l.current.close()
 		l.next.close()
 		l.process.close()
+		l.current, l.next, l.process = nil, nil, nil
 	}()
 	for ctx.Err() == nil {
 		now := time.Now()
 		l.pass(now)
-		l.sleep(wake[0], now)
+		l.sleep(now)
 	}
 	return nil
 }
@@ -203,38 +199,42 @@ func (l *Listener) complain(text []byte, now time.Time) {
 	l.opts.Log.Error(nil, "a line in the FIFO cannot be understood: it is ignored", "line", fmt.Sprintf("%+q", start), "lines", l.bad)
 }
 
-// report hands on what has changed.
+// report hands on what has changed. What leaves MASTER is saved before that, all else, and the lines about it, come after: a
+// takeover does not wait for them.
 func (l *Listener) report() {
-	if l.connected == l.reported.Connected && maps.Equal(map[string]Instance(l.states), l.reported.Instances) {
+	was := l.reported
+	if l.connected == was.Connected && maps.Equal(map[string]Instance(l.states), was.Instances) {
 		if l.process != l.kept.process {
 			l.save(l.states)
 		}
 		return
 	}
-	for name, inst := range l.states {
-		if was := l.reported.Instances[name].State; was != inst.State {
-			l.opts.Log.Info("instance changed", "instance", name, "from", was.String(), "state", inst.State.String())
-		}
+	if leaves(was.Instances, l.states) {
+		l.save(cautious(was.Instances, l.states))
 	}
-	l.save(cautious(l.reported.Instances, l.states))
 	l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected}
 	l.opts.Changed(Snapshot{Instances: l.states.clone(), Connected: l.connected})
+	for name, inst := range l.states {
+		if before := was.Instances[name].State; before != inst.State {
+			l.opts.Log.Info("instance changed", "instance", name, "from", before.String(), "state", inst.State.String())
+		}
+	}
 	l.save(l.states)
 }
 
 // sleep waits until there is something to do: lines, the end of the VRRP process, the end of Run, or a deadline.
-func (l *Listener) sleep(wake int, now time.Time) {
-	fds := []unix.PollFd{{Fd: int32(wake), Events: unix.POLLIN}} //nolint:gosec // a descriptor fits
+func (l *Listener) sleep(now time.Time) {
+	var fds []int
 	wait := probeEvery
-	if l.connected {
-		fds = append(fds, unix.PollFd{Fd: int32(l.current.fd), Events: unix.POLLIN}) //nolint:gosec // a descriptor fits
+	if l.connected { // else its end of file would wake us again and again
+		fds = append(fds, l.current.fd)
 		wait = checkEvery
 	}
 	if l.process != nil && l.process.fd >= 0 {
-		fds = append(fds, unix.PollFd{Fd: int32(l.process.fd), Events: unix.POLLIN}) //nolint:gosec // a descriptor fits
+		fds = append(fds, l.process.fd)
 	}
 	if l.doubt != nil && l.connected {
 		wait = min(wait, max(settleTime-now.Sub(l.doubt.back), 0)+time.Millisecond)
 	}
-	_, _ = unix.Poll(fds, int(wait.Milliseconds())) // an error is an interruption: the loop looks anew
+	l.wait.until(now.Add(wait), fds)
 }
