@@ -31,7 +31,7 @@ func (w *world) standBy(ctx context.Context) error {
 }
 
 func (w *world) startDaemon() error {
-	return w.host.StartFloaty("--fifo", w.host.Path(floatyYML), w.host.FIFO)
+	return w.host.StartFloaty("--fifo", w.path(floatyYML), w.host.FIFO)
 }
 
 // open opens the FIFO as Keepalived does: for reading as well, so that lines wait for a reader.

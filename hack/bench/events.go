@@ -16,13 +16,16 @@ import (
 	"floaty/providers/simulator"
 )
 
-const eventsGroup = "Event path"
+const (
+	eventsGroup = "Event path"
+	few         = 20 // instances that speak in turn
+)
 
 // measureEvents measures the way from Keepalived's line to the request.
 func (b *bench) measureEvents(ctx context.Context) error {
-	for _, n := range b.sizes([]int{10}, 10, 100, 1000, 10000) {
-		s := settings{addresses: n, singles: 10}
-		if err := b.firstByte(ctx, s, "Event path: ms to the first byte, 10 instances"); err != nil {
+	for _, n := range b.sizes([]int{few}, few, 100, 1000, 10000) {
+		s := settings{addresses: n, singles: few}
+		if err := b.firstByte(ctx, s, "Event path: ms to the first byte, 20 instances"); err != nil {
 			return err
 		}
 	}
@@ -46,7 +49,7 @@ func (b *bench) firstByte(ctx context.Context, s settings, panel string) error {
 	median := figure{Group: eventsGroup, Name: name + ", p50", Addresses: s.addresses, Unit: "ms", Panel: panel, Line: "p50"}
 	slow := median
 	slow.Name, slow.Line = name+", p99", "p99"
-	if s.addresses == 10 {
+	if s.addresses == few {
 		median.Goal, slow.Goal = 0.3, 2
 	}
 	for range b.runs(3) {
@@ -69,11 +72,18 @@ func (b *bench) firstBytes(ctx context.Context, s settings) (times []float64, er
 	if b.short {
 		samples = 30
 	}
-	w, err := b.newWorld(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
+	err = b.in(ctx, s, func(w *world) error {
+		if times, err = w.firstBytes(ctx, samples, distance); err != nil {
+			return err
+		}
+		_, writes := w.calls()
+		b.count(fmt.Sprintf("writes after %d MASTER lines that the cloud refuses", samples), len(writes), samples, samples)
+		return nil
+	})
+	return times, err
+}
+
+func (w *world) firstBytes(ctx context.Context, samples int, distance time.Duration) (times []float64, err error) {
 	if err := w.standBy(ctx); err != nil {
 		return nil, err
 	}
@@ -86,7 +96,7 @@ func (b *bench) firstBytes(ctx context.Context, s settings) (times []float64, er
 	})
 	w.forget()
 	for i := range samples {
-		text := event(i%s.singles+1, "MASTER")
+		text := event(i%w.singles+1, "MASTER")
 		time.Sleep(distance + rand.N(distance/10)) //nolint:gosec // no secret
 		said := time.Now()
 		if err := w.say(text); err != nil {
@@ -99,12 +109,7 @@ func (b *bench) firstBytes(ctx context.Context, s settings) (times []float64, er
 			return nil, fmt.Errorf("no request after MASTER within %v; floaty said:\n%s", patience, w.host.Log())
 		}
 	}
-	if err := w.wrote(ctx, samples); err != nil {
-		return nil, err
-	}
-	_, writes := w.calls()
-	b.count(fmt.Sprintf("writes after %d MASTER lines that the cloud refuses", samples), len(writes), samples, samples)
-	return times, nil
+	return times, w.wrote(ctx, samples)
 }
 
 // burst measures 10,000 transitions of one instance, each a write of its own, as fast as they go.
@@ -115,7 +120,11 @@ func (b *bench) burst(ctx context.Context) error {
 	writes := figure{Group: eventsGroup, Name: name, Addresses: 1, Unit: "writes", Least: 1}
 	settled := figure{Group: eventsGroup, Name: name + ", in place", Addresses: 1, Unit: "ms"}
 	for range b.runs(5) {
-		run, err := b.burstOnce(ctx, transitions)
+		var run burstRun
+		err := b.in(ctx, settings{addresses: 1, latency: 20 * time.Millisecond}, func(w *world) (err error) {
+			run, err = w.burst(ctx, transitions)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -137,12 +146,7 @@ type burstRun struct {
 	writes  int
 }
 
-func (b *bench) burstOnce(ctx context.Context, transitions int) (run burstRun, err error) {
-	w, err := b.newWorld(ctx, settings{addresses: 1, latency: 20 * time.Millisecond})
-	if err != nil {
-		return run, err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
+func (w *world) burst(ctx context.Context, transitions int) (run burstRun, err error) {
 	if err := w.standBy(ctx); err != nil {
 		return run, err
 	}
@@ -182,7 +186,15 @@ func (b *bench) fullPipe(ctx context.Context) error {
 	drained := figure{Group: eventsGroup, Name: "a full pipe (64 KiB) drained", Addresses: 1, Unit: "ms"}
 	first := figure{Group: eventsGroup, Name: "a full pipe (64 KiB), to the write's first byte", Addresses: 1, Unit: "ms"}
 	for range b.runs(10) {
-		empty, wrote, err := b.drain(ctx)
+		var empty, wrote time.Duration
+		err := b.in(ctx, settings{addresses: 1}, func(w *world) (err error) {
+			if empty, wrote, err = w.drain(ctx); err != nil {
+				return err
+			}
+			_, writes := w.calls()
+			b.count("writes after a full pipe", len(writes), 1, 1)
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -194,12 +206,7 @@ func (b *bench) fullPipe(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) drain(ctx context.Context) (empty, wrote time.Duration, err error) {
-	w, err := b.newWorld(ctx, settings{addresses: 1})
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
+func (w *world) drain(ctx context.Context) (empty, wrote time.Duration, err error) {
 	if err := w.standBy(ctx); err != nil {
 		return 0, 0, err
 	}
@@ -209,7 +216,7 @@ func (b *bench) drain(ctx context.Context) (empty, wrote time.Duration, err erro
 		return 0, 0, err
 	}
 	err = await(ctx, "floaty to stop", func() (bool, error) {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) //nolint:gosec // below /proc
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		return strings.Contains(string(stat), ") T "), err
 	})
 	if err != nil {
@@ -238,8 +245,6 @@ func (b *bench) drain(ctx context.Context) (empty, wrote time.Duration, err erro
 	if err := w.wrote(ctx, 1); err != nil {
 		return 0, 0, err
 	}
-	_, writes := w.calls()
-	b.count("writes after a full pipe", len(writes), 1, 1)
 	return empty, (<-patched).Sub(begun), nil
 }
 

@@ -9,6 +9,9 @@ import (
 	"floaty/providers/simulator"
 )
 
+// groups of figures, in the order of the table.
+var groups = []string{takeoverGroup, holdingGroup, eventsGroup, startGroup}
+
 // A figure is one thing that was measured, as often as there are values.
 type figure struct {
 	Group     string

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -16,9 +15,8 @@ type holding struct {
 	reads int // calls that one look may take
 	line  string
 
-	world  *world
-	bursts [][]time.Time // looks in all windows: the times of their calls
-	value  map[string]*figure
+	world *world
+	value map[string]*figure
 }
 
 // measureHolding measures what it costs to hold addresses that are in place: floaty is MASTER, and nothing happens. All
@@ -26,25 +24,15 @@ type holding struct {
 func (b *bench) measureHolding(ctx context.Context) error {
 	interval, window := 10*time.Second, time.Minute
 	if b.short {
-		interval, window = 2*time.Second, 12*time.Second
+		interval, window = 2*time.Second, 9*time.Second
 	}
-	all := b.holdings(interval)
-	var err error
-	for _, h := range all {
-		err = errors.Join(err, b.hold(ctx, h))
-		defer func() {
-			if h.world != nil {
-				_ = h.world.close() // nothing is left to be saved
-			}
-		}()
-	}
-	for range b.runs(3) {
-		if err != nil {
+	for _, n := range b.sizes([]int{100}, 10, 100, 1000) {
+		if err := b.confirm(ctx, n); err != nil {
 			return err
 		}
-		err = b.window(ctx, all, window)
 	}
-	if err != nil {
+	all := b.holdings(interval)
+	if err := b.holdAll(ctx, all, nil, window); err != nil {
 		return err
 	}
 	for _, h := range all {
@@ -54,21 +42,52 @@ func (b *bench) measureHolding(ctx context.Context) error {
 			}
 		}
 	}
+	if b.short {
+		return nil
+	}
 	return b.looks(ctx)
 }
+
+// holdAll raises the worlds of those that wait, one within the other, and measures when all are held.
+func (b *bench) holdAll(ctx context.Context, wait, held []*holding, window time.Duration) error {
+	if len(wait) > 0 {
+		h := wait[0]
+		return b.in(ctx, h.settings, func(w *world) error {
+			h.world, h.value = w, map[string]*figure{}
+			writes := h.addresses
+			if h.exoscale {
+				writes *= 2
+			}
+			if _, err := w.takeOver(ctx, writes); err != nil {
+				return err
+			}
+			return b.holdAll(ctx, wait[1:], append(held, h), window)
+		})
+	}
+	time.Sleep(afterLooks)
+	for range b.runs(3) {
+		if err := b.window(ctx, held, window); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// afterLooks is when the last look at a write, which comes 10 s after it, is over.
+const afterLooks = 12 * time.Second
 
 // holdings says what is held.
 func (b *bench) holdings(interval time.Duration) []*holding {
 	var all []*holding
 	for _, n := range b.sizes([]int{1, 100, 10000}, 1, 10, 100, 1000, 10000) {
 		all = append(all, &holding{
-			settings: settings{addresses: n, interval: interval, speaks: http2, ours: true},
+			settings: settings{addresses: n, interval: interval, speaks: http2},
 			name:     fmt.Sprintf("%v, interval %v", http2, interval), reads: 1, line: "cloudscale.ch",
 		})
 	}
 	exoscale := func(n, servers, reads int, line string) {
 		all = append(all, &holding{
-			settings: settings{exoscale: true, addresses: n, servers: servers, interval: interval, speaks: http2, ours: true},
+			settings: settings{exoscale: true, addresses: n, servers: servers, interval: interval, speaks: http2},
 			name:     fmt.Sprintf("Exoscale, %d instances, interval %v", servers, interval), reads: reads, line: line,
 		})
 	}
@@ -79,25 +98,9 @@ func (b *bench) holdings(interval time.Duration) []*holding {
 		exoscale(2, servers, 3, "")
 	}
 	all = append(all, &holding{
-		settings: settings{addresses: 1, speaks: http2, ours: true}, name: fmt.Sprintf("%v, interval 1m, idle", http2), reads: 1,
+		settings: settings{addresses: 1, speaks: http2}, name: fmt.Sprintf("%v, interval 1m, idle", http2), reads: 1,
 	})
 	return all
-}
-
-// hold starts floaty, makes it MASTER of what is its already, and waits until all is quiet.
-func (b *bench) hold(ctx context.Context, h *holding) (err error) {
-	h.value = map[string]*figure{}
-	if h.world, err = b.newWorld(ctx, h.settings); err != nil {
-		return err
-	}
-	if err := h.world.standBy(ctx); err != nil {
-		return err
-	}
-	if err := h.world.say(h.world.lines("MASTER")); err != nil {
-		return err
-	}
-	time.Sleep(calm)
-	return h.world.quiet(ctx)
 }
 
 // window lets time pass and takes down what it cost.
@@ -174,7 +177,7 @@ func (h *holding) note(unit string, value float64) {
 			f.Goal = 1.1 * f.Least
 		case unit == "MiB RSS at most" && h.addresses == 10000:
 			f.Goal = 60
-		case unit == "ms CPU in 10 s" && h.addresses == 100 && !h.exoscale:
+		case unit == "ms CPU in 10 s" && h.addresses == 100 && h.interval == 10*time.Second && !h.exoscale:
 			f.Goal = 20
 		case unit == "wake-ups a second" && h.interval == 0:
 			f.Goal = 5
@@ -184,8 +187,35 @@ func (h *holding) note(unit string, value float64) {
 	f.Values = append(f.Values, value)
 }
 
+// confirm measures how many reads it takes when MASTER is said and every address is in place already.
+func (b *bench) confirm(ctx context.Context, n int) error {
+	f := figure{
+		Group: holdingGroup, Name: "MASTER said where all is in place", Addresses: n, Unit: "reads", Least: 1,
+		Panel: "Reads after MASTER where all is in place", Line: "cloudscale.ch",
+	}
+	for range b.runs(3) {
+		err := b.in(ctx, settings{addresses: n, speaks: http2, ours: true}, func(w *world) error {
+			if _, err := w.takeOver(ctx, 0); err != nil {
+				return err
+			}
+			if err := w.quiet(ctx); err != nil {
+				return err
+			}
+			reads, writes := w.calls()
+			b.count(fmt.Sprintf("writes after MASTER where all %d addresses are in place", n), len(writes), 0, 0)
+			f.Values = append(f.Values, float64(len(reads)))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b.add(f)
+	return nil
+}
+
 // looks measures a takeover of 10,000 addresses and how many reads follow its writes.
-func (b *bench) looks(ctx context.Context) (err error) {
+func (b *bench) looks(ctx context.Context) error {
 	const n = 10000
 	took := figure{Group: takeoverGroup, Name: fmt.Sprintf("%v, no distance", http2), Addresses: n, Unit: "s"}
 	after := figure{Group: holdingGroup, Name: "reads after the writes of a takeover", Addresses: n, Unit: "reads", Least: 3}
@@ -193,49 +223,29 @@ func (b *bench) looks(ctx context.Context) (err error) {
 		Group: holdingGroup, Name: "an hour with one takeover, interval 1m", Addresses: n, Unit: "reads an interval", Least: 1, Goal: 1.1,
 	}
 	for range b.runs(3) {
-		reads, run, err := b.afterTakeover(ctx, settings{addresses: n, speaks: http2})
+		err := b.in(ctx, settings{addresses: n, speaks: http2}, func(w *world) error {
+			said, err := w.takeOver(ctx, n)
+			if err != nil {
+				return err
+			}
+			last, err := w.settled()
+			if err != nil {
+				return err
+			}
+			time.Sleep(time.Until(last.Add(afterLooks)))
+			reads, writes := w.calls()
+			b.count(fmt.Sprintf("writes at a takeover of %d addresses, %v", n, http2), len(writes), n, n)
+			took.Values = append(took.Values, last.Sub(said).Seconds())
+			after.Values = append(after.Values, float64(len(reads)))
+			hour.Values = append(hour.Values, (60+float64(len(reads)))/60)
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		took.Values = append(took.Values, run.Seconds())
-		after.Values = append(after.Values, float64(reads))
-		hour.Values = append(hour.Values, (60+float64(reads))/60)
 	}
 	b.add(took)
 	b.add(after)
 	b.add(hour)
 	return nil
-}
-
-// afterTakeover makes a takeover and counts the reads until the last look at its writes is over.
-func (b *bench) afterTakeover(ctx context.Context, s settings) (reads int, took time.Duration, err error) {
-	w, err := b.newWorld(ctx, s)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
-	if err := w.standBy(ctx); err != nil {
-		return 0, 0, err
-	}
-	w.forget()
-	text := w.lines("MASTER")
-	said := time.Now()
-	if err := w.say(text); err != nil {
-		return 0, 0, err
-	}
-	if err := w.wrote(ctx, s.addresses); err != nil {
-		return 0, 0, err
-	}
-	last, err := w.settled()
-	if err != nil {
-		return 0, 0, err
-	}
-	select {
-	case <-ctx.Done():
-		return 0, 0, ctx.Err()
-	case <-time.After(time.Until(last.Add(12 * time.Second))): // the last look comes 10 s after a write
-	}
-	seen, writes := w.calls()
-	b.count(fmt.Sprintf("writes at a takeover of %d addresses, %v", s.addresses, s.speaks), len(writes), s.addresses, s.addresses)
-	return len(seen), last.Sub(said), nil
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -50,6 +51,7 @@ func main() {
 	b := &bench{short: *short, rtt: *rtt, load: loadAverage()}
 	begun := time.Now()
 	err := b.run(ctx, *only)
+	slices.SortStableFunc(b.figures, func(x, y figure) int { return slices.Index(groups, x.Group) - slices.Index(groups, y.Group) })
 	printTable(os.Stdout, b.figures)
 	r := report{machine: thisMachine(begun, b), plot: *plotFile, figures: b.figures, wrong: b.wrong}
 	err = errors.Join(err, writeTo(*jsonFile, r.json), writeTo(*plotFile, r.svg), writeTo(*docFile, r.markdown(*docFile)))

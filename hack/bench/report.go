@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -81,40 +81,34 @@ func (f figure) row() []string {
 
 // printTable writes the figures as a table for the eye.
 func printTable(out io.Writer, figures []figure) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer w.Flush() //nolint:errcheck // whoever reads it has gone
+	var text strings.Builder
 	group := ""
 	for _, f := range figures {
 		if f.Group != group {
 			group = f.Group
-			fmt.Fprintf(w, "\n%s\n%s\n", strings.ToUpper(group), strings.Join(headings, "\t"))
+			fmt.Fprintf(&text, "\n%s\n%s\n", strings.ToUpper(group), strings.Join(headings, "\t"))
 		}
-		fmt.Fprintln(w, strings.Join(f.row(), "\t"))
+		fmt.Fprintf(&text, "%s\n", strings.Join(f.row(), "\t"))
 	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = io.WriteString(w, text.String())
+	_ = w.Flush() // whoever reads it may have gone
 }
 
 // writeTo makes a file, if there is a path.
-func writeTo(path string, write func(io.Writer) error) (err error) {
+func writeTo(path string, write func(*bytes.Buffer) error) error {
 	if path == "" {
 		return nil
 	}
-	file, err := os.Create(path) //nolint:gosec // the user names it
-	if err != nil {
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
 		return err
 	}
-	buffer := bufio.NewWriter(file)
-	err = write(buffer)
-	if flushed := buffer.Flush(); err == nil {
-		err = flushed
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return os.WriteFile(path, text.Bytes(), 0o644) //nolint:gosec // it is for everyone to read
 }
 
 // json writes the report for programs.
-func (r report) json(out io.Writer) error {
+func (r report) json(out *bytes.Buffer) error {
 	type row struct {
 		figure
 		Median float64
@@ -133,8 +127,8 @@ func (r report) json(out io.Writer) error {
 }
 
 // markdown returns what writes the report as a page at path.
-func (r report) markdown(path string) func(io.Writer) error {
-	return func(out io.Writer) error {
+func (r report) markdown(path string) func(*bytes.Buffer) error {
+	return func(out *bytes.Buffer) error {
 		m := r.machine
 		fmt.Fprintf(out, "# How fast floaty is, and what it costs\n\n")
 		fmt.Fprintf(out, "Measured on %s: %s, %d cores, %s, %s; load averages before: %s; it took %s.\n\n", m.Date, m.CPU, m.Cores, m.Kernel, m.Go, m.Load, m.Took)

@@ -29,7 +29,7 @@ func (b *bench) measureStart(ctx context.Context) error {
 }
 
 // notify measures a notify script's process, from before it is started until the first byte of what it sends is read.
-func (b *bench) notify(ctx context.Context, speaks protocol, n int) (err error) {
+func (b *bench) notify(ctx context.Context, speaks protocol, n int) error {
 	name := "notify process to its first request, plain HTTP"
 	if speaks != plain {
 		name = "notify process to the first byte of its connection, TLS"
@@ -39,12 +39,12 @@ func (b *bench) notify(ctx context.Context, speaks protocol, n int) (err error) 
 		Line: map[protocol]string{plain: "notify process, first request", http2: "notify process, TLS hello"}[speaks],
 	}
 	for range b.runs(20) {
-		w, err := b.newWorld(ctx, settings{addresses: n, speaks: speaks})
-		if err != nil {
+		var took time.Duration
+		err := b.in(ctx, settings{addresses: n, speaks: speaks}, func(w *world) (err error) {
+			took, err = w.notify(ctx)
 			return err
-		}
-		took, err := w.notify(ctx)
-		if err := errors.Join(err, w.close()); err != nil {
+		})
+		if err != nil {
 			return err
 		}
 		f.Values = append(f.Values, took.Seconds()*1000)
@@ -62,7 +62,7 @@ func (w *world) notify(ctx context.Context) (time.Duration, error) {
 		}
 	})
 	begun := time.Now()
-	if err := w.host.StartFloaty(w.host.Path(floatyYML), "INSTANCE", "VI_0", "MASTER", "100"); err != nil {
+	if err := w.host.StartFloaty(w.path(floatyYML), "INSTANCE", "VI_0", "MASTER", "100"); err != nil {
 		return 0, err
 	}
 	select {
@@ -81,12 +81,12 @@ func (b *bench) daemon(ctx context.Context, n int) error {
 		Group: startGroup, Name: "daemon to the FIFO open", Addresses: n, Unit: "ms", Panel: "Start: ms from exec", Line: "daemon, FIFO open",
 	}
 	for range b.runs(20) {
-		w, err := b.newWorld(ctx, settings{addresses: n})
-		if err != nil {
+		var took time.Duration
+		err := b.in(ctx, settings{addresses: n}, func(w *world) (err error) {
+			took, err = w.daemon()
 			return err
-		}
-		took, err := w.daemon()
-		if err := errors.Join(err, w.close()); err != nil {
+		})
+		if err != nil {
 			return err
 		}
 		f.Values = append(f.Values, took.Seconds()*1000)

@@ -27,8 +27,10 @@ func (b *bench) measureTakeover(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.overCalls(ctx, 1000, 1000); err != nil {
-		return err
+	for _, n := range b.sizes(nil, 1000) {
+		if err := b.overCalls(ctx, n, n); err != nil {
+			return err
+		}
 	}
 	for _, n := range b.sizes([]int{1, 20}, 1, 10, 20, 100, 1000) {
 		if err := b.atExoscale(ctx, n, settings{latency: 100 * time.Millisecond}); err != nil {
@@ -145,40 +147,44 @@ type takeoverRun struct {
 
 // takeover lets a host stand by and then be MASTER.
 func (b *bench) takeover(ctx context.Context, s settings) (run takeoverRun, err error) {
-	w, err := b.newWorld(ctx, s)
-	if err != nil {
-		return run, err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
-	if err := w.standBy(ctx); err != nil {
-		return run, err
-	}
-	w.forget()
 	expected := s.addresses
 	if s.exoscale {
 		expected *= 2
 	}
+	err = b.in(ctx, s, func(w *world) error {
+		said, err := w.takeOver(ctx, expected)
+		if err != nil {
+			return err
+		}
+		var last time.Time
+		var why error // not yet
+		err = await(ctx, "every address", func() (bool, error) {
+			last, why = w.settled()
+			return why == nil, nil
+		})
+		if err != nil {
+			return errors.Join(err, why)
+		}
+		_, writes := w.calls()
+		for _, call := range writes {
+			run.arrived = max(run.arrived, call.At.Sub(said))
+		}
+		run.settled, run.writes = last.Sub(said), len(writes)
+		return nil
+	})
+	return run, err
+}
+
+// takeOver lets a host stand by, says MASTER, and waits for the writes. It returns when it was said.
+func (w *world) takeOver(ctx context.Context, writes int) (time.Time, error) {
+	if err := w.standBy(ctx); err != nil {
+		return time.Time{}, err
+	}
+	w.forget()
 	text := w.lines("MASTER")
 	said := time.Now()
 	if err := w.say(text); err != nil {
-		return run, err
+		return said, err
 	}
-	if err := w.wrote(ctx, expected); err != nil {
-		return run, err
-	}
-	var last time.Time
-	err = await(ctx, "every address", func() (bool, error) {
-		last, err = w.settled()
-		return err == nil, nil
-	})
-	if err != nil {
-		_, why := w.settled()
-		return run, errors.Join(err, why)
-	}
-	_, writes := w.calls()
-	for _, call := range writes {
-		run.arrived = max(run.arrived, call.At.Sub(said))
-	}
-	run.settled, run.writes = last.Sub(said), len(writes)
-	return run, nil
+	return said, w.wrote(ctx, writes)
 }

@@ -22,10 +22,10 @@ import (
 // patience is how long anything may take before the bench gives up.
 const patience = time.Minute
 
-// The host's files.
+// The files that floaty reads.
 const (
-	floatyYML      = "etc/floaty.yml"
-	keepalivedConf = "etc/keepalived.conf"
+	floatyYML      = "floaty.yml"
+	keepalivedConf = "keepalived.conf"
 )
 
 // settings says what a world is like. The zero value of a field is the usual.
@@ -48,6 +48,7 @@ type world struct {
 	settings
 	*stage.Stage
 	host   *stage.Host
+	etc    string // directory
 	server *server
 	line   *line // nil: none
 	addrs  []netip.Addr
@@ -71,9 +72,18 @@ func (b *bench) newWorld(ctx context.Context, s settings) (*world, error) {
 	}
 	w := &world{settings: s, Stage: st, fifo: -1}
 	if err := w.build(ctx, b.cert); err != nil {
-		return nil, errors.Join(err, w.close())
+		return nil, errors.Join(err, w.close()) //nolint:contextcheck // tidying up must not be cancelled
 	}
 	return w, nil
+}
+
+// in makes a world, lets f do something in it, and takes it down.
+func (b *bench) in(ctx context.Context, s settings, f func(*world) error) error {
+	w, err := b.newWorld(ctx, s)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(w), w.close()) //nolint:contextcheck // tidying up must not be cancelled
 }
 
 func (w *world) build(ctx context.Context, cert certificate) (err error) {
@@ -106,15 +116,19 @@ func (w *world) build(ctx context.Context, cert certificate) (err error) {
 		}
 		target = w.line.listener.Addr().String()
 	}
-	// In a directory of their own, as on a real host: floaty watches it, and its log is no part of it.
-	if err := os.Mkdir(w.host.Path("etc"), 0o700); err != nil {
+	// In a directory that nothing else is written to or below, as /etc on a real host: floaty watches it and those above.
+	w.etc = w.Dir + ".etc"
+	if err := os.Mkdir(w.etc, 0o700); err != nil {
 		return err
 	}
-	if err := w.host.Configure(keepalivedConf, w.keepalived()); err != nil {
+	if err := os.WriteFile(w.path(keepalivedConf), []byte(w.keepalived()), 0o600); err != nil {
 		return err
 	}
-	return w.host.Configure(floatyYML, w.floaty(target))
+	return os.WriteFile(w.path(floatyYML), []byte(w.floaty(target)), 0o600)
 }
+
+// path returns the path of one of the files that floaty reads.
+func (w *world) path(name string) string { return filepath.Join(w.etc, name) }
 
 // restore gives the addresses to those who hold them at the start.
 func (w *world) restore() {
@@ -171,7 +185,7 @@ func (w *world) floaty(target string) string {
 			scheme+"://"+target, stage.Token, h.UUID)
 	}
 	fmt.Fprintf(&text, "keepalived-config: %s\nkeepalived-pid-file: %s\nstate-dir: %s\nlock-file-template: %s\n",
-		h.Path(keepalivedConf), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
+		w.path(keepalivedConf), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
 	if w.interval > 0 {
 		fmt.Fprintf(&text, "refresh-interval: %v\n", w.interval)
 	}
@@ -193,5 +207,5 @@ func (w *world) close() error {
 	if w.server != nil {
 		errs = append(errs, w.server.close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(w.Dir))...)
+	return errors.Join(append(errs, os.RemoveAll(w.Dir), os.RemoveAll(w.etc))...)
 }
