@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -46,7 +47,15 @@ func TestMain(m *testing.M) {
 type world struct {
 	*testing.T
 	*stage.Stage
-	a, b *stage.Host
+	a, b     *stage.Host
+	exoscale bool // the cloud, in place of cloudscale.ch
+}
+
+// onBoth tells a story at each cloud.
+func onBoth(t *testing.T, story func(t *testing.T, w *world)) {
+	t.Parallel()
+	t.Run("cloudscale.ch", func(t *testing.T) { story(t, newWorld(t)) })
+	t.Run("Exoscale", func(t *testing.T) { story(t, newExoscale(t)) })
 }
 
 // newWorld raises a stage whose floating IPs point at nothing and whose hosts run nothing yet.
@@ -111,7 +120,11 @@ func (w *world) must(err error) {
 
 func (w *world) configure(h *stage.Host, priority int, more string) {
 	w.Helper()
-	w.must(h.Configure("floaty.yml", h.Floaty()))
+	floaty := h.Floaty()
+	if w.exoscale {
+		floaty = h.FloatyAtExoscale()
+	}
+	w.must(h.Configure("floaty.yml", floaty))
 	w.must(h.Configure("keepalived.conf", h.Keepalived(priority, more, addrs...)))
 }
 
@@ -151,11 +164,11 @@ func (w *world) at(h *stage.Host, within time.Duration) {
 	})
 }
 
-// writesOf counts the writes that name h since the calls were forgotten.
+// writesOf counts the writes that came from h since the calls were forgotten.
 func (w *world) writesOf(h *stage.Host) int {
 	n := 0
-	for _, server := range w.Writes() {
-		if server == h.UUID {
+	for _, call := range w.Cloud.Calls() {
+		if call.Method != http.MethodGet && strings.HasPrefix(call.Remote, h.Addr+":") {
 			n++
 		}
 	}

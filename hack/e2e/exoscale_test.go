@@ -10,8 +10,9 @@ func newExoscale(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.Cloud.SetOperationTime(300 * time.Millisecond)
-	w.must(w.a.Configure("floaty.yml", w.a.FloatyAtExoscale()))
-	w.must(w.b.Configure("floaty.yml", w.b.FloatyAtExoscale()))
+	w.exoscale = true
+	w.configure(w.a, 150, "")
+	w.configure(w.b, 100, "")
 	return w
 }
 
@@ -29,23 +30,6 @@ func (w *world) neverBare() {
 	}
 }
 
-func TestOnExoscaleAHostDiesAndReturns(t *testing.T) {
-	w := newExoscale(t)
-	w.play()
-	w.a.KillKeepalived()
-	w.a.KillFloaty()
-	w.at(w.b, 10*time.Second)
-	w.Cloud.ForgetCalls()
-	w.silent(w.a, interval)
-	w.start(w.a)
-	w.at(w.a, 15*time.Second)
-	w.neverBare()
-	time.Sleep(interval) // what b had begun has ended
-	w.Cloud.ForgetCalls()
-	w.silent(w.b, 3*interval)
-	w.at(w.a, time.Second)
-}
-
 func TestOnExoscaleThreeHoldersBecomeOne(t *testing.T) {
 	w := newExoscale(t)
 	stranger := "99999999-9999-4999-8999-999999999999"
@@ -58,14 +42,4 @@ func TestOnExoscaleThreeHoldersBecomeOne(t *testing.T) {
 	w.Cloud.Move(addrs[0], w.a.UUID, stranger) // somebody attaches another one
 	w.at(w.a, interval*12/10+2*time.Second)
 	w.neverBare()
-}
-
-func TestOnExoscaleKeepalivedIsStoppedInOrder(t *testing.T) {
-	w := newExoscale(t)
-	w.play()
-	w.a.StopKeepalived()
-	w.at(w.b, 10*time.Second)
-	time.Sleep(interval)
-	w.Cloud.ForgetCalls()
-	w.silent(w.a, 3*interval)
 }

@@ -19,6 +19,7 @@ import (
 type Host struct {
 	Name string
 	UUID string // of the server
+	Addr string // of a namespace, from which its calls come
 	FIFO string
 	Dir  string
 
@@ -36,7 +37,7 @@ func (s *Stage) AddHost(ctx context.Context, name string) (*Host, error) {
 	n := len(s.hosts) + 1
 	h := &Host{
 		Name: name, UUID: strings.NewReplacer("N", strconv.Itoa(n)).Replace("NNNNNNNN-NNNN-4NNN-8NNN-NNNNNNNNNNNN"),
-		Dir: filepath.Join(s.Dir, name), stage: s,
+		Addr: fmt.Sprintf("10.99.0.%d", n), Dir: filepath.Join(s.Dir, name), stage: s,
 		space: s.name + "-" + name, port: fmt.Sprintf("p%d", n),
 	}
 	h.FIFO = filepath.Join(h.Dir, "keepalived.fifo")
@@ -50,7 +51,7 @@ func (s *Stage) AddHost(ctx context.Context, name string) (*Host, error) {
 			"-n "+h.space+" link set lo up",
 			"-n "+s.name+" link add "+h.port+" type veth peer name eth0 netns "+h.space,
 			"-n "+s.name+" link set "+h.port+" master br0 up",
-			fmt.Sprintf("-n %s addr add 10.99.0.%d/24 dev eth0", h.space, n),
+			"-n "+h.space+" addr add "+h.Addr+"/24 dev eth0",
 			"-n "+h.space+" link set eth0 up",
 		)
 		if err != nil {
