@@ -79,8 +79,7 @@ func Compute(in Input) Set {
 		if len(inst.Addresses) == 0 {
 			set.Notes = append(set.Notes, Note{Message: noteNoAddress, Instance: inst.Name})
 		}
-		state := in.States[inst.Name]
-		ours := state.State == keepalived.Master && !state.Suspended && in.Server != ""
+		ours := in.ours([]string{inst.Name})
 		for _, addr := range inst.Addresses {
 			w := set.Addresses[addr]
 			w.Instances = append(w.Instances, inst.Name)
@@ -91,6 +90,14 @@ func Compute(in Input) Set {
 	set.Notes = append(set.Notes, in.unnamed(names)...)
 	set.Notes = append(set.Notes, in.twice(set.Addresses)...)
 	return set
+}
+
+// ours reports whether one of instances is MASTER beyond doubt, and this server's ID is known.
+func (in Input) ours(instances []string) bool {
+	return in.Server != "" && slices.ContainsFunc(instances, func(name string) bool {
+		state := in.States[name]
+		return state.State == keepalived.Master && !state.Suspended
+	})
 }
 
 // Instances returns the instances that count, sorted by name, with their addresses.

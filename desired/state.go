@@ -26,23 +26,96 @@ type Change struct {
 
 // State is the latest input and the set computed from it. Its methods may be called from many goroutines at once.
 type State struct {
-	mu  sync.Mutex // guards in and set
-	in  Input
-	set Set
+	mu    sync.Mutex // guards all below
+	in    Input
+	set   Set
+	wants map[string][]netip.Addr // by instance, as in set
 }
 
-// SetKeepalived takes over what Keepalived says.
+// SetKeepalived takes over what Keepalived says. Mostly one of many instances has changed, and only its addresses are looked
+// at then: a takeover must not wait for ten thousand others.
 func (s *State) SetKeepalived(states map[string]keepalived.Instance) Change {
-	return s.update(func(in *Input) { in.States = states })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sameNames(states) {
+		return s.update(func(in *Input) { in.States = states })
+	}
+	return s.patch(states)
+}
+
+// sameNames reports whether states are of the instances that the set was computed from.
+func (s *State) sameNames(states map[string]keepalived.Instance) bool {
+	if len(states) != len(s.in.States) || s.wants == nil {
+		return false
+	}
+	for name := range states {
+		if _, known := s.in.States[name]; !known {
+			return false
+		}
+	}
+	return true
+}
+
+// patch does what update would for states of the same instances.
+func (s *State) patch(states map[string]keepalived.Instance) Change {
+	before := s.in.States
+	s.in.States = states
+	var change Change
+	for name, inst := range states {
+		if inst == before[name] {
+			continue
+		}
+		for _, addr := range s.wants[name] {
+			w := s.set.Addresses[addr]
+			was := w.Ours
+			w.Ours = s.in.ours(w.Instances)
+			s.set.Addresses[addr] = w
+			change.add(addr, was, w, before, states)
+		}
+	}
+	change.sort()
+	return change
+}
+
+// add notes what has become of an address that is managed before and after.
+func (c *Change) add(addr netip.Addr, was bool, is Want, before, now map[string]keepalived.Instance) {
+	switch {
+	case was && !is.Ours:
+		c.Lost = append(c.Lost, addr)
+	case !was && is.Ours:
+		c.Gained = append(c.Gained, addr)
+	}
+	if !is.Ours {
+		return
+	}
+	claims, rivals := news(is.Instances, before, now)
+	if claims {
+		c.Claimed = append(c.Claimed, addr)
+	}
+	if rivals {
+		c.Rivals = append(c.Rivals, addr)
+	}
+}
+
+// sort sorts the lists, and drops what two instances have brought in.
+func (c *Change) sort() {
+	for _, list := range []*[]netip.Addr{&c.Added, &c.Removed, &c.Lost, &c.Gained, &c.Claimed, &c.Rivals} {
+		slices.SortFunc(*list, netip.Addr.Compare)
+		*list = slices.Compact(*list)
+	}
 }
 
 // SetSettings takes over what the configuration and keepalived.conf say.
 func (s *State) SetSettings(settings Settings) Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.update(func(in *Input) { in.Settings = settings })
 }
 
 // SetServer takes over this server's ID.
 func (s *State) SetServer(id string) Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.update(func(in *Input) { in.Server = id })
 }
 
@@ -120,29 +193,22 @@ func (s *State) Unknown() []string {
 	return names
 }
 
+// update changes the input and computes the set anew. s.mu is held.
 func (s *State) update(edit func(*Input)) Change {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	before := s.in
 	edit(&s.in)
 	set := Compute(s.in)
 	change := difference(s.set, set)
 	for addr, w := range set.Addresses {
-		if !w.Ours {
-			continue
-		}
-		claims, rivals := news(w.Instances, before.States, s.in.States)
-		if claims {
-			change.Claimed = append(change.Claimed, addr)
-		}
-		if rivals {
-			change.Rivals = append(change.Rivals, addr)
+		change.add(addr, w.Ours, w, before.States, s.in.States) // what was lost and gained is in it already
+	}
+	s.set, s.wants = set, map[string][]netip.Addr{}
+	for addr, w := range set.Addresses {
+		for _, name := range w.Instances {
+			s.wants[name] = append(s.wants[name], addr)
 		}
 	}
-	s.set = set
-	for _, list := range [][]netip.Addr{change.Added, change.Removed, change.Lost, change.Gained, change.Claimed, change.Rivals} {
-		slices.SortFunc(list, netip.Addr.Compare)
-	}
+	change.sort()
 	return change
 }
 

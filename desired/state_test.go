@@ -1,7 +1,11 @@
 package desired
 
 import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -149,5 +153,66 @@ func TestNamedAreTheInstancesThatCount(t *testing.T) {
 				t.Errorf("%s: %s: got %v, want %v", c.what, name, got, want)
 			}
 		}
+	}
+}
+
+// What is worked out for the changed instances alone is what is worked out anew, whatever comes after what.
+func TestAPatchIsTheSetComputedAnew(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a story to be told again
+	kc := &conf.Config{Instances: []conf.Instance{
+		instance("A", "192.0.2.1/32", "192.0.2.2/32"), instance("B", "192.0.2.2/32", "192.0.2.3/32"), instance("C", "192.0.2.4/32"),
+	}}
+	var patched, anew State
+	for range 2000 {
+		if random.IntN(20) == 0 {
+			settings := Settings{Keepalived: kc}
+			if random.IntN(2) == 0 {
+				settings = Settings{Managed: addrs("192.0.2.9")}
+			}
+			server := []string{"", "me"}[random.IntN(2)]
+			patched.SetSettings(settings)
+			anew.SetSettings(settings)
+			patched.SetServer(server)
+			anew.SetServer(server)
+		}
+		states := map[string]keepalived.Instance{}
+		for _, name := range []string{"A", "B", "C", "D"} {
+			if random.IntN(10) == 0 {
+				continue
+			}
+			states[name] = keepalived.Instance{
+				State: keepalived.State(random.IntN(3)), Suspended: random.IntN(4) == 0,
+				Claims: random.Uint64N(2), Rivals: random.Uint64N(2),
+			}
+		}
+		anew.wants = nil // so that it does not patch
+		got, want := patched.SetKeepalived(states), anew.SetKeepalived(states)
+		if !reflect.DeepEqual(got, want) || summary(patched.set) != summary(anew.set) {
+			t.Fatalf("states %+v:\ngot  %+v, %s\nwant %+v, %s", states, got, summary(patched.set), want, summary(anew.set))
+		}
+	}
+}
+
+func BenchmarkOneInstanceOfManySpeaks(b *testing.B) {
+	var s State
+	kc := &conf.Config{}
+	states := map[string]keepalived.Instance{}
+	for i := range 1000 {
+		name := fmt.Sprint("VI_", i)
+		inst := conf.Instance{Name: name}
+		for j := range 10 {
+			a := netip.AddrFrom4([4]byte{10, byte(i / 250), byte(i % 250), byte(j)})
+			inst.Addresses = append(inst.Addresses, netip.PrefixFrom(a, 32))
+		}
+		kc.Instances = append(kc.Instances, inst)
+		states[name] = keepalived.Instance{State: keepalived.Backup}
+	}
+	s.SetSettings(Settings{Keepalived: kc})
+	s.SetServer("me")
+	s.SetKeepalived(states)
+	for i := 0; b.Loop(); i++ {
+		next := maps.Clone(states)
+		next["VI_7"] = keepalived.Instance{State: keepalived.State(1 + i%2), Claims: uint64(i)}
+		s.SetKeepalived(next)
 	}
 }
