@@ -164,10 +164,10 @@ func TestTwoDaemonsOfOneStateDirDoNotReadEachOthersStates(t *testing.T) {
 	w.must(w.Say("")) // a writer, so that a saved MASTER might count
 	w.must(w.StartFloaty("--fifo", w.Path("other.yml"), w.FIFO))
 	w.never("written with the states of the other", 2*time.Second, func() bool { return w.here(one) })
-	entries, err := os.ReadDir(w.Path("state"))
+	files, err := filepath.Glob(w.Path("state/*.states"))
 	w.must(err)
-	if len(entries) != 2 {
-		t.Errorf("%v in state-dir, want a file for each configuration", entries)
+	if len(files) != 2 {
+		t.Errorf("%v in state-dir, want a file for each configuration", files)
 	}
 }
 

@@ -59,7 +59,8 @@ func (l *Listener) forget(now time.Time) {
 
 // watch decides doubts.
 func (l *Listener) watch(now time.Time) {
-	if l.connected && l.process == nil && l.checked.Equal(now) {
+	if l.connected && l.process == nil && now.Sub(l.asked) >= askEvery {
+		l.asked = now
 		l.process = l.identify() // its pid file may have come late
 	}
 	d := l.doubt

@@ -55,7 +55,7 @@ func (l *Listener) open(now time.Time) bool {
 	}
 	l.found()
 	l.next = fresh
-	l.recall(now)
+	l.kept.wanted = true
 	return true
 }
 

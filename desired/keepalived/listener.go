@@ -32,6 +32,7 @@ import (
 const (
 	probeEvery = 50 * time.Millisecond  // while there is no writer: an end of file is no event to wait for
 	checkEvery = 2 * time.Second        // whether the FIFO at the path is still the one that is open, which an end of file would say sooner
+	askEvery   = 500 * time.Millisecond // for the VRRP process, while it is not known
 	settleTime = 300 * time.Millisecond // from a writer's return until silence means "unchanged"
 	awayAtMost = 3 * time.Second        // a reload's writer is back within milliseconds
 	badEvery   = time.Minute            // between two log lines about lines that cannot be understood
@@ -62,6 +63,7 @@ type Listener struct {
 	current *pipe     // nil: none could be opened
 	next    *pipe     // at the path, while current is no longer
 	checked time.Time // the path was looked at
+	asked   time.Time // for the VRRP process
 	missing time.Time // nothing has been at the path since
 	begun   bool      // there has been a FIFO: when it is missing, Keepalived may be about to make it
 	said    string    // the last trouble with the FIFO
@@ -108,6 +110,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		l.current.close()
 		l.next.close()
 		l.process.close()
+		l.kept.close()
 		l.current, l.next, l.process = nil, nil, nil
 	}()
 	for ctx.Err() == nil {
@@ -121,6 +124,7 @@ func (l *Listener) Run(ctx context.Context) error {
 // pass looks at everything once.
 func (l *Listener) pass(now time.Time) {
 	l.follow(now)
+	l.recall(now)
 	l.listen(now)
 	l.watch(now)
 	l.report()
@@ -232,6 +236,12 @@ func (l *Listener) sleep(now time.Time) {
 	}
 	if l.process != nil && l.process.fd >= 0 {
 		fds = append(fds, l.process.fd)
+	}
+	if l.process == nil {
+		wait = min(wait, askEvery)
+	}
+	if l.kept.wanted && !l.kept.begun && l.kept.path != "" { // the last run is about to end
+		wait = probeEvery
 	}
 	if l.doubt != nil && l.connected {
 		wait = min(wait, max(settleTime-now.Sub(l.doubt.back), 0)+time.Millisecond)

@@ -38,18 +38,20 @@ type savedInstance struct {
 type keeper struct {
 	path    string // of the file; empty: nothing is kept
 	boot    string
+	wanted  bool     // the FIFO was opened: it may be read
 	begun   bool     // it was read: from then on it may be written
+	lock    *os.File // held as long as this process writes
 	written []byte   // its content
 	process *process // that it names
 	trouble string   // the last, so that it is said once
 }
 
-// recall takes over what the last run has left: every state is in doubt until a writer shows and the time for its lines is
-// over. It is called when the FIFO could be opened for the first time, so that not a second daemon of the same
-// configuration does so.
+// recall takes over what the last run has left: every state that was not heard since is in doubt until a writer shows and the
+// time for its lines is over. It waits until the FIFO could be opened, so that not a second daemon of the same configuration
+// does so, and until the last run has ended: on a reload, Keepalived starts the next one up to a second before that.
 func (l *Listener) recall(now time.Time) {
 	k := &l.kept
-	if k.begun || k.path == "" {
+	if k.begun || !k.wanted || k.path == "" || !k.alone() {
 		return
 	}
 	k.begun = true
@@ -66,23 +68,63 @@ func (l *Listener) recall(now time.Time) {
 		return
 	}
 	k.written = data
-	if r.FIFO != l.opts.Path || r.Boot != k.boot {
-		return
+	if r.FIFO == l.opts.Path && r.Boot == k.boot && l.knows(r) {
+		l.restore(r, now)
 	}
-	if r.PID != 0 {
-		p, err := openProcess(r.PID)
-		if err != nil || p.start != r.Start {
-			p.close()
-			return
-		}
-		l.process = p
+}
+
+// knows reports whether the VRRP process of a record, if it names one, still is the one.
+func (l *Listener) knows(r record) bool {
+	if r.PID == 0 {
+		return true
 	}
+	p, err := openProcess(r.PID)
+	if err != nil || p.start != r.Start || l.process != nil && !p.same(l.process) {
+		p.close()
+		return false
+	}
+	l.process.close()
+	l.process = p
+	return true
+}
+
+// restore puts the states of a record in doubt, but for those that were heard of since.
+func (l *Listener) restore(r record, now time.Time) {
 	for name, saved := range r.Instances {
-		if state, ok := parseState(saved.State); ok && l.opts.Named(name) {
+		_, heard := l.states[name]
+		if state, ok := parseState(saved.State); ok && !heard && l.opts.Named(name) {
 			l.states[name] = Instance{State: state, Since: saved.Since, Suspended: true}
 		}
 	}
 	l.doubt = &doubt{gone: now, recalled: true}
+	if l.connected {
+		l.doubt.back, l.doubt.another = now, r.PID == 0
+	}
+}
+
+// alone reports whether no other floaty writes the file, and sees to it that none will. Where that cannot be had, saving will
+// say why.
+func (k *keeper) alone() bool {
+	if makeDir(k.path) != nil {
+		return true
+	}
+	f, err := os.OpenFile(k.path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return true
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		_ = f.Close()
+		return false
+	}
+	k.lock = f
+	return true
+}
+
+func (k *keeper) close() {
+	if k.lock != nil {
+		_ = k.lock.Close()
+		k.lock = nil
+	}
 }
 
 // save keeps instances over a restart, if they are not what is kept already.
@@ -164,14 +206,21 @@ func readSaved(path string) ([]byte, error) {
 	return data, err
 }
 
-// writeSaved replaces the file as a whole, and makes its directory. Keepalived's children inherit the umask 0177, hence the
-// modes that are set once more.
-func writeSaved(path string, data []byte) error {
+// makeDir makes the directory of a file. Keepalived's children inherit the umask 0177, hence the mode that is set once more.
+func makeDir(path string) error {
 	err := os.Mkdir(filepath.Dir(path), 0o700)
 	if err == nil {
 		err = os.Chmod(filepath.Dir(path), 0o700) //nolint:gosec // a directory
 	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// writeSaved replaces the file as a whole, and makes its directory.
+func writeSaved(path string, data []byte) error {
+	if err := makeDir(path); err != nil {
 		return err
 	}
 	fresh := path + ".new"

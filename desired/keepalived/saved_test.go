@@ -25,6 +25,7 @@ func (w *world) die() {
 	w.current.close()
 	w.next.close()
 	w.Listener.process.close()
+	w.kept.close()
 	w.isFree()
 }
 
@@ -54,6 +55,37 @@ func TestARestartBesideAMasterGoesOn(t *testing.T) {
 	if after := w.last().Instances["A"]; !after.Since.Equal(before.Since) || after.Claims != 0 {
 		t.Errorf("got %+v, want it since %v, and nothing claimed", after, before.Since)
 	}
+}
+
+// On a reload, Keepalived starts the next floaty while the last one may still be saving what it has just heard.
+func TestTheNextRunWaitsForTheEndOfTheLast(t *testing.T) {
+	w := newKeeping(t)
+	k := w.keepalived()
+	k.say(`INSTANCE "A" BACKUP 100`)
+	w.look(0)
+	w.remakeFIFO()
+	next := New(w.opts)
+	k.open() // the new FIFO
+	now := w.now.Add(time.Millisecond)
+	next.pass(now)
+	if len(next.states) != 0 {
+		t.Errorf("got %v, want nothing taken over while the last run lives", next.states)
+	}
+	w.states.set("A", Master, now) // heard from the old FIFO
+	w.save(w.states)
+	w.current.close()
+	w.Listener.process.close()
+	w.kept.close()
+	for range 3 {
+		now = now.Add(settleTime)
+		next.pass(now)
+	}
+	if got := next.states["A"]; got.State != Master || got.Suspended {
+		t.Errorf("got %+v, want it MASTER beyond doubt", got)
+	}
+	next.current.close()
+	next.process.close()
+	next.kept.close()
 }
 
 func TestWhatWaitsInTheFIFOWinsOverWhatWasSaved(t *testing.T) {

@@ -28,7 +28,7 @@ func newWaiter() (*waiter, error) {
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	return &waiter{file: os.NewFile(uintptr(fd), "epoll")}, nil //nolint:gosec // a descriptor fits
+	return &waiter{file: os.NewFile(uintptr(fd), "epoll")}, nil
 }
 
 func (w *waiter) close() { _ = w.file.Close() }
@@ -55,9 +55,9 @@ func (w *waiter) until(deadline time.Time, fds []int) {
 		return // closed
 	}
 	_ = conn.Read(func(epoll uintptr) bool { // its error is the deadline
-		w.watch(int(epoll), fds) //nolint:gosec // a descriptor fits
+		w.watch(int(epoll), fds)
 		var events [1]unix.EpollEvent
-		n, err := unix.EpollWait(int(epoll), events[:], 0) //nolint:gosec // a descriptor fits
+		n, err := unix.EpollWait(int(epoll), events[:], 0)
 		return n > 0 || err != nil
 	})
 }
