@@ -45,8 +45,9 @@ func TestStartedByKeepalived(t *testing.T) {
 			w.scripted(w.a, 150, c.asFIFO)
 			w.scripted(w.b, 100, c.asFIFO)
 			w.must(w.a.StartKeepalived())
-			w.must(w.b.StartKeepalived())
 			w.at(w.a, 15*time.Second)
+			w.must(w.b.StartKeepalived())
+			time.Sleep(time.Second) // it hears the first one
 			return w
 		}
 		t.Run(c.name+", stopped in order", func(t *testing.T) {
