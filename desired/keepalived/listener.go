@@ -244,7 +244,11 @@ func (l *Listener) sleep(now time.Time) {
 		wait = probeEvery
 	}
 	if l.doubt != nil && l.connected {
-		wait = min(wait, max(settleTime-now.Sub(l.doubt.back), 0)+time.Millisecond)
+		left := settleTime - now.Sub(l.doubt.back) + time.Millisecond
+		if left <= 0 { // a patient one
+			left = probeEvery
+		}
+		wait = min(wait, left)
 	}
 	l.wait.until(now.Add(wait), fds)
 }

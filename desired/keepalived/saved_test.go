@@ -141,13 +141,32 @@ func TestASavedMasterDoesNotCountWithout(t *testing.T) {
 			meanwhile(w, k)
 			w.begin()
 			w.seen = nil
-			for range 10 {
+			for range 15 {
 				w.look(settleTime)
 			}
 			w.never("A", Master)
 			w.never("NAMELESS", Master)
+			if inst := w.last().Instances["A"]; inst.State != Unknown {
+				t.Errorf("got %+v in the end, want it forgotten", inst)
+			}
 		})
 	}
+}
+
+func TestAnAddressThatComesBackWithinTheReloadIsWaitedFor(t *testing.T) {
+	w := newKeeping(t)
+	k := w.keepalived()
+	k.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	w.die()
+	w.gives("A", false)
+	w.begin()
+	w.look(time.Second)
+	w.look(2 * settleTime)
+	w.is("writer: A MASTER?")
+	w.gives("A", true)
+	w.look(settleTime)
+	w.is("writer: A MASTER")
 }
 
 // replace changes the saved states.
