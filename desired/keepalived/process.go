@@ -85,6 +85,9 @@ func (p *process) lives(start string) bool {
 	if p.fd >= 0 {
 		fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor fits
 		n, err := unix.Poll(fds, 0)
+		for errors.Is(err, unix.EINTR) { // the runtime interrupts its threads now and then: no sign of death (seen under load)
+			n, err = unix.Poll(fds, 0)
+		}
 		return err == nil && n == 0
 	}
 	_, now, err := identity(p.pid)
