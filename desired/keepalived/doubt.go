@@ -10,7 +10,7 @@ import (
 // appear is when the FIFO gets a writer. Keepalived writes the pid file of its VRRP process before that opens the FIFO
 // (seen on 2.2.7), so that the process can be known from now on.
 func (l *Listener) appear(now time.Time) {
-	l.connected = true
+	l.connected, l.appeared = true, now
 	fresh := l.identify()
 	known := l.process.alive() && (fresh == nil || fresh.same(l.process))
 	switch {
@@ -59,7 +59,7 @@ func (l *Listener) forget(now time.Time) {
 
 // watch decides doubts.
 func (l *Listener) watch(now time.Time) {
-	if l.connected && l.process == nil && now.Sub(l.asked) >= askEvery {
+	if l.connected && l.process == nil && now.Sub(l.asked) >= l.askEvery(now) {
 		l.asked = now
 		l.process = l.identify() // its pid file may have come late
 	}

@@ -10,7 +10,8 @@ import (
 // follow keeps the FIFO at the path open. While an older one has a writer that one counts; the one at the path wins once it
 // has a writer itself.
 func (l *Listener) follow(now time.Time) {
-	if l.connected && now.Sub(l.checked) < checkEvery {
+	news := l.folder.changed()
+	if l.connected && !news && now.Sub(l.checked) < l.checkEvery() {
 		return
 	}
 	l.checked = now

@@ -24,6 +24,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -31,8 +33,10 @@ import (
 
 const (
 	probeEvery = 50 * time.Millisecond  // while there is no writer: an end of file is no event to wait for
-	checkEvery = 2 * time.Second        // whether the FIFO at the path is still the one that is open, which an end of file would say sooner
-	askEvery   = 500 * time.Millisecond // for the VRRP process, while it is not known
+	checkEvery = 2 * time.Second        // whether the FIFO at the path is still the one that is open, where nothing would tell
+	restEvery  = 30 * time.Second       // the same, and for the VRRP process, when nothing more is expected
+	askEvery   = 500 * time.Millisecond // for the VRRP process, while it is not known, at first
+	askAtFirst = 10 * time.Second       // from a writer's return: perhaps there never is a pid file
 	settleTime = 300 * time.Millisecond // from a writer's return until silence means "unchanged"
 	awayAtMost = 3 * time.Second        // a reload's writer is back within milliseconds
 	badEvery   = time.Minute            // between two log lines about lines that cannot be understood
@@ -49,7 +53,7 @@ type Options struct {
 	Members func(group string) []string         // of a sync group
 	VIPs    func(instance string) []netip.Addr  // that keepalived.conf gives an instance; none: not known, or it has none
 	Local   func() (map[netip.Addr]bool, error) // the addresses on local interfaces; nil: asks the kernel
-	Changed func(Snapshot)                      // called from Run with each new state of things
+	Changed func(Snapshot)                      // called from Run with each new state of things, which it must not change
 	Log     logr.Logger
 }
 
@@ -60,13 +64,14 @@ type Listener struct {
 	reported  Snapshot
 	connected bool // current has a writer
 
-	current *pipe     // nil: none could be opened
-	next    *pipe     // at the path, while current is no longer
-	checked time.Time // the path was looked at
-	asked   time.Time // for the VRRP process
-	missing time.Time // nothing has been at the path since
-	begun   bool      // there has been a FIFO: when it is missing, Keepalived may be about to make it
-	said    string    // the last trouble with the FIFO
+	current  *pipe     // nil: none could be opened
+	next     *pipe     // at the path, while current is no longer
+	checked  time.Time // the path was looked at
+	appeared time.Time // the writer
+	asked    time.Time // for the VRRP process
+	missing  time.Time // nothing has been at the path since
+	begun    bool      // there has been a FIFO: when it is missing, Keepalived may be about to make it
+	said     string    // the last trouble with the FIFO
 
 	lines   lines
 	process *process // the VRRP process; nil: not known
@@ -76,6 +81,7 @@ type Listener struct {
 	badSaid time.Time
 	buf     []byte
 	wait    *waiter // while Run runs
+	folder  *folder // while Run runs
 }
 
 // A doubt is whether the states still count.
@@ -102,16 +108,17 @@ func (l *Listener) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("waiting for the FIFO: %w", err)
 	}
-	l.wait = wait
+	l.wait, l.folder = wait, newFolder(filepath.Dir(l.opts.Path))
 	stop := context.AfterFunc(ctx, wait.wake)
 	defer func() {
 		stop()
 		wait.close()
+		l.folder.close()
 		l.current.close()
 		l.next.close()
 		l.process.close()
 		l.kept.close()
-		l.current, l.next, l.process = nil, nil, nil
+		l.current, l.next, l.process, l.folder = nil, nil, nil, nil
 	}()
 	for ctx.Err() == nil {
 		now := time.Now()
@@ -217,7 +224,8 @@ func (l *Listener) report() {
 		l.save(cautious(was.Instances, l.states))
 	}
 	l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected}
-	l.opts.Changed(Snapshot{Instances: l.states.clone(), Connected: l.connected})
+	l.opts.Changed(l.reported)
+	runtime.Gosched() // whom that has woken goes first: saving alone takes 60 µs
 	for name, inst := range l.states {
 		if before := was.Instances[name].State; before != inst.State {
 			l.opts.Log.Info("instance changed", "instance", name, "from", before.String(), "state", inst.State.String())
@@ -226,19 +234,40 @@ func (l *Listener) report() {
 	l.save(l.states)
 }
 
+// askEvery is how often to ask for the VRRP process, while it is not known.
+func (l *Listener) askEvery(now time.Time) time.Duration {
+	if now.Sub(l.appeared) < askAtFirst {
+		return askEvery
+	}
+	return restEvery
+}
+
+// checkEvery is how often to look at the path while the FIFO that is open has a writer.
+func (l *Listener) checkEvery() time.Duration {
+	waits := l.next != nil || !l.missing.IsZero() // for a writer, or to be made
+	blind := l.process != nil && l.process.fd < 0 // its end is no event
+	if waits || blind || l.folder == nil || !l.folder.watched {
+		return checkEvery
+	}
+	return restEvery
+}
+
 // sleep waits until there is something to do: lines, the end of the VRRP process, the end of Run, or a deadline.
 func (l *Listener) sleep(now time.Time) {
 	var fds []int
 	wait := probeEvery
 	if l.connected { // else its end of file would wake us again and again
 		fds = append(fds, l.current.fd)
-		wait = checkEvery
+		wait = l.checkEvery()
+	}
+	if l.folder.fd >= 0 {
+		fds = append(fds, l.folder.fd)
 	}
 	if l.process != nil && l.process.fd >= 0 {
 		fds = append(fds, l.process.fd)
 	}
 	if l.process == nil {
-		wait = min(wait, askEvery)
+		wait = min(wait, l.askEvery(now))
 	}
 	if l.kept.wanted && !l.kept.begun && l.kept.path != "" { // the last run is about to end
 		wait = probeEvery

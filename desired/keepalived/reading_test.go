@@ -3,6 +3,7 @@ package keepalived
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -216,6 +217,9 @@ func TestWaitingCostsNoTime(t *testing.T) {
 			wr := w.writer()
 			w.look(0)
 			wr.close()
+		},
+		"no writer, and something new beside the FIFO": func(w *world) {
+			time.AfterFunc(100*time.Millisecond, func() { _ = os.WriteFile(w.opts.Path+".new", nil, 0o600) })
 		},
 		"a process that has ended, and a writer that has not": func(w *world) {
 			k := w.keepalived()

@@ -54,7 +54,12 @@ func (w *waiter) until(deadline time.Time, fds []int) {
 	if err != nil {
 		return // closed
 	}
+	asleep := false
 	_ = conn.Read(func(epoll uintptr) bool { // its error is the deadline
+		if asleep { // and awake now: the caller finds out why
+			return true
+		}
+		asleep = true
 		w.watch(int(epoll), fds)
 		var events [1]unix.EpollEvent
 		n, err := unix.EpollWait(int(epoll), events[:], 0)

@@ -1,0 +1,60 @@
+package keepalived
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// A folder tells when something is made, moved or removed where the FIFO is, so that nobody needs to look again and again.
+type folder struct {
+	path    string // of the directory
+	fd      int    // of the kind inotify; -1: the system has none left
+	watched bool
+}
+
+func newFolder(path string) *folder {
+	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		fd = -1
+	}
+	f := &folder{path: path, fd: fd}
+	f.watch()
+	return f
+}
+
+// watch makes the directory that is at the path the one that is watched. Lines that are written to the FIFO are no news.
+func (f *folder) watch() {
+	const news = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
+	_, err := unix.InotifyAddWatch(f.fd, f.path, news|unix.IN_ONLYDIR)
+	f.watched = err == nil
+}
+
+// changed reports whether something has happened since it was asked last.
+func (f *folder) changed() bool {
+	if f == nil || f.fd < 0 {
+		return false
+	}
+	news := false
+	for {
+		var events [4096]byte
+		n, err := unix.Read(f.fd, events[:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n <= 0 {
+			break
+		}
+		news = true
+	}
+	if news || !f.watched { // it may be another directory by now, or be there at last
+		f.watch()
+	}
+	return news
+}
+
+func (f *folder) close() {
+	if f.fd >= 0 {
+		_ = unix.Close(f.fd)
+	}
+}

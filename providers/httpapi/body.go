@@ -1,0 +1,45 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxError is how much of an answer is kept for its message, in bytes, and how much of one that is no success is read.
+const maxError = 64 << 10
+
+// A body is that of an answer, handed on as it comes: a list of 10,000 floating IPs takes 4 MB, and who reads it need not hold
+// it. Its start is noted in the answer.
+type body struct {
+	io.Closer
+	rest   io.Reader // of the answer, one byte more than the limit
+	left   int64     // bytes until the limit is passed
+	limit  int64
+	answer *Answer
+	ended  func() error // why the call's context has ended; nil: it has not
+}
+
+// Read implements [io.Reader]. An answer that breaks off, or is longer than the limit, is an error that says so.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.rest.Read(p)
+	b.left -= int64(n)
+	b.answer.read(p[:n])
+	switch {
+	case b.left < 0:
+		return n, fmt.Errorf("reading the answer: it is longer than %d bytes", b.limit)
+	case err != nil && !errors.Is(err, io.EOF):
+		if ended := b.ended(); ended != nil { // the transport may say how it ended the call instead
+			err = ended
+		}
+		return n, fmt.Errorf("reading the answer: %w", err)
+	}
+	return n, err
+}
+
+// Close reads what is left, if it is little, and closes the body. A JSON decoder stops before the end, and HTTP/1.1 would then
+// close the connection instead of using it again.
+func (b *body) Close() error {
+	_, _ = io.CopyN(io.Discard, b, maxError) // what goes wrong changes nothing now
+	return b.Closer.Close()
+}
