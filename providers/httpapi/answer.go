@@ -22,7 +22,7 @@ type Answer struct {
 	retryAfter time.Duration
 	location   string // of a redirect
 	date       time.Time
-	start      []byte // of the body
+	start      []byte // of the body, as far as it was read
 }
 
 type captureKey struct{}
@@ -102,7 +102,11 @@ func (a *Answer) message() string {
 	if a.status >= 300 && a.status <= 399 {
 		return redirected(a.location, a.hide)
 	}
-	return message(a.start, a.hide)
+	start := a.start
+	if len(start) == maxError { // the cut may leave a part of a secret, which would not be recognized
+		start = start[:max(maxError-a.hide.longest(), 0)]
+	}
+	return message(start, a.hide)
 }
 
 // reason returns what err says without the call, which net/http repeats.
@@ -120,18 +124,19 @@ func (a *Answer) asked(req *http.Request, hide secrets) {
 	*a = Answer{call: req.Method + " " + where.String(), hide: hide}
 }
 
-// answered notes the answer.
-func (a *Answer) answered(resp *http.Response, body []byte) {
+// answered notes the answer, but for its body.
+func (a *Answer) answered(resp *http.Response) {
 	a.status = resp.StatusCode
 	a.location = resp.Header.Get("Location")
 	a.date, _ = http.ParseTime(resp.Header.Get("Date"))
 	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
 		a.retryAfter = retryAfter(resp.Header, time.Now())
 	}
-	a.start = body
-	if len(body) >= maxError { // the cut may leave a part of a secret, which would not be recognized
-		a.start = body[:max(maxError-a.hide.longest(), 0)]
-	}
+}
+
+// read notes what was read of the body, up to the bound.
+func (a *Answer) read(data []byte) {
+	a.start = append(a.start, data[:min(len(data), maxError-len(a.start))]...)
 }
 
 // kind returns what the rest of the program branches on; nil if a later try may succeed.

@@ -2,17 +2,13 @@ package httpapi
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 )
 
-// maxError is how much of an answer that is no success is read, in bytes: enough for a message.
-const maxError = 64 << 10
-
-// A keeper makes a request, reads the whole answer and keeps it for the caller.
+// A keeper makes a request and keeps what was answered for the caller.
 type keeper struct {
 	base     *http.Transport
 	warm     *warmer  // nil: connections are not kept
@@ -43,16 +39,17 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := k.swallow(resp)
-	answer.answered(resp, body)
+	answer.answered(resp)
 	if k.warm != nil && answer.retryAfter > 0 {
 		k.warm.wait(answer.retryAfter)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+	resp.Body = &body{Closer: resp.Body, rest: io.LimitReader(resp.Body, k.limit+1), left: k.limit, limit: k.limit, answer: answer, ended: req.Context().Err}
+	if success(resp.StatusCode) && req.Method == http.MethodGet {
+		return resp, nil
 	}
-	// A JSON decoder stops before the end, and HTTP/1.1 then closes the connection instead of using it again.
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	if err := swallow(resp); err != nil {
+		return nil, err
+	}
 	return resp, nil
 }
 
@@ -68,19 +65,18 @@ func (k *keeper) authorize(req *http.Request) string {
 	return token
 }
 
-// swallow reads the answer. An answer that is no success is short enough for its message, and what went wrong while it
-// was read says less than its status.
-func (k *keeper) swallow(resp *http.Response) ([]byte, error) {
-	defer func() { _ = resp.Body.Close() }() // it was only read
+// swallow reads an answer that is short: one to a change, which is none until it is there as a whole, or one that is no success,
+// as far as its message may go. What goes wrong with that says less than its status.
+func swallow(resp *http.Response) error {
+	defer func(body io.Closer) { _ = body.Close() }(resp.Body) // it was only read
 	if !success(resp.StatusCode) {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxError))
-		return body, nil
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxError))
+		resp.Body = io.NopCloser(bytes.NewReader(text))
+		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, k.limit+1))
-	if int64(len(body)) > k.limit {
-		return body, fmt.Errorf("it is longer than %d bytes", k.limit)
-	}
-	return body, err
+	text, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return err
 }
 
 // CloseIdleConnections makes [http.Client.CloseIdleConnections] work.

@@ -23,14 +23,15 @@ func Metadata(ctx context.Context, address string) ([]byte, error) {
 	base := transport(nil)
 	base.DisableKeepAlives = true
 	resp, err := client(&keeper{base: base, limit: maxMetadata}).Do(req)
+	var text []byte
+	if err == nil {
+		text, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close() // it was only read
+	}
 	if err := answer.Err(err); err != nil {
-		if resp != nil {
-			_ = resp.Body.Close()
-		}
 		return nil, fmt.Errorf("asking the metadata service: %w", err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	return io.ReadAll(resp.Body)
+	return text, nil
 }
 
 // ParseUUID returns text as a UUID in its usual form: lower case, digits in groups of 8, 4, 4, 4 and 12.

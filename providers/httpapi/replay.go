@@ -53,14 +53,16 @@ func overHTTP2(conn net.Conn) bool {
 	return ok && secured.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// cut reports whether err says that the connection is gone. An error of the request alone says something else, and so
-// does a connection that was given up because it stayed silent.
+// cut reports whether err says that the connection is gone, or was given up because it stayed silent. An error of the request
+// alone says something else.
 func cut(err error) bool {
-	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT} {
 		if errors.Is(err, gone) {
 			return true
 		}
 	}
-	// The transport closed the connection itself, since it could not write to it; the error is not exported.
-	return strings.HasPrefix(err.Error(), "http2: client connection force closed")
+	// The transport closed the connection itself, since it could not write to it, or a ping was not answered; the errors are not
+	// exported.
+	text := err.Error()
+	return strings.HasPrefix(text, "http2: client connection force closed") || strings.HasPrefix(text, "http2: client connection lost")
 }
