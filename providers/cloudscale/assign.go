@@ -18,7 +18,7 @@ func (p *Provider) Assign(ctx context.Context, addr netip.Addr, server string, _
 		return fmt.Errorf("assigning %v: %w", addr, context.Cause(ctx))
 	}
 	ctx, answer := httpapi.Capture(ctx)
-	err := p.api.Update(ctx, plain(addr).String(), &sdk.FloatingIPUpdateRequest{Server: server})
+	err := p.api.FloatingIPs.Update(ctx, plain(addr).String(), &sdk.FloatingIPUpdateRequest{Server: server})
 	if err == nil && answer.Status() != http.StatusNoContent {
 		err = errors.New("this is not how the API acknowledges") // but how a login page answers, perhaps
 	}

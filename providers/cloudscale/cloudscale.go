@@ -40,8 +40,7 @@ type Options struct {
 // A Provider is the account of one token. It implements providers.Provider.
 type Provider struct {
 	client   *http.Client
-	api      sdk.FloatingIPsService
-	servers  sdk.ServerService
+	api      *sdk.Client
 	server   string // "" if the metadata service must be asked
 	metadata string
 }
@@ -67,7 +66,7 @@ func New(opts Options) (*Provider, error) {
 	api := sdk.NewClient(client)
 	api.BaseURL = endpoint // NewClient obeys the environment variable CLOUDSCALE_API_URL
 	api.UserAgent = httpapi.UserAgent()
-	return &Provider{client: client, api: api.FloatingIPs, servers: api.Servers, server: opts.Server, metadata: opts.MetadataURL}, nil
+	return &Provider{client: client, api: api, server: opts.Server, metadata: opts.MetadataURL}, nil
 }
 
 // Close closes the connections that no call uses. Calls may still be made: they open new ones.

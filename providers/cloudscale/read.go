@@ -2,11 +2,9 @@ package cloudscale
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
-
-	sdk "github.com/cloudscale-ch/cloudscale-go-sdk/v8"
 
 	"floaty/providers"
 	"floaty/providers/httpapi"
@@ -16,42 +14,19 @@ import (
 // base carries an error that names the base.
 func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
 	ctx, answer := httpapi.Capture(ctx)
-	list, err := p.api.List(ctx)
-	if err == nil && list == nil {
-		err = errors.New("it is no list") // but null
-	}
-	if err := answer.Err(err); err != nil {
+	req, err := p.api.NewRequest(ctx, http.MethodGet, "v1/floating-ips", nil)
+	if err != nil {
 		return nil, fmt.Errorf("listing floating IPs: %w", err)
 	}
-	known := index(list)
+	a := account{holders: map[netip.Addr][]string{}, known: map[string][]string{}}
+	if err := answer.Err(p.api.Do(ctx, req, &a)); err != nil {
+		return nil, fmt.Errorf("listing floating IPs: %w", err)
+	}
 	holdings := make(map[netip.Addr]providers.Holding, len(addrs))
 	for _, addr := range addrs {
-		holdings[addr] = known.holding(addr)
+		holdings[addr] = a.holding(addr)
 	}
 	return holdings, nil
-}
-
-// An account is what a list of floating IPs says.
-type account struct {
-	holders  map[netip.Addr][]string // by base address
-	prefixes []netip.Prefix          // of more than one address
-	unclear  []string                // networks that could not be read
-}
-
-func index(list []sdk.FloatingIP) account {
-	a := account{holders: make(map[netip.Addr][]string, len(list))}
-	for _, ip := range list {
-		prefix, ok := network(ip.Network)
-		if !ok {
-			a.unclear = append(a.unclear, ip.Network)
-			continue
-		}
-		a.holders[prefix.Addr()] = holders(ip)
-		if !prefix.IsSingleIP() {
-			a.prefixes = append(a.prefixes, prefix)
-		}
-	}
-	return a
 }
 
 // network reads what the API calls a network, such as "192.0.2.1/32". It accepts a bare address too.
@@ -64,19 +39,7 @@ func network(text string) (netip.Prefix, bool) {
 	return prefix.Masked(), err == nil
 }
 
-// holders returns the ID of the server or load balancer that ip is aimed at; none if it is aimed at nothing.
-func holders(ip sdk.FloatingIP) []string {
-	var ids []string
-	if ip.Server != nil && ip.Server.UUID != "" {
-		ids = append(ids, ip.Server.UUID)
-	}
-	if ip.LoadBalancer != nil && ip.LoadBalancer.UUID != "" {
-		ids = append(ids, ip.LoadBalancer.UUID)
-	}
-	return ids
-}
-
-func (a account) holding(addr netip.Addr) providers.Holding {
+func (a *account) holding(addr netip.Addr) providers.Holding {
 	addr = plain(addr)
 	if servers, ok := a.holders[addr]; ok {
 		return providers.Holding{Servers: servers}

@@ -40,7 +40,7 @@ func (p *Provider) Server(ctx context.Context) (string, error) {
 // Describe asks the API for a server: its name, and what the API's clock said, also with most errors.
 func (p *Provider) Describe(ctx context.Context, server string) (name string, clock time.Time, err error) {
 	ctx, answer := httpapi.Capture(ctx)
-	found, err := p.servers.Get(ctx, server)
+	found, err := p.api.Servers.Get(ctx, server)
 	if err == nil && found.UUID == "" {
 		err = errors.New("it is no server")
 	}
