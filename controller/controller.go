@@ -52,13 +52,14 @@ type Options struct {
 type Controller struct {
 	opts  Options
 	queue workqueue.TypedDelayingInterface[netip.Addr]
-	slots chan struct{} // one for each write side by side
 	hurry chan struct{} // the next refresh may be due earlier than thought
 
-	mu       sync.Mutex // guards the maps, and the fields of an attempt
+	mu       sync.Mutex // guards all below
 	memories map[netip.Addr]*memory
 	signals  map[netip.Addr]*signal
-	attempts map[netip.Addr]*attempt
+	asked    map[netip.Addr]bool // looks that wait for a reading; true: it is there
+	turns    turns
+	writes   map[netip.Addr]context.CancelCauseFunc // that are under way
 }
 
 // A signal is what has happened to an address since it was last looked at.
@@ -71,16 +72,12 @@ type signal struct {
 	resumed bool      // waits that the cloud asked for are over
 }
 
-// An attempt is a look at an address that is under way.
-type attempt struct {
-	cancel  context.CancelCauseFunc
-	writing bool
-}
+// urgent reports whether a look that waits for a reading must begin anew at once. A rival is looked for after that.
+func (s *signal) urgent() bool { return s != nil && (s.lost || s.gained || s.claimed || s.resumed) }
 
 var (
-	errLost       = errors.New("the address is no longer ours")
-	errSuperseded = errors.New("MASTER was said meanwhile")
-	errTimeout    = errors.New("no answer in time")
+	errLost    = errors.New("the address is no longer ours")
+	errTimeout = errors.New("no answer in time")
 )
 
 // New returns a controller that does nothing until [Controller.Run].
@@ -88,11 +85,12 @@ func New(opts Options) *Controller {
 	return &Controller{
 		opts:     opts,
 		queue:    workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[netip.Addr]{}),
-		slots:    make(chan struct{}, opts.Concurrent),
 		hurry:    make(chan struct{}, 1),
 		memories: map[netip.Addr]*memory{},
 		signals:  map[netip.Addr]*signal{},
-		attempts: map[netip.Addr]*attempt{},
+		asked:    map[netip.Addr]bool{},
+		turns:    turns{free: opts.Concurrent, has: map[netip.Addr]bool{}},
+		writes:   map[netip.Addr]context.CancelCauseFunc{},
 	}
 }
 
@@ -104,12 +102,17 @@ func (c *Controller) Run(ctx context.Context) {
 	work.Go(func() { c.refresh(ctx) })
 	stop := context.AfterFunc(ctx, c.queue.ShutDown)
 	defer stop()
+	looks := make(chan struct{}, c.opts.Concurrent+spare)
 	for {
 		addr, shutdown := c.queue.Get()
 		if shutdown {
 			return
 		}
-		work.Go(func() { c.work(ctx, addr) })
+		looks <- struct{}{}
+		work.Go(func() {
+			c.work(ctx, addr)
+			<-looks
+		})
 	}
 }
 
@@ -129,8 +132,8 @@ func (c *Controller) Apply(change desired.Change) {
 	for _, addr := range change.Lost {
 		delete(c.signals, addr) // what came before it does not matter any more
 		c.signal(addr, now).lost = true
-		if a := c.attempts[addr]; a != nil {
-			a.cancel(errLost)
+		if cancel := c.writes[addr]; cancel != nil {
+			cancel(errLost)
 		}
 	}
 	for _, addr := range change.Gained {
@@ -138,9 +141,6 @@ func (c *Controller) Apply(change desired.Change) {
 	}
 	for _, addr := range change.Claimed {
 		c.signal(addr, now).claimed = true
-		if a := c.attempts[addr]; a != nil && !a.writing { // waiting for a read must not delay a takeover
-			a.cancel(errSuperseded)
-		}
 	}
 	for _, addr := range change.Rivals {
 		c.signal(addr, now).rival = true
@@ -205,57 +205,4 @@ func (c *Controller) refresh(ctx context.Context) {
 		}
 		timer.Reset(time.Until(c.opts.Observed.Due()))
 	}
-}
-
-// work makes one attempt at addr and has it looked at again when reconcile says so.
-func (c *Controller) work(ctx context.Context, addr netip.Addr) {
-	defer c.queue.Done(addr)
-	if ctx.Err() != nil { // a queue that is shut down still hands out what it holds
-		return
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	m, s := c.begin(addr, cancel)
-	m.hear(s, time.Now())
-	again := c.reconcile(ctx, addr, m)
-	c.end(addr)
-	if again > 0 {
-		c.queue.AddAfter(addr, again)
-	}
-}
-
-// begin registers an attempt, so that it can be cancelled, and hands out the memory of addr, which is the attempt's own
-// until end: the queue never hands out an address twice at once.
-func (c *Controller) begin(addr netip.Addr, cancel context.CancelCauseFunc) (*memory, signal) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.attempts[addr] = &attempt{cancel: cancel}
-	var s signal
-	if heard := c.signals[addr]; heard != nil {
-		s = *heard
-	}
-	delete(c.signals, addr)
-	m := c.memories[addr]
-	if m == nil {
-		m = newMemory()
-		c.memories[addr] = m
-	}
-	return m, s
-}
-
-func (c *Controller) end(addr netip.Addr) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.attempts, addr)
-	if _, managed := c.opts.Desired.Want(addr); !managed {
-		delete(c.memories, addr)
-		c.opts.Observed.Forget(addr)
-	}
-}
-
-// writing marks the attempt at addr as one that has begun to write.
-func (c *Controller) writing(addr netip.Addr) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.attempts[addr].writing = true
 }

@@ -34,6 +34,7 @@ type memory struct {
 	shown    string // the difference that a dry run has said
 
 	contest contest
+	turn    bool // to write, which ends with the look
 }
 
 // newMemory allows four writes in a row: a claim and the answers to three rivals, after which the address is contested.
@@ -44,7 +45,7 @@ func newMemory() *memory {
 // hear takes in what has happened.
 func (m *memory) hear(s signal, now time.Time) {
 	if s.lost {
-		*m = memory{writes: m.writes, trouble: m.trouble, look: now.Add(afterLoss)}
+		*m = memory{writes: m.writes, trouble: m.trouble, look: now.Add(afterLoss), turn: m.turn}
 	}
 	if s.gained || s.claimed {
 		m.need = s.at
@@ -132,4 +133,25 @@ func (m *memory) advance(now time.Time) {
 		return
 	}
 	m.look = m.series.Add(looks[m.looked])
+}
+
+// barred returns how long the next write must wait.
+func (m *memory) barred(now time.Time) time.Duration {
+	if wait := m.hold.Sub(now); wait > 0 {
+		return wait
+	}
+	if wait := time.Second - now.Sub(m.written); m.contest.on && m.suspect && wait > 0 {
+		return wait
+	}
+	return 0
+}
+
+// spend takes one of the writes that are allowed in a row, or returns how long until there is one.
+func (m *memory) spend(now time.Time) time.Duration {
+	r := m.writes.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait > 0 {
+		r.CancelAt(now)
+	}
+	return wait
 }

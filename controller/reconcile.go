@@ -16,7 +16,7 @@ import (
 func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) time.Duration {
 	want, ours := c.opts.Desired.Server(addr)
 	if !ours {
-		return c.standBy(ctx, addr, m)
+		return c.standBy(addr, m)
 	}
 	now := time.Now()
 	if wait := m.rivalWait(now); wait > 0 {
@@ -34,7 +34,10 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 	}
 	elsewhere := valid && reading.Err == nil && !reading.Holding.At(want)
 	if !elsewhere && (!valid || reading.At.Before(need)) {
-		fresh, err := c.opts.Observed.Read(ctx, addr, need)
+		fresh, pending, err := c.ask(addr, need)
+		if pending {
+			return 0
+		}
 		if err != nil {
 			return c.unread(ctx, addr, want, m, reading)
 		}
@@ -66,7 +69,7 @@ func (c *Controller) need(m *memory, now time.Time) time.Time {
 }
 
 // standBy keeps what is known of an address fresh that is not ours, so that a takeover can begin with a write.
-func (c *Controller) standBy(ctx context.Context, addr netip.Addr, m *memory) time.Duration {
+func (c *Controller) standBy(addr netip.Addr, m *memory) time.Duration {
 	m.claimed, m.suspect = false, false
 	if _, managed := c.opts.Desired.Want(addr); !managed {
 		return 0
@@ -75,8 +78,8 @@ func (c *Controller) standBy(ctx context.Context, addr netip.Addr, m *memory) ti
 		return wait
 	}
 	m.look = time.Time{}
-	reading, err := c.opts.Observed.Read(ctx, addr, time.Time{})
-	if err != nil {
+	reading, pending, err := c.ask(addr, time.Time{})
+	if pending || err != nil {
 		return 0 // observed has said it, and the refresh comes back when it may
 	}
 	if reading.Err != nil {
@@ -125,9 +128,6 @@ func (c *Controller) next(addr netip.Addr, m *memory, now time.Time) time.Durati
 // unread is where no reading is to be had. Writes may work all the same, and assigning is idempotent: so it is assigned,
 // once an interval, or when there is a reason to think that somebody else has moved it.
 func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) time.Duration {
-	if ctx.Err() != nil { // who cancelled it has queued the address
-		return 0
-	}
 	now := time.Now()
 	last := m.written
 	if m.blind.After(last) { // one that failed counts too: reads and writes mostly fail together
@@ -152,18 +152,19 @@ func (c *Controller) unjudged(ctx context.Context, addr netip.Addr, want string,
 
 // assign makes one write, if it is still wanted and may be made now.
 func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) time.Duration {
-	if wait := c.bar(m); wait > 0 {
+	if wait := m.barred(time.Now()); wait > 0 {
 		return wait
 	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done(): // who cancelled it has queued the address
+	ctx, done, ok := c.write(ctx, addr, m)
+	if !ok { // its turn comes
 		return 0
 	}
-	c.writing(addr)
+	defer done()
 	if server, ours := c.opts.Desired.Server(addr); !ours || server != want {
 		return 0
+	}
+	if wait := m.spend(time.Now()); wait > 0 {
+		return wait
 	}
 	before := m.contest
 	m.contest.attempted(seen)
@@ -201,23 +202,6 @@ func (c *Controller) newsworthy(addr netip.Addr, want string, m *memory, seen ob
 	last, valid := c.opts.Observed.Last(addr)
 	elsewhere := valid && last.Order == seen.Order && !seen.Holding.At(want)
 	return elsewhere || m.claimed || m.suspect || m.written.IsZero()
-}
-
-// bar returns how long the next write must wait.
-func (c *Controller) bar(m *memory) time.Duration {
-	now := time.Now()
-	if wait := m.hold.Sub(now); wait > 0 {
-		return wait
-	}
-	if wait := time.Second - now.Sub(m.written); m.contest.on && m.suspect && wait > 0 {
-		return wait
-	}
-	r := m.writes.ReserveN(now, 1)
-	if wait := r.DelayFrom(now); wait > 0 {
-		r.CancelAt(now)
-		return wait
-	}
-	return 0
 }
 
 // failed says how long a failed write waits.

@@ -72,6 +72,14 @@ type read struct {
 	at      time.Time
 	order   uint64
 	done    chan struct{} // closed at the end
+	ended   bool          // guarded by mu
+	askers  []asker       // to be called at the end; guarded by mu
+}
+
+// An asker waits for a read without standing by.
+type asker struct {
+	addr  netip.Addr
+	again func(netip.Addr)
 }
 
 // New returns an Observed that knows nothing yet.
@@ -189,6 +197,44 @@ func (o *Observed) Refresh(ctx context.Context) error {
 // one, which then also covers every managed address of which nothing valid is known or a reading is expected by now. Its
 // error wraps [ErrUnread], or is ctx's cause. A reading whose Err is set is no error of Read's.
 func (o *Observed) Read(ctx context.Context, addr netip.Addr, after time.Time) (Reading, error) {
+	for {
+		reading, under, err := o.look(addr, after)
+		if under == nil {
+			return reading, err
+		}
+		if err := await(ctx, under); err != nil {
+			return Reading{}, err
+		}
+	}
+}
+
+// Ask is Read for who does not wait: a thousand that wait would cost a stack each. While no reading is there, it is pending, and
+// again is called with addr when it is worth asking once more.
+func (o *Observed) Ask(addr netip.Addr, after time.Time, again func(netip.Addr)) (reading Reading, pending bool, err error) {
+	for {
+		reading, under, err := o.look(addr, after)
+		if under == nil {
+			return reading, false, err
+		}
+		if o.join(under, asker{addr, again}) {
+			return Reading{}, true, nil
+		}
+	}
+}
+
+// join has an asker called when a read ends; false if it has ended.
+func (o *Observed) join(r *read, a asker) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r.ended {
+		return false
+	}
+	r.askers = append(r.askers, a)
+	return true
+}
+
+// look returns what Read does, or a read under way that will tell.
+func (o *Observed) look(addr netip.Addr, after time.Time) (Reading, *read, error) {
 	var managed []netip.Addr // asked for only where a read must be made
 	for {
 		o.mu.Lock()
@@ -203,16 +249,13 @@ func (o *Observed) Read(ctx context.Context, addr netip.Addr, after time.Time) (
 		o.mu.Unlock()
 		switch {
 		case ok:
-			return reading, nil
+			return reading, nil, nil
 		case barred != nil:
-			return Reading{}, barred
-		case under == nil:
-			managed = append([]netip.Addr{addr}, o.opts.Addresses()...)
-		default:
-			if err := await(ctx, under); err != nil {
-				return Reading{}, err
-			}
+			return Reading{}, nil, barred
+		case under != nil:
+			return Reading{}, under, nil
 		}
+		managed = append([]netip.Addr{addr}, o.opts.Addresses()...)
 	}
 }
 
@@ -294,7 +337,7 @@ func (o *Observed) begin(now time.Time, addrs []netip.Addr, refresh bool) *read 
 	return r
 }
 
-// perform makes the call and keeps what it says.
+// perform makes the call, keeps what it says and calls those who asked.
 func (o *Observed) perform(ctx context.Context, r *read) {
 	call, cancel := context.WithTimeout(ctx, o.opts.Timeout)
 	defer cancel()
@@ -302,19 +345,25 @@ func (o *Observed) perform(ctx context.Context, r *read) {
 	if err != nil && call.Err() != nil {
 		err = fmt.Errorf("no answer within %v: %w", o.opts.Timeout, err)
 	}
-	now := time.Now()
-
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	defer close(r.done)
 	o.current = slices.DeleteFunc(o.current, func(c *read) bool { return c == r })
 	switch {
 	case ctx.Err() != nil || err != nil && r.order < o.answered: // the end, or the world has moved on
-		return
 	case err != nil:
-		o.fail(now, err)
-		return
+		o.fail(time.Now(), err)
+	default:
+		o.keep(r, holdings)
 	}
+	r.ended = true
+	close(r.done)
+	o.mu.Unlock()
+	for _, a := range r.askers {
+		a.again(a.addr)
+	}
+}
+
+// keep takes over what a read has told. o.mu is held.
+func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
 	o.answered, o.failed = max(o.answered, r.order), nil
 	if o.trouble.Over() {
 		o.opts.Log.Info("reading the cloud works again")
@@ -330,7 +379,7 @@ func (o *Observed) perform(ctx context.Context, r *read) {
 	}
 }
 
-// fail keeps a failure for all to share. One that the cloud has asked for, by telling how long to wait, has been said.
+// fail keeps a failure for all to share. o.mu is held. One that the cloud has asked for, by telling how long to wait, has been said.
 func (o *Observed) fail(now time.Time, err error) {
 	var told *providers.WaitError
 	if errors.As(err, &told) {

@@ -1,0 +1,151 @@
+package controller
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"floaty/observed"
+)
+
+// spare is how many addresses may be looked at side by side beyond those that are written: a look by itself waits for nothing.
+const spare = 8
+
+// work looks at addr once and has it looked at again when reconcile says so.
+func (c *Controller) work(ctx context.Context, addr netip.Addr) {
+	defer c.queue.Done(addr)
+	if ctx.Err() != nil { // a queue that is shut down still hands out what it holds
+		return
+	}
+	m, s, ok := c.begin(addr)
+	if !ok {
+		return
+	}
+	m.hear(s, time.Now())
+	again := c.reconcile(ctx, addr, m)
+	c.end(addr, m)
+	if again > 0 {
+		c.queue.AddAfter(addr, again)
+	}
+}
+
+// begin hands out the memory of addr, which is the look's own until end: the queue never hands out an address twice at once. It
+// hands out nothing while a look waits for its reading. When that is there it is judged first: what is heard meanwhile came later.
+func (c *Controller) begin(addr netip.Addr) (m *memory, s signal, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	heard := c.signals[addr]
+	there, asked := c.asked[addr]
+	if asked && !there && !heard.urgent() {
+		return nil, s, false
+	}
+	delete(c.asked, addr)
+	if heard != nil && (!asked || heard.urgent()) {
+		s = *heard
+		delete(c.signals, addr)
+	}
+	m = c.memories[addr]
+	if m == nil {
+		m = newMemory()
+		c.memories[addr] = m
+	}
+	m.turn = c.turns.has[addr]
+	return m, s, true
+}
+
+// end ends a look, and its turn to write if it had one.
+func (c *Controller) end(addr netip.Addr, m *memory) {
+	var next []netip.Addr
+	c.mu.Lock()
+	if m.turn {
+		next = c.turns.pass(addr)
+	}
+	if c.signals[addr] != nil {
+		next = append(next, addr)
+	}
+	if _, managed := c.opts.Desired.Want(addr); !managed {
+		delete(c.memories, addr)
+		c.opts.Observed.Forget(addr)
+	}
+	c.mu.Unlock()
+	for _, addr := range next {
+		c.queue.Add(addr)
+	}
+}
+
+// ask asks for a reading. While it is pending, the look is over: another begins when it is there.
+func (c *Controller) ask(addr netip.Addr, after time.Time) (r observed.Reading, pending bool, err error) {
+	c.mu.Lock()
+	c.asked[addr] = false
+	c.mu.Unlock()
+	r, pending, err = c.opts.Observed.Ask(addr, after, c.answered)
+	if !pending {
+		c.mu.Lock()
+		delete(c.asked, addr)
+		c.mu.Unlock()
+	}
+	return r, pending, err
+}
+
+// answered begins the look that waits for a reading of addr.
+func (c *Controller) answered(addr netip.Addr) {
+	c.mu.Lock()
+	if _, asked := c.asked[addr]; asked {
+		c.asked[addr] = true
+	}
+	c.mu.Unlock()
+	c.queue.Add(addr)
+}
+
+// write returns the context of a write, which ends when addr stops being ours, and what is to be called after it; false if it is
+// not addr's turn.
+func (c *Controller) write(ctx context.Context, addr netip.Addr, m *memory) (context.Context, func(), bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m.turn = c.turns.take(addr); !m.turn {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	c.writes[addr] = cancel
+	return ctx, func() {
+		cancel(nil)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.writes, addr)
+	}, true
+}
+
+// Turns bound the writes side by side. Who does not get one stands in line: it is looked at again when its turn has come, so that
+// nobody waits meanwhile.
+type turns struct {
+	free int
+	line []netip.Addr        // first come, first served
+	has  map[netip.Addr]bool // whether it has a turn; those without stand in line
+}
+
+// take gives addr a turn, or puts it in line.
+func (t *turns) take(addr netip.Addr) bool {
+	if has, known := t.has[addr]; known {
+		return has
+	}
+	t.has[addr] = t.free > 0
+	if t.free > 0 {
+		t.free--
+		return true
+	}
+	t.line = append(t.line, addr)
+	return false
+}
+
+// pass ends addr's turn and returns who has one now.
+func (t *turns) pass(addr netip.Addr) []netip.Addr {
+	delete(t.has, addr)
+	if len(t.line) == 0 {
+		t.free++
+		return nil
+	}
+	next := t.line[0]
+	t.line = t.line[1:]
+	t.has[next] = true
+	return []netip.Addr{next}
+}
