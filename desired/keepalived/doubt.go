@@ -70,24 +70,10 @@ func (l *Listener) watch(now time.Time) {
 		l.opts.Log.Info("Keepalived is gone: what it said is forgotten")
 		l.forget(now)
 		l.doubt = nil
-	case !d.back.IsZero() && l.connected && now.Sub(d.back) >= settleTime && !l.patient(d, now):
+	case !d.back.IsZero() && l.connected && now.Sub(d.back) >= settleTime:
 		l.doubt = nil
 		l.settle(d, now)
 	}
-}
-
-// patient reports whether a doubt about recalled states should last a little longer: while the same Keepalived reloads, its
-// addresses may be off the interfaces for a moment, and that it is the same one proves that they will come back if it is MASTER.
-func (l *Listener) patient(d *doubt, now time.Time) bool {
-	if !d.recalled || d.another || now.Sub(d.back) >= awayAtMost {
-		return false
-	}
-	for name, inst := range l.states {
-		if inst.Suspended && !l.credible(name) {
-			return true
-		}
-	}
-	return false
 }
 
 // ended is when the VRRP process is no more: all that it said is in doubt, and forgotten. Where no end of file was seen, what

@@ -22,7 +22,6 @@ package keepalived
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"path/filepath"
 	"runtime"
@@ -128,8 +127,12 @@ func (l *Listener) Run(ctx context.Context) error {
 	return nil
 }
 
-// pass looks at everything once.
+// pass looks at everything once; first at what matters most.
 func (l *Listener) pass(now time.Time) {
+	if l.connected {
+		l.listen(now)
+		l.report()
+	}
 	l.follow(now)
 	l.recall(now)
 	l.listen(now)
@@ -214,13 +217,14 @@ func (l *Listener) complain(text []byte, now time.Time) {
 // takeover does not wait for them.
 func (l *Listener) report() {
 	was := l.reported
-	if l.connected == was.Connected && maps.Equal(map[string]Instance(l.states), was.Instances) {
+	changed, leaves := l.compare(was)
+	if !changed {
 		if l.process != l.kept.process {
 			l.save(l.states)
 		}
 		return
 	}
-	if leaves(was.Instances, l.states) {
+	if leaves {
 		l.save(cautious(was.Instances, l.states))
 	}
 	l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected}
@@ -232,6 +236,18 @@ func (l *Listener) report() {
 		}
 	}
 	l.save(l.states)
+}
+
+// compare reports whether anything has changed since a report, and whether an instance that was MASTER is so no more.
+func (l *Listener) compare(was Snapshot) (changed, leaves bool) {
+	changed = l.connected != was.Connected
+	for name, inst := range l.states { // an instance that was heard of stays
+		if before := was.Instances[name]; inst != before {
+			changed = true
+			leaves = leaves || before.State == Master && inst.State != Master
+		}
+	}
+	return changed, leaves
 }
 
 // askEvery is how often to ask for the VRRP process, while it is not known.
@@ -273,11 +289,7 @@ func (l *Listener) sleep(now time.Time) {
 		wait = probeEvery
 	}
 	if l.doubt != nil && l.connected {
-		left := settleTime - now.Sub(l.doubt.back) + time.Millisecond
-		if left <= 0 { // a patient one
-			left = probeEvery
-		}
-		wait = min(wait, left)
+		wait = min(wait, settleTime-now.Sub(l.doubt.back)+time.Millisecond)
 	}
 	l.wait.until(now.Add(wait), fds)
 }

@@ -162,16 +162,6 @@ func (l *Listener) save(instances map[string]Instance) {
 	}
 }
 
-// leaves reports whether an instance that was MASTER is so no more.
-func leaves(was, is map[string]Instance) bool {
-	for name, before := range was {
-		if before.State == Master && is[name].State != Master {
-			return true
-		}
-	}
-	return false
-}
-
 // cautious returns the states that may be saved before others act on them: what leaves MASTER has left it, what becomes
 // MASTER has not become it yet.
 func cautious(was, is map[string]Instance) map[string]Instance {

@@ -153,22 +153,6 @@ func TestASavedMasterDoesNotCountWithout(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatComesBackWithinTheReloadIsWaitedFor(t *testing.T) {
-	w := newKeeping(t)
-	k := w.keepalived()
-	k.say(`INSTANCE "A" MASTER 100`)
-	w.look(0)
-	w.die()
-	w.gives("A", false)
-	w.begin()
-	w.look(time.Second)
-	w.look(2 * settleTime)
-	w.is("writer: A MASTER?")
-	w.gives("A", true)
-	w.look(settleTime)
-	w.is("writer: A MASTER")
-}
-
 // replace changes the saved states.
 func (w *world) replace(old, fresh string) {
 	w.t.Helper()
