@@ -35,6 +35,10 @@ type bench struct {
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == "--fifo" {
+		fmt.Fprintln(os.Stderr, "bench:", minimal(os.Args[2], os.Args[3]))
+		os.Exit(1)
+	}
 	short := flag.Bool("short", false, "fewer sizes, one run each, below a minute: for the counts rather than the times")
 	rtt := flag.Duration("rtt", 100*time.Millisecond, "round-trip time of the simulated distance")
 	only := flag.String("only", "", "measure only this: takeover, holding, events or start")

@@ -23,13 +23,15 @@ func (b *bench) measureTakeover(ctx context.Context) error {
 		}
 	}
 	for _, n := range b.sizes([]int{1, 100}, 1, 10, 100, 1000) {
-		if err := b.overCalls(ctx, n, 0); err != nil {
+		if err := b.overCalls(ctx, settings{addresses: n}); err != nil {
 			return err
 		}
 	}
 	for _, n := range b.sizes(nil, 1000) {
-		if err := b.overCalls(ctx, n, n); err != nil {
-			return err
+		for _, minimal := range []bool{true, false} {
+			if err := b.overCalls(ctx, settings{addresses: n, bound: n, minimal: minimal}); err != nil {
+				return err
+			}
 		}
 	}
 	for _, n := range b.sizes([]int{1, 20}, 1, 10, 20, 100, 1000) {
@@ -72,27 +74,33 @@ func (b *bench) overDistance(ctx context.Context, speaks protocol, n int) error 
 }
 
 // overCalls measures how many times the time of a call passes until the last address is ours, without distance.
-func (b *bench) overCalls(ctx context.Context, n, bound int) error {
+func (b *bench) overCalls(ctx context.Context, s settings) error {
 	const call = 200 * time.Millisecond
-	name, side := "plain HTTP, a call takes "+call.String(), defaultBound
+	s.latency = call
+	n, name, side := s.addresses, "plain HTTP, a call takes "+call.String(), defaultBound
 	f := figure{Group: takeoverGroup, Addresses: n, Unit: "calls", Panel: "Takeover: multiples of a call", Line: "the default bound"}
-	if bound > 0 {
-		name, side = fmt.Sprintf("%s, a bound of %d", name, bound), bound
-		f.Line = fmt.Sprintf("a bound of %d", bound)
+	if s.bound > 0 {
+		name, side = fmt.Sprintf("%s, a bound of %d", name, s.bound), s.bound
+		f.Line = fmt.Sprintf("a bound of %d", s.bound)
+	}
+	if s.minimal {
+		name += ", a minimal program"
+		f.Panel = ""
 	}
 	f.Name, f.Least = name, float64((n+side-1)/side)
 	switch {
+	case s.minimal:
 	case n == 1:
 		f.Goal = 1.05
 	case n == 100:
 		f.Goal = 1.1
-	case n == 1000 && bound == 0:
+	case n == 1000 && s.bound == 0:
 		f.Goal = 11
 	case n == 1000:
 		f.Goal = 1.5
 	}
 	for range b.runs(5) {
-		run, err := b.takeover(ctx, settings{addresses: n, latency: call, bound: bound})
+		run, err := b.takeover(ctx, s)
 		if err != nil {
 			return err
 		}

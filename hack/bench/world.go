@@ -35,6 +35,7 @@ type settings struct {
 	singles   int // instances VI_1, VI_2 … with one address each; all other addresses are those of VI_0
 	servers   int // of the account; at least 2
 	ours      bool
+	minimal   bool // the minimal program in place of floaty
 	speaks    protocol
 	rtt       time.Duration // of the line; 0: there is none
 	latency   time.Duration // of a call
@@ -66,7 +67,14 @@ func (b *bench) newWorld(ctx context.Context, s settings) (*world, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	st, err := stage.New(ctx, dir, b.program, false)
+	program := b.program
+	if s.minimal {
+		var err error
+		if program, err = os.Executable(); err != nil {
+			return nil, err
+		}
+	}
+	st, err := stage.New(ctx, dir, program, false)
 	if err != nil {
 		return nil, err
 	}
