@@ -168,5 +168,7 @@ const how = `The program is driven as a black box: the bench writes Keepalived's
   connection.
 - **Start**: from right before the process is started.
 
-The least is what no program could be below, the ratio the median over it. "Goal" is what the median should not exceed.
+The least is what no program could be below, the ratio the median over it. "Goal" is what the median should not exceed. *A minimal
+program* (minimal.go) stands in for floaty where a goal is near what the machine allows: it does no more than to write, over net/http
+and a warm connection, when a MASTER line comes. For the event path it is the least.
 `
