@@ -29,13 +29,13 @@ func (b *bench) measureEvents(ctx context.Context) error {
 	}
 	for _, n := range b.sizes([]int{few}, few, 100, 1000, 10000) {
 		s := settings{addresses: n, singles: few}
-		if _, err := b.firstByte(ctx, s, least, "Event path: ms to the first byte, 20 instances"); err != nil {
+		if _, err := b.firstByte(ctx, s, least, "First byte, 20 instances: ms"); err != nil {
 			return err
 		}
 	}
 	for _, n := range b.sizes(nil, 100, 1000) {
 		s := settings{addresses: n, singles: n}
-		if _, err := b.firstByte(ctx, s, least, "Event path: ms to the first byte, an instance each"); err != nil {
+		if _, err := b.firstByte(ctx, s, least, "First byte, an instance each: ms"); err != nil {
 			return err
 		}
 	}

@@ -11,11 +11,11 @@ import (
 // The sizes of a plot, in pixels.
 const (
 	panelWidth  = 380
-	panelHeight = 290
+	panelHeight = 310
 	columns     = 3
 	left        = 58 // of the frame, from the panel's edge
 	right       = 14
-	top         = 30
+	top         = 30 // above the legend
 	bottom      = 40
 	legendLine  = 14
 )
@@ -113,7 +113,8 @@ func (p panel) draw(out *bytes.Buffer) {
 		}
 	}
 	x := newAxis(xs, left, panelWidth-right)
-	y := newAxis(ys, panelHeight-bottom, top)
+	frame := float64(top + legendLine*len(p.lines))
+	y := newAxis(ys, panelHeight-bottom, frame)
 	fmt.Fprintf(out, `<text x="%d" y="18" font-size="13" font-weight="bold">%s</text>`+"\n", left, html.EscapeString(p.title))
 	for _, v := range y.ticks() {
 		fmt.Fprintf(out, `<path d="M%.1f %.1fH%.1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
@@ -126,7 +127,7 @@ func (p panel) draw(out *bytes.Buffer) {
 	fmt.Fprintf(out, `<text x="%.1f" y="%d" text-anchor="middle" fill="#555">addresses</text>`+"\n", (x.from+x.to)/2, panelHeight-bottom+30)
 	for i, s := range p.lines {
 		s.draw(out, x, y, colors[i%len(colors)])
-		fmt.Fprintf(out, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n", left+8, top+legendLine*(i+1), colors[i%len(colors)], html.EscapeString(s.name))
+		fmt.Fprintf(out, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n", left, top+legendLine*i+4, colors[i%len(colors)], html.EscapeString(s.name))
 	}
 }
 

@@ -125,7 +125,7 @@ func (b *bench) atExoscale(ctx context.Context, n int, s settings) error {
 	f := figure{
 		Group: takeoverGroup, Name: fmt.Sprintf("Exoscale, %d instances, an operation takes %v, %s", servers, s.operation, way),
 		Addresses: n, Unit: "× two calls and operations", Least: float64(rounds),
-		Panel: "Takeover at Exoscale: multiples of two calls and operations", Line: line,
+		Panel: "Exoscale: × two calls and operations", Line: line,
 	}
 	switch {
 	case s.rtt > 0:
