@@ -80,28 +80,6 @@ func TestBlindWritesAreNoNews(t *testing.T) {
 	})
 }
 
-func TestWaitingForATurnIsNoFailure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var addrs []netip.Addr
-		for i := range 1500 {
-			addrs = append(addrs, netip.AddrFrom4([4]byte{203, 1, byte(i / 250), byte(i % 250)}))
-		}
-		c := newCloud(addrs...)
-		h := newHost(t, c, here, c, addrs...)
-		defer h.stop()
-		time.Sleep(time.Second)
-		c.set(nil, func(ctx context.Context, _ netip.Addr, _ string) error { return pass(ctx, 900*time.Millisecond) })
-		h.says(keepalived.Master)
-		time.Sleep(16 * time.Second) // 15 rounds of a second
-		for _, addr := range addrs {
-			h.holds(addr)
-		}
-		if lines := h.lines("failed"); len(lines) != 0 {
-			t.Errorf("%d lines about failures, want none: %s …", len(lines), lines[0])
-		}
-	})
-}
-
 func TestMasterSaidAgainBeginsTheBackOffAnew(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.ctl.opts.BackOff.MaxElapsed = 30 * time.Second

@@ -310,3 +310,52 @@ func TestBackOffGrowsWithJitterUpToItsMaximum(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoAsksIsCalledWhenTheReadEnds(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		called := map[netip.Addr]int{}
+		again := func(addr netip.Addr) { c.set(func() { called[addr]++ }) }
+		ask := func(addr netip.Addr, wantPending bool) (Reading, error) {
+			t.Helper()
+			r, pending, err := o.Ask(addr, time.Time{}, again)
+			if pending != wantPending {
+				t.Errorf("%v: pending: %v, want %v", addr, pending, wantPending)
+			}
+			return r, err
+		}
+		want := func(each int) {
+			t.Helper()
+			time.Sleep(1500 * time.Millisecond)
+			c.set(func() {
+				if called[one] != each || called[two] != each {
+					t.Errorf("called %v, want %d each", called, each)
+				}
+			})
+		}
+		for _, addr := range []netip.Addr{one, two} {
+			_, _ = ask(addr, true)
+		}
+		want(1)
+		for _, addr := range []netip.Addr{one, two} {
+			if r, err := ask(addr, false); err != nil || !r.At.Before(time.Now()) || r.Servers[0] != "there" {
+				t.Errorf("%v: got %+v, %v, want where it is", addr, r, err)
+			}
+		}
+		want(1)
+
+		c.set(func() { c.err = errDown })
+		o.Void(one)
+		o.Void(two)
+		_, _ = ask(one, true)
+		_, _ = ask(two, true)
+		want(2)
+		if got := c.reads(); got != 2 {
+			t.Errorf("%d reads, want one for both each time", got)
+		}
+		c.set(func() { c.err = nil })
+		time.Sleep(10 * time.Second)
+		_, _ = ask(one, true)
+		_, _ = ask(two, true)
+		want(3)
+	})
+}
