@@ -16,7 +16,8 @@ import (
 // An Answer is what one call was answered. Of several calls with its context, the last counts. It must not be used while
 // a call is under way.
 type Answer struct {
-	call       string  // "GET https://host/path"
+	method     string
+	where      url.URL // without its query
 	hide       secrets // that the call is made with; kept to keep them out of messages
 	status     int     // 0: there was no answer
 	retryAfter time.Duration
@@ -81,8 +82,8 @@ func (a *Answer) Err(err error) error {
 // text says what happened, part by part.
 func (a *Answer) text(err error) string {
 	var parts []string
-	if a.call != "" {
-		parts = append(parts, a.call)
+	if a.method != "" {
+		parts = append(parts, a.method+" "+a.where.String())
 	}
 	if a.status != 0 {
 		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))))
@@ -121,7 +122,7 @@ func reason(err error) string {
 // asked notes the call that is made now.
 func (a *Answer) asked(req *http.Request, hide secrets) {
 	where := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path} // a query may hold secrets
-	*a = Answer{call: req.Method + " " + where.String(), hide: hide}
+	*a = Answer{method: req.Method, where: where, hide: hide}
 }
 
 // answered notes the answer, but for its body.

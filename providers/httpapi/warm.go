@@ -38,7 +38,9 @@ type warmer struct {
 func (w *warmer) called(u *url.URL) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.origin = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
+	if w.origin == nil || w.origin.Scheme != u.Scheme || w.origin.Host != u.Host {
+		w.origin = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
+	}
 }
 
 // wait notes that the server asks to wait. Twice as long is longer than any caller waits.
