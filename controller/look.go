@@ -30,13 +30,14 @@ func (c *Controller) work(ctx context.Context, addr netip.Addr) {
 }
 
 // begin hands out the memory of addr, which is the look's own until end: the queue never hands out an address twice at once. It
-// hands out nothing while a look waits for its reading. When that is there it is judged first: what is heard meanwhile came later.
+// hands out nothing while a look waits for its reading, unless it has a turn, which must not lie idle. When the reading is there it
+// is judged first: what is heard meanwhile came later.
 func (c *Controller) begin(addr netip.Addr) (m *memory, s signal, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	heard := c.signals[addr]
 	there, asked := c.asked[addr]
-	if asked && !there && !heard.urgent() {
+	if asked && !there && !heard.urgent() && !c.turns.has[addr] {
 		return nil, s, false
 	}
 	delete(c.asked, addr)

@@ -134,8 +134,11 @@ func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m
 		last = m.blind
 	}
 	if m.claimed || m.suspect || now.Sub(last) >= c.opts.Interval {
-		m.blind = now
-		return c.assign(ctx, addr, want, m, seen)
+		wait := c.assign(ctx, addr, want, m, seen)
+		if m.turn { // else it stands in line
+			m.blind = now
+		}
+		return wait
 	}
 	return max(time.Until(c.opts.Observed.Retry()), time.Millisecond)
 }

@@ -173,3 +173,26 @@ func TestAnotherKeepalivedThatTakesOverStartsFromNothing(t *testing.T) {
 	w.look(probeEvery)
 	w.said("has ended", 0) // of the one that counts
 }
+
+// Where the checker process holds the FIFO open too (notify_fifo), nobody sees the end of a VRRP process but who holds its pidfd; its
+// successor writes its pid file a moment later.
+func TestASuccessorIsKnownSoonThoughTheWriterNeverWent(t *testing.T) {
+	w := newFIFO(t)
+	k := w.keepalived()
+	w.writer()
+	k.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	w.is("writer: A MASTER")
+	w.look(time.Hour)
+	k.kill()
+	w.look(0)
+	w.is("writer: A unknown")
+	next := w.keepalived()
+	next.say(`INSTANCE "A" MASTER 100`)
+	w.look(askEvery)
+	w.look(askEvery)
+	w.is("writer: A MASTER")
+	next.kill()
+	w.look(askEvery)
+	w.is("writer: A unknown")
+}

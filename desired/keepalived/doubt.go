@@ -10,7 +10,7 @@ import (
 // appear is when the FIFO gets a writer. Keepalived writes the pid file of its VRRP process before that opens the FIFO
 // (seen on 2.2.7), so that the process can be known from now on.
 func (l *Listener) appear(now time.Time) {
-	l.connected, l.appeared = true, now
+	l.connected, l.unknown = true, now
 	fresh := l.identify()
 	known := l.process.alive() && (fresh == nil || fresh.same(l.process))
 	switch {
@@ -81,7 +81,7 @@ func (l *Listener) watch(now time.Time) {
 func (l *Listener) ended(now time.Time) {
 	l.opts.Log.Info("Keepalived's VRRP process has ended: what it said is forgotten")
 	l.process.close()
-	l.process = nil
+	l.process, l.unknown = nil, now
 	l.forget(now)
 	if l.connected {
 		l.states.suspend()

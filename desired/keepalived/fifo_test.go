@@ -233,6 +233,37 @@ func TestANewFIFOIsSeenAtOnce(t *testing.T) {
 	}
 }
 
+// No event tells that a symbolic link is aimed elsewhere, as of /var/run.
+func TestADirectoryBehindALinkIsFollowed(t *testing.T) {
+	w := newWorld(t)
+	base := t.TempDir()
+	link := func(to string) {
+		if err := os.Mkdir(filepath.Join(base, to), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, filepath.Join(base, "new")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(base, "new"), filepath.Join(base, "run")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("a")
+	w.opts.Path = filepath.Join(base, "run", "fifo")
+	w.makeFIFO()
+	w.writer().say(`INSTANCE "A" BACKUP 100`)
+	defer w.run()()
+	w.becomes("writer: A BACKUP")
+	link("b")
+	w.makeFIFO()
+	w.writer().say(`INSTANCE "A" MASTER 100`)
+	began := time.Now()
+	w.becomes("writer: A MASTER")
+	if took := time.Since(began); took > restEvery/2 {
+		t.Errorf("got the line after %v, want it within about %v", took, checkEvery)
+	}
+}
+
 func TestTheNewFIFOWinsOnceTheOldOneIsLeft(t *testing.T) {
 	w := newFIFO(t)
 	old := w.writer()

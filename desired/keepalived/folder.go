@@ -2,11 +2,13 @@ package keepalived
 
 import (
 	"errors"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// A folder tells when something is made, moved or removed where the FIFO is, so that nobody needs to look again and again.
+// A folder tells when something is made, moved or removed where the FIFO is, so that nobody needs to look again and again. It
+// cannot tell that a symbolic link on the way there is aimed elsewhere: then somebody must.
 type folder struct {
 	path    string // of the directory
 	fd      int    // of the kind inotify; -1: the system has none left
@@ -23,11 +25,12 @@ func newFolder(path string) *folder {
 	return f
 }
 
-// watch makes the directory that is at the path the one that is watched. Lines that are written to the FIFO are no news.
+// watch watches the directory that is at the path. Lines that are written to the FIFO are no news.
 func (f *folder) watch() {
 	const news = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 	_, err := unix.InotifyAddWatch(f.fd, f.path, news|unix.IN_ONLYDIR)
-	f.watched = err == nil
+	real, failed := filepath.EvalSymlinks(f.path)
+	f.watched = err == nil && failed == nil && real == filepath.Clean(f.path)
 }
 
 // changed reports whether something has happened since it was asked last.

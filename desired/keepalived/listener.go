@@ -35,7 +35,7 @@ const (
 	checkEvery = 2 * time.Second        // whether the FIFO at the path is still the one that is open, where nothing would tell
 	restEvery  = 30 * time.Second       // the same, and for the VRRP process, when nothing more is expected
 	askEvery   = 500 * time.Millisecond // for the VRRP process, while it is not known, at first
-	askAtFirst = 10 * time.Second       // from a writer's return: perhaps there never is a pid file
+	askAtFirst = 10 * time.Second       // since it may be unknown: perhaps there never is a pid file
 	settleTime = 300 * time.Millisecond // from a writer's return until silence means "unchanged"
 	awayAtMost = 3 * time.Second        // a reload's writer is back within milliseconds
 	badEvery   = time.Minute            // between two log lines about lines that cannot be understood
@@ -63,14 +63,14 @@ type Listener struct {
 	reported  Snapshot
 	connected bool // current has a writer
 
-	current  *pipe     // nil: none could be opened
-	next     *pipe     // at the path, while current is no longer
-	checked  time.Time // the path was looked at
-	appeared time.Time // the writer
-	asked    time.Time // for the VRRP process
-	missing  time.Time // nothing has been at the path since
-	begun    bool      // there has been a FIFO: when it is missing, Keepalived may be about to make it
-	said     string    // the last trouble with the FIFO
+	current *pipe     // nil: none could be opened
+	next    *pipe     // at the path, while current is no longer
+	checked time.Time // the path was looked at
+	unknown time.Time // the VRRP process may be since: a writer came, or it ended
+	asked   time.Time // for the VRRP process
+	missing time.Time // nothing has been at the path since
+	begun   bool      // there has been a FIFO: when it is missing, Keepalived may be about to make it
+	said    string    // the last trouble with the FIFO
 
 	lines   lines
 	process *process // the VRRP process; nil: not known
@@ -252,7 +252,7 @@ func (l *Listener) compare(was Snapshot) (changed, leaves bool) {
 
 // askEvery is how often to ask for the VRRP process, while it is not known.
 func (l *Listener) askEvery(now time.Time) time.Duration {
-	if now.Sub(l.appeared) < askAtFirst {
+	if now.Sub(l.unknown) < askAtFirst {
 		return askEvery
 	}
 	return restEvery

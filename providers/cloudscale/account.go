@@ -46,6 +46,9 @@ func (a *account) ReadFrom(list io.Reader) (int64, error) {
 		a.add(ip)
 	}
 	_, err = decoder.Token() // the end of the list
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
 	return decoder.InputOffset(), err
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -147,6 +148,48 @@ func TestAnAnswerThatIsTooLongIsAnError(t *testing.T) {
 		wantFailure(t, err, "GET "+a.URL+"/error: 403 Forbidden: "+strings.Repeat("a", maxMessage)+"…",
 			providers.ErrRefused, 0)
 	})
+}
+
+// An error page that is longer than what is read of it, and does not end.
+func TestALongErrorIsNotWaitedFor(t *testing.T) {
+	both(t, func(t *testing.T, http2 bool) {
+		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, strings.Repeat("a", maxError+100))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		for _, method := range []string{http.MethodGet, http.MethodPatch} {
+			began := time.Now()
+			_, err := call(t, a.client, method, a.URL)
+			if took := time.Since(began); took > 5*time.Second || err == nil || !strings.Contains(err.Error(), "502 Bad Gateway: aaa") {
+				t.Errorf("%s: got %v after %v, want the status at once", method, err, took)
+			}
+		}
+	})
+}
+
+func TestAnAnswerThatStallsSaysTheCause(t *testing.T) {
+	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "{")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	cause := errors.New("no answer in time")
+	ctx, answer := Capture(t.Context())
+	ctx, cancel := context.WithTimeoutCause(ctx, 50*time.Millisecond, cause)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, a.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := a.client.Do(req)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	if err = answer.Err(err); !errors.Is(err, cause) {
+		t.Errorf("got %v, want it to wrap %v", err, cause)
+	}
 }
 
 func TestAnAnswerThatBreaksOffIsAnError(t *testing.T) {

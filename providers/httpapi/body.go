@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 )
 
 // maxError is how much of an answer is kept for its message, in bytes, and how much of one that is no success is read.
@@ -17,7 +19,7 @@ type body struct {
 	left   int64     // bytes until the limit is passed
 	limit  int64
 	answer *Answer
-	ended  func() error // why the call's context has ended; nil: it has not
+	req    *http.Request
 }
 
 // Read implements [io.Reader]. An answer that breaks off, or is longer than the limit, is an error that says so.
@@ -29,8 +31,8 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.left < 0:
 		return n, fmt.Errorf("reading the answer: it is longer than %d bytes", b.limit)
 	case err != nil && !errors.Is(err, io.EOF):
-		if ended := b.ended(); ended != nil { // the transport may say how it ended the call instead
-			err = ended
+		if cause := context.Cause(b.req.Context()); cause != nil { // the transport may say how it ended the call instead
+			err = cause
 		}
 		return n, fmt.Errorf("reading the answer: %w", err)
 	}
@@ -42,4 +44,15 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error {
 	_, _ = io.CopyN(io.Discard, b, maxError) // what goes wrong changes nothing now
 	return b.Closer.Close()
+}
+
+// swallow reads an answer that is short: one to a change, which is none until it is there as a whole, or one that is no success,
+// as far as its message may go. What goes wrong with that says less than its status.
+func (b *body) swallow(success bool) ([]byte, error) {
+	defer func() { _ = b.Closer.Close() }() // it was only read
+	if success {
+		return io.ReadAll(b)
+	}
+	text, _ := io.ReadAll(io.LimitReader(b, maxError))
+	return text, nil
 }

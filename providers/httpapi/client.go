@@ -13,13 +13,13 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,8 +27,8 @@ import (
 
 const (
 	// A connection stays warm from one refresh to the next, as far as it is up to us (see warmer). Refresh intervals of up to 10
-	// minutes, with their jitter, keep
-	// at least the one connection in use; those of a takeover of many addresses are given back after it.
+	// minutes, with their jitter, keep at least the one connection in use; those of a takeover of many addresses are given back
+	// after it.
 	idleTimeout = 15 * time.Minute
 
 	// net/http lets a dial outlive the call that wanted it, so these bound what is left behind, not the call.
@@ -86,16 +86,15 @@ func client(rt http.RoundTripper) *http.Client {
 func transport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 	dialer := &net.Dialer{
 		Timeout: dialTimeout,
-		Control: giveUp,
-		// HTTP/1.1 has no pings: a connection that went silent is closed by the kernel after half a minute.
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
+		// HTTP/1.1 has no pings: the kernel asks, and closes an idle connection that did not answer, after 20 s.
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second},
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	return &http.Transport{
 		Proxy:               proxy,
-		DialContext:         dialer.DialContext,
+		DialContext:         givingUp(dialer.DialContext),
 		TLSHandshakeTimeout: dialTimeout,
 		Protocols:           protocols,
 		// StrictMaxConcurrentRequests is left off: with it, 1,000 calls side by side got stuck.
@@ -103,12 +102,21 @@ func transport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 	}
 }
 
-// giveUp tells the kernel when to give a connection up.
-func giveUp(_, _ string, conn syscall.RawConn) error {
-	return conn.Control(func(fd uintptr) {
-		// Where that cannot be had, the pings remain.
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledged.Milliseconds()))
-	})
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// givingUp has the kernel give up a connection that is open; until it is, the call's patience counts.
+func givingUp(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			if raw, err := tcp.SyscallConn(); err == nil {
+				_ = raw.Control(func(fd uintptr) { // where that cannot be had, the pings remain
+					_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledged.Milliseconds()))
+				})
+			}
+		}
+		return conn, err
+	}
 }
 
 // ParseEndpoint returns the URL of an API: http or https, a host, and at most a port and a path. Its path ends in "/", so

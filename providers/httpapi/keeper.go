@@ -43,13 +43,15 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if k.warm != nil && answer.retryAfter > 0 {
 		k.warm.wait(answer.retryAfter)
 	}
-	resp.Body = &body{Closer: resp.Body, rest: io.LimitReader(resp.Body, k.limit+1), left: k.limit, limit: k.limit, answer: answer, ended: req.Context().Err}
-	if success(resp.StatusCode) && req.Method == http.MethodGet {
+	b := &body{Closer: resp.Body, rest: io.LimitReader(resp.Body, k.limit+1), left: k.limit, limit: k.limit, answer: answer, req: req}
+	if resp.Body = b; success(resp.StatusCode) && req.Method == http.MethodGet {
 		return resp, nil
 	}
-	if err := swallow(resp); err != nil {
+	text, err := b.swallow(success(resp.StatusCode))
+	if err != nil {
 		return nil, err
 	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
 	return resp, nil
 }
 
@@ -63,20 +65,6 @@ func (k *keeper) authorize(req *http.Request) string {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return token
-}
-
-// swallow reads an answer that is short: one to a change, which is none until it is there as a whole, or one that is no success,
-// as far as its message may go. What goes wrong with that says less than its status.
-func swallow(resp *http.Response) error {
-	defer func(body io.Closer) { _ = body.Close() }(resp.Body) // it was only read
-	if !success(resp.StatusCode) {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxError))
-		resp.Body = io.NopCloser(bytes.NewReader(text))
-		return nil
-	}
-	text, err := io.ReadAll(resp.Body)
-	resp.Body = io.NopCloser(bytes.NewReader(text))
-	return err
 }
 
 // CloseIdleConnections makes [http.Client.CloseIdleConnections] work.

@@ -62,7 +62,7 @@ func (w *warmer) rest() {
 }
 
 // watch wraps a dialer so that the end of its connections is noticed.
-func (w *warmer) watch(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+func (w *warmer) watch(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
