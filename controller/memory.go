@@ -23,7 +23,7 @@ type memory struct {
 	need    time.Time // a reading begun earlier cannot say "in place"
 
 	written  time.Time     // the last write was acknowledged
-	blind    time.Time     // the last attempt to write for want of a reading
+	tried    time.Time     // the last attempt to write
 	series   time.Time     // the looks count from here: that write, or a rival that was heard since
 	look     time.Time     // the next look is due; zero: none
 	looked   int           // looks so far
@@ -35,6 +35,7 @@ type memory struct {
 
 	contest contest
 	turn    bool // to write, which ends with the look
+	lined   bool // it stands in line to be written for want of a reading
 }
 
 // newMemory allows four writes in a row: a claim and the answers to three rivals, after which the address is contested.

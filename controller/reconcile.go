@@ -34,6 +34,9 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 	}
 	elsewhere := valid && reading.Err == nil && !reading.Holding.At(want)
 	if !elsewhere && (!valid || reading.At.Before(need)) {
+		if m.lined {
+			return c.unread(ctx, addr, want, m, reading)
+		}
 		fresh, pending, err := c.ask(addr, need)
 		if pending {
 			return 0
@@ -43,6 +46,7 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 		}
 		reading = fresh
 	}
+	m.lined = false
 	c.judge(addr, want, m, reading)
 	switch {
 	case reading.Err != nil:
@@ -130,14 +134,12 @@ func (c *Controller) next(addr netip.Addr, m *memory, now time.Time) time.Durati
 func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) time.Duration {
 	now := time.Now()
 	last := m.written
-	if m.blind.After(last) { // one that failed counts too: reads and writes mostly fail together
-		last = m.blind
+	if m.tried.After(last) { // one that failed counts too: reads and writes mostly fail together
+		last = m.tried
 	}
-	if m.claimed || m.suspect || now.Sub(last) >= c.opts.Interval {
+	if m.lined || m.claimed || m.suspect || now.Sub(last) >= c.opts.Interval {
 		wait := c.assign(ctx, addr, want, m, seen)
-		if m.turn { // else it stands in line
-			m.blind = now
-		}
+		m.lined = wait == 0 && !m.turn // it does not ask again when its turn comes: the next reading may take long
 		return wait
 	}
 	return max(time.Until(c.opts.Observed.Retry()), time.Millisecond)
@@ -171,6 +173,7 @@ func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m
 	}
 	before := m.contest
 	m.contest.attempted(seen)
+	m.tried = time.Now()
 	call, stop := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 	defer stop()
 	err := c.opts.Provider.Assign(call, addr, want, seen.Servers)

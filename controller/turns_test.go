@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -133,6 +135,30 @@ func TestABlindWriteThatStandsInLineIsMade(t *testing.T) {
 			if got := written[addr]; got < 7 || got > 10 {
 				t.Fatalf("%v was written %d times in 10 intervals without readings, want about one an interval", addr, got)
 			}
+		}
+	})
+}
+
+// Who stands in line because nothing can be read does not try to read again when its turn comes: that may take as long again.
+func TestWhoIsInLineForWantOfAReadingIsWritten(t *testing.T) {
+	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
+		h.says(keepalived.Master)
+		time.Sleep(30 * time.Second)
+		c.set(hang, slowly)
+		c.count()
+		time.Sleep(4 * interval)
+		first := map[netip.Addr]time.Time{}
+		for _, w := range c.written() {
+			if _, known := first[w.addr]; !known {
+				first[w.addr] = w.at
+			}
+		}
+		times := slices.SortedFunc(maps.Values(first), time.Time.Compare)
+		if len(times) != len(addrs) {
+			t.Fatalf("%d of %d addresses were written", len(times), len(addrs))
+		}
+		if took := times[len(times)-1].Sub(times[0]); took > 20*time.Second {
+			t.Errorf("writing all took %v, want 15 rounds of a second", took)
 		}
 	})
 }

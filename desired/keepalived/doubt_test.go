@@ -198,7 +198,7 @@ func TestAProcessThatNobodyKnowsIsTrustedWithinThreeSecondsAndWithItsAddress(t *
 
 func TestAProcessThatNobodyKnowsIsForgottenAfterThreeSeconds(t *testing.T) {
 	w := newFIFO(t)
-	w.run()
+	stop := w.run()
 	wr := w.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
 	w.becomes("writer: A MASTER")
@@ -206,6 +206,7 @@ func TestAProcessThatNobodyKnowsIsForgottenAfterThreeSeconds(t *testing.T) {
 	gone := w.becomes("no writer: A MASTER?")
 	forgotten := w.becomes("no writer: A unknown")
 	mustBeApart(t, gone, forgotten, awayAtMost/2)
+	stop() // lines come after what they tell of
 	w.said("Keepalived is gone", 1)
 	w.said("instance changed", 2)
 }

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"errors"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,7 @@ type folder struct {
 	path    string // of the directory
 	fd      int    // of the kind inotify; -1: the system has none left
 	watched bool
+	told    time.Time // news
 }
 
 func newFolder(path string) *folder {
@@ -34,8 +36,8 @@ func (f *folder) watch() {
 }
 
 // changed reports whether something has happened since it was asked last.
-func (f *folder) changed() bool {
-	if f == nil || f.fd < 0 {
+func (f *folder) changed(now time.Time) bool {
+	if f == nil || f.fd < 0 || now.Sub(f.told) < newsEvery {
 		return false
 	}
 	news := false
@@ -49,6 +51,9 @@ func (f *folder) changed() bool {
 			break
 		}
 		news = true
+	}
+	if news {
+		f.told = now
 	}
 	if news || !f.watched { // it may be another directory by now, or be there at last
 		f.watch()

@@ -10,7 +10,7 @@ import (
 // follow keeps the FIFO at the path open. While an older one has a writer that one counts; the one at the path wins once it
 // has a writer itself.
 func (l *Listener) follow(now time.Time) {
-	news := l.folder.changed()
+	news := l.folder.changed(now)
 	if l.connected && !news && now.Sub(l.checked) < l.checkEvery() {
 		return
 	}

@@ -34,6 +34,7 @@ const (
 	probeEvery = 50 * time.Millisecond  // while there is no writer: an end of file is no event to wait for
 	checkEvery = 2 * time.Second        // whether the FIFO at the path is still the one that is open, where nothing would tell
 	restEvery  = 30 * time.Second       // the same, and for the VRRP process, when nothing more is expected
+	newsEvery  = 50 * time.Millisecond  // from where the FIFO is: many files may come and go there
 	askEvery   = 500 * time.Millisecond // for the VRRP process, while it is not known, at first
 	askAtFirst = 10 * time.Second       // since it may be unknown: perhaps there never is a pid file
 	settleTime = 300 * time.Millisecond // from a writer's return until silence means "unchanged"
@@ -274,9 +275,11 @@ func (l *Listener) sleep(now time.Time) {
 	wait := probeEvery
 	if l.connected { // else its end of file would wake us again and again
 		fds = append(fds, l.current.fd)
-		wait = l.checkEvery()
+		wait = max(l.checked.Add(l.checkEvery()).Sub(now), time.Millisecond)
 	}
-	if l.folder.fd >= 0 {
+	if resting := l.folder.told.Add(newsEvery).Sub(now); resting > 0 {
+		wait = min(wait, resting)
+	} else if l.folder.fd >= 0 {
 		fds = append(fds, l.folder.fd)
 	}
 	if l.process != nil && l.process.fd >= 0 {

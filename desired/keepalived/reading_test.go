@@ -221,6 +221,22 @@ func TestWaitingCostsNoTime(t *testing.T) {
 		"no writer, and something new beside the FIFO": func(w *world) {
 			time.AfterFunc(100*time.Millisecond, func() { _ = os.WriteFile(w.opts.Path+".new", nil, 0o600) })
 		},
+		"a writer, and files that come and go beside the FIFO": func(w *world) {
+			w.writer()
+			done := make(chan struct{})
+			w.t.Cleanup(func() { close(done) })
+			go func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						_ = os.WriteFile(w.opts.Path+".new", nil, 0o600)
+						_ = os.Remove(w.opts.Path + ".new")
+					}
+				}
+			}()
+		},
 		"a process that has ended, and a writer that has not": func(w *world) {
 			k := w.keepalived()
 			w.look(0)

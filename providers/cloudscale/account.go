@@ -3,6 +3,7 @@ package cloudscale
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 )
@@ -30,7 +31,8 @@ type stub struct {
 // ReadFrom reads the list as it comes, one floating IP at a time. It implements [io.ReaderFrom], to which the SDK hands the
 // answer.
 func (a *account) ReadFrom(list io.Reader) (int64, error) {
-	decoder := json.NewDecoder(list)
+	part := &part{Reader: list, left: maxFloatingIP}
+	decoder := json.NewDecoder(part)
 	start, err := decoder.Token()
 	if err != nil {
 		return 0, err
@@ -41,15 +43,45 @@ func (a *account) ReadFrom(list io.Reader) (int64, error) {
 	for decoder.More() {
 		var ip floatingIP
 		if err := decoder.Decode(&ip); err != nil {
-			return 0, err
+			return 0, cutOff(err)
 		}
 		a.add(ip)
+		part.left = maxFloatingIP
 	}
-	_, err = decoder.Token() // the end of the list
+	if _, err := decoder.Token(); err != nil { // the end of the list
+		return 0, cutOff(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return 0, errors.Join(errors.New("there is something after the list"), err)
+	}
+	return decoder.InputOffset(), nil
+}
+
+// cutOff names the end of an answer that has come too early.
+func cutOff(err error) error {
 	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+		return io.ErrUnexpectedEOF
 	}
-	return decoder.InputOffset(), err
+	return err
+}
+
+// maxFloatingIP bounds what one floating IP takes in the list, in bytes: the decoder holds all of it.
+const maxFloatingIP = 1 << 20
+
+// A part is as much of a reader as one floating IP may take.
+type part struct {
+	io.Reader
+	left int
+}
+
+// Read implements [io.Reader].
+func (p *part) Read(data []byte) (int, error) {
+	if p.left <= 0 {
+		return 0, fmt.Errorf("a floating IP is longer than %d bytes", maxFloatingIP)
+	}
+	n, err := p.Reader.Read(data)
+	p.left -= n
+	return n, err
 }
 
 // Write is what the SDK asks for; it calls ReadFrom instead.

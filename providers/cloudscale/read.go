@@ -51,8 +51,7 @@ func (a *account) holding(addr netip.Addr) providers.Holding {
 		}
 	}
 	if len(a.unclear) > 0 {
-		return providers.Holding{Err: fmt.Errorf("%w: no floating IP that could be read is %v; %.50q could not be read",
-			providers.ErrNotFound, addr, a.unclear[0])}
+		return providers.Holding{Err: fmt.Errorf("no floating IP that could be read is %v; %.50q could not be read", addr, a.unclear[0])}
 	}
 	return providers.Holding{Err: fmt.Errorf("%w: the account has no floating IP %v", providers.ErrNotFound, addr)}
 }

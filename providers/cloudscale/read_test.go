@@ -114,8 +114,35 @@ func TestANetworkThatCannotBeReadSpoilsNoOther(t *testing.T) {
 			t.Errorf("%s: got %+v, want it held by %s", network, got, here)
 		}
 		err := read(t, p, "192.0.2.8").Err
-		if want := strings.Trim(network, `"`); !errors.Is(err, providers.ErrNotFound) || network != "null" && !strings.Contains(err.Error(), `"`+want+`" could not be read`) {
-			t.Errorf("%s: got %v, want %v and what could not be read", network, err, providers.ErrNotFound)
+		want := fmt.Sprintf("%q could not be read", strings.Trim(strings.TrimPrefix(network, "null"), `"`))
+		if err == nil || errors.Is(err, providers.ErrNotFound) || !strings.Contains(err.Error(), want) { // it may be the one
+			t.Errorf("%s: got %v, want what could not be read, and no verdict", network, err)
+		}
+	}
+}
+
+// What is no list as a whole says nothing of any address.
+func TestAListThatIsNoneIsAnError(t *testing.T) {
+	t.Parallel()
+	const one = `{"network":"192.0.2.1/32","server":{"uuid":"` + here + `"}}`
+	for list, want := range map[string]string{
+		``:                     "EOF",
+		`null`:                 "it is no list",
+		`{}`:                   "it is no list",
+		`<html>`:               "invalid character",
+		`[`:                    "unexpected EOF",
+		`[` + one:              "unexpected EOF",
+		`[` + one + `,`:        "unexpected EOF",
+		`[` + one + `,]`:       "invalid character",
+		`[` + one + one + `]`:  "expected comma",
+		`[1]`:                  "cannot unmarshal",
+		`[` + one + `]` + `{}`: "there is something after the list",
+		`[` + one + `]<html>`:  "there is something after the list",
+		`[` + one + `,"` + strings.Repeat("a", 3<<20) + `"]`: "a floating IP is longer than 1048576 bytes",
+	} {
+		_, err := listing(t, list).Read(t.Context(), []netip.Addr{addr})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: got %v, want %s", list, err, want)
 		}
 	}
 }

@@ -142,7 +142,7 @@ func TestAnAnswerThatIsTooLongIsAnError(t *testing.T) {
 			}
 		})
 		_, err := call(t, a.client, http.MethodGet, a.URL)
-		wantFailure(t, err, "GET "+a.URL+": 200 OK: reading the answer: it is longer than 67108864 bytes: "+
+		wantFailure(t, err, "GET "+a.URL+": 200 OK: reading the answer: it is longer than 16777216 bytes: "+
 			strings.Repeat("a", maxMessage)+"…", nil, 0)
 		_, err = call(t, a.client, http.MethodGet, a.URL+"/error")
 		wantFailure(t, err, "GET "+a.URL+"/error: 403 Forbidden: "+strings.Repeat("a", maxMessage)+"…",

@@ -48,7 +48,7 @@ const (
 	// a list of 10,000 takes as memory.
 	window = 1 << 20
 
-	maxAnswer = 64 << 20 // bytes; a floating IP takes about 600 in a list, more with tags
+	maxAnswer = 16 << 20 // bytes; a floating IP takes about 600 in a list, more with tags
 )
 
 // Options says which API is called, and how.
