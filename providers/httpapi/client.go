@@ -48,6 +48,10 @@ const (
 	// a list of 10,000 takes as memory.
 	window = 1 << 20
 
+	// What an HTTP/1.1 connection buffers, each way, in bytes: a write and its acknowledgement take some 300. At a takeover of many
+	// addresses each has a connection of its own.
+	buffer = 1 << 10
+
 	maxAnswer = 16 << 20 // bytes; a floating IP takes about 600 in a list, more with tags
 )
 
@@ -97,6 +101,8 @@ func transport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 		DialContext:         givingUp(dialer.DialContext),
 		TLSHandshakeTimeout: dialTimeout,
 		Protocols:           protocols,
+		ReadBufferSize:      buffer,
+		WriteBufferSize:     buffer,
 		// StrictMaxConcurrentRequests is left off: with it, 1,000 calls side by side got stuck.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: pingEvery, PingTimeout: pingTimeout, MaxReceiveBufferPerStream: window},
 	}
