@@ -23,18 +23,18 @@ const (
 
 // measureEvents measures the way from Keepalived's line to the request.
 func (b *bench) measureEvents(ctx context.Context) error {
-	least, err := b.firstByte(ctx, settings{addresses: few, singles: few, minimal: true}, 0, "")
+	least, err := b.firstByte(ctx, settings{addresses: few, singles: few, stamps: true, minimal: true}, 0, "")
 	if err != nil {
 		return err
 	}
 	for _, n := range b.sizes([]int{few}, few, 100, 1000, 10000) {
-		s := settings{addresses: n, singles: few}
+		s := settings{addresses: n, singles: few, stamps: true}
 		if _, err := b.firstByte(ctx, s, least, "First byte, 20 instances: ms"); err != nil {
 			return err
 		}
 	}
 	for _, n := range b.sizes(nil, 100, 1000) {
-		s := settings{addresses: n, singles: n}
+		s := settings{addresses: n, singles: n, stamps: true}
 		if _, err := b.firstByte(ctx, s, least, "First byte, an instance each: ms"); err != nil {
 			return err
 		}
@@ -45,8 +45,8 @@ func (b *bench) measureEvents(ctx context.Context) error {
 	return b.fullPipe(ctx)
 }
 
-// firstByte measures from the MASTER line of an instance until the first byte of its address's write is read from the
-// connection at the other end, over plain HTTP. The writes are refused, so that no looks follow and each line finds
+// firstByte measures from the MASTER line of an instance until the first byte of its address's write is on the wire, that is when
+// the kernel receives it at the other end of a loopback connection, over plain HTTP. The writes are refused, so that no looks follow and each line finds
 // floaty at rest. It returns the median.
 func (b *bench) firstByte(ctx context.Context, s settings, least float64, panel string) (float64, error) {
 	name := fmt.Sprintf("MASTER line to first byte, %d instances", s.singles)
@@ -194,7 +194,7 @@ func (b *bench) fullPipe(ctx context.Context) error {
 	first := figure{Group: eventsGroup, Name: "a full pipe (64 KiB), to the write's first byte", Addresses: 1, Unit: "ms"}
 	for range b.runs(10) {
 		var empty, wrote time.Duration
-		err := b.in(ctx, settings{addresses: 1}, func(w *world) (err error) {
+		err := b.in(ctx, settings{addresses: 1, stamps: true}, func(w *world) (err error) {
 			if empty, wrote, err = w.drain(ctx); err != nil {
 				return err
 			}

@@ -164,8 +164,8 @@ const how = `The program is driven as a black box: the bench writes Keepalived's
   is held by this server alone (calls). Each run is a new floaty that has stood by: its connection is warm and it has a
   reading. The least beyond 100 addresses, the default bound on requests side by side, is one round after the other.
 - **Holding**: addresses in place, floaty MASTER; all accounts are held side by side. Bytes are those on the wire, with TLS.
-- **Event path**: from right before the line is written until the first byte of the request is read at the other end of a loopback
-  connection.
+- **Event path**: from right before the line is written until the first byte of the request is on the wire: the kernel's time of its
+  arrival at the other end of a loopback connection.
 - **Start**: from right before the process is started.
 
 The least is what no program could be below, the ratio the median over it. "Goal" is what the median should not exceed. *A minimal

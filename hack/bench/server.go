@@ -69,7 +69,7 @@ type server struct {
 }
 
 // serve starts a server.
-func serve(ctx context.Context, handler http.Handler, speaks protocol, cert certificate) (*server, error) {
+func serve(ctx context.Context, handler http.Handler, speaks protocol, stamps bool, cert certificate) (*server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -79,7 +79,7 @@ func serve(ctx context.Context, handler http.Handler, speaks protocol, cert cert
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(speaks == http2)
 	s := &server{
-		wire: &wire{Listener: listener},
+		wire: &wire{Listener: listener, stamps: stamps},
 		http: &http.Server{
 			Handler: handler, Protocols: protocols, ReadHeaderTimeout: time.Minute,
 			ErrorLog:  log.New(io.Discard, "", 0), // clients are killed in mid-handshake here
@@ -108,6 +108,7 @@ func (s *server) close() error {
 // A wire is a listener that counts what passes, as it is on the wire, and shows what comes in.
 type wire struct {
 	net.Listener
+	stamps  bool         // what comes in is seen with the kernel's time of its arrival
 	in, out atomic.Int64 // bytes
 	seen    atomic.Pointer[func(data []byte, at time.Time)]
 }
@@ -127,12 +128,20 @@ func (w *wire) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wireConn{conn, w}, nil
+	c := &wireConn{Conn: conn, wire: w}
+	if w.stamps {
+		if c.stamped, err = newStamped(conn); err != nil {
+			return nil, err
+		}
+		c.Conn = c.stamped
+	}
+	return c, nil
 }
 
 type wireConn struct {
 	net.Conn
-	wire *wire
+	wire    *wire
+	stamped *stamped // nil: it is not
 }
 
 // Read implements net.Conn.
@@ -140,7 +149,11 @@ func (c *wireConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		if f := c.wire.seen.Load(); f != nil {
-			(*f)(p[:n], time.Now())
+			at := time.Now()
+			if c.stamped != nil {
+				at = c.stamped.at
+			}
+			(*f)(p[:n], at)
 		}
 		c.wire.in.Add(int64(n))
 	}

@@ -36,6 +36,7 @@ type settings struct {
 	servers   int // of the account; at least 2
 	ours      bool
 	minimal   bool // the minimal program in place of floaty
+	stamps    bool // the kernel says when a request came
 	speaks    protocol
 	rtt       time.Duration // of the line; 0: there is none
 	latency   time.Duration // of a call
@@ -114,7 +115,7 @@ func (w *world) build(ctx context.Context, cert certificate) (err error) {
 		w.addrs = append(w.addrs, address(i))
 	}
 	w.restore()
-	if w.server, err = serve(ctx, w.Cloud.Handler(), w.speaks, cert); err != nil {
+	if w.server, err = serve(ctx, w.Cloud.Handler(), w.speaks, w.stamps, cert); err != nil {
 		return err
 	}
 	target := w.server.wire.Addr().String()
