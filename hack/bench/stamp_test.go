@@ -9,12 +9,12 @@ import (
 // The kernel's time is that of the arrival, however late it is read.
 func TestAStampIsTheTimeOfArrival(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	near, err := net.Dial("tcp", listener.Addr().String()) //nolint:noctx // a test's own
+	near, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
