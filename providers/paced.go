@@ -30,8 +30,8 @@ type PacedOptions struct {
 // Paced stands before a provider and makes no call while the cloud does not want any. It refuses with a [*WaitError]
 // that tells the time remaining.
 //
-//   - A *WaitError of the provider (429 or 503 with Retry-After) holds back every Read and Assign until it is over, for
-//     [MaxWait] at most, and a little longer by a share that is drawn. Of several, the latest end counts.
+//   - A *WaitError of the provider (429 or 503 with Retry-After) holds back every Read and Assign until it is over,
+//     lengthened by a share that is drawn, [MaxWait] at most in all. Of several, the latest end counts.
 //   - [ErrUnauthorized] holds back every Read and Assign but one probe each MaxInterval, until the cloud accepts one or
 //     the credential changes. It is returned as a *WaitError too, since all addresses wait for the same thing.
 //   - Answers to calls that were begun before the credential changed, or before what is known of it changed, neither

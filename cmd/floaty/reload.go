@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"floaty/config"
-	"floaty/desired"
 	"floaty/desired/keepalived/conf"
 )
 
@@ -97,11 +96,7 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	if next.config.Credential() != before.config.Credential() {
 		d.engine.paced.CredentialChanged()
 	}
-	var effect desired.Change
-	d.update(func() desired.Change {
-		effect = d.state.SetSettings(next.settings(d.only))
-		return effect
-	})
+	effect := d.take(next)
 	if !sameInstances(before.keepalived, next.keepalived) {
 		words = append(words, "keepalived.conf")
 	}
