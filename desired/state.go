@@ -147,6 +147,13 @@ func (s *State) Addresses() []netip.Addr {
 	return addrs
 }
 
+// Len returns how many addresses are managed, ours or not.
+func (s *State) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.set.Addresses)
+}
+
 // Named reports whether an instance counts: keepalived.conf names it, or where that is not known, the configuration lets it
 // want addresses.
 func (s *State) Named(instance string) bool {

@@ -117,7 +117,7 @@ func (d *daemon) take(s setup) (change desired.Change) {
 		return change
 	})
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage(len(d.state.Addresses())))
+		debug.SetGCPercent(garbage(d.state.Len()))
 	}
 	return change
 }
