@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -114,7 +115,9 @@ func (w *world) process(name string) *vrrp {
 	if err := os.Link(self, file); err != nil {
 		program, err := os.ReadFile(self) //nolint:gosec // this test program
 		if err == nil {
+			syscall.ForkLock.RLock()                 // what another test forks now would hold the file open for writing: "text file busy"
 			err = os.WriteFile(file, program, 0o700) //nolint:gosec // it is to be run
+			syscall.ForkLock.RUnlock()
 		}
 		if err != nil {
 			w.t.Fatal(err)
