@@ -2,7 +2,6 @@
 package hack_test
 
 import (
-	"debug/elf"
 	"encoding/json"
 	"errors"
 	"go/parser"
@@ -92,34 +91,6 @@ func TestWhatOnlyOnePackageMayImport(t *testing.T) {
 				t.Errorf("%s imports %s, which only %s may", p.ImportPath, path, owner)
 			}
 		}
-	}
-}
-
-// Where templates can be executed, the linker must keep every method of the program (3 MB). That a library's import of them
-// is linked too costs nothing, as long as nothing that is reached executes one: egoscale reads credentials with viper.
-func TestFloatyExecutesNoTemplates(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "floaty")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "floaty/cmd/floaty").CombinedOutput(); err != nil { //nolint:gosec // our own words
-		t.Fatalf("go build: %v: %s", err, out)
-	}
-	f, err := elf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	symbols, err := f.Symbols()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := false
-	for _, s := range symbols {
-		found = found || s.Name == "main.main"
-		if strings.HasPrefix(s.Name, "text/template.(*Template).Execute") {
-			t.Errorf("%s is linked", s.Name)
-		}
-	}
-	if !found {
-		t.Error("main.main is not among the symbols, so nothing was checked")
 	}
 }
 
