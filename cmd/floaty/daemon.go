@@ -156,7 +156,7 @@ func (d *daemon) listen(ctx context.Context, connected chan<- bool) {
 	was := false
 	listener := keepalived.New(keepalived.Options{
 		Path:      d.command.fifo,
-		PIDFile:   d.running.config.KeepalivedPIDFile,
+		PIDFile:   d.running.pidFile(),
 		StateFile: stateFile(d.running.config, ".states"),
 
 		Named:   d.state.Named,

@@ -93,6 +93,14 @@ func (s setup) server() (id, missing string) {
 	return "", host
 }
 
+// pidFile returns the path of the pid file of Keepalived's VRRP process.
+func (s setup) pidFile() string {
+	if s.config == nil {
+		return ""
+	}
+	return s.config.KeepalivedPIDFile
+}
+
 // maxName is the longest name of a file in state-dir, in bytes: that of a socket and its directory's must fit into 107.
 const maxName = 60
 

@@ -23,9 +23,14 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	if strings.HasSuffix(c.event.State, "_PRIORITY") { // says nothing about who is master
 		return exitOK
 	}
-	ctx, stop := handover.WatchKeepalived(ctx, log)
-	defer stop()
+	above := handover.Above()
 	s, loading := load(c.config)
+	unknown := above.Identify(s.pidFile())
+	ctx, stop := above.Watch(ctx)
+	defer stop()
+	if unknown != nil && c.event.Claims() {
+		log.Error(unknown, "Keepalived is not found: only a signal, a newer event or the end of a process above this one ends the holding")
+	}
 	lock, status := take(ctx, c, log, lockSettings(s, c.config))
 	if lock == nil {
 		return status

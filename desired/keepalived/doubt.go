@@ -12,15 +12,15 @@ import (
 func (l *Listener) appear(now time.Time) {
 	l.connected, l.unknown = true, now
 	fresh := l.identify()
-	known := l.process.alive() && (fresh == nil || fresh.same(l.process))
+	known := l.process.Alive() && (fresh == nil || fresh.Same(l.process))
 	switch {
 	case known:
-		fresh.close()
+		fresh.Close()
 	default:
 		if l.process != nil { // it was another one
 			l.forget(now)
 		}
-		l.process.close()
+		l.process.Close()
 		l.process = fresh
 	}
 	if l.doubt != nil {
@@ -30,8 +30,8 @@ func (l *Listener) appear(now time.Time) {
 }
 
 // identify finds Keepalived's VRRP process; nil: it is not known.
-func (l *Listener) identify() *process {
-	p, err := findProcess(l.opts.PIDFile)
+func (l *Listener) identify() *Process {
+	p, err := FindProcess(l.opts.PIDFile)
 	if err != nil {
 		l.opts.Log.V(1).Info("the VRRP process is not known", "path", l.opts.PIDFile, "err", err.Error())
 		return nil
@@ -80,7 +80,7 @@ func (l *Listener) watch(now time.Time) {
 // has just been read may be its last words or its successor's first ones, as of a process that is not known.
 func (l *Listener) ended(now time.Time) {
 	l.opts.Log.Info("Keepalived's VRRP process has ended: what it said is forgotten")
-	l.process.close()
+	l.process.Close()
 	l.process, l.unknown = nil, now
 	l.forget(now)
 	if l.connected {

@@ -74,7 +74,7 @@ type Listener struct {
 	said    string    // the last trouble with the FIFO
 
 	lines   lines
-	process *process // the VRRP process; nil: not known
+	process *Process // the VRRP process; nil: not known
 	doubt   *doubt   // since the writer went; nil: none
 	kept    keeper   // of the states
 	bad     int      // lines that could not be understood
@@ -98,7 +98,7 @@ func New(opts Options) *Listener {
 	if opts.Local == nil {
 		opts.Local = localAddrs
 	}
-	return &Listener{opts: opts, states: states{}, kept: keeper{path: opts.StateFile, boot: bootID()}, buf: make([]byte, maxRead)}
+	return &Listener{opts: opts, states: states{}, kept: keeper{path: opts.StateFile, boot: BootID()}, buf: make([]byte, maxRead)}
 }
 
 // Run listens until ctx ends, and then stops reading at once. Its error is that of the system being out of descriptors
@@ -116,7 +116,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		l.folder.close()
 		l.current.close()
 		l.next.close()
-		l.process.close()
+		l.process.Close()
 		l.kept.close()
 		l.current, l.next, l.process, l.folder = nil, nil, nil, nil
 	}()
@@ -145,7 +145,7 @@ func (l *Listener) pass(now time.Time) {
 // its own, while what is unread may be by a successor that took over unseen.
 func (l *Listener) listen(now time.Time) {
 	dead := l.process
-	if dead.alive() {
+	if dead.Alive() {
 		dead = nil
 	}
 	if dead != nil {

@@ -2,106 +2,171 @@ package keepalived
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A process is one that is running, told from a later one with the same pid by its start time.
-type process struct {
-	pid   int
-	start string // in clock ticks since boot, as the kernel writes it
-	fd    int    // of the kind pidfd; -1 where the kernel has none (before 5.3)
+// pollEvery is how often a process is looked at where the kernel has no pidfd (before 5.3).
+const pollEvery = 25 * time.Millisecond
+
+// A Process is one that is running, told from a later one with the same ID by its start time.
+type Process struct {
+	Stat
+	keepalived bool // it runs a program of that name
+
+	mu sync.Mutex // guards fd against Close
+	fd int        // a pidfd; -1 where the kernel has none
 }
 
-// findProcess returns the process that a pid file names, if it is Keepalived's. The caller closes it.
-func findProcess(pidFile string) (*process, error) {
-	text, err := os.ReadFile(pidFile) //nolint:gosec // the configuration names it
-	if err != nil {
-		return nil, err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || pid <= 0 {
-		return nil, fmt.Errorf("%s holds no process ID", pidFile)
-	}
-	p, err := openProcess(pid)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", pidFile, err)
-	}
-	return p, nil
-}
-
-// openProcess returns the process with a pid, if it is Keepalived's. The caller closes it.
-func openProcess(pid int) (*process, error) {
+// OpenProcess returns the process with that ID, which runs or has not been waited for. Of one that /proc hides (hidepid), no more is
+// known than its ID, and that as long as the kernel has a pidfd. The caller closes it.
+func OpenProcess(pid int) (*Process, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // no such call, or a filter forbids it
 		fd, err = -1, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("process %d: %w", pid, err)
 	}
-	p := &process{pid: pid, fd: fd}
-	name, start, err := identity(pid)
-	if err == nil && name != "keepalived" && name != "keepalived_vrrp" { // the latter with process_names (seen on 2.2.7)
-		err = fmt.Errorf("process %d is %q, not keepalived", pid, name)
-	}
-	if err == nil && !p.lives(start) { // the pidfd was of another one
-		err = fmt.Errorf("process %d has just ended", pid)
-	}
-	if err != nil {
-		p.close()
+	p := &Process{Stat: Stat{PID: pid}, fd: fd}
+	if stat, err := StatOf(pid); err == nil {
+		p.Stat = stat
+	} else if fd < 0 {
 		return nil, err
 	}
-	p.start = start
+	if !p.Alive() { // the pidfd was that of an earlier one
+		p.Close()
+		return nil, fmt.Errorf("process %d has just ended", pid)
+	}
+	p.keepalived, _ = runsKeepalived(pid)
 	return p, nil
 }
 
-// identity reads a process's name and start time.
-func identity(pid int) (name, start string, err error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// EndedProcess returns a process with that ID that has ended.
+func EndedProcess(pid int) *Process { return &Process{Stat: Stat{PID: pid}, fd: -1} }
+
+// Alive reports whether the process has not ended. A nil process is not alive.
+func (p *Process) Alive() bool {
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd < 0 {
+		now, err := StatOf(p.PID)
+		return err == nil && now.Start == p.Start && now.State != 'Z' && now.State != 'X'
+	}
+	fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor fits
+	n, err := unix.Poll(fds, 0)
+	for errors.Is(err, unix.EINTR) { // the runtime interrupts its threads now and then: no sign of death (seen under load)
+		n, err = unix.Poll(fds, 0)
+	}
+	return err == nil && n == 0
+}
+
+// Same reports whether two are one. A nil process is nobody.
+func (p *Process) Same(other *Process) bool {
+	return p != nil && other != nil && p.PID == other.PID && p.Start == other.Start
+}
+
+// startText is the start time as it is saved.
+func (p *Process) startText() string { return strconv.FormatUint(p.Start, 10) }
+
+// Signal sends a signal. It never reaches a later process with the same ID where the kernel has a pidfd.
+func (p *Process) Signal(s unix.Signal) error {
+	if !p.Alive() {
+		return unix.ESRCH
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd < 0 {
+		return unix.Kill(p.PID, s)
+	}
+	return unix.PidfdSendSignal(p.fd, s, nil, 0)
+}
+
+// Wait returns nil once the process has ended, or the cause of ctx once that is done. It must return before Close is called.
+func (p *Process) Wait(ctx context.Context) error {
+	wait, err := newWaiter()
 	if err != nil {
-		return "", "", err
+		return err
 	}
-	// The name is in parentheses and may hold any character; the fields after it are plain, the start time is the 20th.
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 0 || end < open {
-		return "", "", fmt.Errorf("/proc/%d/stat cannot be read", pid)
-	}
-	fields := bytes.Fields(stat[end+1:])
-	if len(fields) < 20 {
-		return "", "", fmt.Errorf("/proc/%d/stat is too short", pid)
-	}
-	return string(stat[open+1 : end]), string(fields[19]), nil
-}
-
-// alive reports whether the process has not ended. A nil one is not alive.
-func (p *process) alive() bool { return p != nil && p.lives(p.start) }
-
-func (p *process) lives(start string) bool {
-	if p.fd >= 0 {
-		fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor fits
-		n, err := unix.Poll(fds, 0)
-		for errors.Is(err, unix.EINTR) { // the runtime interrupts its threads now and then: no sign of death (seen under load)
-			n, err = unix.Poll(fds, 0)
+	defer wait.close()
+	defer context.AfterFunc(ctx, wait.wake)()
+	for p.Alive() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-		return err == nil && n == 0
+		if p.fd < 0 {
+			wait.until(time.Now().Add(pollEvery), nil)
+		} else {
+			wait.until(time.Now().Add(time.Hour), []int{p.fd})
+		}
 	}
-	_, now, err := identity(p.pid)
-	return err == nil && now == start
+	return nil
 }
 
-// same reports whether two are one.
-func (p *process) same(other *process) bool {
-	return p != nil && other != nil && p.pid == other.pid && p.start == other.start
-}
-
-func (p *process) close() {
-	if p != nil && p.fd >= 0 {
+// Close lets go of the process. A second call does nothing, and neither does one of a nil process.
+func (p *Process) Close() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fd >= 0 {
 		_ = unix.Close(p.fd)
 		p.fd = -1
 	}
+}
+
+// A Stat is what the kernel says of a process.
+type Stat struct {
+	PID, Parent int
+	State       byte
+	Start       uint64 // in clock ticks since the boot; it does not change
+}
+
+// StatOf returns what the kernel says of the process with that ID now.
+func StatOf(pid int) (Stat, error) {
+	path := fmt.Sprintf("/proc/%d/stat", pid)
+	text, err := os.ReadFile(path) //nolint:gosec // a number is all that varies
+	if err != nil {
+		return Stat{}, err
+	}
+	// The name is in parentheses and may hold any character. Of the fields after it, the first is the state, the second
+	// the parent and the 20th the start time.
+	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	if open < 0 || end < open {
+		return Stat{}, fmt.Errorf("%s cannot be read", path)
+	}
+	fields := bytes.Fields(text[end+1:])
+	if len(fields) < 20 {
+		return Stat{}, fmt.Errorf("%s is too short", path)
+	}
+	s := Stat{PID: pid, State: fields[0][0]}
+	if s.Parent, err = strconv.Atoi(string(fields[1])); err != nil {
+		return Stat{}, fmt.Errorf("%s: parent: %w", path, err)
+	}
+	if s.Start, err = strconv.ParseUint(string(fields[19]), 10, 64); err != nil {
+		return Stat{}, fmt.Errorf("%s: start time: %w", path, err)
+	}
+	return s, nil
+}
+
+// BootID returns what tells this boot of the machine from others: start times and process IDs count from there. It is empty
+// where the kernel does not tell.
+func BootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if id := strings.TrimSpace(string(text)); err == nil && !strings.Contains(id, " ") {
+		return id
+	}
+	return ""
 }

@@ -1,17 +1,22 @@
 package keepalived
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// find is findProcess, with the process closed at the end of the test.
-func (w *world) find() (*process, error) {
-	p, err := findProcess(w.opts.PIDFile)
-	w.t.Cleanup(p.close)
+// find is FindProcess, with the process closed at the end of the test.
+func (w *world) find() (*Process, error) {
+	p, err := FindProcess(w.opts.PIDFile)
+	w.t.Cleanup(p.Close)
 	return p, err
 }
 
@@ -21,7 +26,7 @@ func TestAVRRPProcessIsKnownByItsPIDFile(t *testing.T) {
 	for _, form := range []string{"%d\n", "%d", " %d \n"} {
 		w.pidFile(fmt.Sprintf(form, k.cmd.Process.Pid))
 		p, err := w.find()
-		if err != nil || p.pid != k.cmd.Process.Pid || !p.alive() {
+		if err != nil || p.PID != k.cmd.Process.Pid || !p.Alive() {
 			t.Errorf("%q: got %+v, %v, want the process, alive", form, p, err)
 		}
 	}
@@ -30,7 +35,7 @@ func TestAVRRPProcessIsKnownByItsPIDFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.kill()
-	if p.alive() {
+	if p.Alive() {
 		t.Error("got it alive after its end, want it dead")
 	}
 }
@@ -50,6 +55,7 @@ func TestAPIDFileThatCountsForNothing(t *testing.T) {
 		"an ended one":          strconv.Itoa(dead.cmd.Process.Pid),
 		"one of another name":   strconv.Itoa(os.Getpid()),
 		"a name that is longer": strconv.Itoa(w.process("keepalived2").cmd.Process.Pid),
+		"a name with a blank":   strconv.Itoa(w.process("keepalived vrrp").cmd.Process.Pid),
 		"a name with a trap":    strconv.Itoa(w.process("keepalived) R (").cmd.Process.Pid),
 		"a name with a trap 2":  strconv.Itoa(w.process("x (keepalived)").cmd.Process.Pid),
 	} {
@@ -78,25 +84,25 @@ func TestALaterProcessWithTheSamePIDIsAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.Fields(string(stat))[21]; p.start != want { // proc(5): the 22nd; its name has no blank
-		t.Errorf("start time: got %q, want %q", p.start, want)
+	if want := strings.Fields(string(stat))[21]; p.startText() != want { // proc(5): the 22nd; its name has no blank
+		t.Errorf("start time: got %q, want %q", p.startText(), want)
 	}
-	if !p.same(again) || !again.same(p) {
+	if !p.Same(again) || !again.Same(p) {
 		t.Errorf("got %+v and %+v as two, want one", p, again)
 	}
-	earlier := &process{pid: p.pid, start: "1", fd: -1} // what had this pid before, on a kernel without pidfd
-	if p.same(earlier) || earlier.same(p) {
+	earlier := &Process{Stat: Stat{PID: p.PID, Start: 1}, fd: -1} // what had this pid before, on a kernel without pidfd
+	if p.Same(earlier) || earlier.Same(p) {
 		t.Errorf("got %+v and %+v as one, want two", p, earlier)
 	}
-	if earlier.alive() {
+	if earlier.Alive() {
 		t.Errorf("got %+v alive, want its pid to be another's", earlier)
 	}
-	var nobody *process
-	if nobody.same(p) || p.same(nobody) || nobody.same(nobody) || nobody.alive() {
+	var nobody *Process
+	if nobody.Same(p) || p.Same(nobody) || nobody.Same(nobody) || nobody.Alive() {
 		t.Error("got a process that is not known as one that is, want it to be nobody")
 	}
 }
@@ -109,12 +115,83 @@ func TestWithoutAPIDFDTheStartTimeTells(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := &process{pid: p.pid, start: p.start, fd: -1}
-	if !old.alive() {
+	old := &Process{Stat: p.Stat, fd: -1}
+	if !old.Alive() {
 		t.Errorf("got %+v dead, want it alive", old)
 	}
 	k.kill()
-	if old.alive() {
+	if old.Alive() {
 		t.Errorf("got %+v alive after its end, want it dead", old)
+	}
+}
+
+// The kernel of the machine that runs the tests has pidfds; what older ones get is tried without.
+func TestTheEndOfAProcessIsWaitedFor(t *testing.T) {
+	for what, old := range map[string]bool{"with a pidfd": false, "without one": true} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			k := w.process("any")
+			p, err := OpenProcess(k.cmd.Process.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if old {
+				p.Close() // it is told by its start time from now on
+			}
+			t.Cleanup(p.Close)
+			why := errors.New("enough")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(why)
+			if err := p.Wait(ctx); !errors.Is(err, why) {
+				t.Errorf("got %v while it lives, want the cause of the context", err)
+			}
+			if err := p.Signal(0); err != nil {
+				t.Errorf("signalling: got %v, want none", err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- p.Wait(t.Context()) }()
+			_ = k.cmd.Process.Kill() // it is a zombie until the test ends
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Errorf("got %v, want none", err)
+				}
+			case <-time.After(patience):
+				t.Fatalf("got no end of a killed process after %v", patience)
+			}
+			if p.Alive() || p.Signal(0) == nil {
+				t.Error("got it alive after its end, want it dead")
+			}
+		})
+	}
+}
+
+// Opening a FIFO waits for its other end: a pid file that is one would make floaty deaf.
+func TestAPIDFileThatIsNoRegularFileIsNotWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	for what, name := range map[string]func() error{
+		"a FIFO":      func() error { return unix.Mkfifo(w.opts.PIDFile, 0o600) },
+		"a directory": func() error { return os.Mkdir(w.opts.PIDFile, 0o700) },
+		"a device":    func() error { return os.Symlink("/dev/zero", w.opts.PIDFile) },
+	} {
+		if err := name(); err != nil {
+			t.Fatal(err)
+		}
+		found := make(chan error, 1)
+		go func() {
+			_, err := FindProcess(w.opts.PIDFile)
+			found <- err
+		}()
+		select {
+		case err := <-found:
+			if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+				t.Errorf("%s: got %v, want an error that says so", what, err)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%s: got no answer after %v, want one at once", what, patience)
+		}
+		if err := os.Remove(w.opts.PIDFile); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

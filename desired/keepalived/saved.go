@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -42,7 +41,7 @@ type keeper struct {
 	begun   bool     // it was read: from then on it may be written
 	lock    *os.File // held as long as this process writes
 	written []byte   // its content
-	process *process // that it names
+	process *Process // that it names
 	trouble string   // the last, so that it is said once
 }
 
@@ -78,12 +77,12 @@ func (l *Listener) knows(r record) bool {
 	if r.PID == 0 {
 		return true
 	}
-	p, err := openProcess(r.PID)
-	if err != nil || p.start != r.Start || l.process != nil && !p.same(l.process) {
-		p.close()
+	p, err := OpenProcess(r.PID)
+	if err != nil || !p.keepalived || p.startText() != r.Start || l.process != nil && !p.Same(l.process) {
+		p.Close()
 		return false
 	}
-	l.process.close()
+	l.process.Close()
 	l.process = p
 	return true
 }
@@ -136,7 +135,7 @@ func (l *Listener) save(instances map[string]Instance) {
 	k.process = l.process
 	r := record{FIFO: l.opts.Path, Boot: k.boot, Instances: map[string]savedInstance{}}
 	if l.process != nil {
-		r.PID, r.Start = l.process.pid, l.process.start
+		r.PID, r.Start = l.process.PID, l.process.startText()
 	}
 	for name, inst := range instances {
 		if inst.State != Unknown {
@@ -226,13 +225,4 @@ func writeSaved(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(fresh, path)
-}
-
-// bootID returns what tells this boot of the machine from others.
-func bootID() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "" // then all boots are one
-	}
-	return strings.TrimSpace(string(text))
 }

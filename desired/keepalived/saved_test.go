@@ -25,7 +25,7 @@ func newKeeping(t *testing.T) *world {
 func (w *world) die() {
 	w.current.close()
 	w.next.close()
-	w.Listener.process.close()
+	w.Listener.process.Close()
 	w.kept.close()
 	w.isFree()
 }
@@ -75,7 +75,7 @@ func TestTheNextRunWaitsForTheEndOfTheLast(t *testing.T) {
 	w.states.set("A", Master, now) // heard from the old FIFO
 	w.save(w.states)
 	w.current.close()
-	w.Listener.process.close()
+	w.Listener.process.Close()
 	w.kept.close()
 	for range 3 {
 		now = now.Add(settleTime)
@@ -85,7 +85,7 @@ func TestTheNextRunWaitsForTheEndOfTheLast(t *testing.T) {
 		t.Errorf("got %+v, want it MASTER beyond doubt", got)
 	}
 	next.current.close()
-	next.process.close()
+	next.process.Close()
 	next.kept.close()
 }
 

@@ -12,8 +12,8 @@
 //   - An event's order is that of its process: the one right below Keepalived among the ancestors, so that a wrapper's
 //     time does not count, or this process itself where there is no Keepalived above. This process also decides between
 //     events of one and the same process below Keepalived.
-//   - [WatchKeepalived] ends with the Keepalived above. It comes before Take: one whose Keepalived ends while it waits
-//     for the lock has a new parent, and would find none.
+//   - A holder ends with its Keepalived, which is [Above] it or named by a pid file, and is looked for before Take: one whose
+//     Keepalived ends while it waits for the lock has a new parent, and would find none.
 //   - The lock file is safe in a directory that everybody may write to, and Keepalived's umask does not matter to it.
 //
 // Two locks on the one file see to that. The short one, flock, is held while the order is read and written, the long one
@@ -32,6 +32,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
+
+	"floaty/desired/keepalived"
 )
 
 // ErrNewer is returned to an event that is no longer the newest. There is nothing left to do for it.
@@ -83,7 +85,7 @@ type taking struct {
 	ours     order
 	log      logr.Logger
 	recorded bool     // the order, or that it cannot be
-	holder   *process // that was told to go; may be nil
+	holder   *watched // that was told to go; may be nil
 	why      error    // that we do not hold the lock
 }
 
@@ -159,22 +161,22 @@ func (t *taking) dismiss(pid int) error {
 	}
 	t.holder.close()
 	t.holder = nil
-	holder, err := openProcess(pid)
+	holder, err := keepalived.OpenProcess(pid)
 	if err != nil {
 		return nil //nolint:nilerr // it has just ended, and the next turn sees to that
 	}
 	// The number may be another process's by now. It is not if the lock is still held under that number: then it was all
 	// the time, also when its handle was opened.
 	if again, taken, err := t.heldBy(); err != nil || !taken || again != pid {
-		holder.close()
+		holder.Close()
 		return err
 	}
-	if err := holder.signal(unix.SIGTERM); err != nil {
-		holder.close()
+	if err := holder.Signal(unix.SIGTERM); err != nil {
+		holder.Close()
 		t.why = fmt.Errorf("process %d holds it and cannot be told to go: %w", pid, err)
 		return nil
 	}
-	t.holder = holder
+	t.holder = watch(holder)
 	t.log.Info("the process of an earlier event was told to go", "path", t.path, "pid", pid)
 	return nil
 }

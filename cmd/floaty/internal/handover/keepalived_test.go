@@ -3,6 +3,7 @@ package handover
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,27 +15,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A keepalived is a process of that name.
-type keepalived struct {
+// A starter is a process that plays Keepalived.
+type starter struct {
 	w     *world
 	name  string
 	pid   int
 	stdin io.Writer
 }
 
-func (w *world) keepalived(name string) *keepalived {
+func (w *world) keepalived(name string) *starter {
 	w.t.Helper()
-	// The kernel names a process after the path that was run, and not after what a link leads to.
-	binary := filepath.Join(w.t.TempDir(), "keepalived")
-	w.must(os.Symlink(w.binary, binary))
+	return w.keepalivedAs(name, "keepalived")
+}
+
+// keepalivedAs is one whose program has another name.
+func (w *world) keepalivedAs(name, program string) *starter {
+	w.t.Helper()
+	binary := filepath.Join(w.t.TempDir(), program)
+	if os.Link(w.binary, binary) != nil { // what a symbolic link leads to would be the program
+		text, err := os.ReadFile(w.binary)
+		w.must(err)
+		w.must(os.WriteFile(binary, text, 0o700)) //nolint:gosec // it is to be run
+	}
 	cmd := role{Kind: "keepalived", Name: name, Binary: w.binary}.command(binary, w.out, w.life)
 	stdin, err := cmd.StdinPipe()
 	w.must(err)
-	return &keepalived{w: w, name: name, pid: w.run(cmd), stdin: stdin}
+	return &starter{w: w, name: name, pid: w.run(cmd), stdin: stdin}
 }
 
 // start lets Keepalived start processes, back to back.
-func (k *keepalived) start(roles ...role) {
+func (k *starter) start(roles ...role) {
 	k.w.t.Helper()
 	var lines []byte
 	for _, r := range roles {
@@ -47,7 +57,7 @@ func (k *keepalived) start(roles ...role) {
 }
 
 // dies kills Keepalived. It stays a zombie until the test ends.
-func (k *keepalived) dies() { k.w.kill(k.pid, unix.SIGKILL) }
+func (k *starter) dies() { k.w.kill(k.pid, unix.SIGKILL) }
 
 // promptly asserts that something comes within 100 ms, at least once in a few times: the machine may be busy with others.
 func promptly(t *testing.T, what string, try func() time.Duration) {
@@ -112,58 +122,76 @@ func TestWaitingEndsWithKeepalived(t *testing.T) {
 	}
 }
 
-func TestNoKeepalivedIsOneLine(t *testing.T) {
-	log, lines := collect()
-	ctx, stop := WatchKeepalived(t.Context(), log)
-	defer stop()
-	if got := lines(); len(got) != 1 || !strings.Contains(got[0], "no keepalived") {
+// A wrapper that pipes floaty's log away lives on without Keepalived, whose process floaty cannot tell from others. All that is above
+// it may be it.
+func TestAnAncestorThatCannotBeToldIsNotOutlived(t *testing.T) {
+	w := newWorld(t)
+	k := w.keepalivedAs("other", "ka-main")
+	k.start(w.wrap(w.master("master")))
+	w.hears("master holds")
+	if got := w.heard("master nobody"); len(got) != 1 || !strings.Contains(got[0], "no keepalived is above this process") {
 		t.Errorf("got %q, want one line that says so", got)
 	}
-	if ctx.Err() != nil {
-		t.Errorf("got %v, want a context that goes on", context.Cause(ctx))
+	k.dies()
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: a process above this one, process %d, has ended", k.pid); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.held(0)
+}
+
+func TestTheProcessOfThePIDFileIsWatched(t *testing.T) {
+	w := newWorld(t)
+	elsewhere := w.keepalived("elsewhere") // as for a script that a supervisor starts
+	master := w.master("master")
+	master.PIDFile = w.pidFile(elsewhere.pid)
+	w.holds(master)
+	w.silent("master nobody")
+	elsewhere.dies()
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended", elsewhere.pid); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-// The kernel of the machine that runs the tests has handles of processes; what older ones get is tried without.
-func TestAProcessIsPolledWhereItHasNoHandle(t *testing.T) {
+func TestAnotherKeepalivedOnTheHostIsNotWatched(t *testing.T) {
 	w := newWorld(t)
-	n := 0
-	promptly(t, "the end of a process", func() time.Duration {
-		n++
-		pid := w.start(w.master(fmt.Sprintf("process-%d", n)))
-		s, err := statOf(pid)
-		w.must(err)
-		p := &process{stat: s, ended: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{})}
-		go p.watch()
-		defer p.close()
-		if !p.is(pid) || p.is(pid+1) {
-			t.Errorf("got %v, %v, want the process to be itself and no other", p.is(pid), p.is(pid+1))
-		}
-		w.must(p.signal(0))
-		killed := time.Now()
-		w.kill(pid, unix.SIGKILL)
-		select {
-		case <-p.end():
-		case <-time.After(patience):
-			t.Fatalf("got no end of a killed process after %v", patience)
-		}
-		if p.is(pid) || p.signal(0) == nil { // it is a zombie still
-			t.Error("got it alive after its end, want it dead")
-		}
-		return time.Since(killed)
-	})
+	stranger := w.keepalived("stranger")
+	k := w.keepalived("keepalived")
+	master := w.master("master")
+	master.PIDFile = w.pidFile(stranger.pid)
+	k.start(master)
+	w.hears("master holds")
+	stranger.dies()
+	k.dies()
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended", k.pid); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
-func TestClosingEndsTheLooking(t *testing.T) {
+// The main process starts what is not the VRRP process's to start; if only the latter ends, that is the end.
+func TestTheVRRPProcessIsWatchedBesideTheOneAbove(t *testing.T) {
 	w := newWorld(t)
-	pid := w.holds(w.master("process"))
-	p, err := openProcess(pid)
-	w.must(err)
-	p.close() // returns only then
-	if !p.is(pid) {
-		t.Error("got a process that has ended, want one that runs")
+	main := w.keepalived("main")
+	main.start(role{Kind: "keepalived", Name: "vrrp", Binary: w.binary})
+	vrrp := w.pidOf("vrrp")
+	master := w.master("master")
+	master.PIDFile = w.pidFile(vrrp)
+	main.start(master)
+	w.hears("master holds")
+	w.kill(vrrp, unix.SIGKILL)
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended", vrrp); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
-	if p.pidfd.Close() == nil {
-		t.Error("got an open handle after close, want none")
+}
+
+func TestNoKeepalivedIsSaid(t *testing.T) {
+	k := Above()
+	err := k.Identify(filepath.Join(t.TempDir(), "none.pid"))
+	ctx, stop := k.Watch(t.Context())
+	defer stop()
+	if !errors.Is(err, errNoKeepalived) || !strings.Contains(err.Error(), "none.pid") {
+		t.Errorf("got %v, want an error that says so and names the pid file", err)
+	}
+	if ctx.Err() != nil || k.Check() != nil {
+		t.Errorf("got %v, %v, want a context that goes on", context.Cause(ctx), k.Check())
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"floaty/desired/keepalived"
 )
 
 // An order is when an event came, to be compared with that of another.
@@ -25,12 +27,12 @@ type moment struct {
 
 // thisEvent returns the order of the event that started this process.
 func thisEvent() (order, error) {
-	self, err := statOf(os.Getpid())
+	self, err := keepalived.StatOf(os.Getpid())
 	if err != nil {
 		return order{}, err
 	}
-	event, _ := lineage(self)
-	return order{boot(), moment{event.start, event.pid}, moment{self.start, self.pid}}, nil
+	event := lineage().event
+	return order{boot(), moment{event.Start, event.PID}, moment{self.Start, self.PID}}, nil
 }
 
 // after reports whether o came after other, which is of the same boot; pids is how many process IDs there are.
@@ -96,8 +98,7 @@ func pids() int {
 
 // boot returns an ID that each boot has of its own.
 func boot() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if id := strings.TrimSpace(string(text)); err == nil && id != "" && !strings.Contains(id, " ") {
+	if id := keepalived.BootID(); id != "" {
 		return id
 	}
 	return "unknown" // start times are all there is, and [parseOrder] doubts the impossible ones

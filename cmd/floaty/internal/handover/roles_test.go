@@ -28,6 +28,7 @@ type role struct {
 
 	State    string // of an event
 	Path     string
+	PIDFile  string // of Keepalived's VRRP process
 	Timeout  time.Duration
 	Delay    time.Duration // before it comes to the lock
 	Umask    int
@@ -125,8 +126,12 @@ func (r role) event() {
 	r.prepare()
 	log := funcr.New(func(_, line string) { r.say("log: %s", line) }, funcr.Options{})
 	if r.State == "MASTER" {
+		k := Above()
+		if err := k.Identify(r.PIDFile); err != nil {
+			r.say("nobody: %v", err)
+		}
 		var end func()
-		ctx, end = WatchKeepalived(ctx, log)
+		ctx, end = k.Watch(ctx)
 		defer end()
 	}
 	time.Sleep(r.Delay)

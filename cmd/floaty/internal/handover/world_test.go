@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 	"golang.org/x/sys/unix"
 )
 
@@ -124,6 +122,14 @@ func (w *world) holds(r role) (pid int) {
 func (w *world) kill(pid int, s unix.Signal) {
 	w.t.Helper()
 	w.must(unix.Kill(pid, s))
+}
+
+// pidFile makes a pid file of that process.
+func (w *world) pidFile(pid int) (path string) {
+	w.t.Helper()
+	path = filepath.Join(w.t.TempDir(), "vrrp.pid")
+	w.must(os.WriteFile(path, fmt.Appendf(nil, "%d\n", pid), 0o600))
+	return path
 }
 
 // gate makes a gate, which is shut.
@@ -243,22 +249,6 @@ func (w *world) take(ctx context.Context, timeout time.Duration) (*Lock, error) 
 func apart(cmd *exec.Cmd) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
 	return cmd
-}
-
-// collect is a logger and what it was told.
-func collect() (logr.Logger, func() []string) {
-	var mu sync.Mutex
-	var lines []string
-	log := funcr.New(func(_, line string) {
-		mu.Lock()
-		defer mu.Unlock()
-		lines = append(lines, line)
-	}, funcr.Options{})
-	return log, func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		return slices.Clone(lines)
-	}
 }
 
 // eventually waits for something to be true.
