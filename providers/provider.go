@@ -34,9 +34,13 @@ type Provider interface {
 
 // A Holding is what the cloud said about one address.
 type Holding struct {
-	Servers []string // IDs of those that hold it; empty: it is aimed at nothing
-	Shared  bool     // several holders are wanted (an Exoscale address with a health check)
-	Err     error    // the address could not be judged; the other fields then say nothing
+	// Resource names what the address is part of, in the cloud's own terms: the ID of an elastic IP, the network of a
+	// floating IP. Addresses with the same Resource are moved together, by one write. It is set also when only the holders
+	// could not be read; empty: not known.
+	Resource string
+	Servers  []string // IDs of those that hold it; empty: it is aimed at nothing
+	Shared   bool     // several holders are wanted (an Exoscale address with a health check)
+	Err      error    // the address could not be judged; Servers and Shared then say nothing
 }
 
 // At reports whether the address is where it should be: at server alone, or at server among others if it is shared.

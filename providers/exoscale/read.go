@@ -74,9 +74,11 @@ func (p *Provider) holding(addr netip.Addr, holders map[netip.Addr]held) provide
 	}
 	h, ok := holders[plain(addr)]
 	if !ok {
-		return providers.Holding{Err: fmt.Errorf("reading who holds %v: it has just become known", addr)}
+		return providers.Holding{Resource: string(ip.id), Err: fmt.Errorf("reading who holds %v: it has just become known", addr)}
 	}
-	return providers.Holding{Servers: h.instances, Shared: ip.managed && !p.opts.DetachManaged, Err: h.err}
+	return providers.Holding{
+		Resource: string(ip.id), Servers: h.instances, Shared: ip.managed && !p.opts.DetachManaged, Err: h.err,
+	}
 }
 
 // holders finds out who holds those of addrs that the account has, in the cheaper way.
