@@ -29,10 +29,9 @@ func (p *Provider) finish(ctx context.Context, api *v3.Client, op *v3.Operation)
 		if step >= pollSteps {
 			wait = min(wait*3/2, pollMost)
 		}
-		call, answer := httpapi.Capture(ctx)
-		next, err := api.GetOperation(call, op.ID)
-		if err := answer.Err(err); err != nil {
-			return fmt.Errorf("asking for operation %s: %w", op.ID, err)
+		next, err := p.operation(ctx, api, op.ID)
+		if err != nil {
+			return err
 		}
 		op = next
 	}
@@ -40,4 +39,14 @@ func (p *Provider) finish(ctx context.Context, api *v3.Client, op *v3.Operation)
 		return fmt.Errorf("operation %s ended in %s: %s: %.200q", op.ID, op.State, op.Reason, op.Message)
 	}
 	return nil
+}
+
+// operation asks for an operation.
+func (p *Provider) operation(ctx context.Context, api *v3.Client, id v3.UUID) (*v3.Operation, error) {
+	ctx, answer := httpapi.Capture(ctx)
+	op, err := api.GetOperation(ctx, id)
+	if err := outcome(answer, op, err); err != nil {
+		return nil, fmt.Errorf("asking for operation %s: %w", id, err)
+	}
+	return op, nil
 }

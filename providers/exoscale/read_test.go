@@ -185,3 +185,21 @@ func TestDescribeTellsNameAndClock(t *testing.T) {
 		t.Errorf("got %v, %v, want %v and a time", clock, err, providers.ErrNotFound)
 	}
 }
+
+func TestARoleWithoutGetOperationIsNoticed(t *testing.T) {
+	w := newWorld(t)
+	if err := w.CheckRights(t.Context()); err != nil {
+		t.Errorf("got %v, want no error: 404 is the answer of one who may ask", err)
+	}
+	w.Fail(simulator.Fault{
+		Path: "/v2/operation/", Kind: simulator.Status, Status: http.StatusForbidden,
+		Body: `{"message":"Forbidden by role policy for compute"}`,
+	})
+	err := w.CheckRights(t.Context())
+	if !errors.Is(err, providers.ErrRefused) || !strings.Contains(err.Error(), "get-operation") || !strings.Contains(err.Error(), "role policy") {
+		t.Errorf("got %v, want %v that names get-operation and says what the API says", err, providers.ErrRefused)
+	}
+	if got := w.writes(); got != 0 {
+		t.Errorf("got %d changing requests, want none", got)
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	v3 "github.com/exoscale/egoscale/v3"
 
+	"floaty/providers"
 	"floaty/providers/httpapi"
 )
 
@@ -47,6 +48,27 @@ func (p *Provider) Describe(ctx context.Context, server string) (name string, cl
 		return "", answer.Date(), fmt.Errorf("asking for the instance: %w", err)
 	}
 	return found.Name, answer.Date(), nil
+}
+
+// noOperation is an ID that no operation has.
+const noOperation = "00000000-0000-4000-8000-000000000000"
+
+// CheckRights asks whether the API key may use get-operation, the one right that Assign needs and no reading shows: it asks
+// for an operation that cannot exist, which must be answered with 404. It wraps providers.ErrRefused where the key's role
+// forbids it. Assign then needs longer, for it must wait for a reading to show what it has done.
+func (p *Provider) CheckRights(ctx context.Context) error {
+	api, err := p.connect(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = p.operation(ctx, api, noOperation)
+	switch {
+	case err == nil, errors.Is(err, providers.ErrNotFound):
+		return nil
+	case errors.Is(err, providers.ErrRefused):
+		return fmt.Errorf("get-operation is missing in the role of the API key: %w", err)
+	}
+	return err
 }
 
 // findZone returns the zone of this instance. Once found it is kept.
