@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"time"
 
 	"floaty/observed"
@@ -12,12 +13,13 @@ const (
 	contestEnd    = 2  // refresh readings in a row that show us end it
 )
 
-// A contest tells whether somebody else keeps moving an address that is ours. Counted is each reading that shows another
-// holder though the one before showed us, or though our last write was acknowledged. Three within ten refresh intervals
-// make the address contested: from then on it costs one write an interval, until two refresh readings in a row show us.
+// A contest tells whether somebody else keeps moving an address that is ours, or the cloud does not show what it has
+// acknowledged. Counted is each reading that shows another holder, or none, though the one before showed us, or though our
+// last write was acknowledged. Three within ten refresh intervals make the address contested: from then on it costs one
+// write an interval, until two refresh readings in a row show us.
 type contest struct {
 	on    bool
-	rival string // seen last
+	rival string // whom a counted reading has shown last; empty: none of them anybody
 
 	times  []time.Time // of counted readings, within the window
 	judged uint64      // order of the reading that was judged last
@@ -28,20 +30,24 @@ type contest struct {
 }
 
 // judge takes in a reading and reports whether it made the address contested, or ended that.
-func (c *contest) judge(r observed.Reading, here bool, window time.Duration) (began, ended bool) {
+func (c *contest) judge(r observed.Reading, want string, window time.Duration) (began, ended bool) {
 	if r.Order == c.judged {
 		return false, false
 	}
-	counts := !here && len(r.Servers) > 0 && (c.here || c.acked)
+	here := r.Holding.At(want)
+	counts := !here && (c.here || c.acked)
 	c.judged, c.here = r.Order, here
-	if !here && len(r.Servers) > 0 {
-		c.rival = r.Servers[0]
+	for len(c.times) > 0 && r.At.Sub(c.times[0]) > window {
+		c.times = c.times[1:]
+	}
+	if len(c.times) == 0 && !c.on {
+		c.rival = ""
 	}
 	if counts {
 		c.times = append(c.times, r.At)
-	}
-	for len(c.times) > 0 && r.At.Sub(c.times[0]) > window {
-		c.times = c.times[1:]
+		if rivals := others(r.Servers, want); len(rivals) > 0 {
+			c.rival = rivals[0]
+		}
 	}
 	switch {
 	case !here:
@@ -63,6 +69,11 @@ func (c *contest) judge(r observed.Reading, here bool, window time.Duration) (be
 // allows reports whether the reading may be answered with a write: in a contest only a refresh may, and once.
 func (c *contest) allows(r observed.Reading) bool {
 	return !c.on || r.Refresh && r.Order != c.spent
+}
+
+// others returns the servers but this one.
+func others(servers []string, this string) []string {
+	return slices.DeleteFunc(slices.Clone(servers), func(server string) bool { return server == this })
 }
 
 // acknowledged takes note of a write that the cloud has accepted.

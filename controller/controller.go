@@ -6,14 +6,15 @@
 //   - ours, and the last valid reading, however old, shows it elsewhere: it is assigned at once;
 //   - ours, MASTER has just been said, and no reading is valid: it is assigned at once;
 //   - ours, and a reading begun after the last doubt, and within two intervals, shows it here: nothing is written;
-//   - ours, and no such reading: read first; if nothing can be read, it is assigned, at most once an interval.
+//   - ours, and no such reading: read first; if nothing can be read, it is assigned, at most once an interval. A reading that
+//     carries an error is none, but it is tried again after a back-off only.
 //
 // The promises:
 //
 //   - An event only names addresses; reconcile acts on what is true when it runs.
 //   - Whether an address is ours is looked up again right before each write. When it stops being ours, a call under way is
 //     cancelled before the address is queued again.
-//   - An acknowledged write is only a request: it is looked at again after 1 s, 3 s and 10 s, then at each refresh.
+//   - An acknowledged write is only a request: it is looked at again after 1 s, 3 s, 10 s and 30 s, then at each refresh.
 //   - Addresses do not wait for each other, up to the bound on requests side by side.
 //   - One address is never written more than 4 times in a row, then once a second, whatever Keepalived says.
 //   - A contested address (see contest) costs one write an interval.
@@ -168,6 +169,9 @@ func (c *Controller) signal(addr netip.Addr, now time.Time) *signal {
 func (c *Controller) Resume() {
 	c.opts.Observed.Resume()
 	addrs, now := c.opts.Desired.Addresses(), time.Now()
+	for _, addr := range addrs {
+		c.opts.Observed.Expect(addr, now)
+	}
 	c.mu.Lock()
 	for _, addr := range addrs {
 		c.signal(addr, now).resumed = true

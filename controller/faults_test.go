@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"floaty/desired"
 	"floaty/desired/keepalived"
 	"floaty/providers"
 )
@@ -174,5 +175,105 @@ func TestDownFromTheStart(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		h.holds(one)
 		h.holds(two)
+	})
+}
+
+// At Exoscale each address has a list of its own, which may fail while the others are read.
+func TestAnAddressWhoseOwnReadingFailsRests(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		c.count()
+		before := len(h.lines(""))
+		c.spoil(one, errDown)
+		time.Sleep(10 * interval)
+		if reads, writes := c.count(); reads < 40 || reads > 100 || writes < 8 || writes > 12 {
+			t.Errorf("%d reads and %d writes in ten minutes, want one read each 10 s and one write an interval", reads, writes)
+		}
+		if lines := h.lines("")[before:]; len(lines) < 2 || len(lines) > 5 {
+			t.Errorf("%d lines in ten minutes, want a first one and reminders: %q", len(lines), lines)
+		}
+		c.spoil(one, nil)
+		c.move(one, there)
+		time.Sleep(13 * time.Second)
+		h.holds(one)
+		if lines := h.lines("can be read again"); len(lines) != 1 {
+			t.Errorf("got %q, want one line at the end", lines)
+		}
+	})
+}
+
+func TestATakeoverDoesNotWaitForAReadingThatFails(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		c.spoil(one, errDown)
+		time.Sleep(2 * interval)
+		h.says(keepalived.Master)
+		time.Sleep(trip / 2)
+		synctest.Wait()
+		h.holds(one)
+	})
+}
+
+func TestAStandbysUnreadableAddressWaitsForTheRefresh(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		c.spoil(one, errDown)
+		time.Sleep(10 * interval)
+		if reads, writes := c.count(); reads < 9 || reads > 12 || writes != 0 {
+			t.Errorf("%d reads and %d writes in ten intervals, want one read each and no write", reads, writes)
+		}
+		c.spoil(one, nil)
+		time.Sleep(2 * interval)
+		if lines := h.lines(one.String()); len(lines) < 2 || len(lines) > 6 {
+			t.Errorf("got %q, want a first line, reminders and one at the end", lines)
+		}
+	})
+}
+
+// What was refused may be granted with another credential.
+func TestResumeEndsTheWaitOfARefusal(t *testing.T) {
+	for name, refuse := range map[string]func(c *cloud, err error){
+		"a write":   func(c *cloud, err error) { c.set(nil, func(context.Context, netip.Addr, string) error { return err }) },
+		"a reading": func(c *cloud, err error) { c.spoil(one, err); c.spoil(two, err) },
+		"a read":    func(c *cloud, err error) { c.set(func(context.Context) error { return err }, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, c *cloud, h *host) {
+				refuse(c, fmt.Errorf("403: %w", providers.ErrRefused))
+				time.Sleep(2 * interval) // a standby learns of it too
+				h.says(keepalived.Master)
+				time.Sleep(time.Second)
+				refuse(c, nil)
+				c.move(one, there)
+				c.move(two, there)
+				c.count()
+				h.ctl.Resume()
+				time.Sleep(2 * trip)
+				h.holds(one)
+				h.holds(two)
+				if reads, writes := c.count(); reads > 1 || writes != 2 {
+					t.Errorf("%d reads and %d writes, want one read at most and a write each", reads, writes)
+				}
+			})
+		})
+	}
+}
+
+// The last address goes while the refresh is to be tried again: a loop without a rest would never let the hour pass.
+func TestWithNoAddressLeftNothingIsTried(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		c.set(func(context.Context) error { return errDown }, nil)
+		time.Sleep(2 * interval)
+		h.ctl.Apply(h.desired.SetSettings(desired.Settings{}))
+		time.Sleep(interval)
+		c.count()
+		time.Sleep(time.Hour)
+		if reads, writes := c.count(); reads+writes != 0 {
+			t.Errorf("%d reads and %d writes in an hour without an address, want none", reads, writes)
+		}
+		c.set(nil, nil)
+		h.says(keepalived.Master)
+		h.ctl.Apply(h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": {one}}}))
+		time.Sleep(4 * trip)
+		h.holds(one)
 	})
 }

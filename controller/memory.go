@@ -5,12 +5,16 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"floaty/observed"
 	"floaty/providers"
 )
 
 // looks are the ages at which an acknowledged write, or a rival that was heard, is looked at again: a slow rival's write may
-// land later.
-var looks = [...]time.Duration{time.Second, 3 * time.Second, 10 * time.Second}
+// land later. One of an old master was seen 15 s after the takeover.
+var looks = [...]time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second}
+
+// maxSlack bounds how early a look may be, so that nothing is missed for long between the last one and the refresh.
+const maxSlack = 2500 * time.Millisecond
 
 // afterLoss is when a host that lost an address looks where the new master has put it.
 const afterLoss = 3 * time.Second
@@ -33,6 +37,10 @@ type memory struct {
 	trouble  providers.Trouble
 	shown    string // the difference that a dry run has said
 
+	unreadable providers.Trouble // readings that carried an error
+	failed     uint64            // order of the one that was counted last
+	retry      time.Time         // a reading that carries an error counts until then
+
 	contest contest
 	turn    bool // to write, which ends with the look
 	lined   bool // it stands in line to be written for want of a reading
@@ -46,7 +54,10 @@ func newMemory() *memory {
 // hear takes in what has happened.
 func (m *memory) hear(s signal, now time.Time) {
 	if s.lost {
-		*m = memory{writes: m.writes, trouble: m.trouble, look: now.Add(afterLoss), turn: m.turn}
+		*m = memory{
+			writes: m.writes, trouble: m.trouble, unreadable: m.unreadable, failed: m.failed, retry: m.retry,
+			look: now.Add(afterLoss), turn: m.turn,
+		}
 	}
 	if s.gained || s.claimed {
 		m.need = s.at
@@ -57,8 +68,11 @@ func (m *memory) hear(s signal, now time.Time) {
 	if s.claimed { // tries at once, and a new master owes nothing to the fights of the last
 		m.claimed, m.failures, m.hold, m.contest, m.trouble.Since = true, 0, time.Time{}, contest{}, now
 	}
-	if s.resumed {
+	if s.resumed { // what was refused may be granted now
 		m.hold = time.Time{}
+		if m.unreadable.Attempts > 0 {
+			m.retry = s.at
+		}
 	}
 	if s.rival {
 		m.hearRival(s.at, now)
@@ -94,6 +108,14 @@ func (m *memory) begin(now time.Time) {
 	}
 }
 
+// again returns the time from which on a reading serves in place of last, if that carries an error and may be tried again.
+func (m *memory) again(last observed.Reading, now time.Time) time.Time {
+	if last.Err == nil || last.Order != m.failed || now.Before(m.retry) {
+		return time.Time{}
+	}
+	return m.retry
+}
+
 // rivalWait is how long until the look because of a rival is due.
 func (m *memory) rivalWait(now time.Time) time.Duration {
 	if !m.suspect || m.claimed {
@@ -104,7 +126,7 @@ func (m *memory) rivalWait(now time.Time) time.Duration {
 
 // slack is by how much a look may be early: addresses written together are then served by one read. Ten thousand are written
 // within half a second.
-func (m *memory) slack() time.Duration { return looks[m.looked] / 4 }
+func (m *memory) slack() time.Duration { return min(looks[m.looked]/4, maxSlack) }
 
 // from is the time from which on a reading serves as the next look.
 func (m *memory) from() time.Time { return m.look.Add(-m.slack()) }

@@ -23,12 +23,13 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 		c.opts.Observed.Expect(addr, m.doubted)
 		return wait
 	}
-	need := c.need(m, now)
 	reading, valid := c.opts.Observed.Last(addr)
+	need := c.need(m, reading, now)
 	switch {
-	case valid:
+	case valid && (reading.Err == nil || permanent(reading.Err)):
 	case m.claimed: // a takeover does not wait for a read
 		return c.assign(ctx, addr, want, m, reading)
+	case valid:
 	case m.look.After(now) && m.need.Before(m.written): // just written, and nothing since: the look is early enough
 		return c.next(addr, m, now)
 	}
@@ -52,7 +53,7 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 	case reading.Err != nil:
 		return c.unjudged(ctx, addr, want, m, reading)
 	case reading.Holding.At(want):
-		return c.inPlace(addr, m)
+		return c.inPlace(addr, want, m)
 	case m.contest.allows(reading) || m.suspect:
 		return c.assign(ctx, addr, want, m, reading)
 	}
@@ -60,9 +61,13 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 }
 
 // need returns the time before which a reading cannot say "in place": the last doubt, the look that is due, and two
-// intervals, since while reads fail an old reading would say it for ever.
-func (c *Controller) need(m *memory, now time.Time) time.Time {
+// intervals, since while reads fail an old reading would say it for ever. One that carries an error waits until it may be
+// tried again.
+func (c *Controller) need(m *memory, last observed.Reading, now time.Time) time.Time {
 	need := m.need
+	if again := m.again(last, now); need.Before(again) {
+		need = again
+	}
 	if stale := now.Add(-2 * c.opts.Interval); need.Before(stale) {
 		need = stale
 	}
@@ -82,25 +87,56 @@ func (c *Controller) standBy(addr netip.Addr, m *memory) time.Duration {
 		return wait
 	}
 	m.look = time.Time{}
-	reading, pending, err := c.ask(addr, time.Time{})
-	if pending || err != nil {
-		return 0 // observed has said it, and the refresh comes back when it may
-	}
-	if reading.Err != nil {
-		c.complain(reading.Err, "judging the address failed", addr, m)
-	} else if m.trouble.Over() {
-		c.opts.Log.Info("judging the address works again", "address", addr)
+	last, _ := c.opts.Observed.Last(addr)
+	reading, pending, err := c.ask(addr, m.again(last, time.Now()))
+	if !pending && err == nil { // else observed has said it, and the refresh comes back when it may
+		c.readable(addr, m, reading)
 	}
 	return 0
 }
 
+// readable takes note of whether a reading carries an error, and says when that begins and ends.
+func (c *Controller) readable(addr netip.Addr, m *memory, r observed.Reading) {
+	now := time.Now()
+	switch {
+	case r.Err == nil:
+		if m.unreadable.Over() {
+			c.opts.Log.Info("the address's current target can be read again", "address", addr)
+		}
+		return
+	case r.Order == m.failed:
+		return
+	}
+	m.failed = r.Order
+	say := m.unreadable.Fail(now)
+	wait := c.opts.BackOff.Wait(m.unreadable.Attempts)
+	var told *providers.WaitError
+	switch limit := c.opts.BackOff.MaxElapsed; {
+	case errors.As(r.Err, &told): // said once for the whole cloud
+		wait, say = max(told.Wait, wait), false
+	case errors.Is(r.Err, providers.ErrUnauthorized):
+		say = false
+	case permanent(r.Err) || limit > 0 && now.Sub(m.unreadable.Since) >= limit: // the refresh reads it again
+		wait = 2 * c.opts.Interval
+	}
+	m.retry = now.Add(wait)
+	if say {
+		c.opts.Log.Error(r.Err, "cannot read the address's current target", "address", addr, "attempt", m.unreadable.Attempts)
+	}
+}
+
 // judge counts what a reading says about rivals.
 func (c *Controller) judge(addr netip.Addr, want string, m *memory, r observed.Reading) {
+	c.readable(addr, m, r)
 	if r.Err != nil {
 		return
 	}
-	began, ended := m.contest.judge(r, r.Holding.At(want), contestWindow*c.opts.Interval)
-	if began {
+	began, ended := m.contest.judge(r, want, contestWindow*c.opts.Interval)
+	switch {
+	case began && m.contest.rival == "":
+		c.opts.Log.Error(nil, "the cloud does not show this address's assignments: it is contested, from now on one write an interval",
+			"address", addr, "server", want)
+	case began:
 		c.opts.Log.Error(nil, "address is contested: another host keeps moving it; from now on one write an interval",
 			"address", addr, "server", want, "from", m.contest.rival)
 	}
@@ -110,12 +146,15 @@ func (c *Controller) judge(addr netip.Addr, want string, m *memory, r observed.R
 }
 
 // inPlace is what a reading says that leaves nothing to do.
-func (c *Controller) inPlace(addr netip.Addr, m *memory) time.Duration {
+func (c *Controller) inPlace(addr netip.Addr, want string, m *memory) time.Duration {
 	now := time.Now()
-	m.claimed, m.suspect, m.failures, m.hold, m.shown = false, false, 0, time.Time{}, ""
-	if m.trouble.Over() {
+	switch {
+	case m.trouble.Over():
 		c.opts.Log.Info("address is where it belongs again", "address", addr)
+	case m.claimed:
+		c.opts.Log.Info("address is already there", "address", addr, "to", want)
 	}
+	m.claimed, m.suspect, m.failures, m.hold, m.shown = false, false, 0, time.Time{}, ""
 	m.advance(now)
 	return c.next(addr, m, now)
 }
@@ -142,7 +181,12 @@ func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m
 		m.lined = wait == 0 && !m.turn // it does not ask again when its turn comes: the next reading may take long
 		return wait
 	}
-	return max(time.Until(c.opts.Observed.Retry()), time.Millisecond)
+	retry := c.opts.Observed.Retry()
+	if seen.Err != nil && retry.Before(m.retry) {
+		retry = m.retry
+		c.opts.Observed.Expect(addr, retry)
+	}
+	return max(time.Until(retry), time.Millisecond)
 }
 
 // unjudged is where the cloud answered, but not for this address.
@@ -150,7 +194,6 @@ func (c *Controller) unjudged(ctx context.Context, addr netip.Addr, want string,
 	if !permanent(r.Err) {
 		return c.unread(ctx, addr, want, m, r)
 	}
-	c.complain(r.Err, "judging the address failed", addr, m)
 	m.claimed, m.suspect, m.look = false, false, time.Time{}
 	return 0
 }
@@ -180,14 +223,7 @@ func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m
 	now := time.Now()
 	switch {
 	case err == nil:
-		log := c.opts.Log
-		if !c.newsworthy(addr, want, m, seen) {
-			log = log.V(1)
-		}
-		if seen.Shared { // the others that hold it stay
-			log = log.WithValues("shared", true)
-		}
-		log.Info("address assigned", "address", addr, "from", strings.Join(seen.Servers, ", "), "to", want, "attempt", m.failures+1)
+		c.logAssigned(addr, want, m, seen)
 		c.opts.Observed.Void(addr)
 		m.acknowledged(now)
 		return c.next(addr, m, now)
@@ -202,12 +238,27 @@ func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m
 	return c.failed(err, addr, m, now)
 }
 
-// newsworthy reports whether a write in answer to seen is more than a repetition: while nothing can be read, an address is
-// written again each interval.
-func (c *Controller) newsworthy(addr netip.Addr, want string, m *memory, seen observed.Reading) bool {
+// logAssigned says what an acknowledged write in answer to seen has done. It is no news while the address is contested, nor
+// where it only repeats the last one: while nothing can be read, an address is written again each interval.
+func (c *Controller) logAssigned(addr netip.Addr, want string, m *memory, seen observed.Reading) {
 	last, valid := c.opts.Observed.Last(addr)
-	elsewhere := valid && last.Order == seen.Order && !seen.Holding.At(want)
-	return elsewhere || m.claimed || m.suspect || m.written.IsZero()
+	elsewhere := valid && last.Order == seen.Order && seen.Err == nil && !seen.Holding.At(want)
+	log := c.opts.Log.WithValues("address", addr)
+	news := elsewhere || m.claimed || m.suspect || m.written.IsZero()
+	if m.contest.on || !news {
+		log = log.V(1)
+	}
+	message := "address assigned"
+	if elsewhere && !m.claimed && len(m.contest.times) > 0 { // it was here before
+		message = "address moved back"
+	}
+	if from := others(seen.Servers, want); elsewhere && len(from) > 0 {
+		log = log.WithValues("from", strings.Join(from, ", "))
+	}
+	if seen.Shared { // the others that hold it stay
+		log = log.WithValues("shared", true)
+	}
+	log.Info(message, "to", want, "attempt", m.failures+1)
 }
 
 // failed says how long a failed write waits.
@@ -215,7 +266,7 @@ func (c *Controller) failed(err error, addr netip.Addr, m *memory, now time.Time
 	var told *providers.WaitError
 	var wait time.Duration
 	if errors.As(err, &told) { // said once for the whole cloud
-		wait = told.Wait
+		wait = max(told.Wait, time.Millisecond)
 	} else {
 		c.complain(err, "assigning the address failed", addr, m)
 		m.failures++
@@ -236,10 +287,16 @@ func (c *Controller) notWritten(ctx context.Context, addr netip.Addr, want strin
 	if err != nil || reading.Err != nil || reading.Holding.At(want) {
 		return 0
 	}
-	if from := strings.Join(reading.Servers, ", "); m.shown != from+want {
-		m.shown = from + want
-		c.opts.Log.Info("dry run: address would be assigned", "address", addr, "from", from, "to", want)
+	from := strings.Join(others(reading.Servers, want), ", ")
+	if m.shown == from+want {
+		return 0
 	}
+	m.shown = from + want
+	log := c.opts.Log.WithValues("address", addr)
+	if from != "" {
+		log = log.WithValues("from", from)
+	}
+	log.Info("dry run: address would be assigned", "to", want)
 	return 0
 }
 

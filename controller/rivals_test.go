@@ -2,6 +2,7 @@ package controller
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,9 +38,9 @@ func TestHoldingCostsOneReadAnIntervalAndNoLine(t *testing.T) {
 func TestAfterATakeoverAllAddressesShareTheLooks(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
-		time.Sleep(20 * time.Second)
-		if reads, writes := c.count(); reads != 3 || writes != 2 {
-			t.Errorf("%d reads and %d writes, want 3 (after 1, 3 and 10 s) and 2", reads, writes)
+		time.Sleep(40 * time.Second)
+		if reads, writes := c.count(); reads != 4 || writes != 2 {
+			t.Errorf("%d reads and %d writes, want 4 (after 1, 3, 10 and 30 s) and 2", reads, writes)
 		}
 	})
 }
@@ -55,13 +56,16 @@ func TestAnOutsideChangeIsCorrectedWithinAnInterval(t *testing.T) {
 }
 
 func TestARivalsWriteAfterATakeoverIsCorrectedWithinSeconds(t *testing.T) {
-	for _, after := range []time.Duration{200 * time.Millisecond, 2 * time.Second, 9 * time.Second} {
+	for after, within := range map[time.Duration]time.Duration{
+		200 * time.Millisecond: time.Second, 2 * time.Second: time.Second, 9 * time.Second: time.Second,
+		15 * time.Second: 15 * time.Second, 27 * time.Second: 3 * time.Second,
+	} {
 		t.Run(after.String(), func(t *testing.T) {
 			story(t, func(_ *testing.T, c *cloud, h *host) {
 				h.says(keepalived.Master)
 				time.Sleep(after)
 				c.move(one, there)
-				time.Sleep(7*time.Second + 2*trip)
+				time.Sleep(within + 3*trip)
 				h.holds(one)
 			})
 		})
@@ -97,14 +101,16 @@ func TestARivalHeardIsLookedForAtOnceWithAFreshRead(t *testing.T) {
 
 // A rival speaks before its write lands: its floaty has to make a trip as well.
 func TestARivalsWriteAfterTheLookIsFoundWithinSeconds(t *testing.T) {
-	for _, late := range []time.Duration{2 * trip, 2 * time.Second, 8 * time.Second} {
+	for late, within := range map[time.Duration]time.Duration{
+		2 * trip: time.Second, 2 * time.Second: time.Second, 8 * time.Second: 2 * time.Second, 15 * time.Second: 15 * time.Second,
+	} {
 		story(t, func(_ *testing.T, c *cloud, h *host) {
 			h.says(keepalived.Master)
 			time.Sleep(5*interval + 7*time.Second)
 			h.hearsRival()
 			time.Sleep(late)
 			c.move(one, there)
-			time.Sleep(7*time.Second + 3*trip) // the looks are 1, 3 and 10 s after the rival was heard
+			time.Sleep(within + 3*trip) // the looks are 1, 3, 10 and 30 s after the rival was heard
 			h.holds(one)
 		})
 	}
@@ -129,8 +135,8 @@ func TestAStormOfRivalsCostsAReadASecond(t *testing.T) {
 	}
 }
 
-// thief moves an address back as soon as it is ours.
-func (c *cloud) thief(t *testing.T, addr netip.Addr) (stop func()) {
+// thief moves an address away to server as soon as it is ours.
+func (c *cloud) thief(t *testing.T, addr netip.Addr, server string) (stop func()) {
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	done := make(chan struct{})
@@ -140,7 +146,7 @@ func (c *cloud) thief(t *testing.T, addr netip.Addr) (stop func()) {
 			case <-done:
 				return
 			case <-ticker.C:
-				c.move(addr, there)
+				c.move(addr, server)
 			}
 		}
 	}()
@@ -149,7 +155,7 @@ func (c *cloud) thief(t *testing.T, addr netip.Addr) (stop func()) {
 
 func TestAContestedAddressCostsOneWriteAnIntervalAndNamesItsRival(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
-		stop := c.thief(t, one)
+		stop := c.thief(t, one, there)
 		h.says(keepalived.Master)
 		time.Sleep(interval)
 		h.wrote("4..7") // of two the takeover; of one the takeover and the answers until it is contested
@@ -159,8 +165,11 @@ func TestAContestedAddressCostsOneWriteAnIntervalAndNamesItsRival(t *testing.T) 
 			t.Errorf("%d writes and %d reads in 20 intervals, want about 20 of each", writes, reads)
 		}
 		lines := h.lines("contested")
-		if len(lines) != 1 || len(h.lines(there)) == 0 {
+		if len(lines) != 1 || !strings.Contains(lines[0], there) {
 			t.Errorf("got %q, want one line that names %s", lines, there)
+		}
+		if lines := h.lines("moved back"); len(lines) != 2 {
+			t.Errorf("got %q, want a line for each of the two corrections before, and none in the contest", lines)
 		}
 		stop()
 		time.Sleep(4 * interval)
@@ -173,7 +182,7 @@ func TestAContestedAddressCostsOneWriteAnIntervalAndNamesItsRival(t *testing.T) 
 
 func TestARivalHeardAllowsAWriteInAContestOneASecond(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
-		stop := c.thief(t, one)
+		stop := c.thief(t, one, there)
 		defer stop()
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -188,7 +197,7 @@ func TestARivalHeardAllowsAWriteInAContestOneASecond(t *testing.T) {
 
 func TestMasterSaidAgainStartsTheCountAnew(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
-		stop := c.thief(t, one)
+		stop := c.thief(t, one, there)
 		h.says(keepalived.Master)
 		time.Sleep(interval)
 		stop()
@@ -225,5 +234,32 @@ func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
 		time.Sleep(10 * interval)
 		a.holds(one)
 		a.wrote("0")
+	})
+}
+
+// A list that lags or hides shows nobody, whatever is written.
+func TestWritesThatTheCloudShowsNowhereCostOneAnInterval(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		stop := c.thief(t, one, "")
+		h.says(keepalived.Master)
+		time.Sleep(20 * time.Second)
+		h.wrote("4") // of two the takeover; of one the takeover and two corrections
+		time.Sleep(20 * interval)
+		if reads, writes := c.count(); writes < 17 || writes > 23 || reads > 24 {
+			t.Errorf("%d writes and %d reads in 20 intervals, want about 20 of each", writes, reads)
+		}
+		lines := h.lines("contested")
+		if len(lines) != 1 || !strings.Contains(lines[0], "does not show") || strings.Contains(lines[0], there) {
+			t.Errorf("got %q, want one line that says so and names nobody", lines)
+		}
+		if lines := h.lines(one.String()); len(lines) != 4 {
+			t.Errorf("got %q, want a line for each of the three writes before, and that one", lines)
+		}
+		stop()
+		time.Sleep(4 * interval)
+		h.holds(one)
+		if lines := h.lines("no longer contested"); len(lines) != 1 {
+			t.Errorf("got %q, want one line at the end", lines)
+		}
 	})
 }

@@ -39,6 +39,7 @@ type cloud struct {
 	writes  []*write
 	read    func(ctx context.Context) error                                 // before each read, if set
 	assign  func(ctx context.Context, addr netip.Addr, server string) error // before each write, if set
+	errs    map[netip.Addr]error                                            // of single addresses, in readings
 	began   time.Time
 }
 
@@ -50,7 +51,7 @@ type write struct {
 }
 
 func newCloud(addrs ...netip.Addr) *cloud {
-	c := &cloud{holders: map[netip.Addr]string{}, began: time.Now()}
+	c := &cloud{holders: map[netip.Addr]string{}, errs: map[netip.Addr]error{}, began: time.Now()}
 	for _, addr := range addrs {
 		c.holders[addr] = there
 	}
@@ -76,6 +77,8 @@ func (c *cloud) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]pr
 	c.mu.Lock()
 	for _, addr := range addrs {
 		switch server, ok := c.holders[addr]; {
+		case c.errs[addr] != nil:
+			answer[addr] = providers.Holding{Err: c.errs[addr]}
 		case !ok:
 			answer[addr] = providers.Holding{Err: providers.ErrNotFound}
 		case server == "":
@@ -134,6 +137,13 @@ func (c *cloud) set(read func(context.Context) error, assign func(context.Contex
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.read, c.assign = read, assign
+}
+
+// spoil makes readings of addr carry an error; nil: no more.
+func (c *cloud) spoil(addr netip.Addr, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.errs[addr] = err
 }
 
 func (c *cloud) holder(addr netip.Addr) string {

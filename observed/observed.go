@@ -43,6 +43,9 @@ type Reading struct {
 	Order   uint64    // of its request among requests and voidings: it tells readings apart
 }
 
+// minWait is how long a failed read waits at least, whatever a cloud says: no loop turns without a rest.
+const minWait = 100 * time.Millisecond
+
 // ErrUnread is what every failure to read wraps.
 var ErrUnread = errors.New("reading the cloud failed")
 
@@ -179,6 +182,9 @@ func (o *Observed) Refresh(ctx context.Context) error {
 	o.mu.Lock()
 	if !now.Before(o.due) {
 		o.due = now.Add(Jitter(o.opts.Interval, 0.1))
+	}
+	if len(addrs) == 0 { // nothing is read, so nothing is to be tried again
+		o.failed = nil
 	}
 	if len(addrs) == 0 || o.barred(now) != nil {
 		o.mu.Unlock()
@@ -383,7 +389,7 @@ func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
 func (o *Observed) fail(now time.Time, err error) {
 	var told *providers.WaitError
 	if errors.As(err, &told) {
-		o.failed, o.retry = err, now.Add(told.Wait)
+		o.failed, o.retry = err, now.Add(max(told.Wait, minWait))
 		return
 	}
 	say := o.trouble.Fail(now)

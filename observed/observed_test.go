@@ -359,3 +359,28 @@ func TestWhoAsksIsCalledWhenTheReadEnds(t *testing.T) {
 		want(3)
 	})
 }
+
+func TestWithNoAddressNothingIsToBeTriedAgain(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		c.set(func() { c.err = errDown })
+		_ = o.Refresh(t.Context())
+		o.opts.Addresses = func() []netip.Addr { return nil }
+		time.Sleep(time.Until(o.Due()))
+		if err := o.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if rest := time.Until(o.Due()); rest < 20*time.Second { // what is left of the interval
+			t.Errorf("the next refresh is due in %v, want it at the common instant", rest)
+		}
+	})
+}
+
+func TestACloudThatAsksToWaitForNoTimeIsNotAskedWithoutARest(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		c.set(func() { c.err = &providers.WaitError{Err: errDown} })
+		_ = o.Refresh(t.Context())
+		if rest := time.Until(o.Due()); rest < minWait {
+			t.Errorf("the next read is due in %v, want a rest of %v at least", rest, minWait)
+		}
+	})
+}

@@ -73,8 +73,8 @@ func (b *bench) holdAll(ctx context.Context, wait, held []*holding, window time.
 	return nil
 }
 
-// afterLooks is when the last look at a write, which comes 10 s after it, is over.
-const afterLooks = 12 * time.Second
+// afterLooks is when the last look at a write, which comes 30 s after it, is over.
+const afterLooks = 32 * time.Second
 
 // holdings says what is held.
 func (b *bench) holdings(interval time.Duration) []*holding {
