@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"floaty/desired/keepalived"
 )
@@ -186,6 +187,10 @@ func (s *State) VIPs(instance string) []netip.Addr {
 	defer s.mu.Unlock()
 	return VIPs(s.in.Keepalived, instance)
 }
+
+// AdvertInterval returns the time between two VRRP advertisements of an instance, as keepalived.conf has it; where that is not known,
+// Keepalived's default.
+func (s *State) AdvertInterval(string) time.Duration { return time.Second }
 
 // Unknown returns the instances that want addresses and have not said what they are.
 func (s *State) Unknown() []string {

@@ -159,9 +159,10 @@ func (d *daemon) listen(ctx context.Context, connected chan<- bool) {
 		PIDFile:   d.running.pidFile(),
 		StateFile: stateFile(d.running.config, ".states"),
 
-		Named:   d.state.Named,
-		Members: d.state.Members,
-		VIPs:    d.state.VIPs,
+		Named:          d.state.Named,
+		Members:        d.state.Members,
+		VIPs:           d.state.VIPs,
+		AdvertInterval: d.state.AdvertInterval,
 		Changed: func(s keepalived.Snapshot) {
 			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })
 			if s.Connected != was {

@@ -63,6 +63,7 @@ func (l *Listener) watch(now time.Time) {
 		l.asked = now
 		l.process = l.identify() // its pid file may have come late
 	}
+	l.states.resume(now)
 	d := l.doubt
 	switch {
 	case d == nil:

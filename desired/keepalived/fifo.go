@@ -46,6 +46,14 @@ func openPipe(path string) (*pipe, error) {
 	return &pipe{fd: fd, dev: stat.Dev, ino: stat.Ino}, nil
 }
 
+// descriptor returns its descriptor; -1 of a nil one.
+func (p *pipe) descriptor() int {
+	if p == nil {
+		return -1
+	}
+	return p.fd
+}
+
 func (p *pipe) close() {
 	if p != nil {
 		_ = unix.Close(p.fd)

@@ -114,6 +114,16 @@ func (p *Process) Wait(ctx context.Context) error {
 	return nil
 }
 
+// descriptor returns its pidfd; -1 where there is none.
+func (p *Process) descriptor() int {
+	if p == nil {
+		return -1
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fd
+}
+
 // Close lets go of the process. A second call does nothing, and neither does one of a nil process.
 func (p *Process) Close() {
 	if p == nil {

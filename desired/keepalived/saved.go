@@ -92,7 +92,7 @@ func (l *Listener) restore(r record, now time.Time) {
 	for name, saved := range r.Instances {
 		_, heard := l.states[name]
 		if state, ok := parseState(saved.State); ok && !heard && l.opts.Named(name) {
-			l.states[name] = Instance{State: state, Since: saved.Since, Suspended: true}
+			l.states[name] = Instance{State: state, Since: saved.Since, unconfirmed: true}.judged()
 		}
 	}
 	l.doubt = &doubt{gone: now, recalled: true}

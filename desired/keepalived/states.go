@@ -43,15 +43,32 @@ func parseState(word string) (State, bool) {
 type Instance struct {
 	State     State
 	Since     time.Time // of State
-	Suspended bool      // State is in doubt, for there is no writer: nothing may be written for it
+	Suspended bool      // State is in doubt: nothing may be written for it
 	Claims    uint64    // MASTER lines so far
 	Rivals    uint64    // MASTER_RX_LOWER_PRI lines so far
+
+	unconfirmed bool      // suspended, for the writer went or its process ended
+	resumes     time.Time // suspended until then, after a standstill; zero: not
+	claimed     time.Time // the last line that said MASTER
+}
+
+// heard returns the instance after a line about it, which ends every doubt.
+func (i Instance) heard() Instance {
+	i.Suspended, i.unconfirmed, i.resumes = false, false, time.Time{}
+	return i
+}
+
+// judged returns the instance with Suspended as its reasons have it.
+func (i Instance) judged() Instance {
+	i.Suspended = i.unconfirmed || !i.resumes.IsZero()
+	return i
 }
 
 // A Snapshot is all that Keepalived has said, as far as it still counts.
 type Snapshot struct {
-	Instances map[string]Instance // by name; those that have been heard of
-	Connected bool                // the FIFO has a writer
+	Instances   map[string]Instance // by name; those that have been heard of
+	Connected   bool                // the FIFO has a writer
+	Standstills int                 // so far: SIGSTOP, a suspended machine and the like
 }
 
 // states are the instances that have been heard of. They change by what is heard, never by time alone.
@@ -100,9 +117,9 @@ func (s states) set(name string, state State, now time.Time) {
 	}
 	if state == Master {
 		inst.Claims++
+		inst.claimed = now
 	}
-	inst.Suspended = false
-	s[name] = inst
+	s[name] = inst.heard()
 }
 
 // rival notes that a master has heard somebody of lower priority speak as master.
@@ -115,40 +132,80 @@ func (s states) rival(name string, now time.Time) {
 		return
 	}
 	inst.Rivals++
-	inst.Suspended = false
-	s[name] = inst
+	inst.claimed = now
+	s[name] = inst.heard()
 }
 
 // suspend puts every state in doubt.
 func (s states) suspend() {
 	for name, inst := range s {
-		inst.Suspended = inst.State != Unknown
-		s[name] = inst
+		inst.unconfirmed = inst.State != Unknown
+		s[name] = inst.judged()
 	}
 }
 
-// settle ends the doubt: a suspended state goes on if sure says so, and is forgotten otherwise.
+// settle ends the doubt: an unconfirmed state goes on if sure says so, and is forgotten otherwise.
 func (s states) settle(sure func(name string) bool, now time.Time) {
 	for name, inst := range s {
-		if !inst.Suspended {
+		if !inst.unconfirmed {
 			continue
 		}
-		inst.Suspended = false
+		inst.unconfirmed = false
 		if !sure(name) {
-			inst.State, inst.Since = Unknown, now
+			inst.State, inst.Since, inst.resumes = Unknown, now, time.Time{}
 		}
-		s[name] = inst
+		s[name] = inst.judged()
 	}
 }
 
-// suspended reports whether any state is in doubt.
+// suspended reports whether any state is in doubt for want of a writer.
 func (s states) suspended() bool {
 	for _, inst := range s {
-		if inst.Suspended {
+		if inst.unconfirmed {
 			return true
 		}
 	}
 	return false
+}
+
+// standstill suspends every MASTER after the process has stood still, and the machine perhaps slept: Keepalived may have too, and
+// then notices only now that nobody heard it for three advertisements, after which another host takes over. Whoever said MASTER
+// less than that ago was heard; a suspension that runs is not renewed. It returns when the last one ends; zero: there is none.
+func (s states) standstill(now time.Time, asleep time.Duration, advert func(name string) time.Duration) (until time.Time) {
+	for name, inst := range s {
+		interval := advert(name)
+		unheard := inst.claimed.IsZero() || now.Sub(inst.claimed)+asleep >= 3*interval
+		if inst.State != Master || inst.resumes.After(now) || !unheard {
+			continue
+		}
+		inst.resumes = now.Add(min(3*interval+time.Second, maxSuspension))
+		s[name] = inst.judged()
+		if inst.resumes.After(until) {
+			until = inst.resumes
+		}
+	}
+	return until
+}
+
+// resume ends the suspensions after a standstill that are over.
+func (s states) resume(now time.Time) {
+	for name, inst := range s {
+		if !inst.resumes.IsZero() && !inst.resumes.After(now) {
+			inst.resumes = time.Time{}
+			s[name] = inst.judged()
+		}
+	}
+}
+
+// masters reports whether an instance is MASTER, and when the first suspension after a standstill ends; zero: there is none.
+func (s states) masters() (some bool, resumes time.Time) {
+	for _, inst := range s {
+		some = some || inst.State == Master
+		if at := inst.resumes; !at.IsZero() && (resumes.IsZero() || at.Before(resumes)) {
+			resumes = at
+		}
+	}
+	return some, resumes
 }
 
 func (s states) clone() map[string]Instance { return maps.Clone(map[string]Instance(s)) }

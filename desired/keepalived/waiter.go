@@ -15,8 +15,9 @@ type waiter struct {
 	file *os.File // an epoll of the descriptors, which the runtime waits for in its own
 	fds  []int    // that are in it
 
-	mu    sync.Mutex // guards both below
-	woken bool
+	mu     sync.Mutex // guards all below
+	ended  bool       // for good
+	nudged bool       // the waiting that is under way ends, or the next one
 }
 
 func newWaiter() (*waiter, error) {
@@ -37,19 +38,40 @@ func (w *waiter) close() { _ = w.file.Close() }
 func (w *waiter) wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.woken = true
+	w.ended = true
 	_ = w.file.SetReadDeadline(time.Unix(1, 0)) // long over
 }
 
-// until waits until one of fds is ready, or the deadline.
-func (w *waiter) until(deadline time.Time, fds []int) {
+// nudge ends the waiting that is under way, or else the next one.
+func (w *waiter) nudge() {
 	w.mu.Lock()
-	if w.woken {
-		w.mu.Unlock()
-		return
+	defer w.mu.Unlock()
+	w.nudged = true
+	_ = w.file.SetReadDeadline(time.Unix(1, 0))
+}
+
+// until waits until one of fds is ready, a nudge, or the deadline.
+func (w *waiter) until(deadline time.Time, fds []int) {
+	if w.start(deadline) {
+		w.wait(fds)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.nudged = false
+}
+
+// start reports whether there is anything to wait for.
+func (w *waiter) start(deadline time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended || w.nudged {
+		return false
 	}
 	_ = w.file.SetReadDeadline(deadline)
-	w.mu.Unlock()
+	return true
+}
+
+func (w *waiter) wait(fds []int) {
 	conn, err := w.file.SyscallConn()
 	if err != nil {
 		return // closed

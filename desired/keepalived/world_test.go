@@ -58,11 +58,12 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: time.Now(), vips: map[string][]netip.Addr{}, local: map[netip.Addr]bool{}}
 	dir := t.TempDir()
 	w.Listener = New(Options{
-		Path:    filepath.Join(dir, "fifo"),
-		PIDFile: filepath.Join(dir, "vrrp.pid"),
-		Named:   func(instance string) bool { return instance != "NAMELESS" },
-		Members: func(group string) []string { return map[string][]string{"G": {"A", "B"}}[group] },
-		VIPs:    func(instance string) []netip.Addr { return w.vips[instance] },
+		Path:           filepath.Join(dir, "fifo"),
+		PIDFile:        filepath.Join(dir, "vrrp.pid"),
+		Named:          func(instance string) bool { return instance != "NAMELESS" },
+		Members:        func(group string) []string { return map[string][]string{"G": {"A", "B"}}[group] },
+		AdvertInterval: func(string) time.Duration { return time.Second },
+		VIPs:           func(instance string) []netip.Addr { return w.vips[instance] },
 		Local: func() (map[netip.Addr]bool, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -1,0 +1,184 @@
+package keepalived
+
+import (
+	"testing"
+	"time"
+)
+
+func TestWhatCountsAsAStandstill(t *testing.T) {
+	due := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name    string
+		due     time.Time
+		now     time.Time
+		was, is time.Duration
+		want    pause
+		any     bool
+	}{
+		{"woken early by a line", due, due.Add(-20 * time.Second), 7, 7, pause{}, false},
+		{"woken in time", due, due.Add(time.Millisecond), 7, 7, pause{late: time.Millisecond}, false},
+		{"a busy machine", due, due.Add(time.Second), 7, 7, pause{late: time.Second}, false},
+		{"SIGSTOP", due, due.Add(1001 * time.Millisecond), 7, 7, pause{late: 1001 * time.Millisecond}, true},
+		{"no wake-up planned", time.Time{}, due, 7, 7, pause{}, false},
+		{"a suspended machine", due, due.Add(-time.Second), 7, 7 + time.Hour, pause{asleep: time.Hour}, true},
+		{"clocks read one after the other", due, due, 100, 7, pause{}, false},
+	} {
+		got := pauseBetween(c.due, c.now, c.was, c.is)
+		if got != c.want || got.any() != c.any {
+			t.Errorf("%s: got %+v, a standstill: %v, want %+v, %v", c.name, got, got.any(), c.want, c.any)
+		}
+	}
+}
+
+func TestHowLongAMasterIsSuspendedAfterAStandstill(t *testing.T) {
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name   string
+		inst   Instance
+		asleep time.Duration
+		advert time.Duration
+		want   time.Duration // from now; 0: not suspended
+	}{
+		{"a MASTER for an hour", Instance{State: Master, claimed: now.Add(-time.Hour)}, 0, time.Second, 4 * time.Second},
+		{"a MASTER of the last run", Instance{State: Master}, 0, time.Second, 4 * time.Second},
+		{"rare advertisements", Instance{State: Master}, 0, 5 * time.Second, 10 * time.Second},
+		{"quick advertisements", Instance{State: Master}, 0, 100 * time.Millisecond, 1300 * time.Millisecond},
+		{"MASTER was said just now", Instance{State: Master, claimed: now.Add(-2999 * time.Millisecond)}, 0, time.Second, 0},
+		{"MASTER was said long enough ago", Instance{State: Master, claimed: now.Add(-3 * time.Second)}, 0, time.Second, 4 * time.Second},
+		{"MASTER was said just before the machine slept", Instance{State: Master, claimed: now}, time.Hour, time.Second, 4 * time.Second},
+		{"a suspension that runs", Instance{State: Master, resumes: now.Add(time.Millisecond)}, 0, time.Second, time.Millisecond},
+		{"a suspension that is over", Instance{State: Master, resumes: now}, 0, time.Second, 4 * time.Second},
+		{"a BACKUP", Instance{State: Backup}, 0, time.Second, 0},
+		{"nothing known", Instance{}, 0, time.Second, 0},
+	} {
+		s := states{"A": c.inst}
+		s.standstill(now, c.asleep, func(string) time.Duration { return c.advert })
+		var got time.Duration
+		if at := s["A"].resumes; !at.IsZero() {
+			got = at.Sub(now)
+		}
+		if got != c.want {
+			t.Errorf("%s: got suspended for %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// standStill makes the next look believe that it comes late.
+func (w *world) standStill() { w.fence.clock.due = time.Now().Add(-lateFrom - time.Second) }
+
+func TestAStandstillSuspendsAMasterForFourSeconds(t *testing.T) {
+	w := newFIFO(t)
+	w.writer().say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
+	w.look(0)
+	w.standStill()
+	w.look(3 * time.Second)
+	w.is("writer: A MASTER?, B BACKUP")
+	w.standStill() // again: it is not renewed
+	w.look(3999 * time.Millisecond)
+	w.is("writer: A MASTER?, B BACKUP")
+	w.look(time.Millisecond)
+	w.is("writer: A MASTER, B BACKUP")
+	w.said("stood still", 1)
+	if got := w.last().Standstills; got != 2 {
+		t.Errorf("got %d standstills, want 2", got)
+	}
+}
+
+func TestALineEndsTheSuspensionAfterAStandstill(t *testing.T) {
+	for line, want := range map[string]string{
+		`INSTANCE "A" MASTER 100`:              "writer: A MASTER, B MASTER?",
+		`INSTANCE "A" MASTER_RX_LOWER_PRI 100`: "writer: A MASTER, B MASTER?",
+		`INSTANCE "A" BACKUP 100`:              "writer: A BACKUP, B MASTER?",
+		`INSTANCE "A" BACKUP_PRIORITY 100`:     "writer: A MASTER?, B MASTER?", // it may be older than what the network knows
+		`GROUP "G" FAULT 0`:                    "writer: A FAULT, B FAULT",
+	} {
+		t.Run(line, func(t *testing.T) {
+			w := newFIFO(t)
+			wr := w.writer()
+			wr.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
+			w.look(0)
+			w.standStill()
+			w.look(time.Minute)
+			w.is("writer: A MASTER?, B MASTER?")
+			wr.say(line)
+			w.look(time.Second)
+			w.is(want)
+		})
+	}
+}
+
+// What was said while floaty stood still counts at once, and never the state before.
+func TestABackupDuringAStandstillIsHandedOnAtOnce(t *testing.T) {
+	w := newFIFO(t)
+	wr := w.writer()
+	wr.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	wr.say(`INSTANCE "A" BACKUP 100`)
+	w.standStill()
+	w.look(time.Minute)
+	w.is("writer: A BACKUP")
+	if got := len(w.history()); got != 2 {
+		t.Errorf("got %d snapshots, want 2", got)
+	}
+}
+
+// A reload of Keepalived during the suspension does not shorten it.
+func TestAReloadDoesNotEndTheSuspensionAfterAStandstill(t *testing.T) {
+	w := newFIFO(t)
+	k := w.keepalived()
+	k.say(`INSTANCE "A" MASTER 100`)
+	w.look(0)
+	w.standStill()
+	w.look(time.Minute)
+	k.shut()
+	w.look(time.Millisecond)
+	w.is("no writer: A MASTER?")
+	k.open()
+	w.look(time.Millisecond)
+	w.look(settleTime)
+	w.is("writer: A MASTER?")
+	w.look(4 * time.Second)
+	w.is("writer: A MASTER")
+}
+
+func TestTheHeartBeatsOnlyForAMaster(t *testing.T) {
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		states  states
+		some    bool
+		resumes time.Time
+	}{
+		"nothing heard":        {states{}, false, time.Time{}},
+		"BACKUP":               {states{"A": {State: Backup}}, false, time.Time{}},
+		"MASTER":               {states{"A": {State: Backup}, "B": {State: Master}}, true, time.Time{}},
+		"MASTER, suspended":    {states{"A": {State: Master, resumes: now}}, true, now},
+		"MASTER, soon another": {states{"A": {State: Master, resumes: now}, "B": {State: Master, resumes: now.Add(9)}}, true, now},
+	} {
+		if some, resumes := c.states.masters(); some != c.some || !resumes.Equal(c.resumes) {
+			t.Errorf("%s: got %v, %v, want %v, %v", name, some, resumes, c.some, c.resumes)
+		}
+	}
+}
+
+func TestAHeartBeatsEachSecondUntilItIsTurnedOff(t *testing.T) {
+	t.Parallel()
+	h, err := newHeart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	beats := make(chan time.Time)
+	done := make(chan struct{})
+	go func() { defer close(done); h.run(func() { beats <- time.Now() }) }()
+	begun := time.Now()
+	if !h.set(true) || h.set(true) {
+		t.Error("got a change twice, want it once")
+	}
+	for n := range 2 {
+		if got, want := (<-beats).Sub(begun), time.Duration(n+1)*beatEvery; got < want {
+			t.Errorf("beat %d: got it after %v, want it after %v", n, got, want)
+		}
+	}
+	h.set(false)
+	h.close()
+	<-done
+}
