@@ -1,6 +1,7 @@
 package cloudscale_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -127,5 +128,18 @@ func TestACloseEndsIdleConnectionsAndNoMore(t *testing.T) {
 	}
 	if len(w.Calls()) != 4 || len(remotes) != 2 {
 		t.Errorf("got calls by connection %v, want 2 connections with 2 each", remotes)
+	}
+}
+
+func TestAnAssignAsksForLeave(t *testing.T) {
+	t.Parallel()
+	stopped := errors.New("no longer wanted")
+	w := newWorld(t)
+	p := provider(t, cloudscale.Options{Endpoint: w.url, Before: func(context.Context) error { return stopped }})
+	if err := p.Assign(t.Context(), addr, here, nil); !errors.Is(err, stopped) {
+		t.Errorf("got %v, want %v", err, stopped)
+	}
+	if calls := w.Calls(); len(calls) != 0 {
+		t.Errorf("got the calls %v, want none", calls)
 	}
 }

@@ -11,6 +11,7 @@
 package cloudscale
 
 import (
+	"context"
 	"net/http"
 
 	sdk "github.com/cloudscale-ch/cloudscale-go-sdk/v8"
@@ -33,6 +34,9 @@ type Options struct {
 	Server string
 	// MetadataURL is where the metadata service is asked; empty: where cloudscale.ch has it.
 	MetadataURL string
+	// Before is asked when a changing request is about to be sent; its error ends the call. It may be nil. See
+	// [httpapi.Options].
+	Before func(context.Context) error
 	// MaxConcurrentRequests is how many calls are made side by side.
 	MaxConcurrentRequests int
 }
@@ -62,7 +66,12 @@ func New(opts Options) (*Provider, error) {
 			return nil, err
 		}
 	}
-	client := httpapi.New(httpapi.Options{Endpoint: endpoint, Token: opts.Token, Parallel: opts.MaxConcurrentRequests})
+	client := httpapi.New(httpapi.Options{
+		Endpoint: endpoint,
+		Token:    opts.Token,
+		Before:   opts.Before,
+		Parallel: opts.MaxConcurrentRequests,
+	})
 	api := sdk.NewClient(client)
 	api.BaseURL = endpoint // NewClient obeys the environment variable CLOUDSCALE_API_URL
 	api.UserAgent = httpapi.UserAgent()

@@ -46,6 +46,9 @@ type Options struct {
 	DetachManaged bool
 	// MetadataURL is the directory in which the metadata service answers; empty: where Exoscale has it.
 	MetadataURL string
+	// Before is asked when a changing request is about to be sent; its error ends the call. It may be nil. See
+	// [httpapi.Options].
+	Before func(context.Context) error
 	// MaxConcurrentRequests is how many calls are made side by side for one Read or Assign.
 	MaxConcurrentRequests int
 }
@@ -92,6 +95,7 @@ func New(opts Options) (*Provider, error) {
 			key, secret := opts.Credential()
 			return []string{secret, key}
 		},
+		Before:   opts.Before,
 		Parallel: opts.MaxConcurrentRequests,
 	})
 	return p, nil

@@ -4,6 +4,7 @@
 //   - A connection that went silent is noticed, one that the server has dropped costs no call, and when the last one was
 //     closed it is opened anew.
 //   - The credential is read anew for each request and goes to the endpoint's own scheme and host only.
+//   - A changing request is sent only if [Options.Before] allows it at that moment.
 //   - An answer is handed on as it comes, within a bound. No redirect is followed.
 //   - [Capture] keeps what a call was answered, which the SDKs lose, and [Answer.Err] makes the errors of package
 //     providers of it.
@@ -65,6 +66,10 @@ type Options struct {
 	// Secrets returns what else must be in no message, where the credential is sent in another way than as a token. It is
 	// asked for each request. It may be nil.
 	Secrets func() []string
+	// Before is asked before each request but GET and HEAD is sent, and again when its body is, on each connection that it is
+	// sent on: its error ends the call, and no server gets the whole request. It gets the call's context, and may block as
+	// long as that lasts. It may be nil.
+	Before func(context.Context) error
 	// Parallel is how many calls are made side by side. An HTTP/1.1 server needs as many connections.
 	Parallel int
 }
@@ -76,7 +81,9 @@ func New(opts Options) *http.Client {
 	base.IdleConnTimeout = idleTimeout
 	warm := &warmer{base: base, pause: warmPause}
 	base.DialContext = warm.watch(base.DialContext)
-	return client(&keeper{base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, limit: maxAnswer})
+	return client(&keeper{
+		base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, before: opts.Before, limit: maxAnswer,
+	})
 }
 
 func client(rt http.RoundTripper) *http.Client {

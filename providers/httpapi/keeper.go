@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -14,8 +15,9 @@ type keeper struct {
 	warm     *warmer  // nil: connections are not kept
 	endpoint *url.URL // the token's only destination
 	token    func() string
-	secrets  func() []string // beside the token, to be kept out of messages
-	limit    int64           // of an answer, in bytes
+	secrets  func() []string             // beside the token, to be kept out of messages
+	before   func(context.Context) error // allows a changing request; nil: it needs no leave
+	limit    int64                       // of an answer, in bytes
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -32,6 +34,9 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	answer := captured(req.Context())
 	answer.asked(req, hide)
+	if err := fence(out, k.before); err != nil {
+		return nil, err
+	}
 	if k.warm != nil {
 		k.warm.called(req.URL)
 	}

@@ -1,0 +1,33 @@
+package exoscale_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"floaty/providers/exoscale"
+)
+
+// Leave may end between the attach and the detach: the new MASTER would lose its own attachment.
+func TestEachRequestOfAnAssignAsksForLeave(t *testing.T) {
+	stopped := errors.New("no longer wanted")
+	// A request asks twice: before it is sent and at its body.
+	for allowed, want := range map[int64][]string{0: {elsewhere}, 2: {here, elsewhere}} {
+		t.Run("", func(t *testing.T) {
+			var asked atomic.Int64
+			w := newWorld(t, func(o *exoscale.Options) {
+				o.Before = func(context.Context) error {
+					if asked.Add(1) > allowed {
+						return stopped
+					}
+					return nil
+				}
+			})
+			if err := w.Assign(t.Context(), addr, here, []string{elsewhere}); !errors.Is(err, stopped) {
+				t.Errorf("got %v, want %v", err, stopped)
+			}
+			w.heldBy(addr, want...)
+		})
+	}
+}

@@ -1,0 +1,222 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var errStopped = errors.New("no longer wanted")
+
+// fenced returns a client of a whose requests are refused from the given asking on, the first being 1; 0: never. How often was
+// asked is counted.
+func (a *api) fenced(t *testing.T, refuse int64) (*http.Client, *atomic.Int64) {
+	t.Helper()
+	asked := new(atomic.Int64)
+	client := clientOf(t, a.Server, a.URL)
+	client.Transport.(*keeper).before = func(context.Context) error {
+		if n := asked.Add(1); refuse != 0 && n >= refuse {
+			return errStopped
+		}
+		return nil
+	}
+	return client, asked
+}
+
+// whole serves and counts the requests that came with all of their body. The others must be cut off.
+func whole(t *testing.T, http2 bool, then http.HandlerFunc) (*api, *atomic.Int64) {
+	t.Helper()
+	complete := new(atomic.Int64)
+	return serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			if len(body) > 0 {
+				t.Errorf("got %q of a body that may not be sent, want nothing of it", body)
+			}
+			return
+		}
+		complete.Add(1)
+		if then != nil {
+			then(w, r)
+		}
+	}), complete
+}
+
+func wantStopped(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, errStopped) {
+		t.Errorf("got %v, want %v", err, errStopped)
+	}
+}
+
+func wantCount(t *testing.T, what string, got *atomic.Int64, want int64) {
+	t.Helper()
+	if n := got.Load(); n != want {
+		t.Errorf("%s: got %d, want %d", what, n, want)
+	}
+}
+
+func TestAChangeThatIsRefusedOpensNoConnection(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, http2 bool) {
+		a, _ := whole(t, http2, nil)
+		for _, method := range []string{http.MethodPatch, http.MethodPut, http.MethodPost, http.MethodDelete} {
+			client, asked := a.fenced(t, 1)
+			_, err := call(t, client, method, a.URL)
+			wantStopped(t, err)
+			if !strings.HasPrefix(err.Error(), method+" "+a.URL) {
+				t.Errorf("got %q, want it to name the call", err)
+			}
+			wantCount(t, method+": times asked", asked, 1)
+		}
+		wantCount(t, "connections", &a.connections, 0)
+	})
+}
+
+// Between the two askings lie the dial and the handshake, which may take seconds.
+func TestAChangeThatIsRefusedAfterTheDialIsNeverWhole(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, http2 bool) {
+		a, complete := whole(t, http2, nil)
+		client, asked := a.fenced(t, 2)
+		for _, header := range []string{"", strings.Repeat("x", 8*buffer)} { // the second does not fit into what is buffered
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, a.URL, strings.NewReader(`{"server":"x"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Long", header)
+			asked.Store(0)
+			resp, err := client.Do(req)
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			wantStopped(t, err)
+		}
+		a.Close() // waits for the handlers
+		wantCount(t, "whole requests", complete, 0)
+	})
+}
+
+func TestAReplayAsksAgain(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, http2 bool) {
+		var a *api
+		a, complete := whole(t, http2, func(_ http.ResponseWriter, r *http.Request) {
+			if a.requests.Load() > 1 {
+				drop(r)
+				panic(http.ErrAbortHandler)
+			}
+		})
+		client, asked := a.fenced(t, 5)
+		if _, err := call(t, client, http.MethodPatch, a.URL); err != nil { // asks twice, and warms the connection
+			t.Fatal(err)
+		}
+		_, err := call(t, client, http.MethodPatch, a.URL) // asks twice, and loses the connection
+		wantStopped(t, err)
+		wantCount(t, "times asked", asked, 5)
+		a.Close()
+		wantCount(t, "whole requests", complete, 2)
+	})
+}
+
+func TestAChangeThatIsAllowedIsSentWhole(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, http2 bool) {
+		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength != 14 {
+				t.Errorf("got a length of %d, want 14", r.ContentLength)
+			}
+			_, _ = io.Copy(w, r.Body)
+		})
+		client, asked := a.fenced(t, 0)
+		got, err := call(t, client, http.MethodPut, a.URL)
+		if want := `{"server":"x"}`; err != nil || got != want {
+			t.Errorf("got the body %q, %v, want %q", got, err, want)
+		}
+		wantCount(t, "times asked", asked, 2)
+	})
+}
+
+func TestAReadNeedsNoLeave(t *testing.T) {
+	t.Parallel()
+	a, _ := whole(t, false, nil)
+	client, asked := a.fenced(t, 1)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		if _, err := call(t, client, method, a.URL); err != nil {
+			t.Errorf("%s: got %v, want no error", method, err)
+		}
+	}
+	wantCount(t, "times asked", asked, 0)
+}
+
+func TestAChangeWithoutABodyIsRefusedToo(t *testing.T) {
+	t.Parallel()
+	a, _ := whole(t, false, nil)
+	client, asked := a.fenced(t, 1)
+	for _, body := range []io.Reader{nil, http.NoBody} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, a.URL, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		wantStopped(t, err)
+	}
+	wantCount(t, "times asked", asked, 2)
+	wantCount(t, "requests", &a.requests, 0)
+}
+
+// Before waits for what the answer depends on, as long as the call has time.
+func TestWaitingForLeaveEndsWithTheCall(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, http2 bool) {
+		a, complete := whole(t, http2, nil)
+		for refuse := range int64(2) {
+			client, asked := a.fenced(t, 0)
+			client.Transport.(*keeper).before = func(ctx context.Context) error {
+				if asked.Add(1) <= refuse {
+					return nil
+				}
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			req, err := http.NewRequestWithContext(ctx, http.MethodPatch, a.URL, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := client.Do(req)
+			if err == nil {
+				_ = resp.Body.Close()
+			}
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+			}
+		}
+		a.Close()
+		wantCount(t, "whole requests", complete, 0)
+	})
+}
+
+func TestAskingForLeaveIsCheap(t *testing.T) {
+	before := func(context.Context) error { return nil }
+	for method, want := range map[string]float64{http.MethodGet: 0, http.MethodPatch: 3} { // the body, how it is opened again, the test's own
+		body := io.NopCloser(strings.NewReader("{}"))
+		open := func() (io.ReadCloser, error) { return body, nil }
+		req := &http.Request{Method: method}
+		if got := testing.AllocsPerRun(100, func() {
+			req.Body, req.GetBody = body, open
+			_ = fence(req, before)
+		}); got > want {
+			t.Errorf("%s: got %v allocations, want %v at most", method, got, want)
+		}
+	}
+}
