@@ -29,7 +29,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	ctx, stop := above.Watch(ctx)
 	defer stop()
 	if unknown != nil && c.event.Claims() {
-		log.Error(unknown, "Keepalived is not found: only a signal, a newer event or the end of a process above this one ends the holding")
+		log.Error(unknown, "cannot find the Keepalived that started this process: only a signal, a newer event or the end of any of its ancestors ends this holder")
 	}
 	lock, status := take(ctx, c, log, lockSettings(s, c.config))
 	if lock == nil {

@@ -106,6 +106,11 @@ func (w *world) keepalived() *vrrp {
 // process starts one of this name. It ends with the test at the latest.
 func (w *world) process(name string) *vrrp {
 	w.t.Helper()
+	return w.processWith(name, nil)
+}
+
+func (w *world) processWith(name string, attr *syscall.SysProcAttr) *vrrp {
+	w.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		w.t.Fatal(err)
@@ -124,7 +129,7 @@ func (w *world) process(name string) *vrrp {
 		}
 	}
 	k := &vrrp{t: w.t, w: w, cmd: exec.Command(file, playKeepalived)} //nolint:gosec // this test program
-	k.cmd.Stderr = os.Stderr
+	k.cmd.Stderr, k.cmd.SysProcAttr = os.Stderr, attr
 	k.in, err = k.cmd.StdinPipe()
 	if err != nil {
 		w.t.Fatal(err)
@@ -199,6 +204,10 @@ func play() {
 			err = unix.Close(fd)
 		case "say":
 			_, err = unix.Write(fd, []byte(rest+"\n"))
+		case "child":
+			err = inherit(fd)
+		case "ip":
+			err = exec.Command("ip", strings.Fields(rest)...).Run() //nolint:gosec // the test's own words
 		default:
 			err = errors.New("no such order")
 		}
@@ -208,4 +217,18 @@ func play() {
 		}
 		fmt.Println("done")
 	}
+}
+
+// inherit starts a process of the same program that has the descriptor too, as a script of Keepalived's might. It ends with this one.
+func inherit(fd int) error {
+	child := exec.Command("/proc/self/exe", playKeepalived)
+	if _, err := child.StdinPipe(); err != nil {
+		return err
+	}
+	again, err := unix.Dup(fd)
+	if err != nil {
+		return err
+	}
+	child.ExtraFiles = []*os.File{os.NewFile(uintptr(again), "fifo")}
+	return child.Start()
 }

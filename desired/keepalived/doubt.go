@@ -1,7 +1,6 @@
 package keepalived
 
 import (
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -10,33 +9,16 @@ import (
 // appear is when the FIFO gets a writer. Keepalived writes the pid file of its VRRP process before that opens the FIFO
 // (seen on 2.2.7), so that the process can be known from now on.
 func (l *Listener) appear(now time.Time) {
-	l.connected, l.unknown = true, now
-	fresh := l.identify()
-	known := l.process.Alive() && (fresh == nil || fresh.Same(l.process))
-	switch {
-	case known:
-		fresh.Close()
-	default:
-		if l.process != nil { // it was another one
-			l.forget(now)
-		}
-		l.process.Close()
-		l.process = fresh
-	}
+	l.connected, l.unknown, l.asked = true, now, now
 	if l.doubt != nil {
-		l.doubt.back, l.doubt.another = now, l.doubt.another || !known
+		l.doubt.back = now
 	}
+	if fresh := l.candidate(); fresh != nil {
+		l.adopt(fresh, now)
+	} else if !l.process.Alive() {
+		l.adopt(nil, now)
+	} // else another process is the writer, perhaps a moment before the known one: that is clear when the doubt is over
 	l.opts.Log.V(1).Info("the FIFO has a writer", "path", l.opts.Path)
-}
-
-// identify finds Keepalived's VRRP process; nil: it is not known.
-func (l *Listener) identify() *Process {
-	p, err := FindProcess(l.opts.PIDFile)
-	if err != nil {
-		l.opts.Log.V(1).Info("the VRRP process is not known", "path", l.opts.PIDFile, "err", err.Error())
-		return nil
-	}
-	return p
 }
 
 // vanish is when the FIFO has no writer any more: nothing is to be relied on until it is clear what that means.
@@ -59,10 +41,7 @@ func (l *Listener) forget(now time.Time) {
 
 // watch decides doubts.
 func (l *Listener) watch(now time.Time) {
-	if l.connected && l.process == nil && now.Sub(l.asked) >= l.askEvery(now) {
-		l.asked = now
-		l.process = l.identify() // its pid file may have come late
-	}
+	l.ask(now)
 	l.states.resume(now)
 	d := l.doubt
 	switch {
@@ -72,7 +51,6 @@ func (l *Listener) watch(now time.Time) {
 		l.forget(now)
 		l.doubt = nil
 	case !d.back.IsZero() && l.connected && now.Sub(d.back) >= settleTime:
-		l.doubt = nil
 		l.settle(d, now)
 	}
 }
@@ -83,6 +61,7 @@ func (l *Listener) ended(now time.Time) {
 	l.opts.Log.Info("Keepalived's VRRP process has ended: what it said is forgotten")
 	l.process.Close()
 	l.process, l.unknown = nil, now
+	l.search.due = now.Add(askEvery) // its successor needs a moment
 	l.forget(now)
 	if l.connected {
 		l.states.suspend()
@@ -92,11 +71,13 @@ func (l *Listener) ended(now time.Time) {
 
 // settle decides a doubt after a writer has come back and had time to speak.
 func (l *Listener) settle(d *doubt, now time.Time) {
+	l.adopt(l.candidate(), now)
+	l.doubt = nil
 	if !l.states.suspended() {
 		return
 	}
 	late := d.back.Sub(d.gone) > awayAtMost
-	sure := l.credible
+	sure := func(instance string) bool { return l.credible(instance, !d.another && !late) }
 	switch {
 	case d.another && late:
 		sure = func(string) bool { return false }
@@ -107,18 +88,30 @@ func (l *Listener) settle(d *doubt, now time.Time) {
 	l.opts.Log.V(1).Info("what Keepalived said before counts again, where it is credible", "path", l.opts.Path)
 }
 
-// credible reports whether what is remembered of an instance may be so. Only MASTER claims anything: one of its addresses
-// must be on a local interface, if it has any. Keepalived takes them off before it says that it is no longer MASTER, and a
-// restarted one within 0.2 s (seen on 2.2.7).
-func (l *Listener) credible(instance string) bool {
+// NoEvidence is said of an instance whose MASTER is forgotten, for nothing tells whether it still is.
+const NoEvidence = "cannot identify Keepalived's process, and the instance has no virtual_ipaddress here: after a reload, floaty cannot " +
+	"know whether it is still MASTER; share the PID namespace or set keepalived-pid-file; until then restart Keepalived instead of reloading it"
+
+// credible reports whether what is remembered of an instance may be so. Only MASTER claims anything: one of its addresses must be on
+// an interface, and if it has none, the process must be the one that said MASTER. Keepalived takes them off before it says that it is
+// no longer MASTER, and a restarted one within 0.2 s (seen on 2.2.7).
+func (l *Listener) credible(instance string, same bool) bool {
 	if l.states[instance].State != Master {
 		return true
 	}
 	vips := l.opts.VIPs(instance)
 	if len(vips) == 0 {
-		return true
+		switch {
+		case same:
+		case l.process == nil:
+			l.opts.Log.Error(nil, NoEvidence, "instance", instance)
+		default:
+			l.opts.Log.Error(nil, "Keepalived was gone for too long, and the instance has no virtual_ipaddress that would tell "+
+				"whether it is still MASTER: its state is forgotten until Keepalived says it again", "instance", instance)
+		}
+		return same
 	}
-	local, err := l.opts.Local()
+	local, err := l.local()
 	if err != nil {
 		l.opts.Log.Error(err, "listing local addresses failed: the instance's state is forgotten", "instance", instance)
 		return false
@@ -126,17 +119,12 @@ func (l *Listener) credible(instance string) bool {
 	return slices.ContainsFunc(vips, func(vip netip.Addr) bool { return local[vip] })
 }
 
-// localAddrs asks the kernel.
-func localAddrs() (map[netip.Addr]bool, error) {
-	nets, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, err
-	}
-	addrs := map[netip.Addr]bool{}
-	for _, n := range nets {
-		if prefix, err := netip.ParsePrefix(n.String()); err == nil {
-			addrs[prefix.Addr().Unmap()] = true
+// local returns the addresses on the interfaces that the VRRP process sees, or where that is not known, on ours.
+func (l *Listener) local() (map[netip.Addr]bool, error) {
+	if l.process != nil {
+		if addrs, err := addrsElsewhere(l.process.PID); err == nil && addrs != nil {
+			return addrs, nil
 		}
 	}
-	return addrs, nil
+	return l.opts.Local()
 }

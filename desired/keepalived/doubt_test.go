@@ -64,16 +64,21 @@ func TestAReloadWithAFIFOOfKeepalivedsOwnKeepsMaster(t *testing.T) {
 }
 
 func TestAReloadThatTakesLongKeepsMasterWhileTheProcessLives(t *testing.T) {
+	const on, off, none = 1, 0, -1
 	for what, c := range map[string]struct {
-		local bool
+		local int
 		want  string
+		said  int
 	}{
-		"and its address is here": {true, "writer: A MASTER, B BACKUP"},
-		"but not if it is gone":   {false, "writer: A unknown, B BACKUP"}, // lines may have been lost
+		"and its address is here":     {on, "writer: A MASTER, B BACKUP", 0},
+		"but not if it is gone":       {off, "writer: A unknown, B BACKUP", 0}, // lines may have been lost
+		"nor if there is no evidence": {none, "writer: A unknown, B BACKUP", 1},
 	} {
 		t.Run(what, func(t *testing.T) {
 			w := newFIFO(t)
-			w.gives("A", c.local)
+			if c.local != none {
+				w.gives("A", c.local == on)
+			}
 			k := w.keepalived()
 			k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
 			w.look(0)
@@ -85,6 +90,7 @@ func TestAReloadThatTakesLongKeepsMasterWhileTheProcessLives(t *testing.T) {
 			w.look(probeEvery)
 			w.look(settleTime)
 			w.is(c.want)
+			w.said("Keepalived was gone for too long", c.said)
 		})
 	}
 }
@@ -165,11 +171,12 @@ func TestAProcessThatNobodyKnowsIsTrustedWithinThreeSecondsAndWithItsAddress(t *
 		local int
 		deaf  error
 		want  string
+		said  int // how often that there is no evidence
 	}{
 		{what: "its address is here", away: time.Second, local: on, want: "writer: A MASTER, B BACKUP"},
 		{what: "to the last moment", away: awayAtMost - time.Millisecond, local: on, want: "writer: A MASTER, B BACKUP"},
 		{what: "its address is gone", away: time.Second, local: off, want: "writer: A unknown, B BACKUP"},
-		{what: "it has none", away: time.Second, local: none, want: "writer: A MASTER, B BACKUP"},
+		{what: "it has none", away: time.Second, local: none, want: "writer: A unknown, B BACKUP", said: 1},
 		{what: "nobody can tell", away: time.Second, local: on, deaf: errors.New("no netlink"), want: "writer: A unknown, B BACKUP"},
 		{what: "it comes too late", away: awayAtMost + time.Millisecond, local: on, want: "writer: A unknown, B unknown"},
 		{what: "too late, and it has none", away: awayAtMost + time.Millisecond, local: none, want: "writer: A unknown, B unknown"},
@@ -192,6 +199,7 @@ func TestAProcessThatNobodyKnowsIsTrustedWithinThreeSecondsAndWithItsAddress(t *
 			w.is("writer: A MASTER?, B BACKUP?")
 			w.look(settleTime)
 			w.is(c.want)
+			w.said("share the PID namespace or set keepalived-pid-file", c.said)
 		})
 	}
 }

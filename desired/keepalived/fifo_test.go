@@ -189,6 +189,7 @@ func TestTheOldFIFOCountsWhileItHasAWriter(t *testing.T) {
 
 func TestANewFIFOWinsThoughItsWriterIsSilent(t *testing.T) {
 	w := newFIFO(t)
+	w.gives("A", true)
 	w.writer().say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
 	w.remakeFIFO()
@@ -320,6 +321,7 @@ func (w *world) areOpen(want int) {
 
 func TestWhatWasSaidBetweenTwoLooksIsNotLostWithItsFIFO(t *testing.T) {
 	w := newFIFO(t)
+	w.gives("A", true)
 	w.look(0)
 	// Within one probe Keepalived starts, becomes MASTER and is reloaded; it does not say MASTER again.
 	wr := w.writer()

@@ -4,13 +4,15 @@
 // states. It follows the FIFO when it is removed and made anew, and it notices when its writer goes:
 //
 //   - No writer: every state is suspended at once. Keepalived is reloading, restarting or gone.
-//   - The VRRP process is known by its pid file, and a writer is back while it lives: it was a reload, in which Keepalived
+//   - The VRRP process is known, and a writer is back while it lives: it was a reload, in which Keepalived
 //     does not repeat MASTER (seen on 2.2.7). After 300 ms the states count again as they are then. If the writer was away
 //     for longer than 3 s, lines may have been lost: an instance then counts only as in the next case.
 //   - The process is not known, and a writer is back within 3 s: after 300 ms an instance's state counts again, but MASTER
-//     only if keepalived.conf gives it no address, or one of them is on a local interface.
+//     only if one of the addresses that keepalived.conf gives it is on an interface. No evidence is no MASTER.
 //   - The VRRP process has ended, or was not known and no writer is back within 3 s: all is forgotten.
 //   - A line from the new writer counts at once.
+//   - The VRRP process is the Keepalived that has the FIFO open for writing, or where that may not be seen, the one that the pid
+//     file names.
 //   - The states outlive floaty's own restart in a file: what leaves MASTER is saved before anybody acts on it, what becomes
 //     MASTER after. They count again as after a reload, but a MASTER only with the same VRRP process, where that was known,
 //     and one of its addresses on a local interface, where it has any: Keepalived empties the pipe when it reloads as its last
@@ -77,6 +79,7 @@ type Listener struct {
 
 	lines       lines
 	process     *Process // the VRRP process; nil: not known
+	search      search   // for it
 	doubt       *doubt   // since the writer went; nil: none
 	kept        keeper   // of the states
 	bad         int      // lines that could not be understood
@@ -138,6 +141,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		l.folder.close()
 		l.current.close()
 		l.next.close()
+		l.search.end()
 		l.process.Close()
 		l.kept.close()
 		l.current, l.next, l.process, l.folder = nil, nil, nil, nil
@@ -163,6 +167,7 @@ func (l *Listener) pass(now time.Time) {
 	l.listen(now)
 	l.watch(now)
 	l.report()
+	l.seek(now)
 }
 
 // begin starts to read; report ends that.
@@ -319,8 +324,11 @@ func (l *Listener) sleep(now time.Time) {
 	if l.process != nil && l.process.fd >= 0 {
 		fds = append(fds, l.process.fd)
 	}
-	if l.process == nil {
+	if l.process == nil || !l.process.registered {
 		wait = min(wait, l.askEvery(now))
+	}
+	if l.search.searching(now) {
+		wait = min(wait, searchPoll)
 	}
 	if l.kept.wanted && !l.kept.begun && l.kept.path != "" { // the last run is about to end
 		wait = probeEvery

@@ -20,7 +20,7 @@ const pollEvery = 25 * time.Millisecond
 // A Process is one that is running, told from a later one with the same ID by its start time.
 type Process struct {
 	Stat
-	keepalived bool // it runs a program of that name
+	registered bool // Keepalived's pid file names it
 
 	mu sync.Mutex // guards fd against Close
 	fd int        // a pidfd; -1 where the kernel has none
@@ -46,7 +46,6 @@ func OpenProcess(pid int) (*Process, error) {
 		p.Close()
 		return nil, fmt.Errorf("process %d has just ended", pid)
 	}
-	p.keepalived, _ = runsKeepalived(pid)
 	return p, nil
 }
 

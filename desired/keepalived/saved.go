@@ -78,7 +78,7 @@ func (l *Listener) knows(r record) bool {
 		return true
 	}
 	p, err := OpenProcess(r.PID)
-	if err != nil || !p.keepalived || p.startText() != r.Start || l.process != nil && !p.Same(l.process) {
+	if err != nil || p.startText() != r.Start || !IsKeepalived(p.PID) || l.process != nil && !p.Same(l.process) {
 		p.Close()
 		return false
 	}

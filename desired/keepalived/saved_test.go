@@ -25,6 +25,7 @@ func newKeeping(t *testing.T) *world {
 func (w *world) die() {
 	w.current.close()
 	w.next.close()
+	w.search.end()
 	w.Listener.process.Close()
 	w.kept.close()
 	w.isFree()

@@ -148,6 +148,9 @@ func (w *world) run() (stop func()) {
 func (w *world) look(after time.Duration) {
 	w.now = w.now.Add(after)
 	w.pass(w.now)
+	if w.search.found != nil { // its result is there at the next look
+		eventually(w.t, func() (string, bool) { return "the search goes on", len(w.search.found) == 1 })
+	}
 }
 
 // text is a snapshot to read: "no writer: A MASTER?, B BACKUP", with a question mark after a state that is suspended.
