@@ -1,0 +1,149 @@
+// Command tally reads what "go test -json" writes, from standard input, and prints a line for each package, everything that a
+// failed test has said, and in the end one line: how many tests passed, which were left out, and why. It exits with 1 if
+// anything failed or nothing was tested. hack/test uses it.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+func main() {
+	t := tally{out: os.Stdout, tests: map[name]*test{}}
+	if err := t.read(os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "tally:", err)
+		os.Exit(1)
+	}
+	if !t.conclude() {
+		os.Exit(1)
+	}
+}
+
+// An event is one line of "go test -json" (see "go doc test2json").
+type event struct {
+	Action  string
+	Package string
+	Test    string
+	Elapsed float64 // seconds
+	Output  string
+}
+
+// A name tells tests apart; that of a package's own result has no test.
+type name struct{ pkg, test string }
+
+type test struct {
+	result string // the last one: a test that is left out may be run again
+	output strings.Builder
+}
+
+type tally struct {
+	out    io.Writer
+	tests  map[name]*test
+	failed bool
+}
+
+func (t *tally) read(in io.Reader) error {
+	for d := json.NewDecoder(in); ; {
+		var e event
+		if err := d.Decode(&e); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("reading the output of go test -json: %w", err)
+		}
+		t.take(e)
+	}
+}
+
+func (t *tally) take(e event) {
+	n := name{strings.TrimPrefix(e.Package, "floaty/"), e.Test}
+	if t.tests[n] == nil {
+		t.tests[n] = &test{}
+	}
+	about := t.tests[n]
+	switch e.Action {
+	case "build-output":
+		t.printf("%s", e.Output)
+	case "build-fail":
+		t.failed = true
+	case "output":
+		about.output.WriteString(e.Output)
+	case "pass", "skip", "fail":
+		t.ended(n, about, e)
+	}
+}
+
+// ended notes the result of a test or a package. What a passed one has said is of no interest.
+func (t *tally) ended(n name, about *test, e event) {
+	about.result = e.Action
+	t.failed = t.failed || e.Action == "fail"
+	if e.Action == "fail" {
+		t.printf("%s", about.output.String())
+	}
+	if n.test == "" && n.pkg != "" {
+		t.printf("%-4s %6.1fs  %s\n", e.Action, e.Elapsed, n.pkg)
+	}
+	if e.Action != "skip" {
+		about.output.Reset()
+	}
+}
+
+// conclude prints the last line and reports whether all is well.
+func (t *tally) conclude() bool {
+	passed := 0
+	failed := []string{}
+	reasons := map[string][]string{}
+	for n, about := range t.tests {
+		switch {
+		case n.test == "":
+		case about.result == "pass":
+			passed++
+		case about.result == "skip":
+			why := about.reason()
+			reasons[why] = append(reasons[why], n.pkg+" "+n.test)
+		default: // also one that never ended
+			failed = append(failed, n.pkg+" "+n.test)
+		}
+	}
+	verdict := fmt.Sprintf("%d tests passed", passed)
+	well := !t.failed && len(failed) == 0 && passed > 0
+	if !well {
+		slices.Sort(failed)
+		verdict = fmt.Sprintf("FAILED, in %d tests: %s; %s", len(failed), strings.Join(failed, ", "), verdict)
+	}
+	var out []string
+	for _, why := range slices.Sorted(maps.Keys(reasons)) {
+		tests := reasons[why]
+		slices.Sort(tests)
+		which := strings.Join(tests, ", ")
+		if len(tests) > 3 {
+			which = fmt.Sprintf("%s and %d more", tests[0], len(tests)-1)
+		}
+		out = append(out, fmt.Sprintf("%s (%s)", which, why))
+	}
+	if len(out) == 0 {
+		out = []string{"nothing"}
+	}
+	t.printf("hack/test: %s; left out: %s\n", verdict, strings.Join(out, "; "))
+	return well
+}
+
+// reason is what a test that was left out has said: "file_test.go:79: only root makes a file of another user".
+func (about *test) reason() string {
+	for line := range strings.Lines(about.output.String()) {
+		if _, why, ok := strings.Cut(line, ".go:"); ok {
+			_, why, _ = strings.Cut(why, ": ")
+			return strings.TrimSpace(why)
+		}
+	}
+	return "no reason given"
+}
+
+func (t *tally) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(t.out, format, args...) // where this fails there is nobody to tell
+}
