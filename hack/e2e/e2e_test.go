@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	if os.Getuid() != 0 {
 		t.Skip("not root: network namespaces cannot be made")
 	}
-	if _, err := exec.LookPath("keepalived"); err != nil {
+	if _, err := exec.LookPath(stage.KeepalivedProgram()); err != nil {
 		t.Skip("no Keepalived is installed")
 	}
 	t.Parallel()

@@ -48,7 +48,7 @@ func run(ctx context.Context, stay bool) error {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // nothing to be done about it
-	_, missing := exec.LookPath("keepalived")
+	_, missing := exec.LookPath(stage.KeepalivedProgram())
 	d := &demo{real: os.Getuid() == 0 && missing == nil, began: time.Now()}
 	if d.real {
 		d.say("As root: two hosts in network namespaces, each with a real Keepalived.")

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -114,7 +115,7 @@ func (h *Host) Keepalived(priority int, more string, vips ...netip.Addr) string 
     vrrp_notify_fifo %s
 }
 vrrp_script slow {
-    script "/bin/sleep 2"
+    script "%s 2"
     interval 10
     timeout 5
 }
@@ -130,13 +131,30 @@ vrrp_instance VI_1 {
 %s    }
 %s
 }
-`, h.Name, h.FIFO, priority, list.String(), excluded.String(), more)
+`, h.Name, h.FIFO, realPath("sleep"), priority, list.String(), excluded.String(), more)
 }
+
+// realPath returns where a program is, without symbolic links: from 2.3.0 on, Keepalived runs no script as root whose path has one
+// (/bin is one on most machines).
+func realPath(program string) string {
+	path, err := exec.LookPath(program)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return program // and Keepalived says what is wrong
+	}
+	return path
+}
+
+// KeepalivedProgram is Keepalived: what KEEPALIVED names in the environment, or the one that is installed.
+func KeepalivedProgram() string { return cmp.Or(os.Getenv("KEEPALIVED"), "keepalived") }
 
 // StartKeepalived starts it with the host's keepalived.conf.
 func (h *Host) StartKeepalived() error {
-	// The pid files are the host's own, since all share one /run; -P leaves out the checkers.
-	cmd, err := h.start("keepalived.log", "keepalived", "-n", "-l", "-D", "-P", "-f", h.Path("keepalived.conf"),
+	// -P leaves out the checkers. The pid files are the host's own; from 2.3.2 on Keepalived locks also that of BFD, which has no
+	// option in every build, so that /run is the host's own, too: "ip netns exec" gives each process its own mounts.
+	cmd, err := h.start("keepalived.log", "sh", "-c", `mount -t tmpfs tmpfs /run && exec "$@"`, "sh", KeepalivedProgram(), "-n", "-l", "-D", "-P", "-f", h.Path("keepalived.conf"),
 		"-p", h.Path("keepalived.pid"), "-r", h.Path("vrrp.pid"))
 	h.keepalived = cmd
 	return err
