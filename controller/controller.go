@@ -15,7 +15,8 @@
 //   - Whether an address is ours is looked up again right before each write. When it stops being ours, a call under way is
 //     cancelled before the address is queued again.
 //   - An acknowledged write is only a request: it is looked at again after 1 s, 3 s, 10 s and 30 s, then at each refresh.
-//   - Addresses do not wait for each other, up to the bound on requests side by side.
+//   - Addresses do not wait for each other, up to the bound on requests side by side. A write that does not return after its
+//     deadline, or after it was cancelled, is given up: nobody waits for it, and what it did is looked at.
 //   - One address is never written more than 4 times in a row, then once a second, whatever Keepalived says.
 //   - A contested address (see contest) costs one write an interval.
 //
@@ -95,8 +96,8 @@ func New(opts Options) *Controller {
 	}
 }
 
-// Run works until ctx ends, which also cancels the calls under way. It returns when all of them have returned. It can be
-// called once.
+// Run works until ctx ends, which also cancels the calls under way. It returns when all of them have returned or were given
+// up. It can be called once.
 func (c *Controller) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -110,9 +111,11 @@ func (c *Controller) Run(ctx context.Context) {
 			return
 		}
 		looks <- struct{}{}
-		work.Go(func() {
-			c.work(ctx, addr)
+		work.Add(1)
+		go c.work(ctx, addr, func() {
+			c.queue.Done(addr)
 			<-looks
+			work.Done()
 		})
 	}
 }

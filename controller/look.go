@@ -6,27 +6,42 @@ import (
 	"time"
 
 	"floaty/observed"
+	"floaty/providers"
 )
 
 // spare is how many addresses may be looked at side by side beyond those that are written: a look by itself waits for nothing.
 const spare = 8
 
-// work looks at addr once and has it looked at again when reconcile says so.
-func (c *Controller) work(ctx context.Context, addr netip.Addr) {
-	defer c.queue.Done(addr)
+// work looks at addr once, makes the write that reconcile asks for, and has addr looked at again when it is due. It calls over
+// when all is done; a write that is given up may return later.
+func (c *Controller) work(ctx context.Context, addr netip.Addr, over func()) {
 	if ctx.Err() != nil { // a queue that is shut down still hands out what it holds
+		over()
 		return
 	}
 	m, s, ok := c.begin(addr)
 	if !ok {
+		over()
 		return
 	}
 	m.hear(s, time.Now())
-	again := c.reconcile(ctx, addr, m)
-	c.end(addr, m)
-	if again > 0 {
-		c.queue.AddAfter(addr, again)
+	again, w := c.reconcile(ctx, addr, m)
+	if w == nil {
+		c.end(addr, m, again)
+		over()
+		return
 	}
+	call, cancel := context.WithTimeoutCause(w.ctx, c.opts.Timeout, errTimeout)
+	assign := func() (struct{}, error) {
+		return struct{}{}, c.opts.Provider.Assign(call, addr, w.server, w.seen.Servers)
+	}
+	providers.Bounded(call, assign, func(_ struct{}, err error) {
+		cancel()
+		again := c.written(err, addr, m, w)
+		w.done()
+		c.end(addr, m, again)
+		over()
+	})
 }
 
 // begin hands out the memory of addr, which is the look's own until end: the queue never hands out an address twice at once. It
@@ -54,8 +69,8 @@ func (c *Controller) begin(addr netip.Addr) (m *memory, s signal, ok bool) {
 	return m, s, true
 }
 
-// end ends a look, and its turn to write if it had one.
-func (c *Controller) end(addr netip.Addr, m *memory) {
+// end ends a look, and its turn to write if it had one. It has addr looked at again after a while, if that is above 0.
+func (c *Controller) end(addr netip.Addr, m *memory, again time.Duration) {
 	var next []netip.Addr
 	c.mu.Lock()
 	if m.turn {
@@ -71,6 +86,9 @@ func (c *Controller) end(addr netip.Addr, m *memory) {
 	c.mu.Unlock()
 	for _, addr := range next {
 		c.queue.Add(addr)
+	}
+	if again > 0 {
+		c.queue.AddAfter(addr, again)
 	}
 }
 
@@ -98,22 +116,30 @@ func (c *Controller) answered(addr netip.Addr) {
 	c.queue.Add(addr)
 }
 
-// write returns the context of a write, which ends when addr stops being ours, and what is to be called after it; false if it is
-// not addr's turn.
-func (c *Controller) write(ctx context.Context, addr netip.Addr, m *memory) (context.Context, func(), bool) {
+// An attempt is a write that reconcile asks for.
+type attempt struct {
+	ctx    context.Context // ends when the address stops being ours
+	server string
+	seen   observed.Reading // that it answers
+	before contest          // as it was without it
+	done   func()           // to be called after it
+}
+
+// write returns a write of addr that may be made; nil if it is not addr's turn.
+func (c *Controller) write(ctx context.Context, addr netip.Addr, m *memory) *attempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m.turn = c.turns.take(addr); !m.turn {
-		return nil, nil, false
+		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	c.writes[addr] = cancel
-	return ctx, func() {
+	return &attempt{ctx: ctx, done: func() {
 		cancel(nil)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.writes, addr)
-	}, true
+	}}
 }
 
 // Turns bound the writes side by side. Who does not get one stands in line: it is looked at again when its turn has come, so that

@@ -12,16 +12,17 @@ import (
 )
 
 // reconcile makes the cloud's target of addr what it should be. It acts on what desired and observed say now, never on why
-// it was called, so one call too many is harmless. It returns when to look again; 0: at the next refresh.
-func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) time.Duration {
+// it was called, so one call too many is harmless. It returns the write to be made, or when to look again; 0: at the next
+// refresh.
+func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) (time.Duration, *attempt) {
 	want, ours := c.opts.Desired.Server(addr)
 	if !ours {
-		return c.standBy(addr, m)
+		return c.standBy(addr, m), nil
 	}
 	now := time.Now()
 	if wait := m.rivalWait(now); wait > 0 {
 		c.opts.Observed.Expect(addr, m.doubted)
-		return wait
+		return wait, nil
 	}
 	reading, valid := c.opts.Observed.Last(addr)
 	need := c.need(m, reading, now)
@@ -31,7 +32,7 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 		return c.assign(ctx, addr, want, m, reading)
 	case valid:
 	case m.look.After(now) && m.need.Before(m.written): // just written, and nothing since: the look is early enough
-		return c.next(addr, m, now)
+		return c.next(addr, m, now), nil
 	}
 	elsewhere := valid && reading.Err == nil && !reading.Holding.At(want)
 	if !elsewhere && (!valid || reading.At.Before(need)) {
@@ -40,7 +41,7 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 		}
 		fresh, pending, err := c.ask(addr, need)
 		if pending {
-			return 0
+			return 0, nil
 		}
 		if err != nil {
 			return c.unread(ctx, addr, want, m, reading)
@@ -53,11 +54,11 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 	case reading.Err != nil:
 		return c.unjudged(ctx, addr, want, m, reading)
 	case reading.Holding.At(want):
-		return c.inPlace(addr, want, m)
+		return c.inPlace(addr, want, m), nil
 	case m.contest.allows(reading) || m.suspect:
 		return c.assign(ctx, addr, want, m, reading)
 	}
-	return 0 // contested: the next refresh may write
+	return 0, nil // contested: the next refresh may write
 }
 
 // need returns the time before which a reading cannot say "in place": the last doubt, the look that is due, and two
@@ -170,70 +171,75 @@ func (c *Controller) next(addr netip.Addr, m *memory, now time.Time) time.Durati
 
 // unread is where no reading is to be had. Writes may work all the same, and assigning is idempotent: so it is assigned,
 // once an interval, or when there is a reason to think that somebody else has moved it.
-func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) time.Duration {
+func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) (time.Duration, *attempt) {
 	now := time.Now()
 	last := m.written
 	if m.tried.After(last) { // one that failed counts too: reads and writes mostly fail together
 		last = m.tried
 	}
 	if m.lined || m.claimed || m.suspect || now.Sub(last) >= c.opts.Interval {
-		wait := c.assign(ctx, addr, want, m, seen)
+		wait, w := c.assign(ctx, addr, want, m, seen)
 		m.lined = wait == 0 && !m.turn // it does not ask again when its turn comes: the next reading may take long
-		return wait
+		return wait, w
 	}
 	retry := c.opts.Observed.Retry()
 	if seen.Err != nil && retry.Before(m.retry) {
 		retry = m.retry
 		c.opts.Observed.Expect(addr, retry)
 	}
-	return max(time.Until(retry), time.Millisecond)
+	return max(time.Until(retry), time.Millisecond), nil
 }
 
 // unjudged is where the cloud answered, but not for this address.
-func (c *Controller) unjudged(ctx context.Context, addr netip.Addr, want string, m *memory, r observed.Reading) time.Duration {
+func (c *Controller) unjudged(ctx context.Context, addr netip.Addr, want string, m *memory, r observed.Reading) (time.Duration, *attempt) {
 	if !permanent(r.Err) {
 		return c.unread(ctx, addr, want, m, r)
 	}
 	m.claimed, m.suspect, m.look = false, false, time.Time{}
-	return 0
+	return 0, nil
 }
 
-// assign makes one write, if it is still wanted and may be made now.
-func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) time.Duration {
+// assign asks for a write, if it is still wanted and may be made now; else it says how long to wait.
+func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) (time.Duration, *attempt) {
 	if wait := m.barred(time.Now()); wait > 0 {
-		return wait
+		return wait, nil
 	}
-	ctx, done, ok := c.write(ctx, addr, m)
-	if !ok { // its turn comes
-		return 0
+	w := c.write(ctx, addr, m)
+	if w == nil { // its turn comes
+		return 0, nil
 	}
-	defer done()
 	if server, ours := c.opts.Desired.Server(addr); !ours || server != want {
-		return 0
+		w.done()
+		return 0, nil
 	}
 	if wait := m.spend(time.Now()); wait > 0 {
-		return wait
+		w.done()
+		return wait, nil
 	}
-	before := m.contest
+	w.server, w.seen, w.before = want, seen, m.contest
 	m.contest.attempted(seen)
 	m.tried = time.Now()
-	call, stop := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
-	defer stop()
-	err := c.opts.Provider.Assign(call, addr, want, seen.Servers)
+	return 0, w
+}
+
+// written draws the conclusions from how a write ended, and says when to look again; 0: at the next refresh.
+func (c *Controller) written(err error, addr netip.Addr, m *memory, w *attempt) time.Duration {
 	now := time.Now()
 	switch {
 	case err == nil:
-		c.logAssigned(addr, want, m, seen)
+		c.logAssigned(addr, w.server, m, w.seen)
 		c.opts.Observed.Void(addr)
 		m.acknowledged(now)
 		return c.next(addr, m, now)
 	case errors.Is(err, providers.ErrNotWritten):
-		return c.notWritten(ctx, addr, want, m)
-	case ctx.Err() != nil:
+		return c.notWritten(w.ctx, addr, w.server, m)
+	case w.ctx.Err() != nil:
 		return 0
+	case errors.Is(err, providers.ErrGivenUp): // it may have landed, or still will
+		c.opts.Observed.Void(addr)
 	}
 	if !permanent(err) { // a contest's write of the interval is not used up by what did not come to pass
-		m.contest.spent = before.spent
+		m.contest.spent = w.before.spent
 	}
 	return c.failed(err, addr, m, now)
 }

@@ -3,7 +3,7 @@
 //   - One read serves all who ask: those who want a reading no older than one that is under way share it.
 //   - A reading's time is when its request was sent.
 //   - A reading stays, however old, until a newer one replaces it or it is voided.
-//   - A shared read has its own deadline; an asker who goes away does not end it.
+//   - A shared read has its own deadline; an asker who goes away does not end it. A call that does not return then is given up.
 //   - A failed read is shared too, until its back-off is over.
 //   - All managed addresses are read together at one common instant an interval.
 //
@@ -97,7 +97,7 @@ func New(opts Options) *Observed {
 }
 
 // Run finds out which server this is and makes the reads that are asked for, until ctx ends. It returns when every call
-// has returned.
+// has returned or was given up.
 func (o *Observed) Run(ctx context.Context) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
@@ -113,7 +113,8 @@ func (o *Observed) Run(ctx context.Context) {
 		o.pending = nil
 		o.mu.Unlock()
 		for _, r := range pending {
-			calls.Go(func() { o.perform(ctx, r) })
+			calls.Add(1)
+			go o.perform(ctx, r, calls.Done)
 		}
 	}
 }
@@ -341,60 +342,4 @@ func (o *Observed) begin(now time.Time, addrs []netip.Addr, refresh bool) *read 
 	default: // Run is about to look
 	}
 	return r
-}
-
-// perform makes the call, keeps what it says and calls those who asked.
-func (o *Observed) perform(ctx context.Context, r *read) {
-	call, cancel := context.WithTimeout(ctx, o.opts.Timeout)
-	defer cancel()
-	holdings, err := o.opts.Provider.Read(call, r.addrs)
-	if err != nil && call.Err() != nil {
-		err = fmt.Errorf("no answer within %v: %w", o.opts.Timeout, err)
-	}
-	o.mu.Lock()
-	o.current = slices.DeleteFunc(o.current, func(c *read) bool { return c == r })
-	switch {
-	case ctx.Err() != nil || err != nil && r.order < o.answered: // the end, or the world has moved on
-	case err != nil:
-		o.fail(time.Now(), err)
-	default:
-		o.keep(r, holdings)
-	}
-	r.ended = true
-	close(r.done)
-	o.mu.Unlock()
-	for _, a := range r.askers {
-		a.again(a.addr)
-	}
-}
-
-// keep takes over what a read has told. o.mu is held.
-func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
-	o.answered, o.failed = max(o.answered, r.order), nil
-	if o.trouble.Over() {
-		o.opts.Log.Info("reading the cloud works again")
-	}
-	for _, addr := range r.addrs {
-		holding, ok := holdings[addr]
-		if !ok {
-			holding.Err = fmt.Errorf("%w: the answer does not mention it", providers.ErrNotFound)
-		}
-		if o.readings[addr].Order < r.order {
-			o.readings[addr] = Reading{Holding: holding, At: r.at, Refresh: r.refresh, Order: r.order}
-		}
-	}
-}
-
-// fail keeps a failure for all to share. o.mu is held. One that the cloud has asked for, by telling how long to wait, has been said.
-func (o *Observed) fail(now time.Time, err error) {
-	var told *providers.WaitError
-	if errors.As(err, &told) {
-		o.failed, o.retry = err, now.Add(max(told.Wait, minWait))
-		return
-	}
-	say := o.trouble.Fail(now)
-	o.failed, o.retry = err, now.Add(o.opts.BackOff.Wait(o.trouble.Attempts))
-	if say {
-		o.opts.Log.Error(err, "reading the cloud failed", "attempt", o.trouble.Attempts)
-	}
 }

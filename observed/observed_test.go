@@ -30,20 +30,29 @@ type cloud struct {
 	err    error
 	server error
 	hangs  bool
+	stuck  chan struct{} // if set, no call returns before it is closed
 	asked  [][]netip.Addr
 }
 
 func (c *cloud) Server(context.Context) (string, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return "me", c.server
+	stuck, err := c.stuck, c.server
+	c.mu.Unlock()
+	if stuck != nil {
+		<-stuck
+	}
+	return "me", err
 }
 
 func (c *cloud) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
 	c.mu.Lock()
 	c.asked = append(c.asked, slices.Clone(addrs))
-	hangs, err := c.hangs, c.err
+	hangs, stuck, err := c.hangs, c.stuck, c.err
 	c.mu.Unlock()
+	if stuck != nil {
+		<-stuck
+		return map[netip.Addr]providers.Holding{one: {Servers: []string{"late"}}}, nil
+	}
 	wait := time.After(time.Second)
 	if hangs {
 		wait = nil
@@ -88,8 +97,8 @@ func story(t *testing.T, tell func(t *testing.T, c *cloud, o *Observed, lines *[
 			Provider: c, Addresses: func() []netip.Addr { return []netip.Addr{one, two} },
 			Interval: time.Minute, Timeout: 10 * time.Second,
 			BackOff: BackOff{Initial: time.Second, Multiplier: 2, Max: 8 * time.Second},
-			Found:   func(server string) { lines = append(lines, "found "+server) },
-			Log:     funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{}),
+			Found:   func(server string) { c.set(func() { lines = append(lines, "found "+server) }) },
+			Log:     funcr.New(func(_, args string) { c.set(func() { lines = append(lines, args) }) }, funcr.Options{}),
 		})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -381,6 +390,35 @@ func TestACloudThatAsksToWaitForNoTimeIsNotAskedWithoutARest(t *testing.T) {
 		_ = o.Refresh(t.Context())
 		if rest := time.Until(o.Due()); rest < minWait {
 			t.Errorf("the next read is due in %v, want a rest of %v at least", rest, minWait)
+		}
+	})
+}
+
+func TestACallThatNeverReturnsIsGivenUp(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, lines *[]string) {
+		stuck := make(chan struct{})
+		c.set(func() { c.stuck = stuck })
+		began := time.Now()
+		if _, err := o.Read(t.Context(), one, time.Time{}); !errors.Is(err, providers.ErrGivenUp) {
+			t.Errorf("got %v, want %v", err, providers.ErrGivenUp)
+		}
+		if took := time.Since(began); took != 12*time.Second {
+			t.Errorf("it was given up after %v, want the deadline and %v", took, providers.Grace)
+		}
+		time.Sleep(2 * time.Minute) // which server this is is asked for in vain too
+		c.set(func() { c.stuck, c.server = nil, nil })
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if all := strings.Join(*lines, "\n"); !strings.Contains(all, "found me") {
+			t.Errorf("got %q, want the server found", *lines)
+		}
+		if _, err := o.Read(t.Context(), one, time.Now()); err != nil {
+			t.Errorf("got %v, want a reading", err)
+		}
+		close(stuck)
+		synctest.Wait()
+		if r, ok := o.Last(one); !ok || r.Servers[0] != "there" {
+			t.Errorf("got %v, %v after the late answer, want the newer reading", r, ok)
 		}
 	})
 }

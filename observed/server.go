@@ -37,5 +37,5 @@ func (o *Observed) findServer(ctx context.Context) {
 func (o *Observed) askServer(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.opts.Timeout)
 	defer cancel()
-	return o.opts.Provider.Server(ctx)
+	return providers.Await(ctx, func() (string, error) { return o.opts.Provider.Server(ctx) })
 }

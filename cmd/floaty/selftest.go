@@ -55,8 +55,11 @@ func probe(ctx context.Context, s setup, cloud cloud, set desired.Set) []report.
 	limit := min(s.config.RefreshTimeout, testAtMost)
 	server, serverErr := within(ctx, limit, cloud.Server)
 	addrs := slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
-	var name string
-	var clock time.Time
+	type description struct {
+		name  string
+		clock time.Time
+	}
+	var found description
 	var holdings map[netip.Addr]providers.Holding
 	var describeErr, readErr error
 	var step sync.WaitGroup
@@ -64,9 +67,9 @@ func probe(ctx context.Context, s setup, cloud cloud, set desired.Set) []report.
 		if serverErr != nil {
 			return
 		}
-		name, describeErr = within(ctx, limit, func(ctx context.Context) (name string, err error) {
-			name, clock, err = cloud.Describe(ctx, server)
-			return name, err
+		found, describeErr = within(ctx, limit, func(ctx context.Context) (d description, err error) {
+			d.name, d.clock, err = cloud.Describe(ctx, server)
+			return d, err
 		})
 	})
 	step.Go(func() {
@@ -75,9 +78,9 @@ func probe(ctx context.Context, s setup, cloud cloud, set desired.Set) []report.
 		})
 	})
 	step.Wait()
-	checks := []report.Probe{credentialProbe(readErr, describeErr), serverProbe(server, name, serverErr, describeErr)}
-	if !clock.IsZero() {
-		checks = append(checks, clockProbe(time.Until(clock), s.config.Provider))
+	checks := []report.Probe{credentialProbe(readErr, describeErr), serverProbe(server, found.name, serverErr, describeErr)}
+	if !found.clock.IsZero() {
+		checks = append(checks, clockProbe(time.Until(found.clock), s.config.Provider))
 	}
 	for _, addr := range addrs {
 		checks = append(checks, addressProbe(addr, set.Addresses[addr].Instances, server, holdings[addr], readErr))
@@ -85,11 +88,11 @@ func probe(ctx context.Context, s setup, cloud cloud, set desired.Set) []report.
 	return checks
 }
 
-// within calls f with a deadline of its own.
+// within calls f with a deadline of its own, and gives it up if it does not return then.
 func within[T any](ctx context.Context, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := orTimeout(ctx, limit)
 	defer cancel()
-	value, err := f(ctx)
+	value, err := providers.Await(ctx, func() (T, error) { return f(ctx) })
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 	}

@@ -1,0 +1,76 @@
+package observed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"floaty/providers"
+)
+
+// perform makes the call and draws the conclusions. It calls over when all is done.
+func (o *Observed) perform(ctx context.Context, r *read, over func()) {
+	call, cancel := context.WithTimeout(ctx, o.opts.Timeout)
+	read := func() (map[netip.Addr]providers.Holding, error) { return o.opts.Provider.Read(call, r.addrs) }
+	providers.Bounded(call, read, func(holdings map[netip.Addr]providers.Holding, err error) {
+		defer over()
+		if err != nil && call.Err() != nil {
+			err = fmt.Errorf("no answer within %v: %w", o.opts.Timeout, err)
+		}
+		cancel()
+		o.finish(ctx, r, holdings, err)
+	})
+}
+
+// finish keeps what a read has told and calls those who asked.
+func (o *Observed) finish(ctx context.Context, r *read, holdings map[netip.Addr]providers.Holding, err error) {
+	o.mu.Lock()
+	o.current = slices.DeleteFunc(o.current, func(c *read) bool { return c == r })
+	switch {
+	case ctx.Err() != nil || err != nil && r.order < o.answered: // the end, or the world has moved on
+	case err != nil:
+		o.fail(time.Now(), err)
+	default:
+		o.keep(r, holdings)
+	}
+	r.ended = true
+	close(r.done)
+	o.mu.Unlock()
+	for _, a := range r.askers {
+		a.again(a.addr)
+	}
+}
+
+// keep takes over what a read has told. o.mu is held.
+func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
+	o.answered, o.failed = max(o.answered, r.order), nil
+	if o.trouble.Over() {
+		o.opts.Log.Info("reading the cloud works again")
+	}
+	for _, addr := range r.addrs {
+		holding, ok := holdings[addr]
+		if !ok {
+			holding.Err = fmt.Errorf("%w: the answer does not mention it", providers.ErrNotFound)
+		}
+		if o.readings[addr].Order < r.order {
+			o.readings[addr] = Reading{Holding: holding, At: r.at, Refresh: r.refresh, Order: r.order}
+		}
+	}
+}
+
+// fail keeps a failure for all to share. o.mu is held. One that the cloud has asked for, by telling how long to wait, has been said.
+func (o *Observed) fail(now time.Time, err error) {
+	var told *providers.WaitError
+	if errors.As(err, &told) {
+		o.failed, o.retry = err, now.Add(max(told.Wait, minWait))
+		return
+	}
+	say := o.trouble.Fail(now)
+	o.failed, o.retry = err, now.Add(o.opts.BackOff.Wait(o.trouble.Attempts))
+	if say {
+		o.opts.Log.Error(err, "reading the cloud failed", "attempt", o.trouble.Attempts)
+	}
+}
