@@ -31,6 +31,16 @@ func (f *fence) open(wake func()) {
 	f.wake = wake
 }
 
+// rouse ends the listener's sleep, if it listens.
+func (f *fence) rouse() {
+	f.mu.Lock()
+	wake := f.wake
+	f.mu.Unlock()
+	if wake != nil {
+		wake()
+	}
+}
+
 // begin notes that the listener starts to read, and returns how it stood still before, if it did. Until end the listener may open
 // and close descriptors.
 func (f *fence) begin() pause {
@@ -61,10 +71,9 @@ func (f *fence) beat() {
 	if !stood {
 		f.clock.due = time.Now().Add(beatEvery)
 	}
-	wake := f.wake
 	f.mu.Unlock()
 	if stood {
-		wake()
+		f.rouse()
 	}
 }
 
@@ -98,10 +107,10 @@ func (f *fence) settle(ctx context.Context) error {
 		if f.over == nil {
 			f.over = make(chan struct{})
 		}
-		over, wake := f.over, f.wake
+		over := f.over
 		f.mu.Unlock()
 		if !acting {
-			wake()
+			f.rouse()
 		}
 		select {
 		case <-over:

@@ -56,7 +56,7 @@ func (l *Listener) open(now time.Time) bool {
 	}
 	l.found()
 	l.next = fresh
-	l.kept.wanted = true
+	l.stateFile.open(l.fence.rouse)
 	return true
 }
 

@@ -13,10 +13,15 @@
 //   - A line from the new writer counts at once.
 //   - The VRRP process is the Keepalived that has the FIFO open for writing, or where that may not be seen, the one that the pid
 //     file names.
-//   - The states outlive floaty's own restart in a file: what leaves MASTER is saved before anybody acts on it, what becomes
-//     MASTER after. They count again as after a reload, but a MASTER only with the same VRRP process, where that was known,
-//     and one of its addresses on a local interface, where it has any: Keepalived empties the pipe when it reloads as its last
-//     holder, so that a BACKUP may be lost (seen on 2.2.7).
+//   - The states outlive floaty's own restart in a file: what leaves MASTER is saved while others act on it, what becomes
+//     MASTER after that; what cannot be saved removes the file. They count again as after a reload, but a MASTER only with the
+//     same VRRP process, where that was known, and one of its addresses on a local interface, where it has any: Keepalived
+//     empties the pipe when it reloads as its last holder, so that a BACKUP may be lost (seen on 2.2.7).
+//   - After a standstill of floaty, Keepalived may have stood still too: every MASTER is suspended for three advertisements and a
+//     second, unless Keepalived speaks.
+//
+// The listener waits for nobody: not for the disk, and not for what its callers do. Who is about to write waits for the listener
+// (see [Listener.Settle]).
 //
 // The package does not decide what follows from a state, and it asks Keepalived nothing.
 package keepalived
@@ -50,7 +55,7 @@ const (
 type Options struct {
 	Path      string // of the FIFO
 	PIDFile   string // of Keepalived's VRRP process
-	StateFile string // where the states outlive a restart of floaty; its directory is made if its parent is there
+	StateFile string // where the states outlive a restart of floaty; its directory is made if its parent is there; empty: nowhere
 
 	Named          func(instance string) bool          // whether an instance is still one, of those in StateFile
 	Members        func(group string) []string         // of a sync group
@@ -81,7 +86,9 @@ type Listener struct {
 	process     *Process // the VRRP process; nil: not known
 	search      search   // for it
 	doubt       *doubt   // since the writer went; nil: none
-	kept        keeper   // of the states
+	stateFile   *stateFile
+	saved       *Process // that the record names which was saved last
+	boot        string   // the ID of this boot
 	bad         int      // lines that could not be understood
 	badSaid     time.Time
 	buf         []byte
@@ -106,8 +113,8 @@ func New(opts Options) *Listener {
 	if opts.Local == nil {
 		opts.Local = localAddrs
 	}
-	l := &Listener{opts: opts, states: states{}, kept: keeper{path: opts.StateFile, boot: BootID()}, buf: make([]byte, maxRead)}
-	l.fence = newFence()
+	l := &Listener{opts: opts, states: states{}, boot: BootID(), fence: newFence(), buf: make([]byte, maxRead)}
+	l.stateFile = newStateFile(opts.StateFile, opts.Log)
 	return l
 }
 
@@ -143,7 +150,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		l.next.close()
 		l.search.end()
 		l.process.Close()
-		l.kept.close()
+		l.stateFile.close()
 		l.current, l.next, l.process, l.folder = nil, nil, nil, nil
 	}()
 	for ctx.Err() == nil {
@@ -255,27 +262,29 @@ func (l *Listener) complain(text []byte, now time.Time) {
 func (l *Listener) report() {
 	was := l.reported
 	changed, leaves := l.compare(was)
-	if leaves {
-		l.save(cautious(was.Instances, l.states))
-	}
 	if changed {
 		l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected, Standstills: l.standstills}
+		if leaves {
+			l.save(l.reported.Instances)
+		}
 		l.opts.Changed(l.reported)
 	}
 	l.fence.end(l.current.descriptor(), l.process.descriptor())
-	if !changed {
-		if l.process != l.kept.process {
-			l.save(l.states)
-		}
-		return
+	if changed {
+		runtime.Gosched() // whom that has woken goes first
+		l.logChanges(was)
 	}
-	runtime.Gosched() // whom that has woken goes first
-	for name, inst := range l.states {
+	if changed && !leaves || l.process != l.saved {
+		l.save(l.states)
+	}
+}
+
+func (l *Listener) logChanges(was Snapshot) {
+	for name, inst := range l.reported.Instances {
 		if before := was.Instances[name].State; before != inst.State {
 			l.opts.Log.Info("instance changed", "instance", name, "from", before.String(), "state", inst.State.String())
 		}
 	}
-	l.save(l.states)
 }
 
 // compare reports whether anything has changed since a report, and whether an instance that was MASTER is so no more.
@@ -329,9 +338,6 @@ func (l *Listener) sleep(now time.Time) {
 	}
 	if l.search.searching(now) {
 		wait = min(wait, searchPoll)
-	}
-	if l.kept.wanted && !l.kept.begun && l.kept.path != "" { // the last run is about to end
-		wait = probeEvery
 	}
 	if l.doubt != nil && l.connected {
 		wait = min(wait, settleTime-now.Sub(l.doubt.back)+time.Millisecond)

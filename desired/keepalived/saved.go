@@ -1,13 +1,10 @@
 package keepalived
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -33,43 +30,18 @@ type savedInstance struct {
 	Since time.Time `json:"since"`
 }
 
-// A keeper reads and writes the file of saved states. Its zero value keeps nothing.
-type keeper struct {
-	path    string // of the file; empty: nothing is kept
-	boot    string
-	wanted  bool     // the FIFO was opened: it may be read
-	begun   bool     // it was read: from then on it may be written
-	lock    *os.File // held as long as this process writes
-	written []byte   // its content
-	process *Process // that it names
-	trouble string   // the last, so that it is said once
-}
-
 // recall takes over what the last run has left: every state that was not heard since is in doubt until a writer shows and the
-// time for its lines is over. It waits until the FIFO could be opened, so that not a second daemon of the same configuration
-// does so, and until the last run has ended: on a reload, Keepalived starts the next one up to a second before that.
+// time for its lines is over. That is read once the FIFO could be opened, so that not a second daemon of the same configuration
+// does so, and once the last run has ended: on a reload, Keepalived starts the next one up to a second before that.
 func (l *Listener) recall(now time.Time) {
-	k := &l.kept
-	if k.begun || !k.wanted || k.path == "" || !k.alone() {
+	r, ok := l.stateFile.load()
+	if !ok {
 		return
 	}
-	k.begun = true
-	data, err := readSaved(k.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	var r record
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil {
-		l.opts.Log.Error(err, "the saved states cannot be used: nothing is known until Keepalived speaks", "path", k.path)
-		return
-	}
-	k.written = data
-	if r.FIFO == l.opts.Path && r.Boot == k.boot && l.knows(r) {
+	if r.FIFO == l.opts.Path && r.Boot == l.boot && l.knows(r) {
 		l.restore(r, now)
 	}
+	l.save(l.states)
 }
 
 // knows reports whether the VRRP process of a record, if it names one, still is the one.
@@ -101,39 +73,10 @@ func (l *Listener) restore(r record, now time.Time) {
 	}
 }
 
-// alone reports whether no other floaty writes the file, and sees to it that none will. Where that cannot be had, saving will
-// say why.
-func (k *keeper) alone() bool {
-	if makeDir(k.path) != nil {
-		return true
-	}
-	f, err := os.OpenFile(k.path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return true
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		_ = f.Close()
-		return false
-	}
-	k.lock = f
-	return true
-}
-
-func (k *keeper) close() {
-	if k.lock != nil {
-		_ = k.lock.Close()
-		k.lock = nil
-	}
-}
-
-// save keeps instances over a restart, if they are not what is kept already.
+// save keeps instances over a restart.
 func (l *Listener) save(instances map[string]Instance) {
-	k := &l.kept
-	if !k.begun {
-		return
-	}
-	k.process = l.process
-	r := record{FIFO: l.opts.Path, Boot: k.boot, Instances: map[string]savedInstance{}}
+	l.saved = l.process
+	r := record{FIFO: l.opts.Path, Boot: l.boot, Instances: map[string]savedInstance{}}
 	if l.process != nil {
 		r.PID, r.Start = l.process.PID, l.process.startText()
 	}
@@ -142,40 +85,13 @@ func (l *Listener) save(instances map[string]Instance) {
 			r.Instances[name] = savedInstance{inst.State.String(), inst.Since}
 		}
 	}
-	data, err := json.Marshal(r)
-	if err == nil && bytes.Equal(data, k.written) {
-		return
-	}
-	if err == nil {
-		err = writeSaved(k.path, data)
-	}
-	if err == nil {
-		k.written, k.trouble = data, ""
-		return
-	}
-	k.written = nil
-	if said := err.Error(); said != k.trouble {
-		k.trouble = said
-		l.opts.Log.Error(err, "saving the states failed: after a restart of floaty (as vrrp_notify_fifo_script, after each reload of "+
-			"Keepalived) nothing is written until Keepalived says MASTER again", "path", k.path)
-	}
+	l.stateFile.save(r)
 }
 
-// cautious returns the states that may be saved before others act on them: what leaves MASTER has left it, what becomes
-// MASTER has not become it yet.
-func cautious(was, is map[string]Instance) map[string]Instance {
-	both := maps.Clone(is)
-	for name, inst := range is {
-		if before := was[name]; inst.State == Master && before.State != Master {
-			both[name] = before
-		}
-	}
-	return both
-}
-
-// readSaved reads the file. One that another user may have written says nothing that can be believed.
+// readSaved reads the file. One that another user may have written says nothing that can be believed, and neither does one that this
+// process cannot write: what the last run was told last may not be in it.
 func readSaved(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // the configuration names it
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // the configuration names it
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +138,7 @@ func writeSaved(path string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Chmod(0o600), f.Close()); err != nil {
-		return err
+		return errors.Join(err, os.Remove(fresh))
 	}
 	return os.Rename(fresh, path)
 }

@@ -148,9 +148,27 @@ func (w *world) run() (stop func()) {
 func (w *world) look(after time.Duration) {
 	w.now = w.now.Add(after)
 	w.pass(w.now)
+	if w.settled(); w.stateFile.last != nil { // what was saved has just been read
+		w.pass(w.now)
+		w.settled()
+	}
 	if w.search.found != nil { // its result is there at the next look
 		eventually(w.t, func() (string, bool) { return "the search goes on", len(w.search.found) == 1 })
 	}
+}
+
+// settled waits until the state file's goroutine has nothing to do.
+func (w *world) settled() {
+	w.t.Helper()
+	f := w.stateFile
+	if f.done == nil {
+		return
+	}
+	eventually(w.t, func() (string, bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return "the states are not saved", f.last != nil || f.taken && f.next == nil
+	})
 }
 
 // text is a snapshot to read: "no writer: A MASTER?, B BACKUP", with a question mark after a state that is suspended.
