@@ -20,11 +20,8 @@ import (
 // it has an answer. To read, and to say how something shall be, may be done twice.
 func (k *keeper) send(req *http.Request) (*http.Response, error) {
 	stale := false
-	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) { stale = info.Reused && overHTTP2(info.Conn) },
-	})
-	resp, err := k.base.RoundTrip(req.WithContext(ctx))
-	if err == nil || !stale || !cut(err) || !repeatable(req.Method) || ctx.Err() != nil {
+	resp, err := exchange(k.base, req, func(info httptrace.GotConnInfo) { stale = info.Reused && overHTTP2(info.Conn) })
+	if err == nil || !stale || !cut(err) || !repeatable(req.Method) || req.Context().Err() != nil {
 		return resp, err
 	}
 	again := req.Clone(req.Context())
@@ -37,7 +34,7 @@ func (k *keeper) send(req *http.Request) (*http.Response, error) {
 	} else if req.Body != nil && req.Body != http.NoBody {
 		return nil, err
 	}
-	return k.base.RoundTrip(again)
+	return exchange(k.base, again, nil)
 }
 
 func repeatable(method string) bool {

@@ -126,7 +126,7 @@ func (w *warmer) ask(ctx context.Context, origin *url.URL) {
 	if err != nil {
 		return
 	}
-	resp, err := w.base.RoundTrip(req)
+	resp, err := exchange(w.base, req, nil)
 	if err != nil { // the next call says what is wrong
 		return
 	}

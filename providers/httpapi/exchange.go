@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+)
+
+// maxInterim is how many interim answers to one request are accepted: with a trace, net/http counts none.
+const maxInterim = 5
+
+// exchange makes a request and returns its final answer. Interim answers that a server may send unasked are passed over (100
+// and 103); any other fails the call at once. 101 says that the connection speaks another protocol from now on: net/http hands
+// it on as an answer without an end, which no context ends. got is told which connection is used; it may be nil.
+func exchange(base http.RoundTripper, req *http.Request, got func(httptrace.GotConnInfo)) (*http.Response, error) {
+	var conn net.Conn
+	interim := 0
+	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			conn = info.Conn
+			if got != nil {
+				got(info)
+			}
+		},
+		Got1xxResponse: func(status int, _ textproto.MIMEHeader) error {
+			interim++
+			if status != http.StatusContinue && status != http.StatusEarlyHints || interim > maxInterim {
+				return interimError(status)
+			}
+			return nil
+		},
+	})
+	resp, err := base.RoundTrip(req.WithContext(ctx))
+	var unexpected interimError
+	if errors.As(err, &unexpected) { // what the transport makes of it says less
+		return nil, unexpected
+	}
+	if err == nil && resp.StatusCode <= 199 {
+		_ = conn.Close() // whatever comes next on it is not HTTP
+		_ = resp.Body.Close()
+		return nil, interimError(resp.StatusCode)
+	}
+	return resp, err
+}
+
+// An interimError is the status of an answer that is not one to the request.
+type interimError int
+
+func (e interimError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("unexpected interim answer %d %s", int(e), http.StatusText(int(e))))
+}
