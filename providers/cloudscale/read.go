@@ -13,7 +13,7 @@ import (
 // Read lists all floating IPs and returns who holds each of addrs. An address that lies in a prefix without being its
 // base carries an error that names the base.
 func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
-	ctx, answer := httpapi.Capture(ctx)
+	ctx, answer := httpapi.CaptureList(ctx)
 	req, err := p.api.NewRequest(ctx, http.MethodGet, "v1/floating-ips", nil)
 	if err != nil {
 		return nil, fmt.Errorf("listing floating IPs: %w", err)

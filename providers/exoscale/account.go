@@ -52,7 +52,7 @@ func (a *account) set(known map[netip.Addr]elasticIP) {
 
 // look lists the elastic IPs and keeps them.
 func (p *Provider) look(ctx context.Context, api *v3.Client) error {
-	ctx, answer := httpapi.Capture(ctx)
+	ctx, answer := httpapi.CaptureList(ctx)
 	list, err := api.ListElasticIPS(ctx)
 	if err == nil && !answer.IsObject() {
 		err = errors.New("it is no list of elastic IPs") // but null

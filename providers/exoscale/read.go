@@ -211,7 +211,7 @@ func (p *Provider) instances(ctx context.Context, api *v3.Client, ip string) ([]
 	if ip != "" {
 		opts = append(opts, v3.ListInstancesWithIPAddress(ip))
 	}
-	ctx, answer := httpapi.Capture(ctx)
+	ctx, answer := httpapi.CaptureList(ctx)
 	list, err := api.ListInstances(ctx, opts...)
 	if err == nil && !answer.IsObject() {
 		err = errors.New("it is no list of instances")

@@ -23,14 +23,20 @@ type Answer struct {
 	retryAfter time.Duration
 	location   string // of a redirect
 	date       time.Time
+	limit      int64  // of the body, in bytes
 	start      []byte // of the body, as far as it was read
 }
 
 type captureKey struct{}
 
-// Capture returns a context for one call, and the place where its answer will be.
-func Capture(ctx context.Context) (context.Context, *Answer) {
-	a := new(Answer)
+// Capture returns a context for one call, and the place where its answer will be, which is about one thing.
+func Capture(ctx context.Context) (context.Context, *Answer) { return capture(ctx, maxOne) }
+
+// CaptureList is Capture for a call whose answer lists things.
+func CaptureList(ctx context.Context) (context.Context, *Answer) { return capture(ctx, maxList) }
+
+func capture(ctx context.Context, limit int64) (context.Context, *Answer) {
+	a := &Answer{limit: limit}
 	return context.WithValue(ctx, captureKey{}, a), a
 }
 
@@ -39,7 +45,7 @@ func captured(ctx context.Context) *Answer {
 	if a, ok := ctx.Value(captureKey{}).(*Answer); ok {
 		return a
 	}
-	return new(Answer)
+	return &Answer{limit: maxOne}
 }
 
 // Status returns the answer's status; 0 if there was none.
@@ -122,7 +128,7 @@ func reason(err error) string {
 // asked notes the call that is made now.
 func (a *Answer) asked(req *http.Request, hide secrets) {
 	where := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path} // a query may hold secrets
-	*a = Answer{method: req.Method, where: where, hide: hide}
+	*a = Answer{method: req.Method, where: where, hide: hide, limit: a.limit}
 }
 
 // answered notes the answer, but for its body.

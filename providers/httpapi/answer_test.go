@@ -129,24 +129,53 @@ func TestASuccessThatCannotBeUsedSaysWhy(t *testing.T) {
 	}
 }
 
+// endless writes until the client has enough.
+func endless(w http.ResponseWriter, r *http.Request) {
+	for piece := []byte(strings.Repeat("a", 1<<20)); r.Context().Err() == nil; {
+		if _, err := w.Write(piece); err != nil {
+			return
+		}
+	}
+}
+
 func TestAnAnswerThatIsTooLongIsAnError(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/error" {
 				w.WriteHeader(http.StatusForbidden)
 			}
-			for piece := []byte(strings.Repeat("a", 1<<20)); r.Context().Err() == nil; {
-				if _, err := w.Write(piece); err != nil {
-					return
-				}
-			}
+			endless(w, r)
 		})
+		said := strings.Repeat("a", maxMessage) + "…"
 		_, err := call(t, a.client, http.MethodGet, a.URL)
-		wantFailure(t, err, "GET "+a.URL+": 200 OK: reading the answer: it is longer than 16777216 bytes: "+
-			strings.Repeat("a", maxMessage)+"…", nil, 0)
+		wantFailure(t, err, "GET "+a.URL+": 200 OK: reading the answer: it is longer than 262144 bytes: "+said, nil, 0)
+		ctx, answer := CaptureList(t.Context())
+		_, err = do(t, ctx, a.client, http.MethodGet, a.URL)
+		wantFailure(t, answer.Err(err), "GET "+a.URL+": 200 OK: reading the answer: it is longer than 16777216 bytes: "+said, nil, 0)
 		_, err = call(t, a.client, http.MethodGet, a.URL+"/error")
-		wantFailure(t, err, "GET "+a.URL+"/error: 403 Forbidden: "+strings.Repeat("a", maxMessage)+"…",
-			providers.ErrRefused, 0)
+		wantFailure(t, err, "GET "+a.URL+"/error: 403 Forbidden: "+said, providers.ErrRefused, 0)
+	})
+}
+
+// A hundred writes side by side must not hold a hundred long answers.
+func TestOfAnAnswerToAChangeOnlyTheStartIsRead(t *testing.T) {
+	both(t, func(t *testing.T, http2 bool) {
+		ended := make(chan struct{}, 2)
+		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
+			endless(w, r)
+			ended <- struct{}{}
+		})
+		for range cap(ended) {
+			got, err := call(t, a.client, http.MethodPatch, a.URL)
+			if err != nil || got != strings.Repeat("a", maxError) {
+				t.Errorf("got %d bytes and %v, want %d and no error: the status decides", len(got), err, maxError)
+			}
+			select {
+			case <-ended:
+			case <-time.After(5 * time.Second):
+				t.Error("got the rest sent, want it cut off")
+			}
+		}
 	})
 }
 

@@ -53,7 +53,10 @@ const (
 	// addresses each has a connection of its own.
 	buffer = 1 << 10
 
-	maxAnswer = 16 << 20 // bytes; a floating IP takes about 600 in a list, more with tags
+	// How long an answer may be, in bytes: a floating IP takes about 600 in a list, more with tags. Of the answers about one
+	// thing a takeover of many addresses waits for a hundred side by side; an instance with 32 KiB of user data is the longest.
+	maxList = 16 << 20
+	maxOne  = 256 << 10
 )
 
 // Options says which API is called, and how.
@@ -82,7 +85,7 @@ func New(opts Options) *http.Client {
 	warm := &warmer{base: base, pause: warmPause}
 	base.DialContext = warm.watch(base.DialContext)
 	return client(&keeper{
-		base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, before: opts.Before, limit: maxAnswer,
+		base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, before: opts.Before,
 	})
 }
 

@@ -17,7 +17,6 @@ type keeper struct {
 	token    func() string
 	secrets  func() []string             // beside the token, to be kept out of messages
 	before   func(context.Context) error // allows a changing request; nil: it needs no leave
-	limit    int64                       // of an answer, in bytes
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -48,11 +47,11 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if k.warm != nil && answer.retryAfter > 0 {
 		k.warm.wait(answer.retryAfter)
 	}
-	b := &body{Closer: resp.Body, rest: io.LimitReader(resp.Body, k.limit+1), left: k.limit, limit: k.limit, answer: answer, req: req}
+	b := &body{Closer: resp.Body, rest: io.LimitReader(resp.Body, answer.limit+1), left: answer.limit, answer: answer, req: req}
 	if resp.Body = b; success(resp.StatusCode) && req.Method == http.MethodGet {
 		return resp, nil
 	}
-	text, err := b.swallow(success(resp.StatusCode))
+	text, err := b.readShort(success(resp.StatusCode))
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// maxMetadata is the size of an answer of the metadata service that is accepted, in bytes.
-const maxMetadata = 1 << 20
-
 // Metadata returns what the metadata service answers at address, a URL. It uses no proxy, which would tell about another
 // server, and leaves no connection behind.
 func Metadata(ctx context.Context, address string) ([]byte, error) {
@@ -22,7 +19,7 @@ func Metadata(ctx context.Context, address string) ([]byte, error) {
 	}
 	base := transport(nil)
 	base.DisableKeepAlives = true
-	resp, err := client(&keeper{base: base, limit: maxMetadata}).Do(req)
+	resp, err := client(&keeper{base: base}).Do(req)
 	var text []byte
 	if err == nil {
 		text, err = io.ReadAll(resp.Body)

@@ -40,13 +40,13 @@ func TestMetadataThatCannotBeHadIsAnError(t *testing.T) {
 		case "/moved":
 			http.Redirect(w, r, "/", http.StatusFound)
 		case "/long":
-			_, _ = w.Write(make([]byte, maxMetadata+1))
+			_, _ = w.Write(make([]byte, maxOne+1))
 		}
 	})
 	for path, want := range map[string]string{
 		"/missing": "404 Not Found: 404 page not found",
 		"/moved":   "302 Found: a redirect to /, which is not followed",
-		"/long":    "200 OK: reading the answer: it is longer than 1048576 bytes",
+		"/long":    "200 OK: reading the answer: it is longer than 262144 bytes",
 	} {
 		want = "asking the metadata service: GET " + a.URL + path + ": " + want
 		if _, err := Metadata(t.Context(), a.URL+path); err == nil || err.Error() != want {

@@ -91,17 +91,24 @@ func parse(t *testing.T, endpoint string) *url.URL {
 func call(t *testing.T, client *http.Client, method, address string) (string, error) {
 	t.Helper()
 	ctx, answer := Capture(t.Context())
+	text, err := do(t, ctx, client, method, address)
+	return text, answer.Err(err)
+}
+
+// do makes one call and returns the whole answer and the client's error.
+func do(t *testing.T, ctx context.Context, client *http.Client, method, address string) (string, error) { //nolint:revive // t is first everywhere
+	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(`{"server":"x"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return "", answer.Err(err)
+		return "", err
 	}
 	body, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
-	return string(body), answer.Err(err)
+	return string(body), err
 }
 
 // both runs a test over HTTP/1.1 and over HTTP/2.
