@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		return exitOK
 	}
 	log := newLogger(stderr, c.verbose, c.jsonLog)
+	withhold(log)
 	if err != nil {
 		if c.jsonLog {
 			log.Error(err, "usage")
