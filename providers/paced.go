@@ -21,7 +21,8 @@ type PacedOptions struct {
 	// Spread is the share by which a Retry-After is lengthened at most, drawn once a wait, so that hosts that were refused
 	// together do not return together; 0: not at all.
 	Spread float64
-	// Resumed is called when a wait because of the credential ends, so that what waits can be looked at again at once.
+	// Resumed is called when a wait because of the credential ends, and when the credential changes, so that what waits can be
+	// looked at again at once.
 	// It may be nil. It may call methods of Paced.
 	Resumed func()
 	Log     logr.Logger
@@ -99,7 +100,8 @@ func (p *Paced) Probe() {
 	p.hurry = p.unauthorized != nil
 }
 
-// CredentialChanged says that calls from now on are made with another credential.
+// CredentialChanged says that calls from now on are made with another credential. Whatever was known of the one before,
+// Resumed is called: a cloud may have refused it call by call (Exoscale says 403), and those waits end too.
 func (p *Paced) CredentialChanged() {
 	p.mu.Lock()
 	p.generation++
@@ -108,8 +110,9 @@ func (p *Paced) CredentialChanged() {
 	p.rejects.Over()
 	p.mu.Unlock()
 	if held {
-		p.resume("the credential changed: calling the cloud again")
+		p.opts.Log.Info("the credential changed: calling the cloud again")
 	}
+	p.resume()
 }
 
 // Inherit takes over from the Paced before the same cloud that p replaces for how long that has asked to wait.
@@ -221,12 +224,12 @@ func (p *Paced) accept(by pass) {
 		p.opts.Log.Info("the cloud takes calls again")
 	}
 	if held {
-		p.resume("the cloud accepts the credential again")
+		p.opts.Log.Info("the cloud accepts the credential again")
+		p.resume()
 	}
 }
 
-func (p *Paced) resume(message string) {
-	p.opts.Log.Info(message)
+func (p *Paced) resume() {
 	if p.opts.Resumed != nil {
 		p.opts.Resumed()
 	}
