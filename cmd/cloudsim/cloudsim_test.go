@@ -52,7 +52,7 @@ func TestTheFlagsDescribeExoscalesSide(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--exoscale-key", "EXO1:one", "--exoscale-key", "EXO2:two:2", "--operation-time", "1h",
 		"--server", lb1+"=lb1", "--address", "192.0.2.1")
-	p.wants(401, "Invalid credentials", http.MethodGet, "/v2/elastic-ip", "")
+	p.wants(403, "Forbidden", http.MethodGet, "/v2/elastic-ip", "")
 	for key, secret := range map[string]string{"EXO1": "one", "EXO2": "two:2"} {
 		client, err := v3.NewClient(credentials.NewStaticCredentials(key, secret),
 			v3.ClientOptWithHTTPClient(p.client), v3.ClientOptWithEndpoint(v3.Endpoint(p.url+"/v2")))

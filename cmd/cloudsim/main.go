@@ -32,10 +32,11 @@ usage: cloudsim [flags]
   --token TOKEN              accept this token only; may be given several times (any is accepted)
   --exoscale-key KEY:SECRET  accept at Exoscale's API only what is signed with this; may be given several times
   --server UUID=NAME         add a server; may be given several times
-  --address PREFIX[=UUID]    add an address, such as 192.0.2.1/32, held by a server; may be given several times
+  --address PREFIX[=UUID]    add an address, such as 192.0.2.1/32 or 2001:db8:500:1::/96, held by a server; may be given
+                             several times
   --managed ADDRESS          give such an address a health check, at Exoscale; may be given several times
   --latency DURATION         answer after this time, such as 100ms
-  --operation-time DURATION  how long it takes Exoscale to attach or detach, such as 2s
+  --operation-time DURATION  how long it takes Exoscale to attach or detach, such as 3s
   --metadata UUID            the server that the metadata services name
   --quiet                    do not log the calls
 
@@ -49,7 +50,7 @@ URL/latest/meta-data/.
   POST URL/sim/move          {"address": "192.0.2.1", "servers": ["UUID"]}: somebody else moves it
   POST URL/sim/fault         {"kind": "status", "status": 503, "method": "PATCH", "for": "15s"}; the kinds are
                              status, hang, reset, broken-json, slow-body, html, lost-answer, and for Exoscale
-                             operation-failure, operation-timeout, operation-pending
+                             operation-failure, operation-timeout, operation-pending, operation-unfinished
   DELETE URL/sim/faults      end all faults
   GET URL/sim/calls          every call so far
 `

@@ -20,6 +20,7 @@ type Subject struct {
 	Other      string // another server of the account
 	Third      string // and another; empty: the cloud lets an address have one holder at most
 	Credential string // must be in no error
+	Forbidden  error  // what a 403 to every request means; nil: providers.ErrRefused
 
 	// How many requests one call for one address takes at most, up to the first that fails.
 	ReadCalls, AssignCalls int

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 
 func anErrorIsOfTheRightKind(t *testing.T, s Subject) {
 	s.Cloud.Put(addr4, s.Other)
+	forbidden := cmp.Or(s.Forbidden, providers.ErrRefused)
 	date := time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)
 	for _, test := range []struct {
 		status     int
@@ -23,7 +25,7 @@ func anErrorIsOfTheRightKind(t *testing.T, s Subject) {
 	}{
 		{status: 400, kind: providers.ErrRefused},
 		{status: 401, kind: providers.ErrUnauthorized},
-		{status: 403, kind: providers.ErrRefused},
+		{status: 403, kind: forbidden},
 		{status: 404, kind: providers.ErrNotFound},
 		{status: 409},
 		{status: 422, kind: providers.ErrRefused},

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"floaty/providers"
 	"floaty/providers/conformance"
 	"floaty/providers/exoscale"
 	"floaty/providers/simulator"
@@ -23,8 +24,15 @@ type cloud struct {
 	bare atomic.Pointer[string] // answers to requests with this in their path have no body; nil: all have one
 }
 
-func (c *cloud) Put(addr netip.Addr, holders ...string) {
-	c.AddAddress(netip.PrefixFrom(addr, addr.BitLen()), holders...)
+// Put adds an IPv6 address as a part of a /96: there are no smaller ones.
+func (c *cloud) Put(addr netip.Addr, holders ...string) { c.AddAddress(network(addr), holders...) }
+
+// network is the elastic IP that addr is in.
+func network(addr netip.Addr) netip.Prefix {
+	if addr.Is4() {
+		return netip.PrefixFrom(addr, 32)
+	}
+	return netip.PrefixFrom(addr, 96).Masked()
 }
 
 func (c *cloud) Fail(f conformance.Failure) {
@@ -36,7 +44,7 @@ func (c *cloud) Fail(f conformance.Failure) {
 		Status: f.Status, Body: f.Body, RetryAfter: f.RetryAfter,
 	}
 	if f.Addr.IsValid() {
-		fault.Method, fault.Path = http.MethodPut, simulator.ElasticIPID(f.Addr)
+		fault.Method, fault.Path = http.MethodPut, simulator.ElasticIPID(network(f.Addr).Addr())
 	}
 	c.Cloud.Fail(fault)
 	if f.Kind == conformance.Answer && f.Body == "" {
@@ -88,7 +96,7 @@ func TestItConforms(t *testing.T) {
 					o.Instance, o.MetadataURL = "", server.URL+"/latest/meta-data"
 				})
 				return conformance.Subject{
-					Provider: p, Cloud: c, Server: here, Other: elsewhere, Third: third, Credential: secret,
+					Provider: p, Cloud: c, Server: here, Other: elsewhere, Third: third, Credential: secret, Forbidden: providers.ErrUnauthorized,
 					// A reading takes two lists, and at first the try of the filter. An assignment looks at the holders while
 					// it attaches, so that some calls are made beside the one that fails.
 					ReadCalls: 3, AssignCalls: 5,

@@ -84,9 +84,7 @@ func newProvider(t *testing.T, url string, edit ...func(*exoscale.Options)) *exo
 	return p
 }
 
-func (w *world) put(addr netip.Addr, holders ...string) {
-	w.AddAddress(netip.PrefixFrom(addr, addr.BitLen()), holders...)
-}
+func (w *world) put(addr netip.Addr, holders ...string) { w.AddAddress(network(addr), holders...) }
 
 func (w *world) read(addrs ...netip.Addr) map[netip.Addr]providers.Holding {
 	w.Helper()

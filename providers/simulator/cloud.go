@@ -5,8 +5,9 @@
 // change. Tests drive it through the methods of [Cloud], scripts through its control API under /sim/.
 //
 // Where a server is spoken of, that is an instance at Exoscale, and an address an elastic IP. What Exoscale's API answers was
-// read in its SDK, egoscale v3.1.43, which leaves open: the status of a refused credential (here 401), what a second attach
-// of an instance says, how long operations take, and the wording of messages.
+// read in its SDK, egoscale v3.1.43, and in answers of the real API that others have recorded. Both leave open: the status of a
+// refused credential (here 403, as its Python SDK has it), what a second attach of an instance says, how long operations take,
+// and the wording of most messages.
 //
 // It does not listen (that is the caller's, for example net/http/httptest's), keeps nothing on disk, limits no rates of its
 // own, and knows only as much of the APIs as a keeper of addresses calls: nothing is created or deleted through them.
@@ -43,16 +44,18 @@ type Cloud struct {
 	operationTime  time.Duration
 	busy           bool
 	attachConflict bool
+	attachFailure  bool
 	ignoreFilter   bool
 }
 
 // A server is what holds addresses.
 type server struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Region string `json:"-"` // at cloudscale.ch
 }
 
-// An address is a floating IP or a prefix of them, named by its first address.
+// An address is a floating IP or a network of them. Methods that take an address mean the smallest network that it lies in.
 type address struct {
 	network      netip.Prefix
 	elasticIPID  string
@@ -60,6 +63,7 @@ type address struct {
 	holders      []string // server IDs; a list, for there are clouds where several servers hold one address
 	loadBalancer string   // the ID of the load balancer that it is aimed at instead of servers, or empty
 	managed      bool     // it has a health check
+	region       string   // at cloudscale.ch; empty: it is a global one
 	changes      []Change // of holders
 }
 
@@ -116,7 +120,7 @@ func (c *Cloud) AddServer(id, name string) {
 		c.servers[i].Name = name
 		return
 	}
-	c.servers = append(c.servers, server{ID: id, Name: name})
+	c.servers = append(c.servers, server{ID: id, Name: name, Region: DefaultRegion})
 }
 
 // RemoveServer takes a server from the account and from each address that it holds. One that is not there is none the less.
@@ -139,37 +143,37 @@ func (c *Cloud) AddAddress(network netip.Prefix, holders ...string) {
 	}
 	c.lock()
 	defer c.mu.Unlock()
-	added := &address{network: network, elasticIPID: ElasticIPID(network.Addr()), created: c.now}
+	added := &address{network: network, elasticIPID: ElasticIPID(network.Addr()), created: c.now, region: DefaultRegion}
 	added.hold(c.now, holders...)
-	if i := c.addressIndex(network.Addr()); i >= 0 {
+	if i := c.networkIndex(network.Addr()); i >= 0 {
 		c.addresses[i] = added
 		return
 	}
 	c.addresses = append(c.addresses, added)
 }
 
-// CheckNetwork returns an error unless the cloud hands out networks like this one: a /32, a /128, or an IPv6 /56 without
-// host bits.
+// CheckNetwork returns an error unless one of the clouds hands out networks like this one, without host bits: a /32, a /128 or
+// an IPv6 /56 of cloudscale.ch, a /32 or an IPv6 /96 of Exoscale.
 func CheckNetwork(network netip.Prefix) error {
 	switch {
 	case !network.IsValid():
 		return fmt.Errorf("no network")
 	case network.Addr().Is4In6():
 		return fmt.Errorf("%v is IPv4 in IPv6", network)
-	case !network.IsSingleIP() && (network.Addr().Is4() || network.Bits() != 56):
-		return fmt.Errorf("%v is no /32, /128 or IPv6 /56", network)
+	case !network.IsSingleIP() && (network.Addr().Is4() || network.Bits() != 56 && network.Bits() != 96):
+		return fmt.Errorf("%v is no /32, /128, IPv6 /56 or IPv6 /96", network)
 	case network != network.Masked():
 		return fmt.Errorf("%v has host bits; the network is %v", network, network.Masked())
 	}
 	return nil
 }
 
-// RemoveAddress takes an address from the account. An address that is not there is none the less.
+// RemoveAddress takes the network that an address lies in from the account. An address that is not there is none the less.
 func (c *Cloud) RemoveAddress(addr netip.Addr) {
 	c.lock()
 	defer c.mu.Unlock()
-	if i := c.addressIndex(addr); i >= 0 {
-		c.addresses = slices.Delete(c.addresses, i, i+1)
+	if a := c.address(addr); a != nil {
+		c.addresses = slices.DeleteFunc(c.addresses, func(other *address) bool { return other == a })
 	}
 }
 
@@ -211,15 +215,19 @@ func (c *Cloud) lock() {
 	c.settle()
 }
 
-// address returns the address whose network starts with addr, or nil. c.mu is held.
+// address returns the smallest network that holds addr, or nil. c.mu is held.
 func (c *Cloud) address(addr netip.Addr) *address {
-	if i := c.addressIndex(addr); i >= 0 {
-		return c.addresses[i]
+	var smallest *address
+	for _, a := range c.addresses {
+		if a.network.Contains(addr) && (smallest == nil || a.network.Bits() > smallest.network.Bits()) {
+			smallest = a
+		}
 	}
-	return nil
+	return smallest
 }
 
-func (c *Cloud) addressIndex(addr netip.Addr) int {
+// networkIndex returns where the network that starts with addr is, or -1. c.mu is held.
+func (c *Cloud) networkIndex(addr netip.Addr) int {
 	return slices.IndexFunc(c.addresses, func(a *address) bool { return a.network.Addr() == addr })
 }
 

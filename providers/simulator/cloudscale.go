@@ -16,6 +16,28 @@ const (
 	metadataPath = "/openstack/latest/meta_data.json"
 )
 
+// DefaultRegion is where servers and floating IPs of cloudscale.ch are unless told otherwise.
+const DefaultRegion = "lpg"
+
+// SetRegion puts a floating IP of cloudscale.ch into a region; the empty one makes it a global one, which any server can have. A
+// regional one goes to no server of another region. An address that is not there stays so.
+func (c *Cloud) SetRegion(addr netip.Addr, region string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.address(addr); a != nil {
+		a.region = region
+	}
+}
+
+// SetServerRegion puts a server into a region of cloudscale.ch. One that is not there stays so.
+func (c *Cloud) SetServerRegion(id, region string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := c.serverIndex(id); i >= 0 {
+		c.servers[i].Region = region
+	}
+}
+
 // cloudscale is the dialect of cloudscale.ch.
 type cloudscale struct{ *Cloud }
 
@@ -64,26 +86,30 @@ func (c cloudscale) list(base string) answer {
 }
 
 func (c cloudscale) get(addr netip.Addr, base string) answer {
-	a := c.address(addr)
-	if a == nil {
+	i := c.networkIndex(addr)
+	if i < 0 {
 		return notFound
 	}
-	return object(http.StatusOK, c.floatingIP(a, base))
+	return object(http.StatusOK, c.floatingIP(c.addresses[i], base))
 }
 
 // patch aims an address at one server. The real API takes more (a load balancer, a reverse pointer, tags).
 func (c cloudscale) patch(addr netip.Addr, body []byte) answer {
-	a := c.address(addr)
-	if a == nil {
+	i := c.networkIndex(addr)
+	if i < 0 {
 		return notFound
 	}
+	a := c.addresses[i]
 	id, err := wantedServer(body)
+	at := c.serverIndex(id)
 	switch {
 	case err != nil:
 		return detail(http.StatusBadRequest, "JSON parse error - "+err.Error())
 	case id == "":
 		return badServer("This field is required.")
-	case c.serverIndex(id) >= 0:
+	case at >= 0 && a.region != "" && a.region != c.servers[at].Region:
+		return badServer("The server must be in the region of the floating IP.")
+	case at >= 0:
 		a.hold(c.now, id)
 		return answer{status: http.StatusNoContent}
 	case !uuid.MatchString(id):
@@ -100,7 +126,7 @@ func (c cloudscale) getServer(id, base string) answer {
 		return notFound
 	}
 	return object(http.StatusOK, serverDetails{
-		reference: c.reference(id, base), Status: "running", Zone: slug{"lpg1"}, Tags: map[string]string{},
+		reference: c.reference(id, base), Status: "running", Zone: slug{c.servers[i].Region + "1"}, Tags: map[string]string{},
 	})
 }
 

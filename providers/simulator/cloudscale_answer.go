@@ -42,7 +42,7 @@ type floatingIP struct {
 	IPVersion    int               `json:"ip_version"`
 	Server       *reference        `json:"server"`
 	LoadBalancer *reference        `json:"load_balancer"`
-	Region       slug              `json:"region"`
+	Region       *slug             `json:"region"` // null: it is a global one
 	Type         string            `json:"type"`
 	NextHop      string            `json:"next_hop"`
 	ReversePtr   string            `json:"reverse_ptr"`
@@ -73,7 +73,10 @@ func (c *Cloud) floatingIP(a *address, base string) floatingIP {
 	addr := a.network.Addr()
 	shown := floatingIP{
 		Href: base + floatingIPs + "/" + addr.String(), CreatedAt: a.created.UTC(), Network: a.network, IPVersion: 4,
-		Region: slug{"lpg"}, Type: "regional", NextHop: "198.51.100.1", Tags: map[string]string{},
+		Region: &slug{a.region}, Type: "regional", NextHop: "198.51.100.1", Tags: map[string]string{},
+	}
+	if a.region == "" {
+		shown.Region, shown.Type = nil, "global"
 	}
 	if addr.Is6() {
 		shown.IPVersion, shown.NextHop = 6, "2001:db8:ffff::1"

@@ -170,8 +170,9 @@ func TestOnlySomeNetworksAreHandedOut(t *testing.T) {
 		"192.0.2.1/32":          "",
 		"2001:db8::1/128":       "",
 		"2001:db8:1::/56":       "",
-		"192.0.2.0/24":          "192.0.2.0/24 is no /32, /128 or IPv6 /56",
-		"2001:db8::/64":         "2001:db8::/64 is no /32, /128 or IPv6 /56",
+		"2001:db8:500:1::/96":   "",
+		"192.0.2.0/24":          "192.0.2.0/24 is no /32, /128, IPv6 /56 or IPv6 /96",
+		"2001:db8::/64":         "2001:db8::/64 is no /32, /128, IPv6 /56 or IPv6 /96",
 		"2001:db8::1/56":        "2001:db8::1/56 has host bits; the network is 2001:db8::/56",
 		"::ffff:192.0.2.1/128":  "::ffff:192.0.2.1/128 is IPv4 in IPv6",
 		"0.0.0.0/56 is invalid": "no network",
@@ -187,4 +188,36 @@ func TestOnlySomeNetworksAreHandedOut(t *testing.T) {
 		}
 	}()
 	simulator.New().AddAddress(netip.MustParsePrefix("192.0.2.0/24"))
+}
+
+func TestARegionalAddressGoesToNoOtherRegion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	w.wants(204, "", http.MethodPost, "/sim/server-region", `{"id": "`+lb2+`", "region": "rma"}`)
+	w.wants(400, `{"server":["The server must be in the region of the floating IP."]}`, http.MethodPatch, list+"/192.0.2.1", `{"server":"`+lb2+`"}`)
+	w.wantHolders(addr4, lb1)
+	w.wants(204, "", http.MethodPost, "/sim/region", `{"address": "192.0.2.1", "region": "rma"}`)
+	w.wants(204, "", http.MethodPatch, list+"/192.0.2.1", `{"server":"`+lb2+`"}`)
+	w.wants(200, `"region":{"slug":"rma"},"type":"regional"`, http.MethodGet, list+"/192.0.2.1", "")
+}
+
+func TestAGlobalAddressGoesAnywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	w.SetServerRegion(lb2, "rma")
+	w.wants(204, "", http.MethodPost, "/sim/region", `{"address": "192.0.2.1"}`)
+	w.wants(200, `"region":null,"type":"global"`, http.MethodGet, list+"/192.0.2.1", "")
+	for _, server := range []string{lb2, lb1} {
+		w.wants(204, "", http.MethodPatch, list+"/192.0.2.1", `{"server":"`+server+`"}`)
+		w.wantHolders(addr4, server)
+	}
+}
+
+func TestANetworkIsNamedByItsFirstAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	w.wants(404, "", http.MethodPatch, list+"/2001:db8:1::1", `{"server":"`+lb1+`"}`)
+	w.wants(404, "", http.MethodGet, list+"/2001:db8:1::1", "")
+	w.wants(204, "", http.MethodPatch, list+"/2001:db8:1::", `{"server":"`+lb1+`"}`)
+	w.wantHolders(prefix.Addr().Next(), lb1)
 }

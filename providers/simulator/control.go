@@ -21,12 +21,15 @@ import (
 //	POST   /sim/addresses       {"address": "192.0.2.1/32", "servers": ["…"]}
 //	POST   /sim/move            {"address": "192.0.2.1", "servers": ["…"]}
 //	POST   /sim/managed         {"address": "192.0.2.1", "on": true}
+//	POST   /sim/region          {"address": "192.0.2.1", "region": "rma"}; without region: a global one
+//	POST   /sim/server-region   {"id": "…", "region": "rma"}
 //	POST   /sim/token           {"tokens": ["…"]}
 //	POST   /sim/key             {"key": "…", "secret": "…"}
 //	POST   /sim/latency         {"latency": "100ms"}
 //	POST   /sim/operation-time  {"time": "2s"}
 //	POST   /sim/busy            {"on": true}
 //	POST   /sim/attach-conflict {"on": true}
+//	POST   /sim/attach-failure  {"on": true}
 //	POST   /sim/ignore-filter   {"on": true}
 //	POST   /sim/fault           {"kind": "status", "status": 503, "method": "PATCH", "path": "192.0.2.1", "body": "…",
 //	                             "retry_after": "5", "reason": "…", "message": "…", "times": 1, "for": "15s"}
@@ -85,16 +88,17 @@ func (c *Cloud) controls() map[string]func(*http.Request) error {
 		"servers": c.controlServers, "addresses": c.controlAddresses, "move": c.controlMove, "managed": c.controlManaged,
 		"token": c.controlToken, "key": c.controlKey,
 		"latency": c.controlLatency, "operation-time": c.controlOperationTime,
-		"busy": onOff(c.SetBusy), "attach-conflict": onOff(c.SetAttachConflict), "ignore-filter": onOff(c.SetIgnoreFilter),
-		"fault": c.controlFault,
+		"region": c.controlRegion, "server-region": c.controlServerRegion,
+		"busy": onOff(c.SetBusy), "attach-conflict": onOff(c.SetAttachConflict), "attach-failure": onOff(c.SetAttachFailure),
+		"ignore-filter": onOff(c.SetIgnoreFilter), "fault": c.controlFault,
 	}
 }
 
 // unknown says what is wrong with a request that control does not know.
 func unknown(r *http.Request) error {
 	paths := []string{
-		"state", "servers", "addresses", "move", "managed", "token", "key", "latency", "operation-time", "busy", "attach-conflict",
-		"ignore-filter", "fault", "faults", "calls",
+		"state", "servers", "addresses", "move", "managed", "region", "server-region", "token", "key", "latency", "operation-time",
+		"busy", "attach-conflict", "attach-failure", "ignore-filter", "fault", "faults", "calls",
 	}
 	if slices.ContainsFunc(paths, func(p string) bool { return r.URL.Path == "/sim/"+p }) {
 		return &refusal{http.StatusMethodNotAllowed, fmt.Sprintf("no %s for %s", r.Method, r.URL.Path)}

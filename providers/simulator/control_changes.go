@@ -9,7 +9,10 @@ import (
 )
 
 func (c *Cloud) controlServers(r *http.Request) error {
-	var in server
+	var in struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
 	if err := decode(r, &in); err != nil {
 		return err
 	}
@@ -135,6 +138,39 @@ func (c *Cloud) controlManaged(r *http.Request) error {
 		return err
 	}
 	c.SetManaged(in.Address, in.On)
+	return nil
+}
+
+func (c *Cloud) controlRegion(r *http.Request) error {
+	var in struct {
+		Address netip.Addr `json:"address"`
+		Region  string     `json:"region"`
+	}
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	if err := c.knowAddress(in.Address); err != nil {
+		return err
+	}
+	c.SetRegion(in.Address, in.Region)
+	return nil
+}
+
+func (c *Cloud) controlServerRegion(r *http.Request) error {
+	var in struct {
+		ID     string `json:"id"`
+		Region string `json:"region"`
+	}
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	if in.Region == "" {
+		return errors.New("region is missing")
+	}
+	if err := c.knowServers([]string{in.ID}); err != nil {
+		return err
+	}
+	c.SetServerRegion(in.ID, in.Region)
 	return nil
 }
 

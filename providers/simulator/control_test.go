@@ -77,11 +77,21 @@ func TestScriptsChangeWhatExoscaleDoes(t *testing.T) {
 	w := newWorld(t, false)
 	on := func(path string) { w.wants(204, "", http.MethodPost, path, `{"on": true}`) }
 	off := func(path string) { w.wants(204, "", http.MethodPost, path, `{}`) }
+	var started struct{ ID string }
 	puts := func(path string, want int, part string) {
 		t.Helper()
-		if got, err := w.put(path, lb1); err != nil || got.status != want || !strings.Contains(got.body, part) {
+		got, err := w.put(path, lb1)
+		if err != nil || got.status != want || !strings.Contains(got.body, part) {
 			t.Errorf("PUT %s: got %+v, %v, want %d and %q", path, got, err, want, part)
 		}
+		if err := json.Unmarshal([]byte(got.body), &started); err != nil {
+			t.Error(err)
+		}
+	}
+
+	ended := func(part string) {
+		t.Helper()
+		w.wants(200, part, http.MethodGet, "/v2/operation/"+started.ID, "")
 	}
 
 	w.wants(204, "", http.MethodPost, "/sim/managed", `{"address": "192.0.2.1", "on": true}`)
@@ -98,7 +108,12 @@ func TestScriptsChangeWhatExoscaleDoes(t *testing.T) {
 	on("/sim/attach-conflict")
 	puts(attachPath(addr4), 409, "")
 	off("/sim/attach-conflict")
-	puts(attachPath(addr4), 200, "success")
+	on("/sim/attach-failure")
+	puts(attachPath(addr4), 200, "pending")
+	ended("failure")
+	off("/sim/attach-failure")
+	puts(attachPath(addr4), 200, "pending")
+	ended("success")
 
 	w.wants(204, "", http.MethodPost, "/sim/operation-time", `{"time": "1h"}`)
 	puts(attachPath(addr4), 200, "pending")
@@ -108,11 +123,12 @@ func TestScriptsChangeWhatExoscaleDoes(t *testing.T) {
 	w.wants(204, "", http.MethodPost, "/sim/operation-time", `{}`)
 
 	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "operation-failure", "reason": "conflict", "message": "so told"}`)
-	puts(attachPath(addr6), 200, `"state":"failure","reason":"conflict","message":"so told"`)
+	puts(attachPath(addr6), 200, "pending")
+	ended(`"state":"failure","reason":"conflict","message":"so told"`)
 	w.wants(204, "", http.MethodDelete, "/sim/faults", "")
 
 	w.wants(204, "", http.MethodPost, "/sim/key", `{"key": "`+key+`", "secret": "x"}`)
-	w.wants(401, "", http.MethodGet, elasticIPs, "")
+	w.wants(403, "", http.MethodGet, elasticIPs, "")
 	w.wants(204, "", http.MethodPost, "/sim/key", `{"key": "`+key+`"}`)
 	w.wants(200, "", http.MethodGet, elasticIPs, "")
 
@@ -183,8 +199,11 @@ func TestScriptsAreToldWhatIsWrong(t *testing.T) {
 		status             int
 		want               string // in the error
 	}{
-		{"GET", "/sim/nothing", "", 404, "no path /sim/nothing; there are [state servers addresses move managed token key latency operation-time busy attach-conflict " +
-			"ignore-filter fault faults calls]"},
+		{"GET", "/sim/nothing", "", 404, "no path /sim/nothing; there are [state servers addresses move managed region server-region token key latency " +
+			"operation-time busy attach-conflict attach-failure ignore-filter fault faults calls]"},
+		{"POST", "/sim/region", `{"address": "192.0.2.99", "region": "rma"}`, 404, "no address 192.0.2.99"},
+		{"POST", "/sim/server-region", `{"id": "` + lb1 + `"}`, 400, "region is missing"},
+		{"POST", "/sim/server-region", `{"id": "nobody", "region": "rma"}`, 404, `no server "nobody"`},
 		{"GET", "/sim/", "", 404, "no path"},
 		{"GET", "/sim/fault", "", 405, "no GET for /sim/fault"},
 		{"POST", "/sim/state", "{}", 405, "no POST for /sim/state"},
@@ -225,7 +244,7 @@ func TestScriptsAreToldWhatIsWrong(t *testing.T) {
 		{"POST", "/sim/busy", `{"busy": true}`, 400, `unknown field "busy"`},
 
 		{"POST", "/sim/fault", `{"status": 500}`, 400, "kind is missing"},
-		{"POST", "/sim/fault", `{"kind": "fire"}`, 400, `no kind of fault "fire" (status, hang, reset, broken-json, slow-body, html, lost-answer, operation-failure, operation-timeout, operation-pending)`},
+		{"POST", "/sim/fault", `{"kind": "fire"}`, 400, `no kind of fault "fire" (status, hang, reset, broken-json, slow-body, html, lost-answer, operation-failure, operation-timeout, operation-pending, operation-unfinished)`},
 		{"POST", "/sim/fault", `{"kind": "status", "status": 99}`, 400, "status 99 is not in 200 to 599"},
 		{"POST", "/sim/fault", `{"kind": "status", "status": 600}`, 400, "status 600 is not in 200 to 599"},
 		{"POST", "/sim/fault", `{"kind": "status", "times": -1}`, 400, "times -1 is below 0"},

@@ -15,8 +15,8 @@ type exoscale struct{ *Cloud }
 
 const elasticIPs = "/v2/elastic-ip"
 
-// ElasticIPID returns the UUID by which Exoscale's API knows addr, in every cloud. It is part of the path of each request
-// about that address alone.
+// ElasticIPID returns the UUID by which Exoscale's API knows the elastic IP whose network starts with addr, in every cloud. It
+// is part of the path of each request about that elastic IP alone.
 func ElasticIPID(addr netip.Addr) string {
 	sum := sha256.Sum256(addr.AsSlice())
 	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8: made as one likes (RFC 9562)
@@ -69,9 +69,12 @@ func (c exoscale) half() string { return `{"elastic-ips":[{"id":"` }
 
 func (c exoscale) route(v *visit, r *http.Request) answer {
 	if !c.accepts(r, v.body) {
-		return c.usual(http.StatusUnauthorized)
+		return message(http.StatusForbidden, "Forbidden")
 	}
 	kind, id, one := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/")
+	if bare, _, _ := strings.Cut(id, ":"); one && !uuid.MatchString(bare) {
+		return invalid(fmt.Sprintf("%q is no UUID", bare))
+	}
 	switch get := r.Method == http.MethodGet; {
 	case startsOperation(r.Method, r.URL.Path):
 		return c.change(v, r.URL.Path)
@@ -94,15 +97,15 @@ func (c exoscale) listElasticIPs() answer {
 	for i, a := range c.addresses {
 		all[i] = a.elasticIP()
 	}
-	return object(http.StatusOK, map[string][]elasticIP{"elastic-ips": all})
+	return exoscaleObject(http.StatusOK, map[string][]elasticIP{"elastic-ips": all})
 }
 
 func (c exoscale) getElasticIP(id string) answer {
 	a := c.elasticIP(id)
 	if a == nil {
-		return missing("elastic IP", id)
+		return missing("Elastic IP")
 	}
-	return object(http.StatusOK, a.elasticIP())
+	return exoscaleObject(http.StatusOK, a.elasticIP())
 }
 
 // listInstances lists the instances that hold the wanted address, or all if there is none wanted. It goes by the text of the
@@ -111,9 +114,10 @@ func (c exoscale) listInstances(wanted []string) answer {
 	all := len(wanted) == 0 || c.ignoreFilter
 	var holders []string
 	if !all {
-		addr, _ := netip.ParseAddr(wanted[0]) // what is no address is the zero Addr, which no account has
-		if a := c.address(addr); a != nil && addr.String() == wanted[0] {
-			holders = a.holders
+		for _, a := range c.addresses {
+			if a.exoscaleIP().String() == wanted[0] {
+				holders = a.holders
+			}
 		}
 	}
 	found := []instance{}
@@ -122,23 +126,23 @@ func (c exoscale) listInstances(wanted []string) answer {
 			found = append(found, instance{ID: s.ID, Name: s.Name, State: "running"})
 		}
 	}
-	return object(http.StatusOK, map[string][]instance{"instances": found})
+	return exoscaleObject(http.StatusOK, map[string][]instance{"instances": found})
 }
 
 func (c exoscale) getInstance(id string) answer {
 	i := c.serverIndex(id)
 	if i < 0 {
-		return missing("instance", id)
+		return missing("Instance")
 	}
 	shown := instanceDetails{
 		instance: instance{ID: id, Name: c.servers[i].Name, State: "running"}, ElasticIPs: []elasticIPReference{},
 	}
 	for _, a := range c.addresses {
 		if slices.Contains(a.holders, id) {
-			shown.ElasticIPs = append(shown.ElasticIPs, elasticIPReference{ID: a.elasticIPID, IP: a.network.Addr()})
+			shown.ElasticIPs = append(shown.ElasticIPs, elasticIPReference{ID: a.elasticIPID, IP: a.exoscaleIP()})
 		}
 	}
-	return object(http.StatusOK, shown)
+	return exoscaleObject(http.StatusOK, shown)
 }
 
 // elasticIP returns the address that the API knows by an ID, or nil.

@@ -1,23 +1,40 @@
 package simulator
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 )
 
-// message is the form of Exoscale's errors: its SDK reads "message", as well as "error", "title", "detail" and "errors".
-func message(status int, text string) answer {
-	return object(status, map[string]string{"message": text})
+// exoscaleObject is an answer with the content type that Exoscale's API was recorded with.
+func exoscaleObject(status int, v any) answer {
+	a := object(status, v)
+	a.contentType = "application/json; charset=utf-8"
+	return a
 }
 
-func missing(kind, id string) answer {
-	return message(http.StatusNotFound, fmt.Sprintf("There is no %s %s.", kind, id))
+// message is the form of Exoscale's errors: its SDK reads "message", as well as "error", "title", "detail" and "errors".
+func message(status int, text string) answer {
+	return exoscaleObject(status, map[string]string{"message": text})
+}
+
+// missing is the form of a 404, recorded as "Instance not found.".
+func missing(kind string) answer {
+	return message(http.StatusNotFound, kind+" not found.")
+}
+
+// invalid is the form of a 400.
+func invalid(text string) answer {
+	return exoscaleObject(http.StatusBadRequest, map[string]any{
+		"message": "Invalid request", "errors": []map[string]string{{"message": text}},
+	})
 }
 
 func (c exoscale) usual(status int) answer {
-	if status == http.StatusUnauthorized {
-		return message(status, "Invalid credentials")
+	switch status {
+	case http.StatusBadRequest:
+		return invalid("The request is not valid.")
+	case http.StatusForbidden:
+		return message(status, "Forbidden by role policy for compute")
 	}
 	return message(status, http.StatusText(status))
 }
@@ -28,7 +45,6 @@ type elasticIP struct {
 	IP          netip.Addr   `json:"ip"`
 	Family      string       `json:"addressfamily"`
 	CIDR        netip.Prefix `json:"cidr"`
-	Description string       `json:"description"`
 	Healthcheck *healthcheck `json:"healthcheck,omitempty"`
 }
 
@@ -59,11 +75,18 @@ type elasticIPReference struct {
 	IP netip.Addr `json:"ip"`
 }
 
-// elasticIP returns a as Exoscale shows it.
+// exoscaleIP returns what Exoscale calls the IP of a: the first address of its network, but the second one of a /96.
+func (a *address) exoscaleIP() netip.Addr {
+	if a.network.Bits() == 96 {
+		return a.network.Addr().Next()
+	}
+	return a.network.Addr()
+}
+
+// elasticIP returns a as Exoscale shows it. It has no description, which the API then leaves out.
 func (a *address) elasticIP() elasticIP {
-	addr := a.network.Addr()
-	shown := elasticIP{ID: a.elasticIPID, IP: addr, Family: "inet4", CIDR: a.network}
-	if addr.Is6() {
+	shown := elasticIP{ID: a.elasticIPID, IP: a.exoscaleIP(), Family: "inet4", CIDR: a.network}
+	if shown.IP.Is6() {
 		shown.Family = "inet6"
 	}
 	if a.managed { // the numbers are the defaults that the SDK documents

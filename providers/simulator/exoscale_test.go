@@ -1,11 +1,14 @@
 package simulator_test
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"regexp"
 	"testing"
 	"time"
+
+	v3 "github.com/exoscale/egoscale/v3"
 
 	"floaty/providers/simulator"
 )
@@ -18,13 +21,16 @@ func TestExoscalesAnswersHaveTheFormOfTheAPI(t *testing.T) {
 	w.RemoveAddress(prefix.Addr())
 	id := simulator.ElasticIPID(addr4)
 	const operation = "00000000-0000-4000-8000-000000000001"
-	elastic := `{"id":"` + id + `","ip":"192.0.2.1","addressfamily":"inet4","cidr":"192.0.2.1/32","description":"",` +
+	elastic := `{"id":"` + id + `","ip":"192.0.2.1","addressfamily":"inet4","cidr":"192.0.2.1/32",` +
 		`"healthcheck":{"mode":"tcp","port":80,"interval":10,"timeout":2,"strikes-ok":2,"strikes-fail":3}}`
 	instance := func(id, name, rest string) string {
 		return `{"id":"` + id + `","name":"` + name + `","state":"running"` + rest + `}`
 	}
-	attached := `{"id":"` + operation + `","state":"success",` +
-		`"reference":{"id":"` + id + `","link":"/v2/elastic-ip/` + id + `","command":"attach-instance-to-elastic-ip"}}`
+	invalid := func(text string) string { return `{"errors":[{"message":"` + text + `"}],"message":"Invalid request"}` }
+	attached := func(state string) string {
+		return `{"id":"` + operation + `","state":"` + state + `",` +
+			`"reference":{"id":"` + id + `","link":"/v2/elastic-ip/` + id + `","command":"get-elastic-ip"}}`
+	}
 	for _, test := range []struct {
 		method, path, body string
 		status             int
@@ -38,21 +44,23 @@ func TestExoscalesAnswersHaveTheFormOfTheAPI(t *testing.T) {
 		{"GET", "/v2/instance?ip-address=", "", 200, `{"instances":[]}`},
 		{"GET", "/v2/instance/" + lb1, "", 200, instance(lb1, "lb1", `,"elastic-ips":[{"id":"`+id+`","ip":"192.0.2.1"}]`)},
 		{"GET", "/v2/instance/" + lb2, "", 200, instance(lb2, "lb2", `,"elastic-ips":[]`)},
-		{"PUT", attachPath(addr4), `{"instance":{"id":"` + lb2 + `"}}`, 200, attached},
-		{"GET", "/v2/operation/" + operation, "", 200, attached},
+		{"PUT", attachPath(addr4), `{"instance":{"id":"` + lb2 + `"}}`, 200, attached("pending")},
+		{"GET", "/v2/operation/" + operation, "", 200, attached("success")},
 
-		{"GET", "/v2/instance/", "", 404, `{"message":"There is no instance ."}`},
+		{"GET", "/v2/instance/", "", 400, invalid(`\"\" is no UUID`)},
+		{"GET", "/v2/instance/lb1", "", 400, invalid(`\"lb1\" is no UUID`)},
+		{"GET", "/v2/instance/" + stranger, "", 404, `{"message":"Instance not found."}`},
 		{"GET", "/v2/operation", "", 404, `{"message":"Not Found"}`},
 		{"GET", "/v2/", "", 404, `{"message":"Not Found"}`},
 		{"DELETE", elasticIPs + "/" + id, "", 404, `{"message":"Not Found"}`},
-		{"GET", attachPath(addr4), "", 404, `{"message":"There is no elastic IP ` + id + `:attach."}`},
+		{"GET", attachPath(addr4), "", 404, `{"message":"Elastic IP not found."}`},
 		{"PUT", elasticIPs + "/" + id + ":reset", "", 404, `{"message":"Not Found"}`},
 		{"PUT", elasticIPs + "/" + id, "", 404, `{"message":"Not Found"}`},
-		{"PUT", attachPath(addr4), `{`, 400, `{"message":"reading the request: unexpected end of JSON input"}`},
-		{"PUT", attachPath(addr4), `{}`, 400, `{"message":"instance.id: \"\" is no UUID"}`},
+		{"PUT", attachPath(addr4), `{`, 400, invalid("reading the request: unexpected end of JSON input")},
+		{"PUT", attachPath(addr4), `{}`, 400, invalid(`instance.id: \"\" is no UUID`)},
 	} {
 		got := w.call(test.method, test.path, test.body)
-		if got.status != test.status || got.body != test.want+"\n" || got.header.Get("Content-Type") != "application/json" {
+		if got.status != test.status || got.body != test.want+"\n" || got.header.Get("Content-Type") != "application/json; charset=utf-8" {
 			t.Errorf("%s %s %s: got %d %s, want %d %s", test.method, test.path, test.body, got.status, got.body, test.status, test.want)
 		}
 	}
@@ -81,7 +89,7 @@ func TestBothAPIsAreOfOneCloud(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.SetToken("s3cr3t") // each API has credentials of its own
-	w.starts("success")(w.attach(client, addr4, lb2))
+	w.starts(w.attach(client, addr4, lb2))
 	bearer := "Authorization: Bearer s3cr3t"
 	w.wants(200, `"server":{"href":"`+w.url+`/v1/servers/`+lb1, http.MethodGet, list+"/192.0.2.1", "", bearer) // the first of two
 	w.wants(204, "", http.MethodPatch, list+"/192.0.2.1", `{"server":"`+lb2+`"}`, bearer)
@@ -89,7 +97,7 @@ func TestBothAPIsAreOfOneCloud(t *testing.T) {
 	wantHeld(w, client, lb2, addr4, addr6)
 
 	w.AimAtLoadBalancer(addr4, "lb-of-a-colleague")
-	w.starts("success")(w.attach(client, addr4, lb1))
+	w.starts(w.attach(client, addr4, lb1))
 	w.wants(200, `"load_balancer":null`, http.MethodGet, list+"/192.0.2.1", "", bearer)
 }
 
@@ -97,8 +105,8 @@ func TestExoscalesCallsAreRemembered(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	wantListed(w, client, []string{lb1, lb2})
-	w.starts("success")(w.attach(client, addr4, lb2))
-	w.starts("success")(w.detach(client, addr4, lb1))
+	w.starts(w.attach(client, addr4, lb2))
+	w.starts(w.detach(client, addr4, lb1))
 	w.call(http.MethodGet, "/v2/instance?ip-address=192.0.2.1", "")
 	_, _ = w.put(attachPath(absent), stranger)
 	w.call(http.MethodGet, attachPath(addr4), "")
@@ -108,9 +116,9 @@ func TestExoscalesCallsAreRemembered(t *testing.T) {
 		{Method: "GET", Path: "/v2/instance", Status: 200},
 		{Method: "PUT", Path: elasticIPs + "/" + id + ":attach", Address: addr4, Server: lb2, Status: 200},
 		{Method: "PUT", Path: elasticIPs + "/" + id + ":detach", Address: addr4, Server: lb1, Status: 200},
-		{Method: "GET", Path: "/v2/instance", Query: "ip-address=192.0.2.1", Status: 401},
-		{Method: "PUT", Path: attachPath(absent), Server: stranger, Status: 401},
-		{Method: "GET", Path: attachPath(addr4), Status: 401},
+		{Method: "GET", Path: "/v2/instance", Query: "ip-address=192.0.2.1", Status: 403},
+		{Method: "PUT", Path: attachPath(absent), Server: stranger, Status: 403},
+		{Method: "GET", Path: attachPath(addr4), Status: 403},
 	}
 	got := w.Calls()
 	if len(got) != len(want) {
@@ -146,9 +154,9 @@ func TestExoscalesAPIBreaksAsTheOtherDoes(t *testing.T) {
 		status int
 		want   string // the whole body
 	}{
-		{simulator.Fault{Status: 400}, 400, `{"message":"Bad Request"}` + "\n"},
-		{simulator.Fault{Status: 401}, 401, `{"message":"Invalid credentials"}` + "\n"},
-		{simulator.Fault{Status: 403}, 403, `{"message":"Forbidden"}` + "\n"},
+		{simulator.Fault{Status: 400}, 400, `{"errors":[{"message":"The request is not valid."}],"message":"Invalid request"}` + "\n"},
+		{simulator.Fault{Status: 401}, 401, `{"message":"Unauthorized"}` + "\n"},
+		{simulator.Fault{Status: 403}, 403, `{"message":"Forbidden by role policy for compute"}` + "\n"},
 		{simulator.Fault{Status: 429}, 429, `{"message":"Too Many Requests"}` + "\n"},
 		{simulator.Fault{Status: 409, Body: "as told"}, 409, "as told"},
 		{simulator.Fault{}, 500, ""},
@@ -169,5 +177,41 @@ func TestExoscalesAPIBreaksAsTheOtherDoes(t *testing.T) {
 			}
 			w.wantHolders(addr4, want...)
 		})
+	}
+}
+
+// "Recorded": {"ip":"2001:db8:500:1::1","cidr":"2001:db8:500:1::/96"}.
+func TestAnIPv6ElasticIPIsANetwork(t *testing.T) {
+	t.Parallel()
+	w, client := newExoscale(t)
+	network := netip.MustParsePrefix("2001:db8:500:1::/96")
+	inside := netip.MustParseAddr("2001:db8:500:1::7:1")
+	w.AddAddress(network, lb1)
+	got, err := client.GetElasticIP(t.Context(), elasticIPID(network.Addr()))
+	if err != nil || got.IP != "2001:db8:500:1::1" || got.Cidr != network.String() {
+		t.Errorf("got %+v, %v, want 2001:db8:500:1::1 of %v", got, err, network)
+	}
+	wantListed(w, client, []string{lb1}, v3.ListInstancesWithIPAddress("2001:db8:500:1::1"))
+	wantListed(w, client, nil, v3.ListInstancesWithIPAddress("2001:db8:500:1::"))
+	w.wantHolders(inside, lb1)
+	w.Move(inside, lb2)
+	w.wantHolders(network.Addr(), lb2)
+	w.RemoveAddress(inside)
+	w.wantHolders(network.Addr())
+}
+
+func TestARoleThatForbidsACallSaysSo(t *testing.T) {
+	t.Parallel()
+	w, client := newExoscale(t)
+	w.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: http.StatusForbidden})
+	_, err := client.GetOperation(t.Context(), stranger)
+	var said *v3.APIError
+	if !errors.Is(err, v3.ErrForbidden) || !errors.As(err, &said) || said.Message != "Forbidden by role policy for compute" {
+		t.Errorf("got %v (%+v), want %v by a role policy", err, said, v3.ErrForbidden)
+	}
+	wantListed(w, client, []string{lb1, lb2})
+	_, err = w.exoscale(key, "another").ListInstances(t.Context())
+	if !errors.Is(err, v3.ErrForbidden) || !errors.As(err, &said) || said.Message != "Forbidden" {
+		t.Errorf("with a wrong secret: got %v (%+v), want %v", err, said, v3.ErrForbidden)
 	}
 }

@@ -27,14 +27,15 @@ const (
 
 	// These hit only requests that start an operation at Exoscale's API.
 
-	OperationFailure // the operation ends in failure
-	OperationTimeout // the operation ends in timeout
-	OperationPending // the operation stays pending until ClearFaults: then it succeeds
+	OperationFailure    // the operation ends in failure
+	OperationTimeout    // the operation ends in timeout
+	OperationPending    // the operation stays pending until ClearFaults: then it succeeds
+	OperationUnfinished // the operation has its effect in time, but is shown as pending until ClearFaults
 )
 
 var kinds = []string{
 	"status", "hang", "reset", "broken-json", "slow-body", "html", "lost-answer",
-	"operation-failure", "operation-timeout", "operation-pending",
+	"operation-failure", "operation-timeout", "operation-pending", "operation-unfinished",
 }
 
 // String returns the kind as the control API writes it, "broken-json".
@@ -138,7 +139,7 @@ func (v *visit) meet(w http.ResponseWriter, r *http.Request) (answer, bool) {
 		reset(w)
 	case SlowBody:
 		drip(w, r)
-	case LostAnswer, OperationFailure, OperationTimeout, OperationPending:
+	case LostAnswer, OperationFailure, OperationTimeout, OperationPending, OperationUnfinished:
 		return answer{}, false
 	case BrokenJSON:
 		return text(http.StatusOK, "application/json", v.speaks.half()), true

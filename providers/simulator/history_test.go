@@ -11,9 +11,9 @@ func TestWhoHeldAnAddressIsRemembered(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	begun := time.Now()
-	w.starts("success")(w.attach(client, addr4, lb2))
-	w.starts("success")(w.attach(client, addr4, lb2)) // no change
-	w.starts("success")(w.detach(client, addr4, lb1))
+	w.starts(w.attach(client, addr4, lb2))
+	w.starts(w.attach(client, addr4, lb2)) // no change
+	w.starts(w.detach(client, addr4, lb1))
 	w.Move(addr4, lb1)
 	w.AimAtLoadBalancer(addr4, "lb-of-a-colleague")
 	if got, err := w.assign(addr4, lb2); err != nil || got.status != 204 {

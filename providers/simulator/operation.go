@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// An operation is a change of holders at Exoscale, which takes its time. Its exported fields are what the API shows.
+// An operation is a change of holders at Exoscale, which takes its time. Its exported fields are what the API shows; the API
+// may leave out the reference, and its command is the call that shows the result.
 type operation struct {
 	ID        string             `json:"id"`
 	State     string             `json:"state"`
@@ -21,6 +22,7 @@ type operation struct {
 	attach  bool   // or detach
 	fault   *Fault // that it ends by; nil: it succeeds
 	stuck   bool   // pending until release
+	silent  bool   // it is shown as pending until release, though it has ended
 	due     time.Time
 }
 
@@ -30,12 +32,8 @@ type operationReference struct {
 	Command string `json:"command"`
 }
 
-var commands = map[string]string{
-	"attach": "attach-instance-to-elastic-ip", "detach": "detach-instance-from-elastic-ip",
-}
-
 // SetOperationTime makes each operation of Exoscale's that starts from now on pending for d; its effect comes at the end of
-// it. With 0, as a new cloud has it, it has ended when it is answered.
+// it. With 0, as a new cloud has it, it has its effect when it is answered. The answer shows it as pending in any case.
 func (c *Cloud) SetOperationTime(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,22 +54,29 @@ func (c *Cloud) SetAttachConflict(conflict bool) {
 	c.attachConflict = conflict
 }
 
+// SetAttachFailure makes an operation of Exoscale's that attaches an instance that is attached end in failure.
+func (c *Cloud) SetAttachFailure(failure bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.attachFailure = failure
+}
+
 // change starts the operation that a request to attach or detach wants.
 func (c exoscale) change(v *visit, path string) answer {
 	id, command, _ := wantedChange(path)
 	a := c.elasticIP(id)
 	if a == nil {
-		return missing("elastic IP", id)
+		return missing("Elastic IP")
 	}
 	server, err := wantedInstance(v.body)
 	held := slices.Contains(a.holders, server)
 	switch {
 	case err != nil:
-		return message(http.StatusBadRequest, err.Error())
+		return invalid(err.Error())
 	case !uuid.MatchString(server):
-		return message(http.StatusBadRequest, fmt.Sprintf("instance.id: %q is no UUID", server))
+		return invalid(fmt.Sprintf("instance.id: %q is no UUID", server))
 	case c.serverIndex(server) < 0:
-		return missing("instance", server)
+		return missing("Instance")
 	case c.busy && slices.ContainsFunc(c.pending, func(o *operation) bool { return o.address == a }):
 		return message(http.StatusConflict, "busy")
 	case command == "attach" && held && c.attachConflict:
@@ -81,24 +86,29 @@ func (c exoscale) change(v *visit, path string) answer {
 	}
 	started := &operation{
 		ID: fmt.Sprintf("00000000-0000-4000-8000-%012x", len(c.operations)+1), State: "pending",
-		Reference: operationReference{ID: id, Link: elasticIPs + "/" + id, Command: commands[command]},
+		Reference: operationReference{ID: id, Link: elasticIPs + "/" + id, Command: "get-elastic-ip"},
 		address:   a, server: server, attach: command == "attach", due: c.now.Add(c.operationTime),
 	}
-	if v.fault != nil && v.fault.Kind >= OperationFailure {
-		started.fault, started.stuck = v.fault, v.fault.Kind == OperationPending
+	if command == "attach" && held && c.attachFailure {
+		started.fault = &Fault{Reason: "conflict", Message: "The instance is attached to the elastic IP."}
 	}
+	if v.fault != nil && v.fault.Kind >= OperationFailure {
+		started.stuck, started.silent = v.fault.Kind == OperationPending, v.fault.Kind == OperationUnfinished
+		started.fault = v.fault
+	}
+	answered := exoscaleObject(http.StatusOK, started)
 	c.operations[started.ID] = started
 	c.pending = append(c.pending, started)
 	c.settle()
-	return object(http.StatusOK, started)
+	return answered
 }
 
 func (c exoscale) getOperation(id string) answer {
 	known, ok := c.operations[id]
 	if !ok {
-		return missing("operation", id)
+		return missing("Operation")
 	}
-	return object(http.StatusOK, known)
+	return exoscaleObject(http.StatusOK, known.shown())
 }
 
 // settle ends the operations that are due, in the order in which they are due. c.mu is held.
@@ -116,8 +126,20 @@ func (c *Cloud) settle() {
 	})
 }
 
+// shown returns an operation as the API shows it.
+func (o *operation) shown() operation {
+	shown := *o
+	if o.silent {
+		shown.State = "pending"
+	}
+	return shown
+}
+
 // release lets the operations that are stuck succeed now. c.mu is held.
 func (c *Cloud) release() {
+	for _, o := range c.operations {
+		o.silent = false
+	}
 	for _, o := range c.pending {
 		if o.stuck {
 			o.stuck, o.fault, o.due = false, nil, c.now
@@ -129,7 +151,7 @@ func (c *Cloud) release() {
 // finish ends an operation, with its effect if it succeeds. c.mu is held.
 func (c *Cloud) finish(o *operation) {
 	switch a := o.address; {
-	case o.fault != nil:
+	case o.fault != nil && o.fault.Kind != OperationUnfinished:
 		o.State = "failure"
 		if o.fault.Kind == OperationTimeout {
 			o.State = "timeout"

@@ -21,12 +21,12 @@ func TestAnOperationTakesItsTime(t *testing.T) {
 	w, client := newExoscale(t)
 	w.SetOperationTime(takes)
 	begun := time.Now()
-	attaching := w.starts("pending")(w.attach(client, addr4, lb2))
-	detaching := w.starts("pending")(w.detach(client, addr4, lb1))
+	attaching := w.starts(w.attach(client, addr4, lb2))
+	detaching := w.starts(w.detach(client, addr4, lb1))
 	if now := w.Holders(addr4); time.Since(begun) < takes && (len(now) != 1 || now[0] != lb1) {
 		t.Errorf("got holders %q, want those from before", now)
 	}
-	if attaching.ID == detaching.ID || attaching.Reference.Command == detaching.Reference.Command {
+	if attaching.ID == detaching.ID || attaching.Reference.Command != "get-elastic-ip" {
 		t.Errorf("got %+v and %+v, want two operations", attaching, detaching)
 	}
 	for _, started := range []v3.Operation{attaching, detaching} {
@@ -110,15 +110,11 @@ func TestAnOperationDoesNotSucceed(t *testing.T) {
 			test.fault.Times = 2
 			w.Fail(test.fault)
 			wantListed(w, client, []string{lb1}, v3.ListInstancesWithIPAddress("192.0.2.1")) // starts no operation
-			first := test.state
-			if takes > 0 {
-				first = "pending"
-			}
 			for _, call := range []func(*v3.Client) (*v3.Operation, error){
 				func(client *v3.Client) (*v3.Operation, error) { return w.attach(client, addr4, lb2) },
 				func(client *v3.Client) (*v3.Operation, error) { return w.detach(client, addr4, lb1) },
 			} {
-				got := w.ends(client, w.starts(first)(call(client)))
+				got := w.ends(client, w.starts(call(client)))
 				if got.State != test.state || string(got.Reason) != test.reason || got.Message != test.message {
 					t.Errorf("%v: got %+v, want %s: %s: %s", test.fault.Kind, got, test.state, test.reason, test.message)
 				}
@@ -137,8 +133,8 @@ func TestAnOperationStaysPendingUntilTheFaultsAreCleared(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Path: simulator.ElasticIPID(addr4)})
-	stuck := w.starts("pending")(w.attach(client, addr4, lb2))
-	w.starts("success")(w.attach(client, addr6, lb1))
+	stuck := w.starts(w.attach(client, addr4, lb2))
+	w.starts(w.attach(client, addr6, lb1))
 	if got, err := client.GetOperation(t.Context(), stuck.ID); err != nil || got.State != "pending" {
 		t.Errorf("got %+v, %v, want it pending", got, err)
 	}
@@ -158,8 +154,8 @@ func TestABusyElasticIPRefusesMore(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Times: 2})
-	w.starts("pending")(w.attach(client, addr4, lb2))
-	w.starts("pending")(w.attach(client, addr4, lb2)) // allowed, as long as it is not switched on
+	w.starts(w.attach(client, addr4, lb2))
+	w.starts(w.attach(client, addr4, lb2)) // allowed, as long as it is not switched on
 	w.SetBusy(true)
 	_, attach := w.attach(client, addr4, lb2)
 	_, detach := w.detach(client, addr4, lb1)
@@ -169,10 +165,10 @@ func TestABusyElasticIPRefusesMore(t *testing.T) {
 			t.Errorf("got %v, want %v: busy", err, v3.ErrConflict)
 		}
 	}
-	w.starts("success")(w.attach(client, addr6, lb1)) // another elastic IP
+	w.starts(w.attach(client, addr6, lb1)) // another elastic IP
 	w.ClearFaults()
 	w.wantHolders(addr4, lb1, lb2)
-	w.starts("success")(w.detach(client, addr4, lb1))
+	w.starts(w.detach(client, addr4, lb1))
 	w.wantHolders(addr4, lb2)
 }
 
@@ -184,7 +180,7 @@ func TestWhatIsGoneAtTheEndMakesAnOperationFail(t *testing.T) {
 	} {
 		w, client := newExoscale(t)
 		w.Fail(simulator.Fault{Kind: simulator.OperationPending})
-		stuck := w.starts("pending")(w.attach(client, addr4, lb2))
+		stuck := w.starts(w.attach(client, addr4, lb2))
 		remove(w)
 		w.ClearFaults()
 		if got := w.ends(client, stuck); got.State != "failure" || got.Reason != v3.OperationReasonNotFound || got.Message == "" {
@@ -205,4 +201,32 @@ func TestALostAnswerIsThatOfAnOperation(t *testing.T) {
 		t.Errorf("got %+v, want no answer", got)
 	}
 	w.eventually("the effect", func() bool { return len(w.Holders(addr4)) == 2 })
+}
+
+func TestAnOperationHasItsEffectAndSeemsPending(t *testing.T) {
+	t.Parallel()
+	w, client := newExoscale(t)
+	w.Fail(simulator.Fault{Kind: simulator.OperationUnfinished, Times: 1})
+	started := w.starts(w.attach(client, addr4, lb2))
+	w.wantHolders(addr4, lb1, lb2)
+	if got, err := client.GetOperation(t.Context(), started.ID); err != nil || got.State != v3.OperationStatePending {
+		t.Errorf("got %+v, %v, want it pending", got, err)
+	}
+	w.ClearFaults()
+	if got, err := client.GetOperation(t.Context(), started.ID); err != nil || got.State != v3.OperationStateSuccess {
+		t.Errorf("got %+v, %v, want success", got, err)
+	}
+}
+
+func TestASecondAttachmentFailsIfSoWanted(t *testing.T) {
+	t.Parallel()
+	w, client := newExoscale(t)
+	w.SetAttachFailure(true)
+	if got := w.ends(client, w.starts(w.attach(client, addr4, lb1))); got.State != v3.OperationStateFailure {
+		t.Errorf("got %+v, want failure", got)
+	}
+	if got := w.ends(client, w.starts(w.attach(client, addr4, lb2))); got.State != v3.OperationStateSuccess {
+		t.Errorf("got %+v of an instance that is not attached, want success", got)
+	}
+	w.wantHolders(addr4, lb1, lb2)
 }

@@ -27,7 +27,7 @@ func TestASignatureIsDemandedOnceThereIsAKey(t *testing.T) {
 		_, errAttach := w.attach(client, addr4, lb1)
 		for _, err := range []error{errList, errFilter, errAttach} {
 			var said *v3.APIError
-			if want && err != nil || !want && (!errors.Is(err, v3.ErrUnauthorized) || !errors.As(err, &said) || said.Message != "Invalid credentials") {
+			if want && err != nil || !want && (!errors.Is(err, v3.ErrForbidden) || !errors.As(err, &said) || said.Message != "Forbidden") {
 				t.Errorf("got %v, want it accepted: %v", err, want)
 			}
 		}
@@ -69,8 +69,8 @@ func TestWhatIsSignedOtherwiseIsRefused(t *testing.T) {
 			alter(r)
 			return w.client.Transport.RoundTrip(r)
 		})
-		if _, err := w.attach(client.WithHTTPClient(&altered), addr4, lb2); !errors.Is(err, v3.ErrUnauthorized) {
-			t.Errorf("%s: got %v, want %v", what, err, v3.ErrUnauthorized)
+		if _, err := w.attach(client.WithHTTPClient(&altered), addr4, lb2); !errors.Is(err, v3.ErrForbidden) {
+			t.Errorf("%s: got %v, want %v", what, err, v3.ErrForbidden)
 		}
 	}
 	w.wantHolders(addr4, lb1)
@@ -93,9 +93,9 @@ func TestASignatureExpires(t *testing.T) {
 	}
 	for expires, want := range map[string]int{
 		fmt.Sprint(time.Now().Add(time.Minute).Unix()):  200,
-		fmt.Sprint(time.Now().Add(-time.Second).Unix()): 401,
-		"never": 401,
-		"":      401,
+		fmt.Sprint(time.Now().Add(-time.Second).Unix()): 403,
+		"never": 403,
+		"":      403,
 	} {
 		got, err := w.try(context.WithoutCancel(t.Context()), http.MethodGet, "/v2/instance?ip-address=192.0.2.1", "", header(expires))
 		if err != nil || got.status != want {
