@@ -4,19 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 
 	v3 "github.com/exoscale/egoscale/v3"
 
 	"floaty/providers"
 	"floaty/providers/httpapi"
+	"floaty/providers/netset"
 )
 
 // An account is what is known of the elastic IPs.
 type account struct {
 	mu    sync.Mutex // guards known
-	known map[netip.Addr]elasticIP
+	known netset.Set[elasticIP]
 }
 
 // An elasticIP is what an address is to the API.
@@ -26,11 +29,11 @@ type elasticIP struct {
 	managed bool   // it has a health check
 }
 
-// get returns what is known of addr.
+// get returns the elastic IP that addr belongs to, if it is known.
 func (a *account) get(addr netip.Addr) (elasticIP, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ip, ok := a.known[plain(addr)]
+	_, ip, ok := a.known.Find(addr)
 	return ip, ok
 }
 
@@ -44,11 +47,13 @@ func (a *account) knows(addrs []netip.Addr) bool {
 	return true
 }
 
-func (a *account) set(known map[netip.Addr]elasticIP) {
+func (a *account) set(known netset.Set[elasticIP]) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known = known
 }
+
+func (a *account) forget() { a.set(netset.Set[elasticIP]{}) }
 
 // look lists the elastic IPs and keeps them.
 func (p *Provider) look(ctx context.Context, api *v3.Client) error {
@@ -57,18 +62,26 @@ func (p *Provider) look(ctx context.Context, api *v3.Client) error {
 	if err == nil && !answer.IsObject() {
 		err = errors.New("it is no list of elastic IPs") // but null
 	}
-	if err := answer.Err(err); err != nil {
+	if err := credentialRefused(answer.Status(), answer.Err(err)); err != nil {
 		return fmt.Errorf("listing elastic IPs: %w", err)
 	}
-	known := make(map[netip.Addr]elasticIP, len(list.ElasticIPS))
+	var known netset.Set[elasticIP]
 	for _, ip := range list.ElasticIPS {
-		addr, ok := address(ip.IP)
-		if ok && ip.ID != "" {
-			known[addr] = elasticIP{id: ip.ID, text: ip.IP, managed: ip.Healthcheck != nil}
+		if network, ok := network(ip); ok && ip.ID != "" {
+			known.Add(network, elasticIP{id: ip.ID, text: ip.IP, managed: ip.Healthcheck != nil})
 		}
 	}
 	p.account.set(known)
 	return nil
+}
+
+// credentialRefused makes of a 403 an error that wraps providers.ErrUnauthorized, unless the API says that a role forbids the
+// call ("Forbidden by role policy for compute"): Exoscale's Python SDK takes a 403 for what a wrong key is answered.
+func credentialRefused(status int, err error) error {
+	if status != http.StatusForbidden || err == nil || strings.Contains(strings.ToLower(err.Error()), "role policy") {
+		return err
+	}
+	return fmt.Errorf("%w: %s", providers.ErrUnauthorized, err.Error())
 }
 
 // find returns what addr is to the API, asking for it if it is not known.
@@ -87,17 +100,27 @@ func (p *Provider) find(ctx context.Context, api *v3.Client, addr netip.Addr) (e
 }
 
 func absent(addr netip.Addr) error {
-	return fmt.Errorf("%w: the account has no elastic IP %v in this zone", providers.ErrNotFound, plain(addr))
+	return fmt.Errorf("%w: the account has no elastic IP %v in this zone", providers.ErrNotFound, netset.Canonical(addr))
+}
+
+// network returns the addresses of an elastic IP: of an IPv6 one those of its CIDR, whose second address is what the API calls
+// its IP; of an IPv4 one, or where there is no such CIDR, its IP alone.
+func network(ip v3.ElasticIP) (netip.Prefix, bool) {
+	addr, err := address(ip.IP)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	if cidr, err := netset.Parse(ip.Cidr); err == nil && addr.Is6() && cidr.Contains(addr) {
+		return cidr, true
+	}
+	return netip.PrefixFrom(addr, addr.BitLen()), true
 }
 
 // address reads an address of the API; one with a prefix length means its address.
-func address(text string) (netip.Addr, bool) {
+func address(text string) (netip.Addr, error) {
 	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return plain(prefix.Addr()), true
+		return netset.Canonical(prefix.Addr()), nil
 	}
 	addr, err := netip.ParseAddr(text)
-	return plain(addr), err == nil
+	return netset.Canonical(addr), err
 }
-
-// plain returns addr as the account knows it: an IPv4 address is no IPv6 one, and there are no zones.
-func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -12,11 +11,14 @@ import (
 	v3 "github.com/exoscale/egoscale/v3"
 
 	"floaty/providers"
-	"floaty/providers/httpapi"
 )
 
 // Assign makes server the only holder of addr, or one of them if addr is managed: it attaches server and then detaches all
 // others side by side. Who they are is found out, and confirmed, while the attachment is under way: it costs no time.
+//
+// Where seen names server, it may be attached already, as after a takeover that was cut off. Then the instance is asked
+// first, and if it is attached the first change is the detachment: until that lands, a share of the traffic goes to a host
+// that may be dead.
 func (p *Provider) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
 	if err := p.assign(ctx, addr, server, seen); err != nil {
 		return fmt.Errorf("assigning %v: %w", addr, err)
@@ -43,22 +45,23 @@ func (p *Provider) assign(ctx context.Context, addr netip.Addr, server string, s
 	if !alone {
 		wait.Go(func() { others, asking = p.others(ctx, api, ip, server, seen) })
 	}
-	err = p.attach(ctx, api, ip, server)
+	attachment := change{ip: ip.id, instance: server, attach: true}
+	err = p.attach(ctx, api, attachment, slices.Contains(seen, server))
 	wait.Wait()
 	if errors.Is(err, providers.ErrNotFound) { // the address may have been made anew, with another ID
-		p.account.set(nil)
+		p.account.forget()
 	}
 	if err != nil {
+		return fmt.Errorf("attaching %s: %w", server, err)
+	}
+	if err := p.detach(ctx, api, ip, others); err != nil {
 		return err
 	}
-	group := p.group()
-	for _, other := range others {
-		group.Go(func() error { return p.detach(ctx, api, ip, other) })
+	if asking != nil {
+		return asking
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return asking
+	p.started.forget(attachment)
+	return nil
 }
 
 // others returns those that hold an elastic IP beside server: of those seen last, or if none was, of those listed now. Each
@@ -103,50 +106,30 @@ func (p *Provider) listed(ctx context.Context, api *v3.Client, ip elasticIP, ser
 	return slices.DeleteFunc(list, func(id string) bool { return id == server }), err
 }
 
-// attach makes server a holder. What the API answers if it is one already is not documented: after a conflict it is asked.
-func (p *Provider) attach(ctx context.Context, api *v3.Client, ip elasticIP, server string) error {
-	call, answer := httpapi.Capture(ctx)
-	target := &v3.InstanceTarget{ID: v3.UUID(server)}
-	op, err := api.AttachInstanceToElasticIP(call, ip.id, v3.AttachInstanceToElasticIPRequest{Instance: target})
-	if err := outcome(answer, op, err); err != nil {
-		if answer.Status() == http.StatusConflict {
-			if ids, asking := p.holds(ctx, api, server); asking == nil && slices.Contains(ids, ip.id) {
-				return nil
-			}
+// attach makes an attachment, unless a reading shows that there is nothing left to do. It is asked for only where the
+// instance may be attached already: a takeover does not pay a round trip for it.
+func (p *Provider) attach(ctx context.Context, api *v3.Client, c change, seen bool) error {
+	if _, before := p.started.get(c); seen || before {
+		shown, err := p.shown(ctx, api, c)
+		if shown || general(err) {
+			return err
 		}
-		return fmt.Errorf("attaching %s: %w", server, err)
 	}
-	if err := p.finish(ctx, api, op); err != nil {
-		return fmt.Errorf("attaching %s: %w", server, err)
-	}
-	return nil
+	return p.make(ctx, api, c)
 }
 
-// detach makes other no holder. One that is none, or that is gone, is what is wanted.
-func (p *Provider) detach(ctx context.Context, api *v3.Client, ip elasticIP, other string) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// detach takes an elastic IP from all of others, side by side. It waits for all of them, whatever one comes to.
+func (p *Provider) detach(ctx context.Context, api *v3.Client, ip elasticIP, others []string) error {
+	group := p.group()
+	for _, other := range others {
+		group.Go(func() error {
+			c := change{ip: ip.id, instance: other}
+			if err := p.make(ctx, api, c); err != nil {
+				return fmt.Errorf("detaching %s: %w", other, err)
+			}
+			p.started.forget(c)
+			return nil
+		})
 	}
-	call, answer := httpapi.Capture(ctx)
-	target := &v3.InstanceTarget{ID: v3.UUID(other)}
-	op, err := api.DetachInstanceFromElasticIP(call, ip.id, v3.DetachInstanceFromElasticIPRequest{Instance: target})
-	err = outcome(answer, op, err)
-	if errors.Is(err, providers.ErrNotFound) {
-		return nil
-	}
-	if err == nil {
-		err = p.finish(ctx, api, op)
-	}
-	if err != nil {
-		return fmt.Errorf("detaching %s: %w", other, err)
-	}
-	return nil
-}
-
-// outcome is the error of a call that is answered with an operation.
-func outcome(answer *httpapi.Answer, op *v3.Operation, err error) error {
-	if err == nil && (op == nil || op.State == "") {
-		err = errors.New("it is no operation") // but how a login page answers, perhaps
-	}
-	return answer.Err(err)
+	return group.Wait()
 }

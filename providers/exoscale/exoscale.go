@@ -3,15 +3,17 @@
 //
 //   - Read costs the list of elastic IPs, and the cheaper of one filtered list an address and one list of instances and a
 //     get each.
-//   - Assign attaches this instance first and detaches every other holder when that is done, so that the address is never
+//   - Assign attaches this instance first and detaches every other holder when that is proved, so that the address is never
 //     without a target. Whom it detaches it has asked: nobody is detached on the word of a list alone.
-//   - An operation that is pending is asked for every 100 ms, later each second, until it has ended.
+//   - A change is proved by the success of its operation, which is asked for every 100 ms, later each second; and where that
+//     cannot be asked for, fails or takes long, by a reading of the instance. An operation that outlives a call is gone on
+//     with by the next one.
 //   - A managed elastic IP, one with a health check, is meant to have several holders: only the own one is attached, unless
 //     the options say otherwise.
 //   - Server asks the metadata service, unless the configuration says which instance this is; so does the zone.
 //
-// An address is found by its value, never by the text of it or by a prefix around it. The package never creates or deletes
-// anything, and retries nothing.
+// An elastic IP is one IPv4 address, or an IPv6 network (a /96), and every address in it is that elastic IP. The package never
+// creates or deletes anything, and retries nothing.
 package exoscale
 
 import (
@@ -24,7 +26,9 @@ import (
 
 	v3 "github.com/exoscale/egoscale/v3"
 	"github.com/exoscale/egoscale/v3/credentials"
+	"github.com/go-logr/logr"
 
+	"floaty/providers"
 	"floaty/providers/httpapi"
 )
 
@@ -51,6 +55,8 @@ type Options struct {
 	Before func(context.Context) error
 	// MaxConcurrentRequests is how many calls are made side by side for one Read or Assign.
 	MaxConcurrentRequests int
+	// Log is told when a right is missing that floaty can do without; the zero Logger: nobody is.
+	Log logr.Logger
 }
 
 // A Provider is the account of one API key, in one zone. It implements providers.Provider.
@@ -59,12 +65,14 @@ type Provider struct {
 	client  *http.Client
 	account account
 	filter  filter
+	started started
 
-	mu     sync.Mutex // guards all below
-	api    *v3.Client // the last one made; nil: none
-	key    string     // of api
-	secret string
-	zone   string // found by metadata
+	mu      sync.Mutex // guards all below
+	api     *v3.Client // the last one made; nil: none
+	key     string     // of api
+	secret  string
+	zone    string            // found by metadata
+	unasked providers.Trouble // operations cannot be asked for
 }
 
 // New returns a provider. It makes no call. The error says what is wrong with the endpoint or the instance's ID.

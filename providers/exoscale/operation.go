@@ -2,11 +2,13 @@ package exoscale
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	v3 "github.com/exoscale/egoscale/v3"
 
+	"floaty/providers"
 	"floaty/providers/httpapi"
 )
 
@@ -17,28 +19,61 @@ const (
 	pollMost  = time.Second
 )
 
-// finish waits until an operation has ended. What has not succeeded is an error with the API's reason and message.
-func (p *Provider) finish(ctx context.Context, api *v3.Client, op *v3.Operation) error {
-	wait := pollFirst
+// overdue is how long an operation may be pending before the instance is asked as well. All that were recorded at the real
+// API had succeeded when they were asked for after 3 s.
+const overdue = 5 * time.Second
+
+// await returns when a change is proved: by the success of its operation, or, where that cannot be asked for, does not
+// succeed or takes long, by a reading that shows the change. Else the error has the API's reason and message.
+func (p *Provider) await(ctx context.Context, api *v3.Client, c change, op *v3.Operation) error {
+	begun, wait := time.Now(), pollFirst
+	var refused error
 	for step := 1; op.State == v3.OperationStatePending; step++ {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for operation %s: %w", op.ID, context.Cause(ctx))
+			return unfinished(ctx, op, refused)
 		case <-time.After(wait):
 		}
 		if step >= pollSteps {
 			wait = min(wait*3/2, pollMost)
 		}
-		next, err := p.operation(ctx, api, op.ID)
-		if err != nil {
+		if refused == nil {
+			next, err := p.operation(ctx, api, op.ID)
+			switch {
+			case err == nil:
+				op = next
+			case errors.Is(err, providers.ErrRefused), errors.Is(err, providers.ErrNotFound):
+				refused = err
+			default:
+				return err
+			}
+			p.asked(refused)
+		}
+		if op.State != v3.OperationStatePending || refused == nil && time.Since(begun) < overdue {
+			continue
+		}
+		if shown, err := p.shown(ctx, api, c); shown || err != nil {
 			return err
 		}
-		op = next
 	}
-	if op.State != v3.OperationStateSuccess {
-		return fmt.Errorf("operation %s ended in %s: %s: %.200q", op.ID, op.State, op.Reason, op.Message)
+	if op.State == v3.OperationStateSuccess {
+		return nil
 	}
-	return nil
+	p.started.forget(c)
+	if shown, err := p.shown(ctx, api, c); shown && err == nil {
+		return nil
+	}
+	return fmt.Errorf("operation %s ended in %s: %s: %.200q", op.ID, op.State, op.Reason, op.Message)
+}
+
+// unfinished is the error of a call that ends before an operation. That it cannot be asked for is said as well, but is no
+// refusal of the change.
+func unfinished(ctx context.Context, op *v3.Operation, refused error) error {
+	err := fmt.Errorf("waiting for operation %s: %w", op.ID, context.Cause(ctx))
+	if refused != nil {
+		err = fmt.Errorf("%w (%s)", err, refused.Error())
+	}
+	return err
 }
 
 // operation asks for an operation.
@@ -49,4 +84,27 @@ func (p *Provider) operation(ctx context.Context, api *v3.Client, id v3.UUID) (*
 		return nil, fmt.Errorf("asking for operation %s: %w", id, err)
 	}
 	return op, nil
+}
+
+// asked logs that operations cannot be asked for, and that they can again.
+func (p *Provider) asked(refused error) {
+	p.mu.Lock()
+	began := refused != nil && p.unasked.Fail(time.Now())
+	ended := refused == nil && p.unasked.Over()
+	p.mu.Unlock()
+	switch {
+	case began:
+		p.opts.Log.Error(refused, "cannot ask for Exoscale's operations: each assignment waits until a reading proves it; "+
+			"allow get-operation in the role of the API key")
+	case ended:
+		p.opts.Log.Info("Exoscale's operations can be asked for again")
+	}
+}
+
+// outcome is the error of a call that is answered with an operation.
+func outcome(answer *httpapi.Answer, op *v3.Operation, err error) error {
+	if err == nil && (op == nil || op.State == "") {
+		err = errors.New("it is no operation") // but how a login page answers, perhaps
+	}
+	return answer.Err(err)
 }

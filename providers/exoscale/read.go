@@ -24,11 +24,11 @@ const nobody = "192.0.2.255"
 
 // A filter is what is known of the API's filter of instances by address, and of the account's size.
 type filter struct {
-	mu      sync.Mutex // guards all below
-	tried   bool
-	works   bool
-	count   int       // of instances
-	counted time.Time // zero: never
+	mu       sync.Mutex // guards all below
+	answered bool       // it is known whether it works
+	works    bool
+	count    int       // of instances
+	counted  time.Time // zero: never
 }
 
 // Read returns who holds each of addrs.
@@ -40,18 +40,19 @@ func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr
 	if err != nil {
 		return nil, err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	var looking error
+	var wait sync.WaitGroup
 	if p.account.knows(addrs) {
-		group.Go(func() error { return p.look(ctx, api) }) // IDs and health checks change seldom: beside the rest
+		wait.Go(func() { looking = p.look(ctx, api) }) // IDs and health checks change seldom: beside the rest
 	} else if err := p.look(ctx, api); err != nil {
 		return nil, err
 	}
-	var holders map[netip.Addr]held
-	group.Go(func() (err error) {
-		holders, err = p.holders(ctx, api, addrs)
-		return err
-	})
-	if err := group.Wait(); err != nil {
+	holders, err := p.holders(ctx, api, addrs)
+	wait.Wait()
+	if looking != nil { // it comes first: it alone tells a refused credential from a refused call
+		return nil, looking
+	}
+	if err != nil {
 		return nil, err
 	}
 	holdings := make(map[netip.Addr]providers.Holding, len(addrs))
@@ -67,12 +68,12 @@ type held struct {
 	err       error
 }
 
-func (p *Provider) holding(addr netip.Addr, holders map[netip.Addr]held) providers.Holding {
+func (p *Provider) holding(addr netip.Addr, holders map[v3.UUID]held) providers.Holding {
 	ip, ok := p.account.get(addr)
 	if !ok {
 		return providers.Holding{Err: absent(addr)}
 	}
-	h, ok := holders[plain(addr)]
+	h, ok := holders[ip.id]
 	if !ok {
 		return providers.Holding{Resource: string(ip.id), Err: fmt.Errorf("reading who holds %v: it has just become known", addr)}
 	}
@@ -81,12 +82,12 @@ func (p *Provider) holding(addr netip.Addr, holders map[netip.Addr]held) provide
 	}
 }
 
-// holders finds out who holds those of addrs that the account has, in the cheaper way.
-func (p *Provider) holders(ctx context.Context, api *v3.Client, addrs []netip.Addr) (map[netip.Addr]held, error) {
-	ips := map[netip.Addr]elasticIP{}
+// holders finds out who holds the elastic IPs that addrs belong to, as far as the account has them, in the cheaper way.
+func (p *Provider) holders(ctx context.Context, api *v3.Client, addrs []netip.Addr) (map[v3.UUID]held, error) {
+	ips := map[v3.UUID]elasticIP{}
 	for _, addr := range addrs {
 		if ip, ok := p.account.get(addr); ok {
-			ips[plain(addr)] = ip
+			ips[ip.id] = ip
 		}
 	}
 	if len(ips) == 0 {
@@ -124,67 +125,70 @@ func (f *filter) size(now time.Time) (count int, known bool) {
 	return f.count, !f.counted.IsZero() && now.Sub(f.counted) < countFor
 }
 
-// tryFilter finds out, once, whether the filter by address is obeyed: an older API has been seen to list every instance.
+// tryFilter finds out whether the filter by address is obeyed: an older API has been seen to list every instance. What it
+// finds out is kept. A refusal tells nothing for good: it only means that the filter cannot be used now.
 func (p *Provider) tryFilter(ctx context.Context, api *v3.Client) (works bool, err error) {
 	f := &p.filter
 	f.mu.Lock()
-	tried, works := f.tried, f.works
+	answered, works := f.answered, f.works
 	f.mu.Unlock()
-	if tried {
+	if answered {
 		return works, nil
 	}
 	list, err := p.instances(ctx, api, nobody)
-	if err != nil && !errors.Is(err, providers.ErrRefused) && !errors.Is(err, providers.ErrNotFound) {
+	if errors.Is(err, providers.ErrRefused) || errors.Is(err, providers.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tried, f.works = true, err == nil && len(list) == 0
+	f.answered, f.works = true, len(list) == 0
 	return f.works, nil
 }
 
-// byAddress asks for the holders of each address by itself.
-func (p *Provider) byAddress(ctx context.Context, api *v3.Client, ips map[netip.Addr]elasticIP) map[netip.Addr]held {
+// byAddress asks for the holders of each elastic IP by itself.
+func (p *Provider) byAddress(ctx context.Context, api *v3.Client, ips map[v3.UUID]elasticIP) map[v3.UUID]held {
 	var mu sync.Mutex // guards holders
-	holders := make(map[netip.Addr]held, len(ips))
+	holders := make(map[v3.UUID]held, len(ips))
 	group := p.group()
-	for addr, ip := range ips {
+	for id, ip := range ips {
 		group.Go(func() error {
 			list, err := p.instances(ctx, api, ip.text)
 			mu.Lock()
 			defer mu.Unlock()
-			holders[addr] = held{list, err}
+			holders[id] = held{list, err}
 			return nil
 		})
 	}
-	_ = group.Wait() // each address has its own error
+	_ = group.Wait() // each elastic IP has its own error
 	return holders
 }
 
 // byInstance asks each instance of list, or of all, what it holds.
-func (p *Provider) byInstance(ctx context.Context, api *v3.Client, ips map[netip.Addr]elasticIP, list []string) (map[netip.Addr]held, error) {
+func (p *Provider) byInstance(ctx context.Context, api *v3.Client, ips map[v3.UUID]elasticIP, list []string) (map[v3.UUID]held, error) {
 	if list == nil {
 		var err error
 		if list, err = p.instances(ctx, api, ""); err != nil {
 			return nil, err
 		}
 	}
-	addrs := make(map[v3.UUID]netip.Addr, len(ips))
-	holders := make(map[netip.Addr]held, len(ips))
-	for addr, ip := range ips {
-		addrs[ip.id] = addr
-		holders[addr] = held{}
+	holders := make(map[v3.UUID]held, len(ips))
+	for id := range ips {
+		holders[id] = held{}
 	}
 	var mu sync.Mutex // guards holders
 	group := p.group()
 	for _, id := range list {
 		group.Go(func() error {
-			ids, err := p.holds(ctx, api, id)
+			held, err := p.holds(ctx, api, id)
 			mu.Lock()
 			defer mu.Unlock()
-			for _, ip := range ids {
-				if addr, ok := addrs[ip]; ok {
-					holders[addr] = held{instances: append(holders[addr].instances, id)}
+			for _, ip := range held {
+				if h, ok := holders[ip]; ok {
+					h.instances = append(h.instances, id)
+					holders[ip] = h
 				}
 			}
 			return err

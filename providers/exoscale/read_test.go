@@ -1,6 +1,7 @@
 package exoscale_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -94,24 +95,50 @@ func TestAFilterThatIsIgnoredMisleadsNobody(t *testing.T) {
 	}
 }
 
-func TestAnAddressIsFoundByItsValue(t *testing.T) {
+// An IPv6 elastic IP is a /96: one thing to attach, whatever number of virtual addresses lies in it.
+func TestEveryAddressOfANetworkIsItsElasticIP(t *testing.T) {
 	w := newWorld(t)
-	six := netip.MustParseAddr("2001:db8::1")
-	inside := netip.MustParseAddr("2001:db8::2") // of the same /64
-	w.put(six, elsewhere)
-	w.put(inside, third)
-	for _, spelling := range []string{"2001:DB8:0::1", "2001:db8::1", "2001:0db8:0000::0001"} {
-		a := netip.MustParseAddr(spelling)
-		if got := w.read(a)[a]; got.Err != nil || !slices.Equal(got.Servers, []string{elsewhere}) {
-			t.Errorf("%s: got %+v, want it held by %s", spelling, got, elsewhere)
+	w.put(netip.MustParseAddr("2001:db8:500:1::1"), elsewhere)
+	w.put(netip.MustParseAddr("2001:db8:500:2::1"), third)
+	var inside []netip.Addr
+	for _, spelling := range []string{"2001:db8:500:1::1", "2001:DB8:500:1:0::2", "2001:0db8:0500:1::ffff:ffff", "2001:db8:500:1::"} {
+		inside = append(inside, netip.MustParseAddr(spelling))
+	}
+	absent := netip.MustParseAddr("2001:db8:500:1:0:1::")
+	w.read(inside[0]) // the filter is tried
+	w.ForgetCalls()
+	got := w.read(append(inside, absent, addr)...)
+	for _, a := range inside {
+		if h := got[a]; h.Err != nil || !slices.Equal(h.Servers, []string{elsewhere}) || h.Resource == "" || h.Resource != got[inside[0]].Resource {
+			t.Errorf("%v: got %+v, want it held by %s, and one resource for all", a, h, elsewhere)
 		}
 	}
-	w.assign(six, elsewhere)
-	w.heldBy(six, here)
-	w.heldBy(inside, third)
-	absent := netip.MustParseAddr("2001:db8::3")
-	if got := w.read(absent)[absent]; !errors.Is(got.Err, providers.ErrNotFound) {
-		t.Errorf("%v: got %+v, want %v", absent, got, providers.ErrNotFound)
+	if got[addr].Resource == got[inside[0]].Resource || got[addr].Resource == "" {
+		t.Errorf("got resource %q for %v and %q for %v, want two", got[addr].Resource, addr, got[inside[0]].Resource, inside[0])
+	}
+	if h := got[absent]; !errors.Is(h.Err, providers.ErrNotFound) || h.Resource != "" {
+		t.Errorf("%v: got %+v, want %v", absent, h, providers.ErrNotFound)
+	}
+	if calls := w.calls(); len(calls) != 3 {
+		t.Errorf("got the calls %q, want a list of elastic IPs, and one of holders for each of two", calls)
+	}
+	w.assign(inside[2], elsewhere)
+	w.heldBy(inside[0], here)
+	w.heldBy(netip.MustParseAddr("2001:db8:500:2::1"), third)
+}
+
+func TestAnIPv4ElasticIPIsOneAddressWhateverItsCIDR(t *testing.T) {
+	w := newWorld(t)
+	w.Fail(simulator.Fault{
+		Path: "/v2/elastic-ip", Kind: simulator.Status, Status: http.StatusOK,
+		Body: `{"elastic-ips":[{"id":"` + simulator.ElasticIPID(addr) + `","ip":"192.0.2.1","cidr":"192.0.2.0/24"}]}`,
+	})
+	got := w.read(addr, second)
+	if h := got[addr]; h.Err != nil || !slices.Equal(h.Servers, []string{elsewhere}) {
+		t.Errorf("got %+v, want it held by %s", h, elsewhere)
+	}
+	if h := got[second]; !errors.Is(h.Err, providers.ErrNotFound) {
+		t.Errorf("got %+v, want %v", h, providers.ErrNotFound)
 	}
 }
 
@@ -124,6 +151,53 @@ func TestAManagedAddressIsShared(t *testing.T) {
 	w.SetManaged(addr, false) // seen with the next reading
 	if got := w.read(addr)[addr]; got.Shared {
 		t.Errorf("got %+v, want it not shared", got)
+	}
+}
+
+// A refusal of the first question is no answer: to hold two addresses must not cost a look at each of 300 instances for ever.
+func TestARefusedQuestionAboutTheFilterIsAskedAgain(t *testing.T) {
+	for _, status := range []int{400, 403, 404, 500} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			w := newWorld(t)
+			addrs := w.many(300, 2)
+			w.Fail(simulator.Fault{Path: "/v2/instance", Kind: simulator.Status, Status: status, Times: 1})
+			_, _ = w.Read(t.Context(), addrs)
+			w.read(addrs...)
+			w.ForgetCalls()
+			for a, h := range w.read(addrs...) {
+				if h.Err != nil || !slices.Equal(h.Servers, w.Holders(a)) {
+					t.Errorf("%v: got %+v, want it held by %q", a, h, w.Holders(a))
+				}
+			}
+			if calls := w.calls(); len(calls) != 3 {
+				t.Errorf("got %d calls, want the list of elastic IPs and two of holders", len(calls))
+			}
+		})
+	}
+}
+
+func TestA403ToTheListOfElasticIPsIsTheCredentialUnlessARoleIsNamed(t *testing.T) {
+	for body, want := range map[string]error{
+		``:                        providers.ErrUnauthorized,
+		`{"message":"Forbidden"}`: providers.ErrUnauthorized,
+		`{"message":"Forbidden by role policy for compute"}`: providers.ErrRefused,
+	} {
+		for _, known := range []bool{false, true} { // the lists are asked for one after the other, or side by side
+			t.Run(fmt.Sprint(body, known), func(t *testing.T) {
+				w := newWorld(t)
+				w.SetIgnoreFilter(true)
+				if known {
+					w.read(addr)
+				}
+				w.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusForbidden, Body: cmp.Or(body, " ")})
+				_, err := w.Read(t.Context(), []netip.Addr{addr})
+				for _, kind := range []error{providers.ErrUnauthorized, providers.ErrRefused} {
+					if errors.Is(err, kind) != errors.Is(want, kind) {
+						t.Errorf("got %v; want %v alone", err, want)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -1,0 +1,118 @@
+package exoscale
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	v3 "github.com/exoscale/egoscale/v3"
+
+	"floaty/providers"
+	"floaty/providers/httpapi"
+)
+
+// A change is to attach an instance to an elastic IP, or to detach it.
+type change struct {
+	ip       v3.UUID
+	instance string
+	attach   bool
+}
+
+// make makes a change and returns when it is proved. An operation that an earlier call has started, and that is pending
+// still, is gone on with: a second request would start a second one.
+func (p *Provider) make(ctx context.Context, api *v3.Client, c change) error {
+	if id, before := p.started.get(c); before {
+		op, err := p.operation(ctx, api, id)
+		switch {
+		case err == nil && op.State == v3.OperationStatePending:
+			return p.await(ctx, api, c, op)
+		case general(err):
+			return err
+		}
+		p.started.forget(c)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	op, answer, err := request(ctx, api, c)
+	switch {
+	case err == nil:
+	case !c.attach && errors.Is(err, providers.ErrNotFound): // it is not attached, or gone
+		return nil
+	case answer.Status() == http.StatusConflict, errors.Is(err, providers.ErrRefused):
+		// What the API answers to a change that is made already is not documented.
+		if shown, asking := p.shown(ctx, api, c); asking == nil && shown {
+			return nil
+		}
+		return err
+	default:
+		return err
+	}
+	p.started.add(c, op.ID)
+	return p.await(ctx, api, c, op)
+}
+
+// request asks for a change.
+func request(ctx context.Context, api *v3.Client, c change) (*v3.Operation, *httpapi.Answer, error) {
+	ctx, answer := httpapi.Capture(ctx)
+	target := &v3.InstanceTarget{ID: v3.UUID(c.instance)}
+	var op *v3.Operation
+	var err error
+	if c.attach {
+		op, err = api.AttachInstanceToElasticIP(ctx, c.ip, v3.AttachInstanceToElasticIPRequest{Instance: target})
+	} else {
+		op, err = api.DetachInstanceFromElasticIP(ctx, c.ip, v3.DetachInstanceFromElasticIPRequest{Instance: target})
+	}
+	return op, answer, outcome(answer, op, err)
+}
+
+// shown reports whether the instance, as the API shows it now, is what a change makes of it.
+func (p *Provider) shown(ctx context.Context, api *v3.Client, c change) (bool, error) {
+	ids, err := p.holds(ctx, api, c.instance)
+	return err == nil && slices.Contains(ids, c.ip) == c.attach, err
+}
+
+// resumable is how long an operation is gone on with. Others have seen operations take 14 s, and some hang for more than
+// 600 s: after a while a new one is the better try.
+const resumable = time.Minute
+
+// A started is the operations that were started for changes which are not known to be complete.
+type started struct {
+	mu         sync.Mutex // guards operations
+	operations map[change]operation
+}
+
+type operation struct {
+	id v3.UUID
+	at time.Time // it was started
+}
+
+func (s *started) add(c change, id v3.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.operations == nil {
+		s.operations = map[change]operation{}
+	}
+	s.operations[c] = operation{id, time.Now()}
+}
+
+// get returns the operation that was started for a change not long ago, by a call that did not come to its end.
+func (s *started) get(c change) (id v3.UUID, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	op, ok := s.operations[c]
+	if ok && time.Since(op.at) >= resumable {
+		delete(s.operations, c)
+		return "", false
+	}
+	return op.id, ok
+}
+
+func (s *started) forget(c change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.operations, c)
+}

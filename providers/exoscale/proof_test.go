@@ -1,0 +1,196 @@
+package exoscale_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+
+	"floaty/providers/exoscale"
+	"floaty/providers/simulator"
+)
+
+// changes returns the changing requests in order, as "attach ID" or "detach ID".
+func (w *world) changes() []string {
+	var list []string
+	for _, call := range w.Calls() {
+		if _, command, ok := strings.Cut(call.Path, ":"); ok && call.Method == http.MethodPut {
+			list = append(list, command+" "+call.Server)
+		}
+	}
+	return list
+}
+
+func (w *world) changed(want ...string) {
+	w.Helper()
+	if got := w.changes(); !slices.Equal(got, want) {
+		w.Errorf("got the changes %q, want %q", got, want)
+	}
+}
+
+// insist assigns addr with a limit for each call, as a controller does, until it succeeds.
+func (w *world) insist(limit time.Duration, seen ...string) {
+	w.Helper()
+	eventually(w.T, func() bool {
+		ctx, cancel := context.WithTimeout(w.Context(), limit)
+		defer cancel()
+		return w.Assign(ctx, addr, here, seen) == nil
+	})
+}
+
+// The pair is what a takeover leaves that was cut off: until the detachment lands, the dead host gets a share of the traffic.
+func TestWithADeadHolderBesideUsTheDetachmentComesFirst(t *testing.T) {
+	w := newWorld(t)
+	w.put(addr, elsewhere, here)
+	w.read(addr)
+	w.SetOperationTime(300 * time.Millisecond)
+	w.SetLatency(50 * time.Millisecond)
+	w.ForgetCalls()
+	begun := time.Now()
+	w.assign(addr, elsewhere, here)
+	w.heldBy(addr, here)
+	w.changed("detach " + elsewhere)
+	for _, call := range w.Calls() {
+		if took := call.At.Sub(begun); call.Method == http.MethodPut && took > 600*time.Millisecond {
+			t.Errorf("got the detachment after %v, want it within 600 ms", took)
+		}
+	}
+}
+
+func TestNobodyIsDetachedOnTheWordOfAnOldReading(t *testing.T) {
+	w := newWorld(t) // elsewhere holds it alone
+	w.assign(addr, elsewhere, here)
+	w.heldBy(addr, here)
+	w.neverBare(addr)
+	w.changed("attach "+here, "detach "+elsewhere)
+}
+
+func TestATakeoverAsksNothingBeforeItAttaches(t *testing.T) {
+	w := newWorld(t)
+	w.read(addr)
+	w.ForgetCalls()
+	w.Fail(simulator.Fault{Method: http.MethodGet, Path: "/v2/instance/", Kind: simulator.Hang})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- w.Assign(ctx, addr, here, []string{elsewhere}) }()
+	eventually(t, func() bool { return w.writes() > 0 })
+	w.changed("attach " + here)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestAnOperationThatCannotBeAskedForIsProvedByAReading(t *testing.T) {
+	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			var lines []string
+			log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
+			w := newWorld(t, func(o *exoscale.Options) { o.Log = log })
+			w.SetOperationTime(300 * time.Millisecond)
+			w.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: status})
+			for range 2 {
+				w.ForgetCalls()
+				w.put(addr, elsewhere)
+				w.assign(addr, elsewhere)
+				w.heldBy(addr, here)
+				w.neverBare(addr)
+				w.changed("attach "+here, "detach "+elsewhere)
+			}
+			if len(lines) != 1 || !strings.Contains(lines[0], "get-operation") {
+				t.Errorf("got the lines %q, want one that names the right that is missing", lines)
+			}
+			w.ClearFaults()
+			w.put(addr, elsewhere)
+			w.assign(addr, elsewhere)
+			if len(lines) != 2 || !strings.Contains(lines[1], "can be asked for again") {
+				t.Errorf("got the lines %q, want a second one that it is over", lines)
+			}
+		})
+	}
+}
+
+func TestAFailedAttachmentOfWhatIsAttachedIsNoHindrance(t *testing.T) {
+	for _, seen := range [][]string{nil, {elsewhere}} { // nobody knew that it was attached here
+		t.Run(fmt.Sprint(len(seen), " seen"), func(t *testing.T) {
+			w := newWorld(t)
+			w.put(addr, elsewhere, here)
+			w.SetAttachFailure(true)
+			w.assign(addr, seen...)
+			w.heldBy(addr, here)
+			w.changed("attach "+here, "detach "+elsewhere)
+		})
+	}
+}
+
+func TestAnOperationThatOutlivesACallIsGoneOnWith(t *testing.T) {
+	w := newWorld(t)
+	w.SetOperationTime(800 * time.Millisecond)
+	w.SetBusy(true) // a second request would be refused
+	w.insist(300*time.Millisecond, elsewhere)
+	w.heldBy(addr, here)
+	w.neverBare(addr)
+	w.changed("attach "+here, "detach "+elsewhere)
+}
+
+func TestAnOperationThatSeemsPendingIsProvedByAReading(t *testing.T) {
+	t.Run("by the next call", func(t *testing.T) {
+		w := newWorld(t)
+		w.Fail(simulator.Fault{Kind: simulator.OperationUnfinished})
+		w.insist(300*time.Millisecond, elsewhere)
+		w.heldBy(addr, here)
+		w.changed("attach "+here, "detach "+elsewhere)
+	})
+	t.Run("by a call that has the time", func(t *testing.T) {
+		w := newWorld(t)
+		w.Fail(simulator.Fault{Kind: simulator.OperationUnfinished, Path: ":attach"})
+		w.assign(addr, elsewhere)
+		w.heldBy(addr, here)
+		w.changed("attach "+here, "detach "+elsewhere)
+	})
+}
+
+// A takeover was cut off; then the other took it back, and died. What our operation came to is history.
+func TestTheSuccessOfAnOldOperationIsNoProof(t *testing.T) {
+	w := newWorld(t)
+	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Times: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := w.Assign(ctx, addr, here, []string{elsewhere}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+	}
+	w.ClearFaults() // the operation succeeds
+	w.heldBy(addr, here, elsewhere)
+	w.Move(addr, elsewhere)
+	w.ForgetCalls()
+	w.assign(addr, elsewhere)
+	w.heldBy(addr, here)
+	w.neverBare(addr)
+	w.changed("attach "+here, "detach "+elsewhere)
+}
+
+func TestAManagedAddressThatIsHereAlreadyIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.put(addr, elsewhere, here)
+	w.SetManaged(addr, true)
+	w.assign(addr, elsewhere, here)
+	w.heldBy(addr, here, elsewhere)
+	w.changed()
+}
+
+func TestAnAnswerWithoutAReferenceIsAnOperation(t *testing.T) {
+	w := newWorld(t)
+	w.put(addr, elsewhere, here)
+	w.Fail(simulator.Fault{
+		Method: http.MethodPut, Path: ":detach", Kind: simulator.Status, Status: http.StatusOK,
+		Body: `{"id":"00000000-0000-4000-8000-000000000000","state":"success"}`,
+	})
+	w.assign(addr, elsewhere, here)
+}
