@@ -66,11 +66,11 @@ func Take(ctx context.Context, o Options) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the order of the event: %w", err)
 	}
-	lock, err := openLock(o.Path)
-	if err != nil {
+	lock := &Lock{path: o.Path, ours: ours, log: o.Log, fd: -1}
+	if err := lock.open(); err != nil {
 		return nil, err
 	}
-	t := &taking{Lock: lock, ours: ours, log: o.Log}
+	t := &taking{Lock: lock}
 	defer func() { t.holder.close() }()
 	if err := t.wait(ctx, o.Timeout); err != nil {
 		lock.Release()
@@ -82,8 +82,6 @@ func Take(ctx context.Context, o Options) (*Lock, error) {
 // A taking is one event on its way to the lock.
 type taking struct {
 	*Lock
-	ours     order
-	log      logr.Logger
 	recorded bool     // the order, or that it cannot be
 	holder   *watched // that was told to go; may be nil
 	why      error    // that we do not hold the lock

@@ -84,7 +84,7 @@ func TestTheEndOfKeepalivedIsTheEnd(t *testing.T) {
 		w.silent(name + " log")
 		killed := time.Now()
 		k.dies()
-		if got, want := w.hears(name+" told"), fmt.Sprintf("%s told: keepalived, process %d, has ended", name, k.pid); got != want {
+		if got, want := w.hears(name+" told"), fmt.Sprintf("%s told: keepalived, process %d, has ended, check: <nil>", name, k.pid); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		took := time.Since(killed)
@@ -101,7 +101,7 @@ func TestTheNearestKeepalivedCounts(t *testing.T) {
 	w.hears("master holds")
 	vrrp := w.pidOf("vrrp")
 	w.kill(vrrp, unix.SIGKILL)
-	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended", vrrp); got != want {
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended, check: <nil>", vrrp); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -133,7 +133,7 @@ func TestAnAncestorThatCannotBeToldIsNotOutlived(t *testing.T) {
 		t.Errorf("got %q, want one line that says so", got)
 	}
 	k.dies()
-	if got, want := w.hears("master told"), fmt.Sprintf("master told: a process above this one, process %d, has ended", k.pid); got != want {
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: a process above this one, process %d, has ended, check: <nil>", k.pid); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	w.held(0)
@@ -147,7 +147,7 @@ func TestTheProcessOfThePIDFileIsWatched(t *testing.T) {
 	w.holds(master)
 	w.silent("master nobody")
 	elsewhere.dies()
-	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended", elsewhere.pid); got != want {
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended, check: <nil>", elsewhere.pid); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -162,7 +162,7 @@ func TestAnotherKeepalivedOnTheHostIsNotWatched(t *testing.T) {
 	w.hears("master holds")
 	stranger.dies()
 	k.dies()
-	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended", k.pid); got != want {
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended, check: <nil>", k.pid); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -178,7 +178,7 @@ func TestTheVRRPProcessIsWatchedBesideTheOneAbove(t *testing.T) {
 	main.start(master)
 	w.hears("master holds")
 	w.kill(vrrp, unix.SIGKILL)
-	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended", vrrp); got != want {
+	if got, want := w.hears("master told"), fmt.Sprintf("master told: keepalived, process %d, has ended, check: <nil>", vrrp); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

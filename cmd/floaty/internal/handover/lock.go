@@ -7,32 +7,55 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 )
 
-// A Lock is a lock file. It is one goroutine's at a time.
+// A Lock is a lock file. It is one goroutine's at a time, but for [Lock.Check].
 type Lock struct {
 	path string
+	ours order // of the event that took it
+	log  logr.Logger
+
+	mu sync.Mutex // guards fd against Check
 	// fd is bare: the garbage collector would close an [os.File] that nobody uses any more, and let go of the lock.
 	fd int
 }
 
 // Release lets go of the lock. The file stays, with the order of the newest event in it. A second call does nothing.
 func (l *Lock) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.release()
+}
+
+func (l *Lock) release() {
 	if l.fd >= 0 {
 		_ = unix.Close(l.fd)
 		l.fd = -1
 	}
 }
 
-// openLock opens the file, making it if it is missing, and refuses one that somebody else could have put there.
-func openLock(path string) (*Lock, error) {
-	l := &Lock{path: path, fd: -1}
-	return l, l.open()
+// replacing is how often a file that somebody else has put there is replaced before that is given up.
+const replacing = 5
+
+// open opens the file, making it if it is missing, and refuses one that somebody else could have put there.
+func (l *Lock) open() error {
+	for range replacing {
+		err := l.openOnce()
+		if !errors.Is(err, errRefused) {
+			return err
+		}
+		if err := replacePlanted(l.path, err, l.log); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("lock file %s: somebody else puts one there again and again", l.path)
 }
 
-func (l *Lock) open() error {
+func (l *Lock) openOnce() error {
 	// Looking first makes for an error that says what is wrong, and keeps from opening a device. What counts is the second
 	// look, at what was opened.
 	var st unix.Stat_t
@@ -42,7 +65,7 @@ func (l *Lock) open() error {
 		return fmt.Errorf("lock file %s: %w", l.path, err)
 	default:
 		if err := acceptable(&st); err != nil {
-			return fmt.Errorf("lock file %s is refused: %w", l.path, err)
+			return fmt.Errorf("lock file %s %w: %w", l.path, errRefused, err)
 		}
 	}
 	fd, err := unix.Open(l.path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
@@ -50,25 +73,33 @@ func (l *Lock) open() error {
 	case errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("lock file %s: there is no directory %s: %w", l.path, filepath.Dir(l.path), err)
 	case errors.Is(err, unix.ELOOP):
-		return fmt.Errorf("lock file %s is refused: it is a symbolic link", l.path)
+		return fmt.Errorf("lock file %s %w: it is a symbolic link", l.path, errRefused)
 	case err != nil:
 		return fmt.Errorf("lock file %s: %w", l.path, err)
 	}
-	if err := unix.Fstat(fd, &st); err != nil {
+	if err := l.prepare(fd); err != nil {
 		_ = unix.Close(fd)
+		return err
+	}
+	l.fd = fd
+	return nil
+}
+
+// prepare looks at what was opened, and makes it ours alone.
+func (l *Lock) prepare(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("lock file %s: %w", l.path, err)
 	}
 	if err := acceptable(&st); err != nil {
-		_ = unix.Close(fd)
-		return fmt.Errorf("lock file %s is refused: %w", l.path, err)
+		return fmt.Errorf("lock file %s %w: %w", l.path, errRefused, err)
 	}
-	if st.Mode&0o7777 != 0o600 { // an older file's mode, or a umask beyond Keepalived's 0177
-		if err := unix.Fchmod(fd, 0o600); err != nil {
-			_ = unix.Close(fd)
-			return fmt.Errorf("lock file %s: %w", l.path, err)
-		}
+	if st.Mode&0o7777 == 0o600 { // else an older file's mode, or a umask beyond Keepalived's 0177
+		return nil
 	}
-	l.fd = fd
+	if err := unix.Fchmod(fd, 0o600); err != nil {
+		return fmt.Errorf("lock file %s: %w", l.path, err)
+	}
 	return nil
 }
 
@@ -87,7 +118,7 @@ func acceptable(st *unix.Stat_t) error {
 	return nil
 }
 
-// enter reports whether it got the short lock. A file that was removed since it was opened is replaced by the one that is
+// enter reports whether it got the short lock. A file that was removed or replaced since it was opened is given up for the one that is
 // there now: we hold nothing in it yet.
 func (l *Lock) enter() (bool, error) {
 	if l.fd < 0 {
@@ -100,15 +131,29 @@ func (l *Lock) enter() (bool, error) {
 	} else if err != nil {
 		return false, fmt.Errorf("lock file %s: %w", l.path, err)
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(l.fd, &st); err != nil {
+	at, err := l.isAtPath()
+	if err != nil {
+		return false, err
+	}
+	if !at {
+		l.Release()
+	}
+	return at, nil
+}
+
+// isAtPath reports whether the file at the path still is the one that is open.
+func (l *Lock) isAtPath() (bool, error) {
+	var there, ours unix.Stat_t
+	switch err := unix.Lstat(l.path, &there); {
+	case errors.Is(err, unix.ENOENT):
+		return false, nil
+	case err != nil:
 		return false, fmt.Errorf("lock file %s: %w", l.path, err)
 	}
-	if st.Nlink == 0 {
-		l.Release()
-		return false, nil
+	if err := unix.Fstat(l.fd, &ours); err != nil {
+		return false, fmt.Errorf("lock file %s: %w", l.path, err)
 	}
-	return true, nil
+	return there.Dev == ours.Dev && there.Ino == ours.Ino, nil
 }
 
 func (l *Lock) leave() { _ = unix.Flock(l.fd, unix.LOCK_UN) }

@@ -34,6 +34,7 @@ type role struct {
 	Umask    int
 	FullDisk bool
 	Apart    bool   // in a PID namespace of its own
+	Check    string // a FIFO that is waited for before the lock that is held is checked, if not empty
 	Stubborn string // a FIFO that is waited for between being told to go and going, if not empty
 
 	Binary   string // of what a wrapper or Keepalived starts
@@ -146,8 +147,12 @@ func (r role) event() {
 		r.say("let go")
 	default:
 		r.say("holds")
+		if r.Check != "" {
+			pass(r.Check)
+			r.say("check: %v", lock.Check())
+		}
 		<-ctx.Done()
-		r.say("told: %v", context.Cause(ctx))
+		r.say("told: %v, check: %v", context.Cause(ctx), lock.Check())
 		pass(r.Stubborn)
 		lock.Release()
 		r.say("ended")
