@@ -27,7 +27,8 @@ const retryListening = 10 * time.Second
 type daemon struct {
 	command command
 	log     logr.Logger
-	only    []string // the instances that count; nil: all
+	only    []string                    // the instances that count; nil: all
+	before  func(context.Context) error // each changing request: whether it may be made
 	state   desired.State
 	secrets atomic.Pointer[config.Config] // whose credential calls are made with
 	running setup                         // owned by run's goroutine
@@ -38,9 +39,10 @@ type daemon struct {
 	engine *engine
 }
 
-// newDaemon returns a daemon that does nothing yet. only names the instances that count; nil: all do.
-func newDaemon(c command, log logr.Logger, s setup, only []string) (*daemon, error) {
-	d := &daemon{command: c, log: log, only: only, running: s}
+// newDaemon returns a daemon that does nothing yet. only names the instances that count; nil: all do. before is
+// asked before each changing request; nil: it may be made.
+func newDaemon(c command, log logr.Logger, s setup, only []string, before func(context.Context) error) (*daemon, error) {
+	d := &daemon{command: c, log: log, only: only, before: before, running: s}
 	d.secrets.Store(s.config)
 	var err error
 	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
@@ -61,7 +63,7 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 		return refuse(log, err)
 	}
 	remark(log, setup{}, s)
-	d, err := newDaemon(c, log, s, nil)
+	d, err := newDaemon(c, log, s, nil, nil)
 	if err != nil {
 		return refuse(log, err)
 	}
@@ -217,6 +219,7 @@ func (d *daemon) engineOptions() engineOptions {
 		dryRun:  d.command.dryRun,
 		desired: &d.state,
 		secrets: d.secrets.Load,
+		before:  d.before,
 		found: func(server string) {
 			d.update(func() desired.Change { return d.state.SetServer(server) })
 		},

@@ -26,8 +26,9 @@ type cloud interface {
 	Close()
 }
 
-// newCloud returns the cloud of a setup. What secrets returns is asked for its credential on every call.
-func newCloud(s setup, secrets func() *config.Config) (cloud, error) {
+// newCloud returns the cloud of a setup. What secrets returns is asked for its credential on every call, and before whether a changing
+// request may be sent; nil: it may.
+func newCloud(s setup, secrets func() *config.Config, before func(context.Context) error) (cloud, error) {
 	server, _ := s.server()
 	switch s.config.Provider {
 	case "cloudscale":
@@ -35,6 +36,7 @@ func newCloud(s setup, secrets func() *config.Config) (cloud, error) {
 			Endpoint:              s.config.Cloudscale.Endpoint,
 			Token:                 func() string { return secrets().Cloudscale.Token.Reveal() },
 			Server:                server,
+			Before:                before,
 			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
 		})
 	case "exoscale":
@@ -46,6 +48,7 @@ func newCloud(s setup, secrets func() *config.Config) (cloud, error) {
 				return c.Key.Reveal(), c.Secret.Reveal()
 			},
 			Instance:              server,
+			Before:                before,
 			DetachManaged:         s.config.Exoscale.DetachManaged,
 			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
 		})
@@ -68,12 +71,13 @@ type engineOptions struct {
 	dryRun  bool
 	desired *desired.State
 	secrets func() *config.Config
+	before  func(context.Context) error // each changing request; see [newCloud]
 	found   func(server string)
 	log     logr.Logger
 }
 
 func newEngine(s setup, opts engineOptions) (*engine, error) {
-	cloud, err := newCloud(s, opts.secrets)
+	cloud, err := newCloud(s, opts.secrets, opts.before)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,13 +15,13 @@ import (
 	"floaty/config"
 	"floaty/desired"
 	"floaty/desired/keepalived"
+	"floaty/desired/keepalived/conf"
 )
 
 // notify is Keepalived's notify script. MASTER holds the addresses of an instance, or of a group's members, until another
-// process takes over, Keepalived is gone or ctx ends; any other state ends the holder. It returns the exit status.
+// process takes over, Keepalived is gone or ctx ends; anything else ends the holder. It returns the exit status.
 func notify(ctx context.Context, c command, log logr.Logger) int {
-	kind := strings.ToLower(c.event.Type)
-	if strings.HasSuffix(c.event.State, "_PRIORITY") { // says nothing about who is master
+	if c.event.IsRemark() {
 		return exitOK
 	}
 	above := handover.Above()
@@ -32,30 +33,54 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 		log.Error(unknown, "cannot find the Keepalived that started this process: only a signal, a newer event or the end of any of its ancestors ends this holder")
 	}
 	lock, status := take(ctx, c, log, lockSettings(s, c.config))
-	if lock == nil {
-		return status
+	if lock != nil {
+		defer lock.Release()
 	}
-	defer lock.Release()
-	if loading != nil { // but the holder has ended: who may not write must not write for want of a comma
+	// Whatever is wrong, the holder has ended: who may not write must not write for want of a comma.
+	kind := strings.ToLower(c.event.Type)
+	switch {
+	case !c.event.IsState():
+		log.Error(nil, "not a VRRP state: want MASTER, BACKUP, FAULT, STOP or DELETED", kind, c.event.Name, "state", c.event.State)
+		return exitUsage
+	case lock == nil:
+		return status
+	case loading != nil:
 		return refuse(log, loading)
 	}
 	remark(log, setup{}, s)
+	names, err := s.instances(c.event)
+	if err != nil && (c.event.Claims() || s.keepalived != nil) {
+		return refuse(log, err)
+	}
 	if !c.event.Claims() {
 		return exitOK
 	}
-	names, err := s.instances(c.event)
-	if err != nil {
+	if err := hold(ctx, c, log, s, names, func() error { return errors.Join(lock.Check(), above.Check()) }); err != nil {
 		return refuse(log, err)
 	}
-	d, err := newDaemon(c, log, s, names)
+	return exitOK
+}
+
+// hold keeps the addresses of the named instances here until ctx ends, or until still, which is asked before each write, says that we
+// must not any more: after a standstill, nobody has told us yet.
+func hold(ctx context.Context, c command, log logr.Logger, s setup, names []string, still func() error) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	d, err := newDaemon(c, log, s, names, func(context.Context) error {
+		err := still()
+		if err != nil {
+			end(err)
+		}
+		return err
+	})
 	if err != nil {
-		return refuse(log, err)
+		return err
 	}
 	d.run(ctx, func(context.Context, chan<- bool) {
 		d.update(func() desired.Change { return d.state.SetKeepalived(c.event.States(names, time.Now())) })
 	})
-	log.Info("no longer holding", kind, c.event.Name, "err", fmt.Sprint(context.Cause(ctx)))
-	return exitOK
+	log.Info("no longer holding", strings.ToLower(c.event.Type), c.event.Name, "err", fmt.Sprint(context.Cause(ctx)))
+	return nil
 }
 
 // lockSettings returns what the lock needs to know, also of a configuration that is unusable otherwise.
@@ -90,9 +115,12 @@ func take(ctx context.Context, c command, log logr.Logger, settings config.Lock)
 	return nil, exitUnusable
 }
 
-// instances returns the names of the instances that an event is about.
+// instances returns the names of the instances that an event is about. What keepalived.conf does not name is an error, if there is one.
 func (s setup) instances(e keepalived.Event) ([]string, error) {
 	if e.Type == "INSTANCE" {
+		if s.keepalived != nil && !slices.ContainsFunc(s.keepalived.Instances, func(i conf.Instance) bool { return i.Name == e.Name }) {
+			return nil, fmt.Errorf("keepalived-config: %s does not name the instance %q", s.config.KeepalivedConfig, e.Name)
+		}
 		return []string{e.Name}, nil
 	}
 	if s.keepalived != nil {

@@ -1,10 +1,14 @@
 package main_test
 
 import (
+	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"floaty/providers/simulator"
 )
 
 // ended waits until the floaty that was started last has ended by itself.
@@ -116,15 +120,92 @@ func TestADryRunOfANotifyScriptWritesNothingAndEndsNoHolder(t *testing.T) {
 	w.holds(interval*12/10, one)
 }
 
-func TestAPriorityIsNoState(t *testing.T) {
+func TestARemarkIsNoState(t *testing.T) {
+	for _, remark := range []string{"BACKUP_PRIORITY", "MASTER_PRIORITY", "MASTER_RX_LOWER_PRI"} {
+		t.Run(remark, func(t *testing.T) {
+			w := newWorld(t, one)
+			w.holder()
+			w.holds(2*time.Second, one)
+			before := w.FloatyEnded()
+			if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", remark, "90"); status != 0 || stderr != "" {
+				t.Errorf("status %d, want 0 and no line: %s", status, stderr)
+			}
+			w.Cloud.Move(one, stranger)
+			w.holds(interval*12/10, one)
+			select {
+			case <-before:
+				t.Error("the holder has ended, want it to go on")
+			default:
+			}
+		})
+	}
+}
+
+func TestAnEventThatIsWrongEndsTheHolderAllTheSame(t *testing.T) {
+	for what, c := range map[string]struct {
+		conf   string // in the place of the instance's name in keepalived.conf
+		state  string
+		status int
+		says   string
+	}{
+		"no state":                  {"VI_1", "GARBAGE", 2, "GARBAGE"},
+		"no word":                   {"VI_1", "master", 2, "master"},
+		"nothing":                   {"VI_1", "", 2, "not a VRRP state"},
+		"the instance was renamed":  {"VI_RENAMED", "BACKUP", 1, "does not name the instance"},
+		"and is MASTER by its name": {"VI_RENAMED", "MASTER", 1, "does not name the instance"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t, one)
+			w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
+			w.holder()
+			w.holds(2*time.Second, one)
+			w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "VI_1", c.conf, 1)))
+			status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", c.state, "100")
+			if status != c.status || !strings.Contains(stderr, c.says) {
+				t.Errorf("status %d, want %d and %q: %s", status, c.status, c.says, stderr)
+			}
+			w.ended()
+		})
+	}
+}
+
+// Whoever removes the lock file hides the holder from the next event, which cannot end it.
+func TestAHolderThatNobodyCouldEndWritesNothingMore(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
-	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP_PRIORITY", "90"); status != 0 {
+	w.must(os.Remove(w.Path("VI_1.lock")))
+	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "100"); status != 0 {
 		t.Errorf("status %d, want 0: %s", status, stderr)
 	}
+	w.Cloud.ForgetCalls()
 	w.Cloud.Move(one, stranger)
-	w.holds(interval*12/10, one)
+	w.ended()
+	if got := w.Writes(); len(got) > 0 {
+		t.Errorf("got writes %v, want none", got)
+	}
+}
+
+// It was stopped, and so could not go when it was told to; its next write is due when it goes on.
+func TestAStoppedHolderThatWasSupersededWritesNothing(t *testing.T) {
+	w := newWorld(t, one)
+	w.must(w.Configure("floaty.yml", w.Floaty()+"lock-timeout: 50ms\n"))
+	w.holder()
+	w.holds(2*time.Second, one)
+	w.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Kind: simulator.Status, Status: 503})
+	w.Cloud.Move(one, stranger)
+	w.eventually("a write fails", 2*time.Second, func() bool { return len(w.Writes()) > 2 })
+	w.must(syscall.Kill(w.FloatyPID(), syscall.SIGSTOP))
+	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "100"); status != 1 {
+		t.Errorf("status %d, want 1, for the holder does not go: %s", status, stderr)
+	}
+	w.Cloud.ForgetCalls()
+	w.never("a stopped holder writes", 1300*time.Millisecond, func() bool { return len(w.Writes()) > 0 }) // then its back-off is over
+	w.must(syscall.Kill(w.FloatyPID(), syscall.SIGCONT))
+	w.ended()
+	if got := w.Writes(); len(got) > 0 {
+		t.Errorf("got writes %v, want none", got)
+	}
 }
 
 func TestANameWithASlashHasALockOfItsOwn(t *testing.T) {
@@ -143,7 +224,7 @@ func TestWithoutKeepalivedAboveThatIsOneLine(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
-	if n := w.logged("no keepalived is above this process"); n != 1 {
+	if n := w.logged("cannot find the Keepalived"); n != 1 {
 		t.Errorf("%d lines, want one", n)
 	}
 }

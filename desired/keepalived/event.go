@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -59,20 +60,32 @@ func isWord(b []byte) bool {
 	return len(b) > 0
 }
 
-// ParseArgs reads the four arguments that Keepalived gives a notify script: INSTANCE or GROUP, a name, a state, a priority.
+// ParseArgs reads the four arguments that Keepalived gives a notify script: INSTANCE or GROUP, a name, a state, a priority. The state may
+// be any word: see [Event.IsState].
 func ParseArgs(args []string) (Event, error) {
 	if len(args) != 4 || args[0] != "INSTANCE" && args[0] != "GROUP" {
 		return Event{}, errors.New("want INSTANCE or GROUP, a name, a state and a priority")
 	}
 	n, err := strconv.ParseUint(args[3], 10, 8)
-	if err != nil || args[1] == "" || !isWord([]byte(args[2])) {
-		return Event{}, fmt.Errorf("%q %q %q: want a name, a state such as MASTER, and a priority from 0 to 255", args[1], args[2], args[3])
+	if err != nil || args[1] == "" {
+		return Event{}, fmt.Errorf("%q %q: want a name, and a priority from 0 to 255", args[1], args[3])
 	}
 	return Event{Type: args[0], Name: args[1], State: args[2], Priority: int(n)}, nil
 }
 
+// IsState reports whether an event says what the instance or group is now.
+func (e Event) IsState() bool {
+	_, ok := parseState(e.State)
+	return ok
+}
+
+// IsRemark reports whether an event is of a kind that changes no state: a new priority, or that a rival was heard.
+func (e Event) IsRemark() bool {
+	return strings.HasSuffix(e.State, "_PRIORITY") || e.State == "MASTER_RX_LOWER_PRI"
+}
+
 // Claims reports whether an event says that the instance or group is MASTER.
-func (e Event) Claims() bool { return e.State == "MASTER" || e.State == "MASTER_RX_LOWER_PRI" }
+func (e Event) Claims() bool { return e.State == "MASTER" }
 
 // States returns what an event says by itself, of its instance or of the members of its group.
 func (e Event) States(members []string, now time.Time) map[string]Instance {

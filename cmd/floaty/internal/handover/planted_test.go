@@ -22,7 +22,7 @@ func newSticky(t *testing.T) *world {
 	}
 	w.dir = filepath.Join(w.dir, "sticky")
 	w.must(os.Mkdir(w.dir, 0o700))
-	w.must(os.Chmod(w.dir, 0o777|os.ModeSticky)) //nolint:gosec // that is the point
+	w.must(os.Chmod(w.dir, 0o777|os.ModeSticky))
 	w.path = filepath.Join(w.dir, "floaty-VI_1.lock")
 	return w
 }
@@ -104,7 +104,7 @@ func TestEventsThatMeetAPlantedFileEndAsTheLastOneSays(t *testing.T) {
 			r.Gate = gate
 			all = append(all, r)
 		}
-		shut, err := os.OpenFile(gate, os.O_RDWR, 0)
+		shut, err := os.OpenFile(gate, os.O_RDWR, 0) //nolint:gosec // of the test's own directory
 		w.must(err)
 		k.start(all...)
 		for _, r := range all {
