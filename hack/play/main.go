@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,12 +24,21 @@ import (
 
 var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")}
 
+// unheard is for how long a standby with priority 100 hears no advertisement before it takes over, with the stage's advert_int of
+// 0.2 s: three times that, and a skew of 156/256 of it (RFC 5798, section 6.1).
+const unheard = 722 * time.Millisecond
+
+// operation is how long one takes at Exoscale, about as long as it does there.
+const operation = 3 * time.Second
+
 func main() {
 	stay := flag.Bool("stay", false, "keep it all running at the end, until interrupted")
+	exoscale := flag.Bool("exoscale", false, "the cloud is Exoscale, not cloudscale.ch")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *stay); err != nil && !errors.Is(err, context.Canceled) {
+	signal.Ignore(syscall.SIGPIPE) // who reads no more (| head) must not keep the stage from being taken down
+	if err := run(ctx, *exoscale, *stay); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "hack/demo:", err)
 		os.Exit(1)
 	}
@@ -37,28 +47,28 @@ func main() {
 // A demo is a stage and a clock.
 type demo struct {
 	*stage.Stage
-	real  bool
-	began time.Time
-	a, b  *stage.Host
+	real     bool
+	exoscale bool
+	began    time.Time
+	a, b     *stage.Host
 }
 
-func run(ctx context.Context, stay bool) error {
+func run(ctx context.Context, exoscale, stay bool) error {
 	dir, err := os.MkdirTemp("", "floaty-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // nothing to be done about it
+	program, err := stage.Build(ctx, dir)
+	if err != nil {
+		return err
+	}
 	_, missing := exec.LookPath(stage.KeepalivedProgram())
-	d := &demo{real: os.Getuid() == 0 && missing == nil, began: time.Now()}
+	d := &demo{real: os.Getuid() == 0 && missing == nil, exoscale: exoscale, began: time.Now()}
 	if d.real {
 		d.say("As root: two hosts in network namespaces, each with a real Keepalived.")
 	} else {
 		d.say("Not as root, or no Keepalived: this demo writes into the FIFOs what two Keepalived would.")
-	}
-	d.say("Building floaty.")
-	program, err := stage.Build(ctx, dir)
-	if err != nil {
-		return err
 	}
 	if d.Stage, err = stage.New(ctx, filepath.Join(dir, "stage"), program, d.real); err != nil {
 		return err
@@ -84,7 +94,12 @@ func (d *demo) say(format string, args ...any) {
 
 // play is the story.
 func (d *demo) play(ctx context.Context) error {
-	d.say("The simulated cloud of cloudscale.ch answers at %s; floating IPs %v point at nothing.", d.Loop, addrs)
+	if d.exoscale {
+		d.Cloud.SetOperationTime(operation)
+		d.say("The simulated cloud of Exoscale answers at %s; an operation takes %v there; elastic IPs %v are attached to nothing.", d.Loop, operation, addrs)
+	} else {
+		d.say("The simulated cloud of cloudscale.ch answers at %s; floating IPs %v point at nothing.", d.Loop, addrs)
+	}
 	d.AddAddresses("", addrs...)
 	for _, step := range []func(context.Context) error{d.start, d.fail, d.comeBack, d.meddle, d.hold} {
 		if err := step(ctx); err != nil {
@@ -102,7 +117,11 @@ func (d *demo) start(ctx context.Context) (err error) {
 		return err
 	}
 	for i, h := range []*stage.Host{d.a, d.b} {
-		if err := errors.Join(h.Configure("floaty.yml", h.Floaty()), h.Configure("keepalived.conf", h.Keepalived(150-50*i, "", addrs...))); err != nil {
+		floaty := h.Floaty()
+		if d.exoscale {
+			floaty = h.FloatyAtExoscale()
+		}
+		if err := errors.Join(h.Configure("floaty.yml", floaty), h.Configure("keepalived.conf", h.Keepalived(150-50*i, "", addrs...))); err != nil {
 			return err
 		}
 		if err := h.StartFloaty(); err != nil {
@@ -113,53 +132,70 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if err := d.until(ctx, "both have read it", func() bool { return len(d.Cloud.Calls()) >= 2 && d.ready(d.a) && d.ready(d.b) }); err != nil {
 		return err
 	}
+	d.say("Keepalived starts on both; %s has the higher priority.", d.a.Name)
+	began := time.Now()
 	if d.real {
 		err = errors.Join(d.a.StartKeepalived(), d.b.StartKeepalived())
 	} else {
 		err = errors.Join(d.b.Say(`INSTANCE "VI_1" BACKUP 100`), d.a.Say(`INSTANCE "VI_1" MASTER 150`))
 	}
-	d.say("Keepalived starts on both; %s has the higher priority.", d.a.Name)
 	if err != nil {
 		return err
 	}
-	return d.moved(ctx, d.a)
+	return d.takesOver(ctx, d.a, began)
 }
 
 func (d *demo) fail(ctx context.Context) error {
 	d.say("%s dies: its Keepalived and its floaty are killed.", d.a.Name)
-	d.a.KillKeepalived()
-	d.a.KillFloaty()
+	died := time.Now()
+	var deaths sync.WaitGroup
+	defer deaths.Wait() // that of Keepalived takes until init has buried it
+	deaths.Go(d.a.KillKeepalived)
+	deaths.Go(d.a.KillFloaty)
 	d.a.Hush()
 	if !d.real {
+		d.say("  (this demo says MASTER on %s after %v, as Keepalived would with advert_int 0.2)", d.b.Name, unheard)
+		if err := d.sleep(ctx, time.Until(died.Add(unheard))); err != nil {
+			return err
+		}
 		if err := d.b.Say(`INSTANCE "VI_1" MASTER 100`); err != nil {
 			return err
 		}
 	}
-	return d.moved(ctx, d.b)
+	return d.takesOver(ctx, d.b, died)
 }
 
 func (d *demo) comeBack(ctx context.Context) error {
-	d.say("%s comes back.", d.a.Name)
-	if err := d.a.StartFloaty(); err != nil {
-		return err
-	}
 	if d.real {
-		if err := d.a.StartKeepalived(); err != nil {
-			return err
+		for _, addr := range addrs {
+			if err := d.a.DropAddress(ctx, addr); err != nil {
+				return err
+			}
 		}
-		return d.moved(ctx, d.a)
 	}
-	err := errors.Join(d.b.Say(`INSTANCE "VI_1" BACKUP 100`), d.a.Say(`INSTANCE "VI_1" MASTER 150`))
+	d.say("%s comes back.", d.a.Name)
+	began := time.Now()
+	err := d.a.StartFloaty()
+	if d.real {
+		err = errors.Join(err, d.a.StartKeepalived())
+	} else {
+		err = errors.Join(err, d.b.Say(`INSTANCE "VI_1" BACKUP 100`), d.a.Say(`INSTANCE "VI_1" MASTER 150`))
+	}
 	if err != nil {
 		return err
 	}
-	return d.moved(ctx, d.a)
+	return d.takesOver(ctx, d.a, began)
 }
 
 func (d *demo) meddle(ctx context.Context) error {
 	d.say("Somebody points %v at %s in the control panel.", addrs[0], d.b.Name)
+	began := time.Now()
 	d.Cloud.Move(addrs[0], d.b.UUID)
-	return d.moved(ctx, d.a)
+	at, err := d.moved(ctx, d.a)
+	if err == nil {
+		d.say("  → floaty moved it back to %s within %d ms.", d.a.Name, ms(at.Sub(began)))
+	}
+	return err
 }
 
 func (d *demo) hold(ctx context.Context) error {
@@ -182,17 +218,38 @@ func (d *demo) hold(ctx context.Context) error {
 	return nil
 }
 
-// moved waits until all addresses are at h, and says how long that took.
-func (d *demo) moved(ctx context.Context, h *stage.Host) error {
-	before := time.Now()
-	err := d.until(ctx, "the addresses are at "+h.Name, func() bool {
-		return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !slices.Equal(d.Cloud.Holders(addr), []string{h.UUID}) })
-	})
+// takesOver waits until h is master and all addresses are there, and says how long each took since began.
+func (d *demo) takesOver(ctx context.Context, h *stage.Host, began time.Time) error {
+	master := time.Now() // where this demo has said so itself
+	if d.real {
+		if err := d.until(ctx, "Keepalived makes "+h.Name+" master", func() bool { return h.HasAddress(addrs[0]) }); err != nil {
+			return err
+		}
+		master = time.Now()
+	}
+	at, err := d.moved(ctx, h)
 	if err == nil {
-		d.say("  → all addresses point at %s, %d ms later.", h.Name, time.Since(before).Milliseconds())
+		d.say("  → Keepalived made %s MASTER after %d ms, and within %d ms floaty moved all addresses to it: %d ms in all.",
+			h.Name, ms(master.Sub(began)), ms(at.Sub(master)), ms(at.Sub(began)))
 	}
 	return err
 }
+
+// moved waits until all addresses are at h, and returns when the last one came there.
+func (d *demo) moved(ctx context.Context, h *stage.Host) (at time.Time, err error) {
+	err = d.until(ctx, "the addresses are at "+h.Name, func() bool {
+		return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !slices.Equal(d.Cloud.Holders(addr), []string{h.UUID}) })
+	})
+	for _, addr := range addrs {
+		if history := d.Cloud.History(addr); len(history) > 0 && history[len(history)-1].At.After(at) {
+			at = history[len(history)-1].At
+		}
+	}
+	return at, err
+}
+
+// ms is a time in milliseconds, rounded up; 1 at least, for that is how often this demo looks.
+func ms(d time.Duration) int64 { return max(1, (d + time.Millisecond - 1).Milliseconds()) }
 
 // ready reports whether floaty has made the host's FIFO.
 func (d *demo) ready(h *stage.Host) bool {

@@ -215,6 +215,21 @@ func (h *Host) vrrp() (int, error) {
 	return pid, err
 }
 
+// HasAddress reports whether Keepalived has put addr, an IPv4 address, on an interface: right before it says MASTER.
+func (h *Host) HasAddress(addr netip.Addr) bool {
+	pid, err := h.vrrp()
+	if err != nil {
+		return false
+	}
+	routes, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/fib_trie", pid))
+	return err == nil && strings.Contains(string(routes), "|-- "+addr.String()+"\n")
+}
+
+// DropAddress takes addr off the interface, as a machine's end does and Keepalived's does not.
+func (h *Host) DropAddress(ctx context.Context, addr netip.Addr) error {
+	return ip(ctx, "-n "+h.space+" addr del "+netip.PrefixFrom(addr, addr.BitLen()).String()+" dev eth0")
+}
+
 // StartFloaty starts the daemon, or what args say instead, with the host's floaty.yml.
 func (h *Host) StartFloaty(args ...string) error {
 	if len(args) == 0 {
