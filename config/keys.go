@@ -21,6 +21,7 @@ func (l *loader) top(c *Config, root mapping) {
 	c.ManagedAddresses = s.addresses("managed-addresses")
 	c.Instances = s.section("instances").instances()
 	take(s, "refresh-interval", &c.RefreshInterval, interval)
+	c.RefreshTimeout = min(c.RefreshTimeout, c.RefreshInterval) // the default: a read has ended before the next one is due
 	take(s, "refresh-timeout", &c.RefreshTimeout, interval)
 	s.section("back-off").backOff(&c.BackOff)
 	take(s, "provider", &c.Provider, provider)
@@ -68,7 +69,7 @@ func (s *section) backOff(b *BackOff) {
 
 // cloudscale reads the section; only if it is chosen, a credential has to be in it, and its file is read.
 func (s *section) cloudscale(c *Cloudscale, chosen bool) {
-	take(s, "endpoint", &c.Endpoint, endpoint)
+	take(s, "endpoint", &c.Endpoint, cloudscaleEndpoint)
 	take(s, "token", &c.Token, credential)
 	take(s, "token-file", &c.TokenFile, s.file)
 	take(s, "server-uuid", &c.ServerUUID, uuid)
@@ -82,7 +83,7 @@ func (s *section) cloudscale(c *Cloudscale, chosen bool) {
 
 // exoscale reads the section, as cloudscale does its own.
 func (s *section) exoscale(e *Exoscale, chosen bool) {
-	take(s, "endpoint", &e.Endpoint, endpoint)
+	take(s, "endpoint", &e.Endpoint, exoscaleEndpoint)
 	take(s, "zone", &e.Zone, zone)
 	take(s, "key", &e.Key, credential)
 	take(s, "secret", &e.Secret, credential)

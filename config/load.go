@@ -18,6 +18,9 @@ const (
 // Load reads the configuration file at path and the secret files that it names. The error is always [Problems]: all that
 // is wrong at once, but what stands behind broken YAML.
 func Load(path string) (*Config, error) {
+	if path == "" { // it would stand for the working directory
+		return nil, Problems{{Text: "the path of the configuration file is empty"}}
+	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, Problems{{File: path, Text: fmt.Sprintf("finding its directory: %v", err)}}

@@ -19,10 +19,13 @@ type Problem struct {
 
 // Error returns the problem in one line: file, key, what is wrong and what would be right.
 func (p Problem) Error() string {
-	if p.Key == "" {
-		return p.File + ": " + p.Text
+	var parts []string
+	for _, part := range []string{p.File, p.Key, p.Text} {
+		if part != "" {
+			parts = append(parts, part)
+		}
 	}
-	return p.File + ": " + p.Key + ": " + p.Text
+	return strings.Join(parts, ": ")
 }
 
 // Problems are all that is wrong with a configuration, never none. It is the error that [Load] returns.

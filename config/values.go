@@ -258,6 +258,40 @@ func endpoint(value any) (string, error) {
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
+// cloudscaleEndpoint is the converter of the URL of cloudscale.ch's API. The version in it, which configurations of floaty 1.x have,
+// belongs to the paths of the calls.
+func cloudscaleEndpoint(value any) (string, error) {
+	s, err := endpoint(value)
+	if err != nil {
+		return "", err
+	}
+	if u, err := url.Parse(s); err == nil && inDomain(u, "cloudscale.ch") && u.Path != "" {
+		return "", fmt.Errorf("%s has a path, but the version belongs into none: wanted is https://api.cloudscale.ch", show(s))
+	}
+	return s, nil
+}
+
+// exoscaleEndpoint is the converter of the URL of Exoscale's API. Configurations of floaty 1.x name that of version 1, which is no
+// zone's and knows none of the calls that are made now.
+func exoscaleEndpoint(value any) (string, error) {
+	s, err := endpoint(value)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(s)
+	if err == nil && (inDomain(u, "exoscale.ch") || inDomain(u, "exoscale.com") && u.Path != "" && u.Path != "/v2") {
+		return "", fmt.Errorf("%s is that of an older API: wanted is one such as https://api-ch-gva-2.exoscale.com/v2, or zone and no endpoint",
+			show(s))
+	}
+	return s, nil
+}
+
+// inDomain reports whether u is at a host of domain.
+func inDomain(u *url.URL, domain string) bool {
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	return host == domain || strings.HasSuffix(host, "."+domain)
+}
+
 // listen is the converter of listen-address.
 func listen(value any) (string, error) {
 	if n, isNumber := value.(int); isNumber {

@@ -22,6 +22,10 @@ const (
 	longest = 500 * time.Millisecond
 )
 
+// retryEvery is how often to try again what the kernel refused: its instances and watches are counted for all programs of a user,
+// and another one may give some back.
+const retryEvery = time.Minute
+
 // A Watcher says when files have changed: edited in place, renamed over, removed, made (their directories, too), given
 // another mode, or reached through a symbolic link that was swapped, as Kubernetes updates its mounts.
 //
@@ -29,22 +33,19 @@ const (
 // where all of this shows. It reads no file: a report too many is harmless, so it does not try to tell whether contents
 // differ. It does not see what is mounted over a path, or written through another machine to a shared file system.
 type Watcher struct {
-	log    logr.Logger
-	notify *fsnotify.Watcher
-	stale  chan struct{} // there are new paths to watch
+	log   logr.Logger
+	open  func() (*fsnotify.Watcher, error) // asks the kernel for an instance
+	retry time.Duration                     // before it is asked again
+	stale chan struct{}                     // there are new paths to watch
 
 	mu    sync.Mutex
 	paths []string // guarded by mu; absolute
 	fresh bool     // guarded by mu; one of paths was never reported
 }
 
-// NewWatcher returns a Watcher of nothing. What it holds is released by [Watcher.Run].
-func NewWatcher(log logr.Logger) (*Watcher, error) {
-	notify, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watching files: %w", err)
-	}
-	return &Watcher{log: log, notify: notify, stale: make(chan struct{}, 1)}, nil
+// NewWatcher returns a Watcher of nothing.
+func NewWatcher(log logr.Logger) *Watcher {
+	return &Watcher{log: log, open: fsnotify.NewWatcher, retry: retryEvery, stale: make(chan struct{}, 1)}
 }
 
 // Watch replaces the paths that are watched; none of them has to exist. A path that is a directory stands for its
@@ -61,19 +62,58 @@ func (w *Watcher) Watch(paths []string) {
 	defer w.mu.Unlock()
 	w.fresh = w.fresh || len(missingFrom(w.paths, absolute)) > 0
 	w.paths = absolute
+	w.signal()
+}
+
+func (w *Watcher) signal() {
 	select {
 	case w.stale <- struct{}{}:
 	default:
 	}
 }
 
-// Run watches until ctx ends, and calls changed, one call at a time, within a second of a change. It returns nil when ctx
-// has ended, and an error if the kernel's notifications ended first. It can be called once.
-func (w *Watcher) Run(ctx context.Context, changed func()) error {
-	defer func() { _ = w.notify.Close() }() // waits for its goroutine
-	loop := watchLoop{Watcher: w, failed: map[string]bool{}, timer: time.NewTimer(longest)}
-	loop.timer.Stop() // until the first touch
+// renew has the paths watched as if they were new.
+func (w *Watcher) renew() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fresh = true
+	w.signal()
+}
+
+// Run watches until ctx ends, and calls changed, one call at a time, within a second of a change. While the kernel has no
+// notifications left it says so, once, and tries again each minute. It can be called once.
+func (w *Watcher) Run(ctx context.Context, changed func()) {
+	for failed := false; ; {
+		notify, err := w.open()
+		if err == nil {
+			if failed {
+				failed = false
+				w.log.Info("files are watched again")
+				w.renew() // what changed meanwhile was not seen
+			}
+			err = w.follow(ctx, notify, changed)
+			_ = notify.Close() // waits for its goroutine
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if !failed {
+			failed = true
+			w.log.Error(err, "files are not watched: send SIGHUP after an edit")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(w.retry):
+		}
+	}
+}
+
+// follow does what Run does with one instance of the kernel's, until ctx or the notifications end.
+func (w *Watcher) follow(ctx context.Context, notify *fsnotify.Watcher, changed func()) error {
+	loop := newWatchLoop(w, notify)
 	defer loop.timer.Stop()
+	defer loop.again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -83,12 +123,12 @@ func (w *Watcher) Run(ctx context.Context, changed func()) error {
 			if w.takeFresh() {
 				loop.touch()
 			}
-		case event, open := <-w.notify.Events:
+		case event, open := <-notify.Events:
 			if !open {
 				return errors.New("watching files: notifications ended")
 			}
 			loop.event(event)
-		case err, open := <-w.notify.Errors:
+		case err, open := <-notify.Errors:
 			if !open {
 				return errors.New("watching files: notifications ended")
 			}
@@ -97,6 +137,9 @@ func (w *Watcher) Run(ctx context.Context, changed func()) error {
 			loop.due = time.Time{}
 			loop.arm() // what was replaced in the meantime is watched before it is read
 			changed()
+		case <-loop.again.C:
+			loop.arm()
+			loop.touch() // what could not be watched may have changed
 		}
 	}
 }
@@ -118,10 +161,24 @@ func (w *Watcher) current() []string {
 // A watchLoop is what Run's goroutine keeps between two events.
 type watchLoop struct {
 	*Watcher
-	route  route           // that was armed last
-	failed map[string]bool // directories that could not be watched, so that each is said once
-	timer  *time.Timer     // runs while a change waits for its report
-	due    time.Time       // the latest time of that report; zero: none waits
+	notify *fsnotify.Watcher
+	route  route       // that was armed last
+	timer  *time.Timer // runs while a change waits for its report
+	due    time.Time   // the latest time of that report; zero: none waits
+
+	refused map[string]error // what could not be watched, and why
+	said    map[string]bool  // what of it was said
+	again   *time.Timer      // runs while there is any
+}
+
+func newWatchLoop(w *Watcher, notify *fsnotify.Watcher) *watchLoop {
+	l := &watchLoop{
+		Watcher: w, notify: notify, timer: time.NewTimer(longest), refused: map[string]error{}, said: map[string]bool{},
+		again: time.NewTimer(w.retry),
+	}
+	l.timer.Stop() // until the first touch
+	l.again.Stop()
+	return l
 }
 
 // event takes one notification. A new route is looked for at once when a name appears or goes, because what happens
@@ -164,20 +221,43 @@ func (l *watchLoop) arm() {
 			_ = l.notify.Remove(path) // it may have gone by itself
 		}
 	}
-	maps.DeleteFunc(l.failed, func(path string, _ bool) bool { return !l.route.watched[path] })
+	maps.DeleteFunc(l.refused, func(path string, _ error) bool { return !l.route.watched[path] })
+	l.complain()
 }
 
 // watch watches one directory or file. It is repeated each time: a directory made anew needs a new watch.
 func (l *watchLoop) watch(path string) {
 	err := l.notify.Add(path)
 	if err == nil || errors.Is(err, os.ErrNotExist) { // gone again: the directory above it tells
-		delete(l.failed, path)
+		delete(l.refused, path)
 		return
 	}
-	if !l.failed[path] {
-		l.log.Info("changes of a file or directory are not seen: send SIGHUP after one", "path", path, "err", err.Error())
+	l.refused[path] = err
+}
+
+// complain says what is not watched, in one line for all of it: where the kernel has no watches left, that may be thousands.
+func (l *watchLoop) complain() {
+	if len(l.refused) == 0 {
+		if len(l.said) > 0 {
+			l.log.Info("changes of all files are seen again")
+		}
+		clear(l.said)
+		l.again.Stop()
+		return
 	}
-	l.failed[path] = true
+	l.again.Reset(l.retry)
+	paths := slices.Sorted(maps.Keys(l.refused))
+	if !slices.ContainsFunc(paths, func(path string) bool { return !l.said[path] }) {
+		return
+	}
+	for _, path := range paths {
+		l.said[path] = true
+	}
+	where := paths[0]
+	if len(paths) > 1 {
+		where = fmt.Sprintf("%s and %d more", where, len(paths)-1)
+	}
+	l.log.Error(l.refused[paths[0]], "changes of files or directories are not seen: send SIGHUP after an edit", "path", where)
 }
 
 // rooted makes path absolute without cleaning it, for a .. behind a symbolic link means the parent of its target.

@@ -5,10 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 )
@@ -26,19 +30,17 @@ type watching struct {
 
 func watch(t *testing.T, paths ...string) *watching {
 	t.Helper()
-	watcher, err := NewWatcher(logr.Discard())
-	if err != nil {
-		t.Fatal(err)
-	}
+	watcher := NewWatcher(logr.Discard())
 	w := &watching{Watcher: watcher, t: t}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- watcher.Run(ctx, func() { w.reports.Add(1) }) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watcher.Run(ctx, func() { w.reports.Add(1) })
+	}()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("got error %v from Run, want none", err)
-		}
+		<-done
 	})
 	w.Watch(paths)
 	w.want("watching a new path")
@@ -289,23 +291,20 @@ func TestPathsAreReplacedWhileItRuns(t *testing.T) {
 func TestPathsMayBeReplacedByTheReport(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
-	watcher, err := NewWatcher(logr.Discard())
-	if err != nil {
-		t.Fatal(err)
-	}
+	watcher := NewWatcher(logr.Discard())
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	watcher.Watch([]string{path})
 	var reports int
-	err = watcher.Run(ctx, func() {
+	watcher.Run(ctx, func() {
 		reports++
 		watcher.Watch([]string{path, path + ".included"}) // new the first time only
 		if reports == 2 {
 			cancel()
 		}
 	})
-	if err != nil || reports != 2 {
-		t.Errorf("got %d reports and error %v, want 2 and none", reports, err)
+	if reports != 2 {
+		t.Errorf("got %d reports, want 2", reports)
 	}
 }
 
@@ -316,15 +315,12 @@ func TestAChangeBehindAFullQueueIsReported(t *testing.T) {
 	busy := []string{path + ".1", path + ".2"} // in turn, as the kernel merges two equal events
 	put(t, busy[0], "a")
 	put(t, busy[1], "a")
-	watcher, err := NewWatcher(logr.Discard())
-	if err != nil {
-		t.Fatal(err)
-	}
+	watcher := NewWatcher(logr.Discard())
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	watcher.Watch([]string{path})
 	var reports int
-	err = watcher.Run(ctx, func() {
+	watcher.Run(ctx, func() {
 		if reports++; reports == 2 {
 			cancel()
 			return
@@ -334,49 +330,93 @@ func TestAChangeBehindAFullQueueIsReported(t *testing.T) {
 		}
 		put(t, path, "b")
 	})
-	if err != nil || reports != 2 {
-		t.Errorf("got %d reports and error %v, want 2 and none", reports, err)
+	if reports != 2 {
+		t.Errorf("got %d reports, want 2", reports)
 	}
 }
 
 func TestNothingRunsOnAfterItsContext(t *testing.T) {
 	before := runtime.NumGoroutine()
-	watcher, err := NewWatcher(logr.Discard())
-	if err != nil {
-		t.Fatal(err)
-	}
+	watcher := NewWatcher(logr.Discard())
 	watcher.Watch([]string{t.TempDir()})
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := watcher.Run(ctx, cancel); err != nil {
-		t.Errorf("got error %v, want none", err)
+	var notify *fsnotify.Watcher
+	watcher.open = func() (n *fsnotify.Watcher, err error) {
+		notify, err = fsnotify.NewWatcher()
+		return notify, err
 	}
+	watcher.Run(ctx, cancel)
 	// The notifier's own goroutine ends soon after it is closed.
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("got %d goroutines, want the %d from before", runtime.NumGoroutine(), before)
 		}
 	}
-	if got := watcher.notify.WatchList(); len(got) > 0 {
+	if got := notify.WatchList(); len(got) > 0 {
 		t.Errorf("got %q still watched, want nothing", got)
 	}
 }
 
-// What cannot be watched is said once, and the rest is watched.
-func TestWhatCannotBeWatchedIsSaidOnce(t *testing.T) {
+// Where the kernel has no watches left, that concerns thousands of paths, and it may have some again at any time.
+func TestWhatCannotBeWatchedIsOneLineAndTriedAgain(t *testing.T) {
 	t.Parallel()
 	var lines []string
 	log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
-	watcher, err := NewWatcher(log)
-	if err != nil {
-		t.Fatal(err)
+	refusing, err := fsnotify.NewWatcher()
+	must(t, err)
+	must(t, refusing.Close()) // then every directory is refused
+	dir := t.TempDir()
+	var paths []string
+	for i := range 1000 {
+		path := filepath.Join(dir, strconv.Itoa(i), "file")
+		must(t, os.Mkdir(filepath.Dir(path), 0o700))
+		paths = append(paths, path)
 	}
-	must(t, watcher.notify.Close()) // then every directory is refused
-	loop := watchLoop{Watcher: watcher, failed: map[string]bool{}}
-	watcher.Watch([]string{"/floaty-missing.yml"})
+	watcher := NewWatcher(log)
+	watcher.Watch(paths)
+	loop := newWatchLoop(watcher, refusing)
 	loop.arm()
 	loop.arm()
-	if got, want := len(lines), 1; got != want {
-		t.Errorf("got %d lines %q, want %d", got, lines, want)
+	if len(lines) != 1 || !strings.Contains(lines[0], " more") || !strings.Contains(lines[0], "SIGHUP") {
+		t.Errorf("got %d lines %.300q, want one that counts the paths", len(lines), lines)
+	}
+	if !loop.again.Stop() {
+		t.Error("it is not tried again")
+	}
+	loop.notify, err = fsnotify.NewWatcher()
+	must(t, err)
+	defer func() { _ = loop.notify.Close() }()
+	loop.arm()
+	if len(lines) != 2 || !strings.Contains(lines[1], "seen again") {
+		t.Errorf("got %d lines %.300q, want one more that says that all is well again", len(lines), lines)
+	}
+	if loop.again.Stop() {
+		t.Error("it is tried again though all is well")
+	}
+}
+
+func TestAnInstanceThatTheKernelRefusesIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	watcher := NewWatcher(funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{}))
+	watcher.retry = time.Millisecond
+	tries := 0
+	watcher.open = func() (*fsnotify.Watcher, error) {
+		if tries++; tries < 4 {
+			return nil, syscall.EMFILE
+		}
+		return fsnotify.NewWatcher()
+	}
+	watcher.Watch([]string{write(t, "floaty.yml", "a")})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	reported := false
+	watcher.Run(ctx, func() { reported = true; cancel() })
+	if !reported {
+		t.Error("got no report once there were notifications again, want one for what was missed")
+	}
+	if len(lines) != 2 || !strings.Contains(lines[0], "SIGHUP") || !strings.Contains(lines[1], "watched again") {
+		t.Errorf("got lines %q, want one when it begins and one when it ends", lines)
 	}
 }
 

@@ -28,6 +28,22 @@ func decodeYAML(data []byte) (mapping, error) {
 	if !utf8.Valid(data) {
 		return nil, errNotUTF8
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark; a key behind it starts the line all the same
+	root, err := decodeOne(data)
+	if err != nil {
+		return nil, err
+	}
+	if root, err = mergeKeys(data, root); err != nil {
+		return nil, err
+	}
+	if len(root) == 0 {
+		return nil, errEmpty
+	}
+	return root, nil
+}
+
+// decodeOne does without merge keys: what they bring in is missing.
+func decodeOne(data []byte) (mapping, error) {
 	var top document
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	switch err := decoder.Decode(&top); {
@@ -40,9 +56,6 @@ func decodeYAML(data []byte) (mapping, error) {
 	}
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, errDocuments
-	}
-	if len(top.root) == 0 {
-		return nil, errEmpty
 	}
 	return top.root, nil
 }

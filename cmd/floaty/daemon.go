@@ -33,7 +33,7 @@ type daemon struct {
 	secrets atomic.Pointer[config.Config] // whose credential calls are made with
 	running setup                         // owned by run's goroutine
 	refused string                        // what was said of the last unusable edit; owned by run's goroutine
-	watcher *config.Watcher               // nil: the system has no notifications left
+	watcher *config.Watcher
 
 	mu     sync.Mutex // guards that changes reach engine in the order in which they happened, and who else than run's goroutine reads it
 	engine *engine
@@ -48,9 +48,7 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
 		return nil, err
 	}
-	if d.watcher, err = config.NewWatcher(log); err != nil {
-		log.Error(err, "files are not watched: send SIGHUP after an edit")
-	}
+	d.watcher = config.NewWatcher(log)
 	d.take(s)
 	d.watch(s.files())
 	return d, nil
@@ -85,9 +83,7 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context, chan<- bool
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { feed(ctx, connected) })
-	if d.watcher != nil {
-		parts.Go(func() { d.runWatcher(ctx, edited) })
-	}
+	parts.Go(func() { d.runWatcher(ctx, edited) })
 	d.engine.start(ctx)
 	defer func() { d.engine.end() }()
 	var quiet <-chan time.Time
@@ -136,21 +132,16 @@ func garbage(addresses int) int {
 
 // watch says which files matter.
 func (d *daemon) watch(files []string) {
-	if d.watcher != nil {
-		d.watcher.Watch(files)
-	}
+	d.watcher.Watch(files)
 }
 
 func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
-	err := d.watcher.Run(ctx, func() {
+	d.watcher.Run(ctx, func() {
 		select {
 		case edited <- struct{}{}:
 		default: // it is about to be read
 		}
 	})
-	if err != nil && ctx.Err() == nil {
-		d.log.Error(err, "watching files failed: send SIGHUP after an edit")
-	}
 }
 
 // listen follows Keepalived until ctx ends.
