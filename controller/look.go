@@ -25,23 +25,31 @@ func (c *Controller) work(ctx context.Context, addr netip.Addr, over func()) {
 		return
 	}
 	m.hear(s, time.Now())
-	again, w := c.reconcile(ctx, addr, m)
-	if w == nil {
-		c.end(addr, m, again)
-		over()
+	again, w := c.reconcile(addr, m)
+	if w != nil {
+		c.write(ctx, addr, m, w, over)
 		return
 	}
-	call, cancel := context.WithTimeoutCause(w.ctx, c.opts.Timeout, errTimeout)
+	c.end(addr, m, again)
+	over()
+}
+
+// write makes a write that reconcile asks for, if it is still wanted. What follows runs here too, unless the write was given up.
+func (c *Controller) write(ctx context.Context, addr netip.Addr, m *memory, w *attempt, over func()) {
+	call, done := c.start(ctx, addr)
+	finish := func(again time.Duration) {
+		done()
+		c.end(addr, m, again)
+		over()
+	}
+	if again, ok := c.begun(addr, m, w); !ok {
+		finish(again)
+		return
+	}
 	assign := func() (struct{}, error) {
 		return struct{}{}, c.opts.Provider.Assign(call, addr, w.server, w.seen.Servers)
 	}
-	providers.Bounded(call, assign, func(_ struct{}, err error) {
-		cancel()
-		again := c.written(err, addr, m, w)
-		w.done()
-		c.end(addr, m, again)
-		over()
-	})
+	providers.Bounded(call, assign, func(_ struct{}, err error) { finish(c.written(call, err, addr, m, w)) })
 }
 
 // begin hands out the memory of addr, which is the look's own until end: the queue never hands out an address twice at once. It
@@ -116,30 +124,28 @@ func (c *Controller) answered(addr netip.Addr) {
 	c.queue.Add(addr)
 }
 
-// An attempt is a write that reconcile asks for.
-type attempt struct {
-	ctx    context.Context // ends when the address stops being ours
-	server string
-	seen   observed.Reading // that it answers
-	before contest          // as it was without it
-	done   func()           // to be called after it
-}
-
-// write returns a write of addr that may be made; nil if it is not addr's turn.
-func (c *Controller) write(ctx context.Context, addr netip.Addr, m *memory) *attempt {
+// takeTurn reports whether addr may be written now. If not, it stands in line.
+func (c *Controller) takeTurn(addr netip.Addr, m *memory) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m.turn = c.turns.take(addr); !m.turn {
-		return nil
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	c.writes[addr] = cancel
-	return &attempt{ctx: ctx, done: func() {
-		cancel(nil)
+	m.turn = c.turns.take(addr)
+	return m.turn
+}
+
+// start returns the context of a write, which ends when addr stops being ours, and what is to be called after it.
+func (c *Controller) start(ctx context.Context, addr netip.Addr) (call context.Context, done func()) {
+	ctx, lose := context.WithCancelCause(ctx)
+	call, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writes[addr] = lose
+	return call, func() {
+		cancel()
+		lose(nil)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.writes, addr)
-	}}
+	}
 }
 
 // Turns bound the writes side by side. Who does not get one stands in line: it is looked at again when its turn has come, so that

@@ -14,7 +14,7 @@ import (
 // reconcile makes the cloud's target of addr what it should be. It acts on what desired and observed say now, never on why
 // it was called, so one call too many is harmless. It returns the write to be made, or when to look again; 0: at the next
 // refresh.
-func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) (time.Duration, *attempt) {
+func (c *Controller) reconcile(addr netip.Addr, m *memory) (time.Duration, *attempt) {
 	want, ours := c.opts.Desired.Server(addr)
 	if !ours {
 		return c.standBy(addr, m), nil
@@ -29,7 +29,7 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 	switch {
 	case valid && (reading.Err == nil || permanent(reading.Err)):
 	case m.claimed: // a takeover does not wait for a read
-		return c.assign(ctx, addr, want, m, reading)
+		return c.attempt(addr, want, m, reading)
 	case valid:
 	case m.look.After(now) && m.need.Before(m.written): // just written, and nothing since: the look is early enough
 		return c.next(addr, m, now), nil
@@ -37,14 +37,14 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 	elsewhere := valid && reading.Err == nil && !reading.Holding.At(want)
 	if !elsewhere && (!valid || reading.At.Before(need)) {
 		if m.lined {
-			return c.unread(ctx, addr, want, m, reading)
+			return c.unread(addr, want, m, reading)
 		}
 		fresh, pending, err := c.ask(addr, need)
 		if pending {
 			return 0, nil
 		}
 		if err != nil {
-			return c.unread(ctx, addr, want, m, reading)
+			return c.unread(addr, want, m, reading)
 		}
 		reading = fresh
 	}
@@ -52,11 +52,11 @@ func (c *Controller) reconcile(ctx context.Context, addr netip.Addr, m *memory) 
 	c.judge(addr, want, m, reading)
 	switch {
 	case reading.Err != nil:
-		return c.unjudged(ctx, addr, want, m, reading)
+		return c.unjudged(addr, want, m, reading)
 	case reading.Holding.At(want):
 		return c.inPlace(addr, want, m), nil
 	case m.contest.allows(reading) || m.suspect:
-		return c.assign(ctx, addr, want, m, reading)
+		return c.attempt(addr, want, m, reading)
 	}
 	return 0, nil // contested: the next refresh may write
 }
@@ -171,14 +171,14 @@ func (c *Controller) next(addr netip.Addr, m *memory, now time.Time) time.Durati
 
 // unread is where no reading is to be had. Writes may work all the same, and assigning is idempotent: so it is assigned,
 // once an interval, or when there is a reason to think that somebody else has moved it.
-func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) (time.Duration, *attempt) {
+func (c *Controller) unread(addr netip.Addr, want string, m *memory, seen observed.Reading) (time.Duration, *attempt) {
 	now := time.Now()
 	last := m.written
 	if m.tried.After(last) { // one that failed counts too: reads and writes mostly fail together
 		last = m.tried
 	}
 	if m.lined || m.claimed || m.suspect || now.Sub(last) >= c.opts.Interval {
-		wait, w := c.assign(ctx, addr, want, m, seen)
+		wait, w := c.attempt(addr, want, m, seen)
 		m.lined = wait == 0 && !m.turn // it does not ask again when its turn comes: the next reading may take long
 		return wait, w
 	}
@@ -191,39 +191,48 @@ func (c *Controller) unread(ctx context.Context, addr netip.Addr, want string, m
 }
 
 // unjudged is where the cloud answered, but not for this address.
-func (c *Controller) unjudged(ctx context.Context, addr netip.Addr, want string, m *memory, r observed.Reading) (time.Duration, *attempt) {
+func (c *Controller) unjudged(addr netip.Addr, want string, m *memory, r observed.Reading) (time.Duration, *attempt) {
 	if !permanent(r.Err) {
-		return c.unread(ctx, addr, want, m, r)
+		return c.unread(addr, want, m, r)
 	}
 	m.claimed, m.suspect, m.look = false, false, time.Time{}
 	return 0, nil
 }
 
-// assign asks for a write, if it is still wanted and may be made now; else it says how long to wait.
-func (c *Controller) assign(ctx context.Context, addr netip.Addr, want string, m *memory, seen observed.Reading) (time.Duration, *attempt) {
+// An attempt is a write that reconcile asks for.
+type attempt struct {
+	server string
+	seen   observed.Reading // that it answers
+	spent  uint64           // of the contest, as it was before
+}
+
+// attempt asks for a write, if it may be made now; else it says how long to wait.
+func (c *Controller) attempt(addr netip.Addr, want string, m *memory, seen observed.Reading) (time.Duration, *attempt) {
 	if wait := m.barred(time.Now()); wait > 0 {
 		return wait, nil
 	}
-	w := c.write(ctx, addr, m)
-	if w == nil { // its turn comes
+	if !c.takeTurn(addr, m) {
 		return 0, nil
 	}
-	if server, ours := c.opts.Desired.Server(addr); !ours || server != want {
-		w.done()
-		return 0, nil
+	return 0, &attempt{server: want, seen: seen, spent: m.contest.spent}
+}
+
+// begun takes note of a write that is about to be made, or says how long to wait: it must still be wanted, and not be one too many.
+func (c *Controller) begun(addr netip.Addr, m *memory, w *attempt) (wait time.Duration, ok bool) {
+	if server, ours := c.opts.Desired.Server(addr); !ours || server != w.server {
+		return 0, false
 	}
-	if wait := m.spend(time.Now()); wait > 0 {
-		w.done()
-		return wait, nil
+	now := time.Now()
+	if wait := m.spend(now); wait > 0 {
+		return wait, false
 	}
-	w.server, w.seen, w.before = want, seen, m.contest
-	m.contest.attempted(seen)
-	m.tried = time.Now()
-	return 0, w
+	m.contest.attempted(w.seen)
+	m.tried = now
+	return 0, true
 }
 
 // written draws the conclusions from how a write ended, and says when to look again; 0: at the next refresh.
-func (c *Controller) written(err error, addr netip.Addr, m *memory, w *attempt) time.Duration {
+func (c *Controller) written(call context.Context, err error, addr netip.Addr, m *memory, w *attempt) time.Duration {
 	now := time.Now()
 	switch {
 	case err == nil:
@@ -232,14 +241,14 @@ func (c *Controller) written(err error, addr netip.Addr, m *memory, w *attempt) 
 		m.acknowledged(now)
 		return c.next(addr, m, now)
 	case errors.Is(err, providers.ErrNotWritten):
-		return c.notWritten(w.ctx, addr, w.server, m)
-	case w.ctx.Err() != nil:
+		return c.notWritten(call, addr, w.server, m)
+	case call.Err() != nil && !errors.Is(context.Cause(call), errTimeout): // no longer ours, or the end
 		return 0
 	case errors.Is(err, providers.ErrGivenUp): // it may have landed, or still will
 		c.opts.Observed.Void(addr)
 	}
 	if !permanent(err) { // a contest's write of the interval is not used up by what did not come to pass
-		m.contest.spent = w.before.spent
+		m.contest.spent = w.spent
 	}
 	return c.failed(err, addr, m, now)
 }
