@@ -19,6 +19,8 @@
 //     deadline, or after it was cancelled, is given up: nobody waits for it, and what it did is looked at.
 //   - One address is never written more than 4 times in a row, then once a second, whatever Keepalived says.
 //   - A contested address (see contest) costs one write an interval.
+//   - Addresses that share a resource, as far as readings have told, are one: the lowest of them stands for all, and is ours while
+//     any of them is.
 //
 // It knows no cloud, reads no file and keeps nothing on disk.
 package controller
@@ -62,6 +64,8 @@ type Controller struct {
 	asked    map[netip.Addr]bool // looks that wait for a reading; true: it is there
 	turns    turns
 	writes   map[netip.Addr]context.CancelCauseFunc // that are under way
+
+	apart map[netip.Addr]string // what was said of resources that several instances want; the refresh's own
 }
 
 // A signal is what has happened to an address since it was last looked at.
@@ -124,36 +128,57 @@ func (c *Controller) Run(ctx context.Context) {
 // no longer ours are cancelled when it returns. All addresses of a change reckon from one instant, and so share one read.
 func (c *Controller) Apply(change desired.Change) {
 	now := time.Now()
-	for _, addr := range change.Lost { // readings from our own time as master say nothing of the next one
-		c.opts.Observed.Void(addr)
+	var lost []netip.Addr
+	for _, addr := range change.Lost {
+		if _, ours := c.server(addr); !ours { // nor is any other of its resource
+			lost = append(lost, addr)
+			c.opts.Observed.Void(addr) // readings from our own time as master say nothing of the next one
+		}
 	}
 	for _, list := range [][]netip.Addr{change.Gained, change.Claimed, change.Rivals} {
 		for _, addr := range list {
-			c.opts.Observed.Expect(addr, now)
+			c.opts.Observed.Expect(c.lead(addr), now)
 		}
 	}
 	c.mu.Lock()
-	for _, addr := range change.Lost {
-		delete(c.signals, addr) // what came before it does not matter any more
-		c.signal(addr, now).lost = true
-		if cancel := c.writes[addr]; cancel != nil {
-			cancel(errLost)
-		}
+	for _, addr := range lost {
+		c.lose(addr, now)
 	}
 	for _, addr := range change.Gained {
-		c.signal(addr, now).gained = true
+		c.signal(c.lead(addr), now).gained = true
 	}
 	for _, addr := range change.Claimed {
-		c.signal(addr, now).claimed = true
+		c.signal(c.lead(addr), now).claimed = true
 	}
 	for _, addr := range change.Rivals {
-		c.signal(addr, now).rival = true
+		c.signal(c.lead(addr), now).rival = true
 	}
 	c.mu.Unlock()
-	for _, list := range [][]netip.Addr{change.Claimed, change.Lost, change.Gained, change.Rivals, change.Added, change.Removed} {
+	for _, list := range [][]netip.Addr{change.Claimed, change.Lost, change.Gained, change.Rivals, change.Added} {
 		for _, addr := range list {
-			c.queue.Add(addr)
+			c.queue.Add(c.lead(addr))
 		}
+	}
+	for _, addr := range change.Removed {
+		c.queue.Add(addr)
+	}
+}
+
+// lose cancels the write of addr's resource that is under way. c.mu is held.
+func (c *Controller) lose(addr netip.Addr, now time.Time) {
+	lead := c.lead(addr)
+	delete(c.signals, lead) // what came before it does not matter any more
+	c.signal(lead, now).lost = true
+	for _, other := range c.opts.Observed.Sharing(addr) { // it may have begun before it was known what they share
+		c.cancel(other)
+	}
+	c.cancel(addr)
+}
+
+// cancel cancels the write of addr that is under way, if there is one. c.mu is held.
+func (c *Controller) cancel(addr netip.Addr) {
+	if cancel := c.writes[addr]; cancel != nil {
+		cancel(errLost)
 	}
 }
 
@@ -177,11 +202,11 @@ func (c *Controller) Resume() {
 	}
 	c.mu.Lock()
 	for _, addr := range addrs {
-		c.signal(addr, now).resumed = true
+		c.signal(c.lead(addr), now).resumed = true
 	}
 	c.mu.Unlock()
 	for _, addr := range addrs {
-		c.queue.Add(addr)
+		c.queue.Add(c.lead(addr))
 	}
 	select {
 	case c.hurry <- struct{}{}:
@@ -207,9 +232,11 @@ func (c *Controller) refresh(ctx context.Context) {
 		if err := c.opts.Observed.Refresh(ctx); err != nil {
 			return
 		}
-		for _, addr := range c.opts.Desired.Addresses() {
-			c.queue.Add(addr)
+		addrs := c.opts.Desired.Addresses()
+		for _, addr := range addrs {
+			c.queue.Add(c.lead(addr))
 		}
+		c.warn(addrs)
 		timer.Reset(time.Until(c.opts.Observed.Due()))
 	}
 }

@@ -239,7 +239,7 @@ func TestResumeEndsTheWaitOfARefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, c *cloud, h *host) {
 				refuse(c, fmt.Errorf("403: %w", providers.ErrRefused))
-				time.Sleep(2 * interval) // a standby learns of it too
+				time.Sleep(2*interval + interval/2) // a standby learns of it too; no refresh is near
 				h.says(keepalived.Master)
 				time.Sleep(time.Second)
 				refuse(c, nil)

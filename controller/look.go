@@ -24,6 +24,11 @@ func (c *Controller) work(ctx context.Context, addr netip.Addr, over func()) {
 		over()
 		return
 	}
+	if lead := c.lead(addr); lead != addr {
+		c.follow(addr, lead, m, s)
+		over()
+		return
+	}
 	m.hear(s, time.Now())
 	again, w := c.reconcile(addr, m)
 	if w != nil {
@@ -89,7 +94,13 @@ func (c *Controller) end(addr netip.Addr, m *memory, again time.Duration) {
 	}
 	if _, managed := c.opts.Desired.Want(addr); !managed {
 		delete(c.memories, addr)
+		sharing := c.opts.Observed.Sharing(addr)
 		c.opts.Observed.Forget(addr)
+		for _, other := range sharing { // they may have another lead now
+			if other != addr {
+				next = append(next, c.lead(other))
+			}
+		}
 	}
 	c.mu.Unlock()
 	for _, addr := range next {

@@ -15,7 +15,7 @@ import (
 // it was called, so one call too many is harmless. It returns the write to be made, or when to look again; 0: at the next
 // refresh.
 func (c *Controller) reconcile(addr netip.Addr, m *memory) (time.Duration, *attempt) {
-	want, ours := c.opts.Desired.Server(addr)
+	want, ours := c.server(addr)
 	if !ours {
 		return c.standBy(addr, m), nil
 	}
@@ -219,7 +219,7 @@ func (c *Controller) attempt(addr netip.Addr, want string, m *memory, seen obser
 
 // begun takes note of a write that is about to be made, or says how long to wait: it must still be wanted, and not be one too many.
 func (c *Controller) begun(addr netip.Addr, m *memory, w *attempt) (wait time.Duration, ok bool) {
-	if server, ours := c.opts.Desired.Server(addr); !ours || server != w.server {
+	if server, ours := c.server(addr); !ours || server != w.server {
 		return 0, false
 	}
 	now := time.Now()

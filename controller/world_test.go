@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,7 +36,8 @@ var (
 type cloud struct {
 	mu      sync.Mutex // guards all below
 	holders map[netip.Addr]string
-	reads   []time.Time // when each was sent
+	parts   map[netip.Addr]netip.Addr // of the resource that another address names
+	reads   []time.Time               // when each was sent
 	writes  []*write
 	read    func(ctx context.Context) error                                 // before each read, if set
 	assign  func(ctx context.Context, addr netip.Addr, server string) error // before each write, if set
@@ -51,7 +53,7 @@ type write struct {
 }
 
 func newCloud(addrs ...netip.Addr) *cloud {
-	c := &cloud{holders: map[netip.Addr]string{}, errs: map[netip.Addr]error{}, began: time.Now()}
+	c := &cloud{holders: map[netip.Addr]string{}, errs: map[netip.Addr]error{}, parts: map[netip.Addr]netip.Addr{}, began: time.Now()}
 	for _, addr := range addrs {
 		c.holders[addr] = there
 	}
@@ -76,15 +78,16 @@ func (c *cloud) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]pr
 	answer := map[netip.Addr]providers.Holding{}
 	c.mu.Lock()
 	for _, addr := range addrs {
-		switch server, ok := c.holders[addr]; {
+		resource := c.resource(addr)
+		switch server, ok := c.holders[resource]; {
 		case c.errs[addr] != nil:
 			answer[addr] = providers.Holding{Err: c.errs[addr]}
 		case !ok:
 			answer[addr] = providers.Holding{Err: providers.ErrNotFound}
 		case server == "":
-			answer[addr] = providers.Holding{}
+			answer[addr] = providers.Holding{Resource: resource.String()}
 		default:
-			answer[addr] = providers.Holding{Servers: []string{server}}
+			answer[addr] = providers.Holding{Resource: resource.String(), Servers: []string{server}}
 		}
 	}
 	c.mu.Unlock()
@@ -106,10 +109,27 @@ func (c *cloud) Assign(ctx context.Context, addr netip.Addr, server string, _ []
 		return err
 	}
 	c.mu.Lock()
-	c.holders[addr] = server
+	c.holders[c.resource(addr)] = server
 	w.landed = true
 	c.mu.Unlock()
 	return pass(ctx, trip/2)
+}
+
+// resource returns the address that names the resource of addr. c.mu is held.
+func (c *cloud) resource(addr netip.Addr) netip.Addr {
+	if whole, ok := c.parts[addr]; ok {
+		return whole
+	}
+	return addr
+}
+
+// join makes addrs part of the resource that the first of them names.
+func (c *cloud) join(addrs ...netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, addr := range addrs {
+		c.parts[addr] = addrs[0]
+	}
 }
 
 func pass(ctx context.Context, d time.Duration) error {
@@ -130,7 +150,7 @@ func hang(ctx context.Context) error {
 func (c *cloud) move(addr netip.Addr, server string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.holders[addr] = server
+	c.holders[c.resource(addr)] = server
 }
 
 func (c *cloud) set(read func(context.Context) error, assign func(context.Context, netip.Addr, string) error) {
@@ -149,7 +169,7 @@ func (c *cloud) spoil(addr netip.Addr, err error) {
 func (c *cloud) holder(addr netip.Addr) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.holders[addr]
+	return c.holders[c.resource(addr)]
 }
 
 // count returns how many reads and writes were sent since the last count.
@@ -229,6 +249,24 @@ func (h *host) says(state keepalived.State) {
 func (h *host) tell(vi keepalived.Instance) {
 	h.states = map[string]keepalived.Instance{"VI": vi}
 	h.ctl.Apply(h.desired.SetKeepalived(h.states))
+}
+
+// wants makes each instance want its addresses.
+func (h *host) wants(instances map[string][]netip.Addr) {
+	h.ctl.Apply(h.desired.SetSettings(desired.Settings{Instances: instances}))
+}
+
+// saysOf makes Keepalived say that an instance is in a state.
+func (h *host) saysOf(instance string, state keepalived.State) {
+	states := maps.Clone(h.states)
+	is := states[instance]
+	is.State = state
+	if state == keepalived.Master {
+		is.Claims++
+	}
+	states[instance] = is
+	h.states = states
+	h.ctl.Apply(h.desired.SetKeepalived(states))
 }
 
 // hearsRival is MASTER_RX_LOWER_PRI.

@@ -136,6 +136,26 @@ func (s *State) Want(addr netip.Addr) (Want, bool) {
 	return w, ok
 }
 
+// Apart returns the instances that want addrs, sorted, if they are in no common sync group; none if a note of the set has said
+// so already, since all of them want one of the addresses.
+func (s *State) Apart(addrs []netip.Addr) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	most := 0
+	for _, addr := range addrs {
+		instances := s.set.Addresses[addr].Instances
+		names = append(names, instances...)
+		most = max(most, len(instances))
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) == most || s.in.together(names) {
+		return nil
+	}
+	return names
+}
+
 // Addresses returns all managed addresses, sorted, ours or not.
 func (s *State) Addresses() []netip.Addr {
 	s.mu.Lock()

@@ -216,3 +216,25 @@ func BenchmarkOneInstanceOfManySpeaks(b *testing.B) {
 		s.SetKeepalived(next)
 	}
 }
+
+func TestInstancesThatShareAResourceAreApartUnlessASyncGroupHasBoth(t *testing.T) {
+	one, two := addrs("192.0.2.1")[0], addrs("192.0.2.2")[0]
+	s := newState()
+	if got := s.Apart([]netip.Addr{one, two}); !slices.Equal(got, []string{"A", "B"}) {
+		t.Errorf("got %q, want A and B", got)
+	}
+	if got := s.Apart([]netip.Addr{one}); got != nil {
+		t.Errorf("got %q for one address, want none", got)
+	}
+	s.SetSettings(Settings{Keepalived: &conf.Config{
+		Instances: []conf.Instance{instance("A", "192.0.2.1/32"), instance("B", "192.0.2.2/32")},
+		Groups:    []conf.Group{{Name: "G", Members: []string{"A", "B"}}},
+	}})
+	if got := s.Apart([]netip.Addr{one, two}); got != nil {
+		t.Errorf("got %q, want none: a sync group has both", got)
+	}
+	s.SetSettings(Settings{Managed: []netip.Addr{one, two}})
+	if got := s.Apart([]netip.Addr{one, two}); got != nil {
+		t.Errorf("got %q, want none: a note says already that both want both", got)
+	}
+}

@@ -6,6 +6,7 @@
 //   - A shared read has its own deadline; an asker who goes away does not end it. A call that does not return then is given up.
 //   - A failed read is shared too, until its back-off is over.
 //   - All managed addresses are read together at one common instant an interval.
+//   - What voids the readings of an address voids those of all that share its resource.
 //
 // It also finds out, and retries finding out, which server this is. It decides nothing and writes nothing.
 package observed
@@ -17,6 +18,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -51,8 +53,9 @@ var ErrUnread = errors.New("reading the cloud failed")
 
 // Observed is what is known. Create it with [New]; it reads only while [Observed.Run] runs.
 type Observed struct {
-	opts Options
-	wake chan struct{} // there are pending reads
+	opts    Options
+	wake    chan struct{}                               // there are pending reads
+	sharing atomic.Pointer[map[netip.Addr][]netip.Addr] // by address, those of its resource; nil: none shares one
 
 	mu       sync.Mutex // guards all below
 	order    uint64     // of the last request or voiding
@@ -132,6 +135,9 @@ func (o *Observed) Void(addr netip.Addr) {
 	defer o.mu.Unlock()
 	o.order++
 	o.voided[addr] = o.order
+	for _, other := range o.Sharing(addr) {
+		o.voided[other] = o.order
+	}
 }
 
 // Expect announces that a reading of addr begun at that time or later will be asked for: the first read after it, whoever
@@ -149,6 +155,9 @@ func (o *Observed) Forget(addr netip.Addr) {
 	delete(o.readings, addr)
 	delete(o.voided, addr)
 	delete(o.expected, addr)
+	if o.Sharing(addr) != nil {
+		o.share()
+	}
 }
 
 // Due returns when the next refresh is to begin: the common instant, or earlier when the last read failed.

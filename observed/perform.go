@@ -50,14 +50,24 @@ func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
 	if o.trouble.Over() {
 		o.opts.Log.Info("reading the cloud works again")
 	}
+	moved := false // from one resource to another
 	for _, addr := range r.addrs {
 		holding, ok := holdings[addr]
 		if !ok {
 			holding.Err = fmt.Errorf("%w: the answer does not mention it", providers.ErrNotFound)
 		}
-		if o.readings[addr].Order < r.order {
-			o.readings[addr] = Reading{Holding: holding, At: r.at, Refresh: r.refresh, Order: r.order}
+		last := o.readings[addr]
+		if last.Order >= r.order {
+			continue
 		}
+		if holding.Err != nil && holding.Resource == "" && !errors.Is(holding.Err, providers.ErrNotFound) {
+			holding.Resource = last.Resource // a failure says nothing about it
+		}
+		moved = moved || holding.Resource != last.Resource
+		o.readings[addr] = Reading{Holding: holding, At: r.at, Refresh: r.refresh, Order: r.order}
+	}
+	if moved {
+		o.share()
 	}
 }
 

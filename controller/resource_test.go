@@ -1,0 +1,218 @@
+package controller
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/desired/keepalived"
+	"floaty/providers"
+)
+
+// An elastic IPv6 address of Exoscale is a /96, which any number of virtual addresses may be in.
+var inside = []netip.Addr{
+	netip.MustParseAddr("2001:db8::"), netip.MustParseAddr("2001:db8::a"), netip.MustParseAddr("2001:db8::b"),
+	netip.MustParseAddr("2001:db8::c"), netip.MustParseAddr("2001:db8::d"),
+}
+
+// network runs a test on one host that wants five addresses of one resource, after the first reading.
+func network(t *testing.T, tell func(t *testing.T, c *cloud, h *host)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(inside[0])
+		c.join(inside...)
+		h := newHost(t, c, here, c, inside...)
+		defer h.stop()
+		time.Sleep(time.Second)
+		c.count()
+		tell(t, c, h)
+	})
+}
+
+func TestAddressesOfOneResourceAreMovedByOneWrite(t *testing.T) {
+	network(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(trip / 2)
+		synctest.Wait()
+		h.holds(inside[3])
+		time.Sleep(40 * time.Second)
+		if reads, writes := c.count(); reads != 4 || writes != 1 {
+			t.Errorf("%d reads and %d writes, want 4 (after 1, 3, 10 and 30 s) and 1", reads, writes)
+		}
+		if lines := h.lines("assigned"); len(lines) != 1 {
+			t.Errorf("got %q, want one line", lines)
+		}
+		time.Sleep(interval)
+		c.count()
+		h.says(keepalived.Master)
+		time.Sleep(3 * trip)
+		if reads, writes := c.count(); reads != 1 || writes != 0 {
+			t.Errorf("%d reads and %d writes for another MASTER line, want one and none", reads, writes)
+		}
+		c.move(inside[2], there)
+		time.Sleep(interval * 12 / 10)
+		h.holds(inside[0])
+		h.wrote("1")
+		if left := h.leftovers(100); left != "" {
+			t.Errorf("left over: %s", left)
+		}
+	})
+}
+
+func TestAFailureCountsOnceAResource(t *testing.T) {
+	network(t, func(t *testing.T, c *cloud, h *host) {
+		c.set(nil, func(context.Context, netip.Addr, string) error { return errDown })
+		h.says(keepalived.Master)
+		time.Sleep(10 * interval)
+		if _, writes := c.count(); writes < 60 || writes > 90 { // 1 s growing to 10 s
+			t.Errorf("%d writes in ten minutes, want about 70", writes)
+		}
+		if lines := h.lines("failed"); len(lines) < 2 || len(lines) > 5 {
+			t.Errorf("%d lines in ten minutes, want a first one and reminders: %q", len(lines), lines)
+		}
+	})
+}
+
+// Two instances that are in no sync group may each have an address of one resource.
+func TestAResourceIsOursWhileAnyOfItsAddressesIs(t *testing.T) {
+	network(t, func(t *testing.T, c *cloud, h *host) {
+		h.wants(map[string][]netip.Addr{"A": inside[:2], "B": inside[2:]})
+		slow := func(ctx context.Context, _ netip.Addr, _ string) error { return pass(ctx, 5*time.Second) }
+		c.set(nil, slow)
+		h.saysOf("A", keepalived.Master)
+		h.saysOf("B", keepalived.Master)
+		time.Sleep(time.Second)
+		h.saysOf("A", keepalived.Backup) // its address stands for all
+		time.Sleep(4*time.Second + trip)
+		h.holds(inside[2])
+		h.wrote("1")
+		time.Sleep(interval)
+		c.move(inside[0], there)
+		time.Sleep(interval*12/10 + 5*time.Second)
+		h.holds(inside[2])
+
+		c.move(inside[0], there)
+		h.saysOf("B", keepalived.Master)
+		time.Sleep(time.Second)
+		h.saysOf("B", keepalived.Backup) // now none is ours
+		time.Sleep(10 * interval)
+		if got := c.holder(inside[2]); got != there {
+			t.Errorf("the resource is at %q, want the write cancelled", got)
+		}
+		if lines := h.lines("no common sync group"); len(lines) != 1 {
+			t.Errorf("got %q, want it said once", lines)
+		}
+	})
+}
+
+func TestAnAddressInsideAResourceIsEnoughToClaimIt(t *testing.T) {
+	network(t, func(_ *testing.T, c *cloud, h *host) {
+		h.wants(map[string][]netip.Addr{"A": inside[:2], "B": inside[2:]})
+		time.Sleep(time.Second)
+		c.count()
+		h.saysOf("B", keepalived.Master)
+		time.Sleep(trip / 2)
+		synctest.Wait()
+		h.holds(inside[2])
+		h.wrote("1")
+	})
+}
+
+func TestTheAddressThatStandsForAllMayGo(t *testing.T) {
+	network(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		h.wants(map[string][]netip.Addr{"VI": inside[1:]})
+		time.Sleep(time.Second)
+		c.count()
+		c.move(inside[1], there)
+		time.Sleep(interval * 12 / 10)
+		h.holds(inside[1])
+		h.wrote("1")
+		h.wants(map[string][]netip.Addr{"VI": {inside[2]}})
+		c.move(inside[1], there)
+		time.Sleep(interval * 12 / 10)
+		h.holds(inside[2])
+		h.wrote("1")
+		h.ctl.mu.Lock()
+		defer h.ctl.mu.Unlock()
+		if got := len(h.ctl.memories); got != 1 {
+			t.Errorf("%d addresses are remembered, want one", got)
+		}
+	})
+}
+
+// Before the first reading nobody knows what is one resource.
+func TestAResourceIsFoundOutWhileItsAddressesAreWritten(t *testing.T) {
+	for _, slow := range []time.Duration{0, trip / 2, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCloud(inside[0])
+			c.join(inside...)
+			c.set(nil, func(ctx context.Context, _ netip.Addr, _ string) error { return pass(ctx, slow) })
+			h := newHost(t, c, here, c, inside...)
+			defer h.stop()
+			h.turns(2)
+			h.says(keepalived.Master)
+			time.Sleep(20 * time.Second)
+			h.holds(inside[4])
+			h.wrote("1..6")
+			time.Sleep(interval)
+			c.count()
+			c.move(inside[4], there)
+			h.hearsRival()
+			time.Sleep(2*trip + slow)
+			h.holds(inside[4])
+			h.wrote("1")
+			time.Sleep(interval)
+			if left := h.leftovers(2); left != "" {
+				t.Errorf("left over: %s", left)
+			}
+			h.ctl.mu.Lock()
+			defer h.ctl.mu.Unlock()
+			if got := len(h.ctl.memories); got != 1 {
+				t.Errorf("%d addresses are remembered, want the one that stands for all", got)
+			}
+		})
+	}
+}
+
+func TestAnAddressThatIsNoPartOfAResourceAnyMoreIsNamed(t *testing.T) {
+	network(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		c.spoil(inside[0], providers.ErrNotFound)
+		time.Sleep(2 * interval)
+		if all, about := h.lines("cannot read"), h.lines(`"`+inside[0].String()+`"`); len(all) < 1 || len(all) > 2 || len(about) <= len(all) {
+			t.Errorf("got %q, want a line, and perhaps a reminder, about %v alone", all, inside[0])
+		}
+		c.move(inside[0], there)
+		time.Sleep(interval * 12 / 10)
+		h.holds(inside[1])
+		c.spoil(inside[0], nil)
+		time.Sleep(2 * interval)
+		c.move(inside[0], there)
+		c.count()
+		time.Sleep(interval * 12 / 10)
+		h.wrote("1")
+	})
+}
+
+func TestAResourceWhoseReadingFailsIsNamedOnce(t *testing.T) {
+	network(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		for _, addr := range inside {
+			c.spoil(addr, errDown)
+		}
+		c.count()
+		time.Sleep(4 * interval)
+		if _, writes := c.count(); writes < 3 || writes > 5 {
+			t.Errorf("%d writes, want one an interval", writes)
+		}
+		if lines := h.lines("cannot read"); len(lines) < 1 || len(lines) > 3 {
+			t.Errorf("got %q, want a first line and reminders", lines)
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package observed
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Sharing returns the addresses that are part of the same resource as addr, as far as readings have told: sorted, with addr among
+// them. It returns nil if addr shares nothing. The caller must not change it.
+func (o *Observed) Sharing(addr netip.Addr) []netip.Addr {
+	sharing := o.sharing.Load()
+	if sharing == nil { // as almost everywhere, and this is asked on the way to each write
+		return nil
+	}
+	return (*sharing)[addr]
+}
+
+// share finds out anew which addresses share a resource. What one of them has voided is void for all: the resource was written. o.mu
+// is held.
+func (o *Observed) share() {
+	resources := map[string][]netip.Addr{}
+	for addr, r := range o.readings {
+		if r.Resource != "" {
+			resources[r.Resource] = append(resources[r.Resource], addr)
+		}
+	}
+	sharing := map[netip.Addr][]netip.Addr{}
+	for _, addrs := range resources {
+		if len(addrs) == 1 {
+			continue
+		}
+		addrs = slices.Clip(addrs)
+		slices.SortFunc(addrs, netip.Addr.Compare)
+		var voided uint64
+		for _, addr := range addrs {
+			sharing[addr] = addrs
+			voided = max(voided, o.voided[addr])
+		}
+		for _, addr := range addrs {
+			o.voided[addr] = voided
+		}
+	}
+	if len(sharing) == 0 {
+		o.sharing.Store(nil)
+		return
+	}
+	o.sharing.Store(&sharing)
+}

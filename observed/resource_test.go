@@ -1,0 +1,82 @@
+package observed
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/providers"
+)
+
+// A whole is a cloud in which both addresses are part of one resource.
+type whole struct {
+	*cloud
+	err map[netip.Addr]error // of single addresses
+}
+
+func (w whole) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	holdings, err := w.cloud.Read(ctx, addrs)
+	for addr, h := range holdings {
+		h.Resource = "whole"
+		if err := w.err[addr]; err != nil {
+			h = providers.Holding{Err: err}
+		}
+		holdings[addr] = h
+	}
+	return holdings, err
+}
+
+func TestAddressesOfOneResourceAreVoidTogether(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		w := whole{c, map[netip.Addr]error{}}
+		o.opts.Provider = w
+		share := func(what string, want bool) {
+			t.Helper()
+			_ = o.Refresh(t.Context())
+			if got := slices.Equal(o.Sharing(two), []netip.Addr{one, two}); got != want {
+				t.Errorf("%s: %v shares with %v, want that: %v", what, two, o.Sharing(two), want)
+			}
+		}
+		if got := o.Sharing(two); got != nil {
+			t.Errorf("got %v before the first reading, want none", got)
+		}
+		share("read", true)
+		o.Void(two)
+		if _, ok := o.Last(one); ok {
+			t.Error("the other address still has a reading, want it void too")
+		}
+		before := c.reads()
+		_, _ = o.Read(t.Context(), one, time.Time{})
+		if _, ok := o.Last(two); !ok || c.reads() != before+1 {
+			t.Errorf("read: %v, %d reads; want one for both", ok, c.reads()-before)
+		}
+		w.err[one] = errDown
+		share("one of them failed", true)
+		w.err[one] = providers.ErrNotFound
+		share("one of them is not found", false)
+		delete(w.err, one)
+		share("it is there again", true)
+		o.Forget(one)
+		if got := o.Sharing(two); got != nil {
+			t.Errorf("got %v where the other is forgotten, want none", got)
+		}
+	})
+}
+
+// A write may end before the reading that tells what it has written.
+func TestWhatOneAddressHasVoidedIsVoidForItsResource(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		o.opts.Provider = whole{cloud: c}
+		go func() { _ = o.Refresh(t.Context()) }()
+		time.Sleep(time.Second / 2)
+		o.Void(two)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if r, ok := o.Last(one); ok {
+			t.Errorf("got %v, want nothing valid: the resource was written after the request", r)
+		}
+	})
+}
