@@ -5,16 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
+
+	"floaty/providers/netset"
 )
 
 // An account is what a list of floating IPs says. The SDK's own list holds all of each floating IP, and the text of all of them
 // beside it: 80 MB for 10,000.
 type account struct {
-	holders  map[netip.Addr][]string // by base address
-	prefixes []netip.Prefix          // of more than one address
-	unclear  []string                // networks that could not be read
-	known    map[string][]string     // what holders has, by the ID in it: many addresses have few holders
+	holders netset.Set[[]string]
+	six     netset.Set[struct{}] // the IPv6 networks among them
+	unclear []string             // networks that could not be read
+	known   map[string][]string  // what holders has, by the ID in it: many addresses have few holders
 }
 
 // A floatingIP is what matters of one.
@@ -88,14 +89,14 @@ func (p *part) Read(data []byte) (int, error) {
 func (a *account) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func (a *account) add(ip floatingIP) {
-	prefix, ok := network(ip.Network)
-	if !ok {
+	network, err := netset.Parse(ip.Network)
+	if err != nil {
 		a.unclear = append(a.unclear, ip.Network)
 		return
 	}
-	a.holders[prefix.Addr()] = a.aimed(ip)
-	if !prefix.IsSingleIP() {
-		a.prefixes = append(a.prefixes, prefix)
+	a.holders.Add(network, a.aimed(ip))
+	if network.Addr().Is6() {
+		a.six.Add(network, struct{}{})
 	}
 }
 

@@ -5,7 +5,8 @@
 //   - Server asks the metadata service, unless the configuration says which server this is.
 //
 // A floating IP that is aimed at a load balancer is held by the load balancer: its ID stands where a server's would, so
-// that who looks sees where the traffic goes. A prefix is named by its base address.
+// that who looks sees where the traffic goes. A floating IP may be a network (an IPv6 /56), and every address in it is that
+// floating IP.
 //
 // It never releases a floating IP, never creates or deletes anything, and retries nothing.
 package cloudscale
@@ -13,10 +14,12 @@ package cloudscale
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 
 	sdk "github.com/cloudscale-ch/cloudscale-go-sdk/v8"
 
 	"floaty/providers/httpapi"
+	"floaty/providers/netset"
 )
 
 const (
@@ -47,6 +50,7 @@ type Provider struct {
 	api      *sdk.Client
 	server   string // "" if the metadata service must be asked
 	metadata string
+	six      atomic.Pointer[netset.Set[struct{}]] // the IPv6 networks of the last list; nil: there was none
 }
 
 // New returns a provider. It makes no call. The error says what is wrong with the endpoint or the server's UUID.

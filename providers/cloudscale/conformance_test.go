@@ -27,6 +27,10 @@ func (c *cloud) Put(addr netip.Addr, holders ...string) {
 	c.AddAddress(netip.PrefixFrom(addr, addr.BitLen()), holders...)
 }
 
+func (c *cloud) PutNetwork(network netip.Prefix, holders ...string) {
+	c.AddAddress(network, holders...)
+}
+
 func (c *cloud) Fail(f conformance.Failure) {
 	fault := simulator.Fault{
 		Kind: map[conformance.Kind]simulator.Kind{
@@ -95,7 +99,7 @@ func TestItConforms(t *testing.T) {
 				t.Cleanup(server.Close)
 				return conformance.Subject{
 					Provider: provider(t, cloudscale.Options{Endpoint: server.URL, MetadataURL: server.URL + metadataPath}),
-					Cloud:    c, Server: here, Other: elsewhere, Credential: token, ReadCalls: 1, AssignCalls: 1,
+					Cloud:    c, Server: here, Other: elsewhere, Credential: token, Network: netip.MustParsePrefix("2001:db8:1::/56"), ReadCalls: 1, AssignCalls: 1,
 				}
 			})
 		})

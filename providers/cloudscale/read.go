@@ -8,19 +8,15 @@ import (
 
 	"floaty/providers"
 	"floaty/providers/httpapi"
+	"floaty/providers/netset"
 )
 
-// Read lists all floating IPs and returns who holds each of addrs. An address that lies in a prefix without being its
-// base carries an error that names the base.
+// Read lists all floating IPs and returns who holds each of addrs. An address that lies in a network is held by who holds the
+// network, unless it is a floating IP of its own.
 func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
-	ctx, answer := httpapi.CaptureList(ctx)
-	req, err := p.api.NewRequest(ctx, http.MethodGet, "v1/floating-ips", nil)
+	a, err := p.list(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing floating IPs: %w", err)
-	}
-	a := account{holders: map[netip.Addr][]string{}, known: map[string][]string{}}
-	if err := answer.Err(p.api.Do(ctx, req, &a)); err != nil {
-		return nil, fmt.Errorf("listing floating IPs: %w", err)
+		return nil, err
 	}
 	holdings := make(map[netip.Addr]providers.Holding, len(addrs))
 	for _, addr := range addrs {
@@ -29,32 +25,28 @@ func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr
 	return holdings, nil
 }
 
-// network reads what the API calls a network, such as "192.0.2.1/32". It accepts a bare address too.
-func network(text string) (netip.Prefix, bool) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		addr = plain(addr)
-		return netip.PrefixFrom(addr, addr.BitLen()), true
+// list lists all floating IPs, and keeps which IPv6 networks there are.
+func (p *Provider) list(ctx context.Context) (*account, error) {
+	ctx, answer := httpapi.CaptureList(ctx)
+	req, err := p.api.NewRequest(ctx, http.MethodGet, "v1/floating-ips", nil)
+	if err != nil {
+		return nil, fmt.Errorf("listing floating IPs: %w", err)
 	}
-	prefix, err := netip.ParsePrefix(text)
-	return prefix.Masked(), err == nil
+	a := &account{known: map[string][]string{}}
+	if err := answer.Err(p.api.Do(ctx, req, a)); err != nil {
+		return nil, fmt.Errorf("listing floating IPs: %w", err)
+	}
+	p.six.Store(&a.six)
+	return a, nil
 }
 
 func (a *account) holding(addr netip.Addr) providers.Holding {
-	addr = plain(addr)
-	if servers, ok := a.holders[addr]; ok {
-		return providers.Holding{Servers: servers}
-	}
-	for _, prefix := range a.prefixes {
-		if prefix.Contains(addr) {
-			return providers.Holding{Err: fmt.Errorf("%w: %v lies in %v, which is named by its base address %v",
-				providers.ErrRefused, addr, prefix, prefix.Addr())}
-		}
+	addr = netset.Canonical(addr)
+	if network, servers, ok := a.holders.Find(addr); ok {
+		return providers.Holding{Resource: network.String(), Servers: servers}
 	}
 	if len(a.unclear) > 0 {
 		return providers.Holding{Err: fmt.Errorf("no floating IP that could be read is %v; %.50q could not be read", addr, a.unclear[0])}
 	}
 	return providers.Holding{Err: fmt.Errorf("%w: the account has no floating IP %v", providers.ErrNotFound, addr)}
 }
-
-// plain returns addr as the API knows it: an IPv4 address is no IPv6 one, and there are no zones.
-func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }

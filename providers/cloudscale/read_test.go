@@ -78,31 +78,81 @@ func TestALoadBalancerIsAnotherHolder(t *testing.T) {
 	}
 }
 
-func TestAPrefixIsNamedByItsBase(t *testing.T) {
+func TestEveryAddressOfANetworkIsItsFloatingIP(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	base := netip.MustParseAddr("2001:db8:1::")
 	single := netip.MustParseAddr("2001:db8:1::5")
 	w.AddAddress(netip.PrefixFrom(base, 56), elsewhere)
-	w.AddAddress(netip.PrefixFrom(single, 128), here) // an address of its own, though it lies in the prefix
-	if got := read(t, w, "2001:db8:1::"); !got.At(elsewhere) {
-		t.Errorf("got %+v, want it held by %s", got, elsewhere)
+	w.AddAddress(netip.PrefixFrom(single, 128), here) // an address of its own, though it lies in the network
+	inside := []netip.Addr{base, base.Next(), netip.MustParseAddr("2001:db8:1:ff::1")}
+	got, err := w.Read(t.Context(), append([]netip.Addr{single, addr}, inside...))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := read(t, w, "2001:db8:1::5"); !got.At(here) {
-		t.Errorf("got %+v, want it held by %s", got, here)
+	for _, a := range inside {
+		if !got[a].At(elsewhere) || got[a].Resource != "2001:db8:1::/56" {
+			t.Errorf("%v: got %+v, want resource 2001:db8:1::/56 held by %s", a, got[a], elsewhere)
+		}
 	}
-	if err := w.Assign(t.Context(), base, here, nil); err != nil || !slices.Equal(w.Holders(base), []string{here}) {
-		t.Errorf("got it held by %q, %v, want %q", w.Holders(base), err, here)
-	}
-	for _, inside := range []string{"2001:db8:1::1", "2001:db8:1:ff::1"} {
-		err := read(t, w, inside).Err
-		want := inside + " lies in 2001:db8:1::/56, which is named by its base address 2001:db8:1::"
-		if !errors.Is(err, providers.ErrRefused) || !strings.HasSuffix(err.Error(), want) {
-			t.Errorf("%s: got %v, want %v: %s", inside, err, providers.ErrRefused, want)
+	for a, want := range map[netip.Addr]string{single: "2001:db8:1::5/128", addr: "192.0.2.1/32"} {
+		if got[a].Err != nil || got[a].Resource != want {
+			t.Errorf("%v: got %+v, want resource %s", a, got[a], want)
 		}
 	}
 	if err := read(t, w, "2001:db8:1:100::1").Err; !errors.Is(err, providers.ErrNotFound) {
-		t.Errorf("beside the prefix: got %v, want %v", err, providers.ErrNotFound)
+		t.Errorf("beside the network: got %v, want %v", err, providers.ErrNotFound)
+	}
+
+	w.ForgetCalls()
+	if err := w.Assign(t.Context(), inside[1], here, nil); err != nil || !slices.Equal(w.Holders(base), []string{here}) {
+		t.Errorf("got it held by %q, %v, want %q", w.Holders(base), err, here)
+	}
+	if calls := w.Calls(); len(calls) != 1 || calls[0].Path != "/v1/floating-ips/2001:db8:1::" {
+		t.Errorf("got the calls %+v, want one that names the network by its first address", calls)
+	}
+	if err := w.Assign(t.Context(), single, elsewhere, nil); err != nil || !slices.Equal(w.Holders(single), []string{elsewhere}) {
+		t.Errorf("got it held by %q, %v, want %q", w.Holders(single), err, elsewhere)
+	}
+	if got := w.Holders(base); !slices.Equal(got, []string{here}) {
+		t.Errorf("got the network held by %q, want %q still", got, here)
+	}
+}
+
+// A notify script reads nothing before it writes; and a network may be made anew in another size.
+func TestANetworkThatNoListHasShownIsLookedUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	inside := netip.MustParseAddr("2001:db8:1::7")
+	w.AddAddress(netip.MustParsePrefix("2001:db8:1::/56"), elsewhere)
+	if err := w.Assign(t.Context(), inside, here, nil); err != nil || !slices.Equal(w.Holders(inside), []string{here}) {
+		t.Errorf("got it held by %q, %v, want %q", w.Holders(inside), err, here)
+	}
+	w.RemoveAddress(inside)
+	w.AddAddress(netip.PrefixFrom(inside, 128), elsewhere)
+	if err := w.Assign(t.Context(), inside, here, nil); err != nil || !slices.Equal(w.Holders(inside), []string{here}) {
+		t.Errorf("got it held by %q, %v, want %q", w.Holders(inside), err, here)
+	}
+	w.RemoveAddress(inside)
+	w.ForgetCalls()
+	if err := w.Assign(t.Context(), inside, here, nil); !errors.Is(err, providers.ErrNotFound) {
+		t.Errorf("got %v, want %v", err, providers.ErrNotFound)
+	}
+	if calls := w.Calls(); len(calls) != 2 {
+		t.Errorf("got the calls %+v, want one write and one list", calls)
+	}
+}
+
+func TestAnAddressOfAnotherRegionIsARefusal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SetServerRegion(here, "rma")
+	if err := w.Assign(t.Context(), addr, here, nil); !errors.Is(err, providers.ErrRefused) || !strings.Contains(err.Error(), "region") {
+		t.Errorf("got %v, want %v with what the API says", err, providers.ErrRefused)
+	}
+	w.SetRegion(addr, "") // a global one
+	if err := w.Assign(t.Context(), addr, here, nil); err != nil || !read(t, w, addr.String()).At(here) {
+		t.Errorf("got %v, %+v, want a global one to be here", err, read(t, w, addr.String()))
 	}
 }
 
@@ -152,7 +202,7 @@ func TestANetworkIsComparedAsAnAddress(t *testing.T) {
 	for network, want := range map[string]string{
 		"192.0.2.1":              "192.0.2.1",
 		"2001:DB8:0:0::0007/128": "2001:db8::7",
-		"2001:db8:1::9/56":       "2001:db8:1::",
+		"2001:db8:1::9/56":       "2001:db8:1::3",
 		"::ffff:192.0.2.1":       "192.0.2.1",
 	} {
 		p := listing(t, fmt.Sprintf(`[{"network":%q,"server":{"uuid":%q}}]`, network, here))

@@ -22,6 +22,9 @@ type Subject struct {
 	Credential string // must be in no error
 	Forbidden  error  // what a 403 to every request means; nil: providers.ErrRefused
 
+	Network      netip.Prefix // one that the cloud hands out; the zero Prefix: it hands out none
+	Asynchronous bool         // a change is an operation that ends later
+
 	// How many requests one call for one address takes at most, up to the first that fails.
 	ReadCalls, AssignCalls int
 }
@@ -30,6 +33,8 @@ type Subject struct {
 type Cloud interface {
 	// Put makes addr an address of the account, held by holders; none: aimed at nothing.
 	Put(addr netip.Addr, holders ...string)
+	// PutNetwork makes a network of the account's addresses, held by holders.
+	PutNetwork(network netip.Prefix, holders ...string)
 	// Holders returns who holds addr.
 	Holders(addr netip.Addr) []string
 	// Fail makes requests of the API fail from now on.
@@ -43,7 +48,7 @@ type Cloud interface {
 // A Failure is what a request meets instead of the API's answer.
 type Failure struct {
 	Kind       Kind
-	Status     int        // of Answer
+	Status     int        // of Answer and OperationUnknown
 	Body       string     // of Answer
 	RetryAfter string     // of Answer: the header, if not empty
 	Addr       netip.Addr // only requests that would change this address fail; the zero Addr: all do
@@ -59,6 +64,14 @@ const (
 	SlowBody               // a success whose body takes for ever
 	Hang                   // no answer at all
 	Reset                  // the connection is reset
+
+	// Where a cloud is Asynchronous.
+
+	OperationUnknown  // asking for an operation is answered with this status
+	OperationFails    // operations fail
+	OperationHangs    // operations are pending until Heal: then they succeed
+	OperationSilent   // operations have their effect, and seem pending until Heal
+	OperationRepeated // an operation that asks for what is so already fails
 )
 
 // Run tests a provider. It calls subject for each test anew; the cloud must then be empty and well.
@@ -79,6 +92,14 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 		{"AssignReleasesEveryOtherHolder", assignReleasesEveryOtherHolder},
 		{"AssignSaysThatAnAddressIsAbsent", assignSaysThatAnAddressIsAbsent},
 		{"ManyAssignsAtOnceSucceed", manyAssignsAtOnceSucceed},
+
+		{"ANetworkIsOneResource", aNetworkIsOneResource},
+		{"APairIsLeftByOneChange", aPairIsLeftByOneChange},
+
+		{"AnOperationThatCannotBeAskedForIsNoHindrance", anOperationThatCannotBeAskedForIsNoHindrance},
+		{"AFailedOperationIsAnError", aFailedOperationIsAnError},
+		{"AnOperationThatHangsIsGoneOnWith", anOperationThatHangsIsGoneOnWith},
+		{"AChangeThatIsSoAlreadyMayFail", aChangeThatIsSoAlreadyMayFail},
 
 		{"AnErrorIsOfTheRightKind", anErrorIsOfTheRightKind},
 		{"AFailureIsNotRetried", aFailureIsNotRetried},

@@ -35,16 +35,29 @@ func network(addr netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(addr, 96).Masked()
 }
 
+func (c *cloud) PutNetwork(network netip.Prefix, holders ...string) {
+	c.AddAddress(network, holders...)
+}
+
 func (c *cloud) Fail(f conformance.Failure) {
+	if f.Kind == conformance.OperationRepeated {
+		c.SetAttachFailure(true)
+		return
+	}
 	fault := simulator.Fault{
 		Kind: map[conformance.Kind]simulator.Kind{
 			conformance.Answer: simulator.Status, conformance.BrokenJSON: simulator.BrokenJSON, conformance.SlowBody: simulator.SlowBody,
-			conformance.Hang: simulator.Hang, conformance.Reset: simulator.Reset,
+			conformance.Hang: simulator.Hang, conformance.Reset: simulator.Reset, conformance.OperationUnknown: simulator.Status,
+			conformance.OperationFails: simulator.OperationFailure, conformance.OperationHangs: simulator.OperationPending,
+			conformance.OperationSilent: simulator.OperationUnfinished,
 		}[f.Kind],
 		Status: f.Status, Body: f.Body, RetryAfter: f.RetryAfter,
 	}
 	if f.Addr.IsValid() {
 		fault.Method, fault.Path = http.MethodPut, simulator.ElasticIPID(network(f.Addr).Addr())
+	}
+	if f.Kind == conformance.OperationUnknown {
+		fault.Path = "/v2/operation/"
 	}
 	c.Cloud.Fail(fault)
 	if f.Kind == conformance.Answer && f.Body == "" {
@@ -54,6 +67,7 @@ func (c *cloud) Fail(f conformance.Failure) {
 
 func (c *cloud) Heal() {
 	c.bare.Store(nil)
+	c.SetAttachFailure(false)
 	c.ClearFaults()
 }
 
@@ -97,6 +111,7 @@ func TestItConforms(t *testing.T) {
 				})
 				return conformance.Subject{
 					Provider: p, Cloud: c, Server: here, Other: elsewhere, Third: third, Credential: secret, Forbidden: providers.ErrUnauthorized,
+					Network: netip.MustParsePrefix("2001:db8:500:1::/96"), Asynchronous: true,
 					// A reading takes two lists, and at first the try of the filter. An assignment looks at the holders while
 					// it attaches, so that some calls are made beside the one that fails.
 					ReadCalls: 3, AssignCalls: 5,
