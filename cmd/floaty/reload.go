@@ -144,7 +144,11 @@ func sameInstances(a, b *conf.Config) bool {
 
 // meaning is a configuration without the places in its files.
 func meaning(c *conf.Config) conf.Config {
-	var m conf.Config
+	m := conf.Config{Instance: c.Instance, NetNamespace: c.NetNamespace, PIDDir: c.PIDDir, ScriptUser: c.ScriptUser}
+	for _, f := range c.FIFOs {
+		f.File, f.Line = "", 0
+		m.FIFOs = append(m.FIFOs, f)
+	}
 	for _, inst := range c.Instances {
 		inst.File, inst.Line = "", 0
 		m.Instances = append(m.Instances, inst)

@@ -5,8 +5,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // hostID is the config id of all tests.
@@ -143,6 +145,45 @@ var good = []struct{ name, text, want string }{
 	{"a name keeps its last value", "$i=9\n" + vi("~SEQ(i,1,2) 10.0.0.${i}", "10.0.1.${i}"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.1.2/32"},
 }
 
+// settings are files that say something beside names and addresses.
+var settings = []struct{ name, text, want string }{
+	{
+		"the advertisement interval", adverts("2", "2\nadvert_int 3", "x", "300", "0.5", "1.5", "254.6", "0", "+2 5"),
+		"1: 10.0.0.1/32 every 2s; 2: 10.0.0.2/32 every 3s; 3: 10.0.0.3/32; 4: 10.0.0.4/32; 5: 10.0.0.5/32; 6: 10.0.0.6/32 every 2s; 7: 10.0.0.7/32 every 4m15s; 8: 10.0.0.8/32; 9: 10.0.0.9/32 every 2s",
+	},
+	{
+		"of version 3", "global_defs {\n vrrp_version 2\n vrrp_version 3\n}\n" + adverts("0.5", ".25", "0.015", "0.014", "255", "1.2.3", "1e1", "0.005", "00.5", "0.123456789"),
+		"1: 10.0.0.1/32 every 500ms; 2: 10.0.0.2/32 every 250ms; 3: 10.0.0.3/32 every 20ms; 4: 10.0.0.4/32 every 10ms; 5: 10.0.0.5/32 every 40.95s; 6: 10.0.0.6/32; 7: 10.0.0.7/32; 8: 10.0.0.8/32; 9: 10.0.0.9/32 every 500ms; 10: 10.0.0.10/32 every 120ms",
+	},
+	{
+		"the version of an instance", adverts("0.5\nversion 3\nversion 4", "0.5\nversion 2", "0.5") + "global_defs {\n vrrp_version 3\n}\n",
+		"1: 10.0.0.1/32 every 500ms; 2: 10.0.0.2/32; 3: 10.0.0.3/32 every 500ms",
+	},
+	{
+		"the version of a family", with("advert_int 0.5", "virtual_ipaddress {\n2001:db8::1\n}") + strings.NewReplacer("_id 1", "_id 2", "A", "B").Replace(with("version 2", "advert_int 0.5", "virtual_ipaddress {\n2001:db8::2\n}")),
+		"A: 2001:db8::1/128 every 500ms; B: 2001:db8::2/128",
+	},
+	{"an instance of Keepalived", "instance one\ninstance one\ninstance two\n" + vi("10.0.0.1"), "A: 10.0.0.1/32; instance one"},
+	{"settings at the wrong place", "global_defs {\n instance one\n net_namespace two\n}\nnotify_fifo /run/1\nscript_user daemon\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
+	{
+		"FIFOs", "global_defs {\n notify_fifo \"/run/a b\" daemon adm\n vrrp_notify_fifo /run/1\n notify_fifo /run/3\n script_user bin\n}\nglobal_defs {\n vrrp_notify_fifo /run/2\n}\n" + vi("10.0.0.1"),
+		"A: 10.0.0.1/32; FIFO /run/a b of daemon; FIFO /run/1 of root; user bin",
+	},
+	{
+		"the user before the FIFO", "$U=daemon\nglobal_defs {\n script_user $U\n vrrp_notify_fifo /run/1\n script_user bin adm\n lvs_notify_fifo /run/2\n}\n" + vi("10.0.0.1"),
+		"A: 10.0.0.1/32; FIFO /run/1 of daemon; user bin",
+	},
+}
+
+// adverts are instances 1, 2 and so on with an advert_int each.
+func adverts(values ...string) string {
+	var b strings.Builder
+	for i, value := range values {
+		fmt.Fprintf(&b, "vrrp_instance %d {\n interface eth0\n virtual_router_id %d\n advert_int 1\n advert_int %s\n virtual_ipaddress {\n 10.0.0.%d\n }\n}\n", i+1, i+1, value, i+1)
+	}
+	return b.String()
+}
+
 // summary writes a configuration as the want of a good case does.
 func summary(c *Config) string {
 	var parts []string
@@ -151,10 +192,29 @@ func summary(c *Config) string {
 		if len(inst.Excluded) > 0 {
 			part += " |" + list(inst.Excluded)
 		}
+		if inst.AdvertInterval != time.Second {
+			part += " every " + inst.AdvertInterval.String()
+		}
 		parts = append(parts, part)
 	}
 	for _, g := range c.Groups {
 		parts = append(parts, "["+g.Name+"] "+strings.Join(g.Members, " "))
+	}
+	if c.Instance != "" {
+		parts = append(parts, "instance "+c.Instance)
+	}
+	if c.NetNamespace != "" {
+		parts = append(parts, "namespace "+c.NetNamespace)
+	}
+	for _, f := range c.FIFOs {
+		owner := f.User
+		if owner == defaultUser { // who does not exist here
+			owner = "root"
+		}
+		parts = append(parts, "FIFO "+f.Path+" of "+owner)
+	}
+	if c.ScriptUser != "" {
+		parts = append(parts, "user "+c.ScriptUser)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -181,7 +241,7 @@ func write(t testing.TB, dir, name, text string) string {
 }
 
 func TestGoodFiles(t *testing.T) {
-	for _, c := range good {
+	for _, c := range slices.Concat(good, settings) {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Parse(write(t, t.TempDir(), "k.conf", c.text), Options{ID: hostID})
 			if err != nil {

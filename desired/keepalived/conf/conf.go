@@ -18,14 +18,21 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Config is what one keepalived.conf says, with all that it includes.
 type Config struct {
 	Instances []Instance // in the order of the file, each name once
 	Groups    []Group    // in the order of the file, each name once
+	FIFOs     []FIFO     // of notify_fifo and vrrp_notify_fifo, in the order of the file
 	Watch     []string   // files that were read, and directories in which an include would find more; each once
 	Warnings  []Problem  // what Keepalived drops
+
+	Instance     string // of the setting "instance": one of several Keepalived on this host; empty: none
+	NetNamespace string // of the setting "net_namespace": where the interfaces are; empty: none
+	PIDDir       bool   // use_pid_dir
+	ScriptUser   string // script_user; empty: not given
 }
 
 // An Instance is a vrrp_instance.
@@ -33,8 +40,12 @@ type Instance struct {
 	Name      string
 	Addresses []netip.Prefix // virtual_ipaddress, in the order of the file; host bits are kept, repetitions too
 	Excluded  []netip.Prefix // virtual_ipaddress_excluded
-	File      string
-	Line      int
+
+	// AdvertInterval is the time between two advertisements, as Keepalived uses it: advert_int, or 1 s; 10 ms to 255 s.
+	AdvertInterval time.Duration
+
+	File string
+	Line int
 }
 
 // A Group is a vrrp_sync_group.
@@ -80,7 +91,7 @@ func Parse(path string, opts Options) (*Config, error) {
 		}
 		opts.ID, _, _ = strings.Cut(host, ".")
 	}
-	p := &parser{reader: newReader(opts.ID)}
+	p := &parser{reader: newReader(opts.ID), version: '2', fifos: map[string]bool{}}
 	err = p.reader.open(path)
 	if err == nil {
 		err = p.top()
@@ -91,6 +102,7 @@ func Parse(path string, opts Options) (*Config, error) {
 	}
 	p.config.Watch = watch
 	p.config.Groups = p.settled()
+	p.settleIntervals()
 	p.config.Warnings = slices.Concat(p.reader.warnings, p.warnings)
 	return &p.config, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,7 +26,7 @@ func TestTheRealKeepalivedReadsTheSame(t *testing.T) {
 	if _, err := exec.LookPath(program()); err != nil {
 		t.Skip("no Keepalived is installed")
 	}
-	for _, c := range slices.Concat(good, included) {
+	for _, c := range slices.Concat(good, settings, included) {
 		if c.want == "" {
 			continue // without an instance there is no dump
 		}
@@ -51,9 +52,11 @@ func program() string { return cmp.Or(os.Getenv("KEEPALIVED"), "keepalived") }
 func distinct(c *Config) string {
 	var once Config
 	for _, inst := range c.Instances {
-		once.Instances = append(once.Instances, Instance{Name: inst.Name, Addresses: unique(inst.Addresses), Excluded: unique(inst.Excluded)})
+		once.Instances = append(once.Instances, Instance{Name: inst.Name, Addresses: unique(inst.Addresses), Excluded: unique(inst.Excluded), AdvertInterval: inst.AdvertInterval})
 	}
-	once.Groups = c.Groups
+	once.Groups, once.Instance, once.NetNamespace = c.Groups, c.Instance, c.NetNamespace
+	once.FIFOs = slices.SortedFunc(slices.Values(c.FIFOs), func(a, b FIFO) int { return strings.Compare(a.Path, b.Path) })
+	once.ScriptUser = c.ScriptUser
 	return summary(&once)
 }
 
@@ -126,6 +129,16 @@ func undump(t *testing.T, out io.Reader) *Config {
 			c.Groups = append(c.Groups, Group{Name: name[:strings.LastIndexByte(name, ',')]})
 		}
 		switch {
+		case strings.HasPrefix(line, "   Advert interval = "):
+			c.Instances[len(c.Instances)-1].AdvertInterval = dumpedInterval(t, line)
+		case strings.HasPrefix(line, " Instance name = "):
+			c.Instance = strings.TrimPrefix(line, " Instance name = ")
+		case strings.HasPrefix(line, " Global notify fifo = "), strings.HasPrefix(line, " VRRP notify fifo = "):
+			c.FIFOs = append(c.FIFOs, dumpedFIFO(t, line))
+		case strings.HasPrefix(line, " Default script uid:gid "):
+			if c.ScriptUser = dumpedUser(t, strings.TrimPrefix(line, " Default script uid:gid ")); c.ScriptUser == "root" {
+				c.ScriptUser = "" // it is root if the file names none
+			}
 		case strings.HasPrefix(line, "   Virtual IP ("):
 			addrs = &c.Instances[len(c.Instances)-1].Addresses
 		case strings.HasPrefix(line, "   Virtual IP Excluded"):
@@ -143,6 +156,40 @@ func undump(t *testing.T, out io.Reader) *Config {
 	}
 	t.Fatalf("Keepalived ended without a dump:\n%s", strings.Join(said, "\n"))
 	return nil
+}
+
+// dumpedInterval reads a line such as "Advert interval = 1 sec" or "… = 500 milli-sec".
+func dumpedInterval(t *testing.T, line string) time.Duration {
+	t.Helper()
+	fields := strings.Fields(line)
+	unit := map[string]string{"sec": "s", "milli-sec": "ms"}[fields[len(fields)-1]]
+	interval, err := time.ParseDuration(fields[len(fields)-2] + unit)
+	if err != nil {
+		t.Fatalf("%q in the dump: %v", line, err)
+	}
+	return interval
+}
+
+// dumpedFIFO reads a line such as "VRRP notify fifo = /run/fifo, uid:gid 0:0".
+func dumpedFIFO(t *testing.T, line string) FIFO {
+	t.Helper()
+	_, text, _ := strings.Cut(line, " = ")
+	path, ids, ok := strings.Cut(text, ", uid:gid ")
+	if !ok {
+		t.Fatalf("%q in the dump: no user", line)
+	}
+	return FIFO{Path: path, User: dumpedUser(t, ids)}
+}
+
+// dumpedUser reads UID:GID.
+func dumpedUser(t *testing.T, ids string) string {
+	t.Helper()
+	id, _, _ := strings.Cut(ids, ":")
+	u, err := user.LookupId(id)
+	if err != nil {
+		t.Fatalf("user %q in the dump: %v", ids, err)
+	}
+	return u.Username
 }
 
 // dumped reads an address of the dump: of one that is alone in its prefix, the length is not written.

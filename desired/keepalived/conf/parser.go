@@ -14,6 +14,9 @@ type parser struct {
 	config   Config
 	groups   []Group
 	warnings []Problem
+	timings  []timing        // of config.Instances, one each
+	version  byte            // of VRRP, where an instance does not say: '2' or '3'
+	fifos    map[string]bool // the words that named one
 }
 
 // The statements that begin a block which says something about addresses.
@@ -86,6 +89,15 @@ func (p *parser) outer(t token) error {
 		return p.group(t)
 	case vipWord, excludedWord:
 		return t.problem("%s in no %s: is there a } too many before it?", t.words[0], instanceWord)
+	}
+	switch {
+	case t.words[0] == "global_defs":
+		return p.globals(t)
+	case slices.Contains(rootWords, t.words[0]):
+		if err := t.plain(); err != nil {
+			return err
+		}
+		p.root(t)
 	}
 	return p.passOver(t, lists)
 }
@@ -195,6 +207,7 @@ func (p *parser) instance(t token) error {
 	}
 	inst := Instance{Name: t.words[1], File: t.piece.file, Line: t.piece.line}
 	var family family
+	timing := timing{interval: defaultInterval}
 	err := p.block(t, func(inner token) error {
 		switch inner.words[0] {
 		case vipWord:
@@ -205,9 +218,14 @@ func (p *parser) instance(t token) error {
 			return p.peers(inner, &family)
 		}
 		family.learn(inner)
+		if timing.learn(inner) {
+			p.warn(inner, "%s: no number of seconds from 0.01 to 255: Keepalived leaves it out", strings.Join(inner.words, " "))
+		}
 		return p.inner(inner, t, instanceBlocks)
 	})
 	p.config.Instances = append(p.config.Instances, inst)
+	timing.ipv6 = family.bits == 128
+	p.timings = append(p.timings, timing)
 	return err
 }
 
