@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"floaty/desired/keepalived"
 )
 
 // A Host is one server of the cloud.
@@ -62,6 +64,9 @@ func (s *Stage) AddHost(ctx context.Context, name string) (*Host, error) {
 	s.hosts = append(s.hosts, h)
 	return h, nil
 }
+
+// Space returns the name of the host's network namespace.
+func (h *Host) Space() string { return h.space }
 
 // Path returns the path of one of the host's files.
 func (h *Host) Path(name string) string { return filepath.Join(h.Dir, name) }
@@ -153,8 +158,10 @@ func KeepalivedProgram() string { return cmp.Or(os.Getenv("KEEPALIVED"), "keepal
 // StartKeepalived starts it with the host's keepalived.conf.
 func (h *Host) StartKeepalived() error {
 	// -P leaves out the checkers. The pid files are the host's own; from 2.3.2 on Keepalived locks also that of BFD, which has no
-	// option in every build, so that /run is the host's own, too: "ip netns exec" gives each process its own mounts.
-	cmd, err := h.start("keepalived.log", "sh", "-c", `mount -t tmpfs tmpfs /run && exec "$@"`, "sh", KeepalivedProgram(), "-n", "-l", "-D", "-P", "-f", h.Path("keepalived.conf"),
+	// option in every build, so that /run is the host's own, too, but for the namespaces: "ip netns exec" gives each process its own mounts.
+	const prepare = `exec 3</run/netns && mount -t tmpfs tmpfs /run && mkdir /run/netns &&
+		mount -c --rbind /proc/self/fd/3 /run/netns && exec 3<&- && exec "$@"`
+	cmd, err := h.start("keepalived.log", "sh", "-c", prepare, "sh", KeepalivedProgram(), "-n", "-l", "-D", "-P", "-f", h.Path("keepalived.conf"),
 		"-p", h.Path("keepalived.pid"), "-r", h.Path("vrrp.pid"))
 	h.keepalived = cmd
 	return err
@@ -208,11 +215,10 @@ func (h *Host) vrrp() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	if err == nil && strings.TrimSpace(string(name)) != "keepalived" {
-		err = fmt.Errorf("process %d is no keepalived", pid)
+	if !keepalived.IsKeepalived(pid) {
+		return pid, fmt.Errorf("process %d is no keepalived", pid)
 	}
-	return pid, err
+	return pid, nil
 }
 
 // HasAddress reports whether Keepalived has put addr, an IPv4 address, on an interface: right before it says MASTER.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,14 +34,30 @@ func (w *world) keepalivedAs(name, program string) *starter {
 	w.t.Helper()
 	binary := filepath.Join(w.t.TempDir(), program)
 	if os.Link(w.binary, binary) != nil { // what a symbolic link leads to would be the program
-		text, err := os.ReadFile(w.binary)
-		w.must(err)
-		w.must(os.WriteFile(binary, text, 0o700)) //nolint:gosec // it is to be run
+		w.copyTo(binary)
 	}
-	cmd := role{Kind: "keepalived", Name: name, Binary: w.binary}.command(binary, w.out, w.life)
+	return w.starter(role{Kind: "keepalived", Name: name, Binary: w.binary}, binary)
+}
+
+// copyTo copies the program of the test.
+func (w *world) copyTo(path string) {
+	w.t.Helper()
+	program, err := os.ReadFile(w.binary)
+	w.must(err)
+	syscall.ForkLock.RLock() // what another test forks now would hold the file open for writing: "text file busy"
+	defer syscall.ForkLock.RUnlock()
+	w.must(os.WriteFile(path, program, 0o755)) //nolint:gosec // it is to be run
+}
+
+func (w *world) starter(r role, binary string) *starter {
+	w.t.Helper()
+	cmd := r.command(binary, w.out, w.life)
+	if r.Hidepid {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	}
 	stdin, err := cmd.StdinPipe()
 	w.must(err)
-	return &starter{w: w, name: name, pid: w.run(cmd), stdin: stdin}
+	return &starter{w: w, name: r.Name, pid: w.run(cmd), stdin: stdin}
 }
 
 // start lets Keepalived start processes, back to back.
@@ -194,4 +211,56 @@ func TestNoKeepalivedIsSaid(t *testing.T) {
 	if ctx.Err() != nil || k.Check() != nil {
 		t.Errorf("got %v, %v, want a context that goes on", context.Cause(ctx), k.Check())
 	}
+}
+
+// Keepalived is root and its scripts are another user's (script_user), who may not see what root's processes run.
+func TestTheKeepalivedOfAnotherUserIsFound(t *testing.T) {
+	for what, c := range map[string]struct {
+		hidepid, pidFile bool
+		nobody           int    // lines that none is found
+		told             string // of what has ended
+	}{
+		"by its first argument":             {told: "keepalived"},
+		"hidden, by the pid file":           {hidepid: true, pidFile: true, told: "keepalived"},
+		"hidden, as the last ancestor seen": {hidepid: true, nobody: 1, told: "a process above this one"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			if os.Geteuid() != 0 {
+				t.Skip("only root starts a process of another user")
+			}
+			const user = 4711
+			w.letIn(user)
+			k := w.starter(role{Kind: "keepalived", Name: "keepalived", Binary: w.binary, Hidepid: c.hidepid}, filepath.Join(w.dir, "keepalived"))
+			script := w.wrap(w.master("master"))
+			script.User = user
+			if c.pidFile {
+				script.Children[0].PIDFile = filepath.Join(w.dir, "vrrp.pid")
+				w.must(os.WriteFile(script.Children[0].PIDFile, fmt.Appendf(nil, "%d\n", k.pid), 0o644)) //nolint:gosec // as Keepalived's own
+			}
+			k.start(script)
+			w.hears("master holds")
+			if got := w.heard("master nobody"); len(got) != c.nobody {
+				t.Errorf("got %q, want %d of these", got, c.nobody)
+			}
+			k.dies()
+			if got, want := w.hears("master told"), fmt.Sprintf("master told: %s, process %d, has ended", c.told, k.pid); !strings.HasPrefix(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			w.hears("master ended")
+		})
+	}
+}
+
+// letIn makes a directory of the user's with the programs of the test in it.
+func (w *world) letIn(user int) {
+	w.t.Helper()
+	dir, err := os.MkdirTemp("", "handover-") // t.TempDir is in a directory that only its owner may enter
+	w.must(err)
+	w.t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	w.must(os.Chmod(dir, 0o755)) //nolint:gosec // that is the point
+	w.must(os.Chown(dir, user, -1))
+	w.copyTo(filepath.Join(dir, "floaty"))
+	w.copyTo(filepath.Join(dir, "keepalived"))
+	w.dir, w.binary, w.path = dir, filepath.Join(dir, "floaty"), filepath.Join(dir, "floaty-VI_1.lock")
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ type role struct {
 	Check    string // a FIFO that is waited for before the lock that is held is checked, if not empty
 	Stubborn string // a FIFO that is waited for between being told to go and going, if not empty
 
+	User     int    // as whom a Keepalived starts it; 0: as itself
+	Hidepid  bool   // what a Keepalived starts sees no process of another user; it has a mount namespace of its own
 	Binary   string // of what a wrapper or Keepalived starts
 	Children []role // that a wrapper starts and waits for, or a Keepalived starts before others
 }
@@ -68,6 +71,9 @@ func TestMain(m *testing.M) {
 			_ = cmd.Wait()
 		}
 	case "keepalived": // starts what it is told to, in this order, and waits for nobody
+		if r.Hidepid {
+			mountProc("hidepid=2")
+		}
 		for _, child := range r.Children {
 			r.start(child)
 		}
@@ -114,6 +120,9 @@ func (r role) start(child role) *exec.Cmd {
 		binary = os.Args[0] // which is one, too
 	}
 	cmd := child.command(binary, os.Stdout, os.NewFile(3, "lifeline"))
+	if child.User != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(child.User), Gid: uint32(child.User)}} //nolint:gosec // the test's own number
+	}
 	if err := cmd.Start(); err != nil {
 		panic(err)
 	}
@@ -167,9 +176,14 @@ func (r role) prepare() {
 		}
 	}
 	if r.Apart {
-		err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-		if err := errors.Join(err, unix.Mount("proc", "/proc", "proc", 0, "")); err != nil {
-			panic(err)
-		}
+		mountProc("")
+	}
+}
+
+// mountProc takes a mount namespace of its own.
+func mountProc(options string) {
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+	if err := errors.Join(err, unix.Mount("proc", "/proc", "proc", 0, options)); err != nil {
+		panic(err)
 	}
 }
