@@ -27,8 +27,8 @@ type cloud interface {
 }
 
 // newCloud returns the cloud of a setup. What secrets returns is asked for its credential on every call, and before whether a changing
-// request may be sent; nil: it may.
-func newCloud(s setup, secrets func() *config.Config, before func(context.Context) error) (cloud, error) {
+// request may be sent; nil: it may. What addresses returns is how many there are; nil: none will be written.
+func newCloud(s setup, secrets func() *config.Config, before func(context.Context) error, addresses func() int) (cloud, error) {
 	server, _ := s.server()
 	switch s.config.Provider {
 	case "cloudscale":
@@ -37,6 +37,7 @@ func newCloud(s setup, secrets func() *config.Config, before func(context.Contex
 			Token:                 func() string { return secrets().Cloudscale.Token.Reveal() },
 			Server:                server,
 			Before:                before,
+			Addresses:             addresses,
 			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
 		})
 	case "exoscale":
@@ -50,6 +51,7 @@ func newCloud(s setup, secrets func() *config.Config, before func(context.Contex
 			Instance:              server,
 			Before:                before,
 			DetachManaged:         s.config.Exoscale.DetachManaged,
+			Addresses:             addresses,
 			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
 		})
 	}
@@ -77,7 +79,7 @@ type engineOptions struct {
 }
 
 func newEngine(s setup, opts engineOptions) (*engine, error) {
-	cloud, err := newCloud(s, opts.secrets, opts.before)
+	cloud, err := newCloud(s, opts.secrets, opts.before, func() int { return len(opts.desired.Addresses()) })
 	if err != nil {
 		return nil, err
 	}

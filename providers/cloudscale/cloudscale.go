@@ -40,6 +40,8 @@ type Options struct {
 	// Before is asked when a changing request is about to be sent; its error ends the call. It may be nil. See
 	// [httpapi.Options].
 	Before func(context.Context) error
+	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
+	Addresses func() int
 	// MaxConcurrentRequests is how many calls are made side by side.
 	MaxConcurrentRequests int
 }
@@ -71,10 +73,11 @@ func New(opts Options) (*Provider, error) {
 		}
 	}
 	client := httpapi.New(httpapi.Options{
-		Endpoint: endpoint,
-		Token:    opts.Token,
-		Before:   opts.Before,
-		Parallel: opts.MaxConcurrentRequests,
+		Endpoint:  endpoint,
+		Token:     opts.Token,
+		Before:    opts.Before,
+		Addresses: opts.Addresses,
+		Parallel:  opts.MaxConcurrentRequests,
 	})
 	api := sdk.NewClient(client)
 	api.BaseURL = endpoint // NewClient obeys the environment variable CLOUDSCALE_API_URL

@@ -53,6 +53,8 @@ type Options struct {
 	// Before is asked when a changing request is about to be sent; its error ends the call. It may be nil. See
 	// [httpapi.Options].
 	Before func(context.Context) error
+	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
+	Addresses func() int
 	// MaxConcurrentRequests is how many calls are made side by side for one Read or Assign.
 	MaxConcurrentRequests int
 	// Log is told when a right is missing that floaty can do without; the zero Logger: nobody is.
@@ -103,8 +105,9 @@ func New(opts Options) (*Provider, error) {
 			key, secret := opts.Credential()
 			return []string{secret, key}
 		},
-		Before:   opts.Before,
-		Parallel: opts.MaxConcurrentRequests,
+		Before:    opts.Before,
+		Addresses: opts.Addresses,
+		Parallel:  opts.MaxConcurrentRequests,
 	})
 	return p, nil
 }

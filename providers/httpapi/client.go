@@ -73,6 +73,9 @@ type Options struct {
 	// sent on: its error ends the call, and no server gets the whole request. It gets the call's context, and may block as
 	// long as that lasts. It may be nil.
 	Before func(context.Context) error
+	// Addresses returns how many addresses a takeover may have to move: as many connections, ten at most, are kept open to a
+	// server that speaks HTTP/1.1 only. Nil: one is.
+	Addresses func() int
 	// Parallel is how many calls are made side by side. An HTTP/1.1 server needs as many connections.
 	Parallel int
 }
@@ -82,7 +85,10 @@ func New(opts Options) *http.Client {
 	base := transport(http.ProxyFromEnvironment)
 	base.MaxIdleConnsPerHost = opts.Parallel
 	base.IdleConnTimeout = idleTimeout
-	warm := &warmer{base: base, pause: warmPause}
+	warm := &warmer{base: base, pause: warmPause, addresses: opts.Addresses, most: max(min(opts.Parallel, warmMost), 1)}
+	if warm.addresses == nil {
+		warm.addresses = func() int { return 1 }
+	}
 	base.DialContext = warm.watch(base.DialContext)
 	return client(&keeper{
 		base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, before: opts.Before,

@@ -95,7 +95,7 @@ func TestWarmingSurvivesASwitchOfProtocols(t *testing.T) {
 	a := interim(t, upgraded)
 	w := &warmer{base: a.client.Transport.(*keeper).base}
 	ended := make(chan struct{})
-	go func() { w.ask(t.Context(), parse(t, a.URL)); close(ended) }()
+	go func() { w.ask(t.Context(), parse(t, a.URL), nil); close(ended) }()
 	select {
 	case <-ended:
 	case <-time.After(5 * time.Second):

@@ -44,8 +44,8 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	answer.answered(resp)
-	if k.warm != nil && answer.retryAfter > 0 {
-		k.warm.wait(answer.retryAfter)
+	if k.warm != nil {
+		k.warm.answered(resp.ProtoMajor, answer.retryAfter) //nolint:contextcheck // connections outlive the call
 	}
 	b := &body{Closer: resp.Body, rest: io.LimitReader(resp.Body, answer.limit+1), left: answer.limit, answer: answer, req: req}
 	if resp.Body = b; success(resp.StatusCode) && req.Method == http.MethodGet {

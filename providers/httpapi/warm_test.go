@@ -1,16 +1,25 @@
 package httpapi
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // A server that closes connections which have been idle for a while, as most do.
 func impatient(t *testing.T, http2 bool) (a *api, w *warmer, heads func() []string) {
+	t.Helper()
+	return serveFor(t, http2, 100*time.Millisecond)
+}
+
+// serveFor starts a server that closes connections which have been idle for so long.
+func serveFor(t *testing.T, http2 bool, idle time.Duration) (a *api, w *warmer, heads func() []string) {
 	t.Helper()
 	a = &api{}
 	var mu sync.Mutex // guards asked
@@ -28,7 +37,12 @@ func impatient(t *testing.T, http2 bool) (a *api, w *warmer, heads func() []stri
 			w.WriteHeader(http.StatusTooManyRequests)
 		}
 	}))
-	a.Config.IdleTimeout = 100 * time.Millisecond
+	a.Config.IdleTimeout = idle
+	a.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			a.connections.Add(1)
+		}
+	}
 	a.EnableHTTP2 = http2
 	if http2 {
 		a.StartTLS()
@@ -76,11 +90,7 @@ func TestAConnectionThatTheServerClosedIsOpenedAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(10 * time.Second); a.requests.Load() < 2; time.Sleep(time.Millisecond) { // the root has been asked for
-			if time.Now().After(deadline) {
-				t.Fatal("nothing was asked for on the new connection")
-			}
-		}
+		warm.idle(t) // the root has been asked for
 		resp, err := a.client.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -131,5 +141,112 @@ func TestWhileTheServerAsksToWaitNothingIsOpened(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	if len(heads()) != 0 {
 		t.Errorf("got %d requests for the root, want none", len(heads()))
+	}
+}
+
+// keepOpen says how many addresses a takeover would move.
+func (w *warmer) keepOpen(n int) {
+	w.addresses = func() int { return n }
+}
+
+func TestAServerOfHTTP1GetsAConnectionForEachAddress(t *testing.T) {
+	t.Parallel()
+	for addresses, want := range map[int]int{0: 1, 3: 3, 10: 10, 1000: 10} {
+		a, warm, heads := serveFor(t, false, time.Minute)
+		warm.keepOpen(addresses)
+		if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
+			t.Fatal(err)
+		}
+		warm.opened(t, want)
+		warm.idle(t)
+		var calls sync.WaitGroup // as a takeover makes them
+		for range want {
+			calls.Go(func() {
+				if _, err := call(t, a.client, http.MethodPatch, a.URL+"/v1/x"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+		if got := a.connections.Load(); got != int64(want) {
+			t.Errorf("%d addresses: got %d connections, want %d", addresses, got, want)
+		}
+		if got := len(heads()); want > 1 && got != want || want == 1 && got != 0 {
+			t.Errorf("%d addresses: got %d requests for the root, want one for each connection of more than one", addresses, got)
+		}
+	}
+}
+
+// idle waits until no attempt is under way.
+func (w *warmer) idle(t *testing.T) {
+	t.Helper()
+	w.mu.Lock()
+	cancel := w.cancel
+	w.mu.Unlock()
+	if cancel != nil {
+		w.attempt.Wait()
+	}
+}
+
+func TestAllConnectionsThatTheServerClosedAreOpenedAnewInOneBatch(t *testing.T) {
+	t.Parallel()
+	a, warm, heads := impatient(t, false)
+	warm.keepOpen(4)
+	warm.last = time.Now().Add(-warmEvery / 2) // nothing is opened at first
+	if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
+		t.Fatal(err)
+	}
+	warm.opened(t, 0)
+	warm.mu.Lock()
+	warm.last = time.Time{}
+	warm.mu.Unlock()
+	if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
+		t.Fatal(err)
+	}
+	warm.opened(t, 4)
+	warm.opened(t, 0)
+	time.Sleep(300 * time.Millisecond) // the next batch would come after 20 to 40 ms
+	if got := len(heads()); got != 4 {
+		t.Errorf("got %d requests for the root, want 4 in %v", got, warmEvery)
+	}
+}
+
+func TestAServerOfHTTP2GetsOneConnection(t *testing.T) {
+	t.Parallel()
+	a, warm, heads := serveFor(t, true, time.Minute)
+	warm.keepOpen(10)
+	for range 3 {
+		if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	warm.idle(t)
+	if got, asked := a.connections.Load(), len(heads()); got != 1 || asked != 0 {
+		t.Errorf("got %d connections and %d requests for the root, want 1 and none", got, asked)
+	}
+}
+
+// Where connections cannot be had, those that can must not wait for them beyond the attempt's time.
+func TestABatchEndsWithItsTime(t *testing.T) {
+	t.Parallel()
+	a, warm, _ := serveFor(t, false, time.Minute)
+	transport := a.client.Transport.(*keeper).base
+	var dials atomic.Int64
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dials.Add(1) > 2 {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return dial(ctx, network, addr)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() { warm.fill(ctx, parse(t, a.URL), 4); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Error("got no end of the batch, want it with its context")
 	}
 }
