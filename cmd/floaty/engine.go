@@ -26,18 +26,25 @@ type cloud interface {
 	Close()
 }
 
-// newCloud returns the cloud of a setup. What secrets returns is asked for its credential on every call, and before whether a changing
-// request may be sent; nil: it may. What addresses returns is how many there are; nil: none will be written.
-func newCloud(s setup, secrets func() *config.Config, before func(context.Context) error, addresses func() int) (cloud, error) {
+// cloudOptions is what a cloud needs beside its setup.
+type cloudOptions struct {
+	secrets   func() *config.Config       // what it returns is asked for the credential on every call
+	before    func(context.Context) error // whether a changing request may be sent; nil: it may
+	addresses func() int                  // how many there are; nil: none will be written
+	log       logr.Logger
+}
+
+// newCloud returns the cloud of a setup.
+func newCloud(s setup, opts cloudOptions) (cloud, error) {
 	server, _ := s.server()
 	switch s.config.Provider {
 	case "cloudscale":
 		return cloudscale.New(cloudscale.Options{
 			Endpoint:              s.config.Cloudscale.Endpoint,
-			Token:                 func() string { return secrets().Cloudscale.Token.Reveal() },
+			Token:                 func() string { return opts.secrets().Cloudscale.Token.Reveal() },
 			Server:                server,
-			Before:                before,
-			Addresses:             addresses,
+			Before:                opts.before,
+			Addresses:             opts.addresses,
 			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
 		})
 	case "exoscale":
@@ -45,14 +52,15 @@ func newCloud(s setup, secrets func() *config.Config, before func(context.Contex
 			Endpoint: s.config.Exoscale.Endpoint,
 			Zone:     s.config.Exoscale.Zone,
 			Credential: func() (key, secret string) {
-				c := secrets().Exoscale
+				c := opts.secrets().Exoscale
 				return c.Key.Reveal(), c.Secret.Reveal()
 			},
 			Instance:              server,
-			Before:                before,
+			Before:                opts.before,
 			DetachManaged:         s.config.Exoscale.DetachManaged,
-			Addresses:             addresses,
+			Addresses:             opts.addresses,
 			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
+			Log:                   opts.log,
 		})
 	}
 	return nil, fmt.Errorf("provider %q is not known", s.config.Provider)
@@ -79,7 +87,10 @@ type engineOptions struct {
 }
 
 func newEngine(s setup, opts engineOptions) (*engine, error) {
-	cloud, err := newCloud(s, opts.secrets, opts.before, func() int { return len(opts.desired.Addresses()) })
+	log := opts.log.WithValues("provider", s.config.Provider)
+	cloud, err := newCloud(s, cloudOptions{
+		secrets: opts.secrets, before: opts.before, addresses: func() int { return len(opts.desired.Addresses()) }, log: log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +98,6 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 	if opts.dryRun {
 		provider = providers.DryRun(cloud)
 	}
-	log := opts.log.WithValues("provider", s.config.Provider)
 	e := &engine{cloud: cloud}
 	e.paced = providers.NewPaced(provider, providers.PacedOptions{
 		MaxInterval: s.config.BackOff.MaxInterval,

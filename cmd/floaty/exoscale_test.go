@@ -51,6 +51,50 @@ func TestFailuresAtATakeoverOnExoscaleAreRecoveredFrom(t *testing.T) {
 	}
 }
 
+// While a dead host is attached beside this one, it gets a share of the traffic.
+func TestADeadHostDoesNotStayAttached(t *testing.T) {
+	t.Parallel()
+	for name, arrange := range map[string]func(*world){
+		"get-operation is forbidden": func(w *world) {
+			w.Cloud.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: 403})
+		},
+		"get-operation finds nothing": func(w *world) {
+			w.Cloud.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: 404})
+		},
+		"operations outlive refresh-timeout": func(w *world) { w.Cloud.SetOperationTime(1500 * time.Millisecond) },
+		"operations seem to hang": func(w *world) {
+			w.Cloud.Fail(simulator.Fault{Kind: simulator.OperationUnfinished})
+		},
+		"a second attachment fails": func(w *world) {
+			w.Cloud.SetAttachFailure(true)
+			w.Cloud.Move(one, stranger, w.UUID)
+			w.Cloud.Move(two, stranger, w.UUID)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newExoscale(t)
+			w.must(w.Configure("floaty.yml", w.FloatyAtExoscale()+"refresh-timeout: 1s\n"))
+			for _, addr := range []netip.Addr{one, two} {
+				w.Cloud.Move(addr, stranger)
+			}
+			arrange(w)
+			w.start()
+			w.says("MASTER")
+			w.holds(12*time.Second, one, two)
+			for _, addr := range []netip.Addr{one, two} {
+				for _, change := range w.Cloud.History(addr)[1:] {
+					if len(change.Holders) == 0 {
+						t.Errorf("%v had no holder at %v", addr, change.At)
+					}
+				}
+			}
+			if forbidden := strings.HasPrefix(name, "get-operation"); forbidden != (w.logged("allow get-operation") > 0) {
+				t.Errorf("got the line about the right that is missing: %v, want %v", !forbidden, forbidden)
+			}
+		})
+	}
+}
+
 func TestAnElasticIPThatTheAccountLacksHoldsUpNoOther(t *testing.T) {
 	w := newExoscale(t)
 	w.Cloud.RemoveAddress(two)

@@ -52,7 +52,7 @@ func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int
 		return refuse(log, err)
 	}
 	remark(log, setup{}, s)
-	cloud, err := newCloud(s, func() *config.Config { return s.config }, nil, nil)
+	cloud, err := newCloud(s, cloudOptions{secrets: func() *config.Config { return s.config }, log: log})
 	if err != nil {
 		return refuse(log, err)
 	}

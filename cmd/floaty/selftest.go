@@ -33,7 +33,7 @@ func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer)
 		return refuse(log, err)
 	}
 	remark(log, setup{}, s)
-	cloud, err := newCloud(s, func() *config.Config { return s.config }, nil, nil)
+	cloud, err := newCloud(s, cloudOptions{secrets: func() *config.Config { return s.config }, log: log})
 	if err != nil {
 		return refuse(log, err)
 	}

@@ -101,6 +101,7 @@ func (d *demo) play(ctx context.Context) error {
 		d.say("The simulated cloud of cloudscale.ch answers at %s; floating IPs %v point at nothing.", d.Loop, addrs)
 	}
 	d.AddAddresses("", addrs...)
+	d.Cloud.SetOperationTime(3 * time.Second) // after which those recorded at Exoscale had succeeded; for --stay
 	for _, step := range []func(context.Context) error{d.start, d.fail, d.comeBack, d.meddle, d.hold} {
 		if err := step(ctx); err != nil {
 			return err

@@ -239,6 +239,10 @@ func TestTheMetadataServiceTellsInstanceAndZone(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "https://api-ch-gva-2.exoscale.com/v2/elastic-ip") {
 		t.Errorf("got %v, want an error that names the endpoint of the zone", err)
 	}
+	w.SetMetadata(nil, "")
+	if _, err := p.Server(t.Context()); err == nil || !strings.Contains(err.Error(), "set exoscale.instance-id and exoscale.zone") {
+		t.Errorf("got %v, want what to set where there is no metadata service", err)
+	}
 	w.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusOK, Body: "evil.example.com/"})
 	p = newProvider(t, "", func(o *exoscale.Options) { o.Instance, o.MetadataURL = "", w.url+"/latest/meta-data" })
 	if got, err := p.Server(t.Context()); err == nil {

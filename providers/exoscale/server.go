@@ -97,5 +97,8 @@ func (p *Provider) findZone(ctx context.Context) (string, error) {
 
 func (p *Provider) metadata(ctx context.Context, name string) (string, error) {
 	body, err := httpapi.Metadata(ctx, strings.TrimSuffix(p.opts.MetadataURL, "/")+"/"+name)
-	return strings.TrimSpace(string(body)), err
+	if err != nil {
+		return "", fmt.Errorf("%w; a private instance has no metadata service: set exoscale.instance-id and exoscale.zone", err)
+	}
+	return strings.TrimSpace(string(body)), nil
 }
