@@ -210,7 +210,18 @@ func (s *State) VIPs(instance string) []netip.Addr {
 
 // AdvertInterval returns the time between two VRRP advertisements of an instance, as keepalived.conf has it; where that is not known,
 // Keepalived's default.
-func (s *State) AdvertInterval(string) time.Duration { return time.Second }
+func (s *State) AdvertInterval(instance string) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in.Keepalived != nil {
+		for _, inst := range s.in.Keepalived.Instances {
+			if inst.Name == instance && inst.AdvertInterval > 0 {
+				return inst.AdvertInterval
+			}
+		}
+	}
+	return time.Second
+}
 
 // Unknown returns the instances that want addresses and have not said what they are.
 func (s *State) Unknown() []string {

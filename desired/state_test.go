@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"floaty/desired/keepalived"
 	"floaty/desired/keepalived/conf"
@@ -157,6 +158,21 @@ func TestNamedAreTheInstancesThatCount(t *testing.T) {
 }
 
 // What is worked out for the changed instances alone is what is worked out anew, whatever comes after what.
+func TestAnAdvertIntervalIsThatOfKeepalivedConfOrASecond(t *testing.T) {
+	var s State
+	if got := s.AdvertInterval("A"); got != time.Second {
+		t.Errorf("without keepalived.conf: got %v, want 1s", got)
+	}
+	slow := instance("A", "192.0.2.1/32")
+	slow.AdvertInterval = 5 * time.Second
+	s.SetSettings(Settings{Keepalived: &conf.Config{Instances: []conf.Instance{slow}}})
+	for name, want := range map[string]time.Duration{"A": 5 * time.Second, "B": time.Second} {
+		if got := s.AdvertInterval(name); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestAPatchIsTheSetComputedAnew(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a story to be told again
 	kc := &conf.Config{Instances: []conf.Instance{

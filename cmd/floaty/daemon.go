@@ -61,28 +61,30 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 		return refuse(log, err)
 	}
 	remark(log, setup{}, s)
-	d, err := newDaemon(c, log, s, nil, nil)
+	var listener *keepalived.Listener // it needs the daemon, whose calls need it
+	d, err := newDaemon(c, log, s, nil, func(ctx context.Context) error { return listener.Settle(ctx) })
 	if err != nil {
 		return refuse(log, err)
 	}
+	connected := make(chan bool, 1)
+	listener = d.newListener(connected)
 	log.Info("floaty starts", "version", version(), "path", s.config.Path)
-	d.run(ctx, d.listen)
+	d.run(ctx, func(ctx context.Context) { d.listen(ctx, listener) }, connected)
 	log.Info("floaty ends")
 	return exitOK
 }
 
-// run keeps the watcher, the engine and what feeds it alive, and reloads, until ctx ends. feed is told where to say that
-// Keepalived has appeared, or has gone.
-func (d *daemon) run(ctx context.Context, feed func(context.Context, chan<- bool)) {
+// run keeps the watcher, the engine and what feeds it alive, and reloads, until ctx ends. connected tells when Keepalived has
+// appeared, or has gone; it may be nil.
+func (d *daemon) run(ctx context.Context, feed func(context.Context), connected <-chan bool) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	edited := make(chan struct{}, 1)
-	connected := make(chan bool, 1)
 
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	parts.Go(func() { feed(ctx, connected) })
+	parts.Go(func() { feed(ctx) })
 	parts.Go(func() { d.runWatcher(ctx, edited) })
 	d.engine.start(ctx)
 	defer func() { d.engine.end() }()
@@ -144,10 +146,10 @@ func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
 	})
 }
 
-// listen follows Keepalived until ctx ends.
-func (d *daemon) listen(ctx context.Context, connected chan<- bool) {
+// newListener returns what follows Keepalived. connected has room for one.
+func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 	was := false
-	listener := keepalived.New(keepalived.Options{
+	return keepalived.New(keepalived.Options{
 		Path:      d.command.fifo,
 		PIDFile:   d.running.pidFile(),
 		StateFile: stateFile(d.running.config, ".states"),
@@ -158,16 +160,22 @@ func (d *daemon) listen(ctx context.Context, connected chan<- bool) {
 		AdvertInterval: d.state.AdvertInterval,
 		Changed: func(s keepalived.Snapshot) {
 			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })
-			if s.Connected != was {
-				was = s.Connected
-				select {
-				case connected <- was:
-				case <-ctx.Done():
-				}
+			if s.Connected == was {
+				return
 			}
+			was = s.Connected
+			select { // the listener waits for nobody: what was not taken yet is outdated
+			case <-connected:
+			default:
+			}
+			connected <- was
 		},
 		Log: d.log,
 	})
+}
+
+// listen follows Keepalived until ctx ends.
+func (d *daemon) listen(ctx context.Context, listener *keepalived.Listener) {
 	for ctx.Err() == nil {
 		if err := listener.Run(ctx); err != nil {
 			d.log.Error(err, "reading the FIFO failed: trying again")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -66,6 +67,21 @@ func newCloud(s setup, opts cloudOptions) (cloud, error) {
 	return nil, fmt.Errorf("provider %q is not known", s.config.Provider)
 }
 
+// A rehearsal asks before what a dry run would write, for no request does.
+type rehearsal struct {
+	providers.Provider
+	before func(context.Context) error // may be nil
+}
+
+func (r rehearsal) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
+	if r.before != nil {
+		if err := r.before(ctx); err != nil {
+			return err
+		}
+	}
+	return r.Provider.Assign(ctx, addr, server, seen)
+}
+
 // An engine is all that talks to the cloud. One is built for each change of provider or timing.
 type engine struct {
 	cloud cloud
@@ -81,7 +97,7 @@ type engineOptions struct {
 	dryRun  bool
 	desired *desired.State
 	secrets func() *config.Config
-	before  func(context.Context) error // each changing request; see [newCloud]
+	before  func(context.Context) error // is asked before each changing request, in a dry run too; nil: nothing is
 	found   func(server string)
 	log     logr.Logger
 }
@@ -96,7 +112,7 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 	}
 	var provider providers.Provider = cloud
 	if opts.dryRun {
-		provider = providers.DryRun(cloud)
+		provider = rehearsal{providers.DryRun(cloud), opts.before}
 	}
 	e := &engine{cloud: cloud}
 	e.paced = providers.NewPaced(provider, providers.PacedOptions{

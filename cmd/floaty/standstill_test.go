@@ -1,0 +1,142 @@
+package main_test
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"floaty/providers/simulator"
+)
+
+// stops sends SIGSTOP, and returns what sends SIGCONT.
+func (w *world) stops() (goesOn func()) {
+	w.Helper()
+	pid := w.FloatyPID()
+	w.must(syscall.Kill(pid, syscall.SIGSTOP))
+	return func() { w.Helper(); w.must(syscall.Kill(pid, syscall.SIGCONT)) }
+}
+
+// backsOff has floaty be MASTER, and every write fail; the next one is due in a fraction of a second.
+func (w *world) backsOff() {
+	w.Helper()
+	for _, method := range []string{http.MethodPatch, http.MethodPut} {
+		w.Cloud.Fail(simulator.Fault{Method: method, Kind: simulator.Status, Status: 500})
+	}
+	w.Cloud.ForgetCalls()
+	w.says("MASTER")
+	w.eventually("writes have failed", 5*time.Second, func() bool { return len(w.Writes()) >= 4 })
+	time.Sleep(50 * time.Millisecond) // the answer is there
+}
+
+// many addresses have many a timer that is due when floaty goes on.
+func many() []netip.Addr {
+	var addrs []netip.Addr
+	for i := range 20 {
+		addrs = append(addrs, netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)}))
+	}
+	return addrs
+}
+
+// What lay in the FIFO before floaty goes on counts before anything is written, on both clouds.
+func TestAHostThatStoodStillWritesNothingAsABackup(t *testing.T) {
+	t.Parallel()
+	for name, raise := range map[string]func(*testing.T) *world{
+		"cloudscale.ch": func(t *testing.T) *world { t.Helper(); return newWorld(t, many()...) },
+		"Exoscale":      newExoscale,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := raise(t)
+			w.start()
+			for range 8 { // without the fence, a write comes first in some
+				w.backsOff()
+				goesOn := w.stops()
+				w.says("BACKUP")
+				w.Cloud.ClearFaults()
+				time.Sleep(400 * time.Millisecond) // the back-off is over
+				w.Cloud.ForgetCalls()
+				goesOn()
+				w.never("written as a BACKUP", 200*time.Millisecond, func() bool { return len(w.Writes()) > 0 })
+			}
+		})
+	}
+}
+
+// The same, when Keepalived was killed meanwhile and nobody writes into the FIFO any more.
+func TestAHostThatStoodStillWritesNothingWithoutKeepalived(t *testing.T) {
+	w := newWorld(t, many()...)
+	w.start()
+	w.backsOff()
+	goesOn := w.stops()
+	w.Hush()
+	w.Cloud.ClearFaults()
+	time.Sleep(1300 * time.Millisecond)
+	w.Cloud.ForgetCalls()
+	goesOn()
+	w.never("written without Keepalived", time.Second, func() bool { return len(w.Writes()) > 0 })
+}
+
+// An engine that a reload has made asks the same FIFO.
+func TestAHostThatStoodStillAfterAReloadWritesNothingAsABackup(t *testing.T) {
+	w := newWorld(t, many()...)
+	w.start()
+	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")))
+	w.eventually("the edit is taken over", 3*time.Second, func() bool { return w.logged("configuration changed") == 1 })
+	w.backsOff()
+	goesOn := w.stops()
+	w.says("BACKUP")
+	w.Cloud.ClearFaults()
+	time.Sleep(1300 * time.Millisecond)
+	w.Cloud.ForgetCalls()
+	goesOn()
+	w.never("written as a BACKUP", time.Second, func() bool { return len(w.Writes()) > 0 })
+}
+
+// Keepalived stood still as well and says nothing: another host has the address by now.
+func TestAMasterThatStoodStillWaitsForKeepalivedToNotice(t *testing.T) {
+	for _, dryRun := range []bool{false, true} {
+		t.Run(map[bool]string{false: "daemon", true: "dry run"}[dryRun], func(t *testing.T) {
+			w := newWorld(t, one)
+			w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))
+			if dryRun {
+				w.Cloud.Move(one, w.UUID)
+				w.start("--dry-run", "--fifo", w.Path("floaty.yml"), w.FIFO)
+			} else {
+				w.start()
+			}
+			w.says("MASTER")
+			w.holds(3*time.Second, one)
+			time.Sleep(1500 * time.Millisecond) // its heart beats
+			goesOn := w.stops()
+			w.Cloud.Move(one, stranger)
+			time.Sleep(3 * time.Second)
+			w.Cloud.ForgetCalls()
+			goesOn()
+			moves := func() bool { return len(w.Writes()) > 0 || w.logged("would be assigned") > 0 }
+			w.never("written before Keepalived could notice", 3*time.Second, moves)
+			if n := w.logged("stood still"); n != 1 {
+				t.Errorf("got %d lines about the standstill, want one", n)
+			}
+			w.eventually("what is still a MASTER goes on", 2*interval+2*time.Second, moves)
+		})
+	}
+}
+
+// A line ends the wait: Keepalived has noticed.
+func TestAMasterThatStoodStillGoesOnWithALine(t *testing.T) {
+	w := newWorld(t, one)
+	w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))
+	w.start()
+	w.says("MASTER")
+	w.holds(3*time.Second, one)
+	time.Sleep(1500 * time.Millisecond)
+	goesOn := w.stops()
+	w.Cloud.Move(one, stranger)
+	time.Sleep(3 * time.Second)
+	goesOn()
+	w.eventually("it says so", time.Second, func() bool { return w.logged("stood still") == 1 })
+	w.says("MASTER_RX_LOWER_PRI")
+	w.holds(time.Second, one)
+}
