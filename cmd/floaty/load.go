@@ -93,12 +93,17 @@ func (s setup) server() (id, missing string) {
 	return "", host
 }
 
-// pidFile returns the path of the pid file of Keepalived's VRRP process.
+// pidFile returns the path of the pid file of Keepalived's VRRP process: as configured, or where keepalived.conf has Keepalived put it.
 func (s setup) pidFile() string {
-	if s.config == nil {
+	switch {
+	case s.config == nil:
 		return ""
+	case s.config.KeepalivedPIDFile != "":
+		return s.config.KeepalivedPIDFile
+	case s.keepalived != nil:
+		return s.keepalived.PIDFile()
 	}
-	return s.config.KeepalivedPIDFile
+	return new(conf.Config).PIDFile()
 }
 
 // maxName is the longest name of a file in state-dir, in bytes: that of a socket and its directory's must fit into 107.

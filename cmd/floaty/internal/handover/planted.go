@@ -20,7 +20,10 @@ var errRefused = errors.New("is refused")
 // The new file is exchanged with the old one in one step, and locked from before that: if what comes out is a good file after all,
 // which a second root process has put there meanwhile and perhaps holds, both are exchanged back before anybody can use the new one.
 func replacePlanted(path string, why error, log logr.Logger) error {
-	if !mayReplace(path) {
+	switch there, err := statOf(path); {
+	case errors.Is(err, unix.ENOENT), err == nil && acceptable(there) == nil: // another root process was quicker
+		return nil
+	case err != nil || !planted(there) || !mayReplace(path):
 		return why
 	}
 	fresh, err := os.CreateTemp(filepath.Dir(path), ".floaty-*.lock")
@@ -58,13 +61,11 @@ func planted(st *unix.Stat_t) bool {
 	return st.Uid != 0 || st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1
 }
 
-// mayReplace reports whether we are root, and nobody but root can take the file at path away.
+// mayReplace reports whether we are root, and nobody but root can take root's file at path away.
 func mayReplace(path string) bool {
-	var file, dir unix.Stat_t
-	if os.Geteuid() != 0 || unix.Lstat(path, &file) != nil || unix.Stat(filepath.Dir(path), &dir) != nil {
-		return false
-	}
-	return planted(&file) && dir.Uid == 0 && dir.Mode&unix.S_ISVTX != 0
+	var dir unix.Stat_t
+	err := unix.Stat(filepath.Dir(path), &dir)
+	return err == nil && os.Geteuid() == 0 && dir.Uid == 0 && dir.Mode&unix.S_ISVTX != 0
 }
 
 func exchange(a, b string) error {
