@@ -19,6 +19,9 @@ func (l *Listener) appear(now time.Time) {
 		l.adopt(nil, now)
 	} // else another process is the writer, perhaps a moment before the known one: that is clear when the doubt is over
 	l.opts.Log.V(1).Info("the FIFO has a writer", "path", l.opts.Path)
+	if l.search.why != nil {
+		l.opts.Log.V(1).Info("the pid file does not tell the VRRP process", "path", l.opts.PIDFile, "err", l.search.why.Error())
+	}
 }
 
 // vanish is when the FIFO has no writer any more: nothing is to be relied on until it is clear what that means.
@@ -104,7 +107,7 @@ func (l *Listener) credible(instance string, same bool) bool {
 		switch {
 		case same:
 		case l.process == nil:
-			l.opts.Log.Error(nil, NoEvidence, "instance", instance)
+			l.opts.Log.Error(l.search.why, NoEvidence, "instance", instance)
 		default:
 			l.opts.Log.Error(nil, "Keepalived was gone for too long, and the instance has no virtual_ipaddress that would tell "+
 				"whether it is still MASTER: its state is forgotten until Keepalived says it again", "instance", instance)

@@ -82,6 +82,26 @@ func (p *pipe) writer(ctx context.Context, pidFile string) *Process {
 	return p.open(choose(holders, pidFile))
 }
 
+// Identified reports whether a [Listener] would know the VRRP process now: a Keepalived that writes to the FIFO, whose path may be
+// empty, or the one that the pid file names. The error says why it would not. It looks through all processes.
+func Identified(ctx context.Context, path, pidFile string) error {
+	named, err := FindProcess(pidFile)
+	named.Close()
+	if err == nil || path == "" {
+		return err
+	}
+	var stat unix.Stat_t
+	if unix.Lstat(path, &stat) != nil {
+		return err // of the pid file: the FIFO may be made later
+	}
+	p := (&pipe{fd: -1, dev: stat.Dev, ino: stat.Ino}).writer(ctx, pidFile)
+	defer p.Close()
+	if p == nil {
+		return fmt.Errorf("no Keepalived is seen to write to %s: %w", path, err)
+	}
+	return nil
+}
+
 // choose returns the one that counts; 0: none.
 func choose(holders []int, pidFile string) int {
 	first := slices.DeleteFunc(slices.Clone(holders), func(pid int) bool { return isBelow(pid, holders) })

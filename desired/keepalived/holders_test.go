@@ -112,6 +112,24 @@ func TestOfSeveralWritersThePIDFileDecides(t *testing.T) {
 	found(nil)
 }
 
+func TestWhetherTheProcessIsIdentifiedIsToldBeforehand(t *testing.T) {
+	w := newFIFO(t)
+	tells := func(path string, want bool) {
+		t.Helper()
+		if err := Identified(t.Context(), path, w.opts.PIDFile); (err == nil) != want {
+			t.Errorf("with FIFO %q: got %v, want it identified: %v", path, err, want)
+		}
+	}
+	k := w.process("keepalived")
+	tells(w.opts.Path, false)
+	k.open()
+	tells(w.opts.Path, true)
+	tells("", false)
+	tells(w.opts.Path+".none", false)
+	k.registers()
+	tells("", true)
+}
+
 // The checker process may open the FIFO first.
 func TestALatePIDFileCorrectsWhatASearchFound(t *testing.T) {
 	w := newFIFO(t)

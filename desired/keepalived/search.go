@@ -18,6 +18,7 @@ type search struct {
 	begun time.Time
 	fifo  *pipe         // whose writer is looked for
 	found chan *Process // nil: none is under way
+	why   error         // that the pid file does not tell
 	stop  context.CancelFunc
 }
 
@@ -25,9 +26,7 @@ type search struct {
 // holds the FIFO open for writing. Where that may not be seen, the pid file decides. Nil: another search is needed.
 func (l *Listener) candidate() *Process {
 	named, err := FindProcess(l.opts.PIDFile)
-	if err != nil {
-		l.opts.Log.V(1).Info("the pid file does not tell the VRRP process", "path", l.opts.PIDFile, "err", err.Error())
-	} else {
+	if l.search.why = err; err == nil {
 		named.registered = true
 	}
 	writes, unseen := named.holds(l.current)
