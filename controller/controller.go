@@ -141,8 +141,12 @@ func (c *Controller) Apply(change desired.Change) {
 		}
 	}
 	c.mu.Lock()
+	if len(change.Lost) > 0 {
+		c.cancel()
+	}
 	for _, addr := range lost {
-		c.lose(addr, now)
+		delete(c.signals, c.lead(addr)) // what came before it does not matter any more
+		c.signal(c.lead(addr), now).lost = true
 	}
 	for _, addr := range change.Gained {
 		c.signal(c.lead(addr), now).gained = true
@@ -164,21 +168,13 @@ func (c *Controller) Apply(change desired.Change) {
 	}
 }
 
-// lose cancels the write of addr's resource that is under way. c.mu is held.
-func (c *Controller) lose(addr netip.Addr, now time.Time) {
-	lead := c.lead(addr)
-	delete(c.signals, lead) // what came before it does not matter any more
-	c.signal(lead, now).lost = true
-	for _, other := range c.opts.Observed.Sharing(addr) { // it may have begun before it was known what they share
-		c.cancel(other)
-	}
-	c.cancel(addr)
-}
-
-// cancel cancels the write of addr that is under way, if there is one. c.mu is held.
-func (c *Controller) cancel(addr netip.Addr) {
-	if cancel := c.writes[addr]; cancel != nil {
-		cancel(errLost)
+// cancel cancels the writes under way of what is not ours. It looks at all of them, for what an address shares may have become known,
+// or have changed, since its write began. c.mu is held.
+func (c *Controller) cancel() {
+	for addr, cancel := range c.writes {
+		if _, ours := c.server(addr); !ours {
+			cancel(errLost)
+		}
 	}
 }
 

@@ -3,19 +3,15 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"floaty/desired"
 	"floaty/desired/keepalived"
 )
 
@@ -203,93 +199,4 @@ func (h *host) turns(n int) {
 	h.ctl.mu.Lock()
 	defer h.ctl.mu.Unlock()
 	h.ctl.turns.free = n
-}
-
-// leftovers says what the controller still keeps of looks and writes when all is at rest.
-func (h *host) leftovers(turns int) string {
-	c := h.ctl
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.turns.free == turns && len(c.turns.has)+len(c.turns.line)+len(c.asked)+len(c.writes)+len(c.signals) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("turns %+v, asked %v, %d writes, %d signals", c.turns, c.asked, len(c.writes), len(c.signals))
-}
-
-// Chance tells a story of failing and hanging calls, of MASTER, BACKUP and rivals, and of addresses that come and go. In the end
-// every address is here, and nothing is left over.
-func TestWhateverHappensAllEndsInPlace(t *testing.T) {
-	for seed := range uint64(40) {
-		synctest.Test(t, func(t *testing.T) {
-			dice := newDice(seed)
-			var addrs []netip.Addr
-			for addr := one; len(addrs) < 12; addr = addr.Next() {
-				addrs = append(addrs, addr)
-			}
-			c := newCloud(addrs...)
-			h := newHost(t, c, here, c, addrs...)
-			defer h.stop()
-			turns := 1 + dice.roll(3)
-			h.turns(turns)
-			trouble := func(ctx context.Context) error {
-				switch dice.roll(4) {
-				case 1:
-					return errors.New("500")
-				case 2:
-					return hang(ctx)
-				case 3:
-					return pass(ctx, time.Duration(dice.roll(5000))*time.Millisecond)
-				}
-				return nil
-			}
-			manage := func(addrs []netip.Addr) {
-				h.ctl.Apply(h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": addrs}}))
-			}
-			c.set(trouble, func(ctx context.Context, _ netip.Addr, _ string) error { return trouble(ctx) })
-			for range 60 {
-				time.Sleep(time.Duration(dice.roll(3000)) * time.Millisecond)
-				switch dice.roll(6) {
-				case 0:
-					h.says(keepalived.Backup)
-				case 1, 2:
-					h.says(keepalived.Master)
-				case 3:
-					h.hearsRival()
-				case 4:
-					manage(addrs[:1+dice.roll(len(addrs))])
-				case 5:
-					h.ctl.Resume()
-				}
-				c.move(addrs[dice.roll(len(addrs))], there)
-			}
-			c.set(nil, nil)
-			manage(addrs)
-			h.says(keepalived.Master)
-			time.Sleep(6 * interval)
-			synctest.Wait()
-			for _, addr := range addrs {
-				if got := c.holder(addr); got != here {
-					t.Errorf("seed %d: %v is at %q, want %q", seed, addr, got, here)
-				}
-			}
-			if left := h.leftovers(turns); left != "" {
-				t.Errorf("seed %d: left over at rest: %s", seed, left)
-			}
-		})
-	}
-}
-
-// Dice are what many goroutines may roll.
-type dice struct {
-	mu   sync.Mutex // guards rand
-	rand *rand.Rand
-}
-
-func newDice(seed uint64) *dice { return &dice{rand: rand.New(rand.NewPCG(seed, 0))} } //nolint:gosec // no secret
-
-// roll returns a number below n.
-func (d *dice) roll(n int) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.rand.IntN(n)
 }

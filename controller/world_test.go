@@ -42,6 +42,7 @@ type cloud struct {
 	read    func(ctx context.Context) error                                 // before each read, if set
 	assign  func(ctx context.Context, addr netip.Addr, server string) error // before each write, if set
 	errs    map[netip.Addr]error                                            // of single addresses, in readings
+	landing func(addr netip.Addr)                                           // when a write lands, if set
 	began   time.Time
 }
 
@@ -107,6 +108,9 @@ func (c *cloud) Assign(ctx context.Context, addr netip.Addr, server string, _ []
 	}
 	if err := pass(ctx, trip/2); err != nil {
 		return err
+	}
+	if c.landing != nil {
+		c.landing(addr)
 	}
 	c.mu.Lock()
 	c.holders[c.resource(addr)] = server
@@ -264,6 +268,17 @@ func (h *host) saysOf(instance string, state keepalived.State) {
 	if state == keepalived.Master {
 		is.Claims++
 	}
+	states[instance] = is
+	h.states = states
+	h.ctl.Apply(h.desired.SetKeepalived(states))
+}
+
+// hearsRivalOf makes Keepalived say that an instance has heard a rival.
+func (h *host) hearsRivalOf(instance string) {
+	states := maps.Clone(h.states)
+	is := states[instance]
+	is.State = keepalived.Master
+	is.Rivals++
 	states[instance] = is
 	h.states = states
 	h.ctl.Apply(h.desired.SetKeepalived(states))

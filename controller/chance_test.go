@@ -1,0 +1,184 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/desired/keepalived"
+	"floaty/providers"
+)
+
+// leftovers says what the controller still keeps of looks and writes when all is at rest.
+func (h *host) leftovers(turns int) string {
+	c := h.ctl
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.turns.free == turns && len(c.turns.has)+len(c.turns.line)+len(c.asked)+len(c.writes)+len(c.signals) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("turns %+v, asked %v, %d writes, %d signals", c.turns, c.asked, len(c.writes), len(c.signals))
+}
+
+// A chance is a story that dice tell: of two instances that change their states, of rivals, of addresses that come and go, alone or
+// as parts of a resource, and of calls that fail, hang, or do not return at all.
+type chance struct {
+	dice      *dice
+	cloud     *cloud
+	host      *host
+	alone     []netip.Addr // wanted by A
+	parts     []netip.Addr // of one resource, wanted by A and B
+	elsewhere []netip.Addr // parts of another, wanted by B
+}
+
+func newChance(t *testing.T, seed uint64) (story *chance, turns int) {
+	t.Helper()
+	s := &chance{dice: newDice(seed), alone: following(one, 6), parts: inside, elsewhere: following(netip.MustParseAddr("2001:db8:1::"), 3)}
+	s.cloud = newCloud(append(following(one, 6), inside[0], s.elsewhere[0])...)
+	s.cloud.join(s.parts...)
+	s.cloud.join(s.elsewhere...)
+	s.host = newHost(t, s.cloud, here, s.cloud)
+	turns = 1 + s.dice.roll(3)
+	s.host.turns(turns)
+	s.manage(6, 5, 3)
+	return s, turns
+}
+
+func following(addr netip.Addr, n int) []netip.Addr {
+	var addrs []netip.Addr
+	for ; len(addrs) < n; addr = addr.Next() {
+		addrs = append(addrs, addr)
+	}
+	return addrs
+}
+
+// manage makes A and B want so many of their addresses; of those that they share, B wants the last two.
+func (s *chance) manage(alone, parts, elsewhere int) {
+	b := append([]netip.Addr{}, s.elsewhere[:elsewhere]...)
+	if parts > 2 {
+		b = append(b, s.parts[3:parts]...)
+	}
+	s.host.wants(map[string][]netip.Addr{"A": append(append([]netip.Addr{}, s.alone[:alone]...), s.parts[:min(parts, 3)]...), "B": b})
+}
+
+// trouble is what becomes of a call before it is made.
+func (s *chance) trouble(ctx context.Context) error {
+	switch s.dice.roll(7) {
+	case 1:
+		return errors.New("500")
+	case 2:
+		return hang(ctx)
+	case 3:
+		return pass(ctx, time.Duration(s.dice.roll(5000))*time.Millisecond)
+	case 4: // it does not listen
+		time.Sleep(time.Duration(s.dice.roll(60)) * time.Second)
+	case 5:
+		return providers.ErrRefused
+	}
+	return nil
+}
+
+// happen is one thing that happens.
+func (s *chance) happen() {
+	roll, h := s.dice.roll, s.host
+	instance := []string{"A", "B"}[roll(2)]
+	switch roll(9) {
+	case 0, 1:
+		h.saysOf(instance, []keepalived.State{keepalived.Backup, keepalived.Fault}[roll(2)])
+	case 2, 3:
+		h.saysOf(instance, keepalived.Master)
+	case 4:
+		h.hearsRivalOf(instance)
+	case 5:
+		s.manage(roll(7), roll(6), roll(4))
+	case 6:
+		h.ctl.Resume()
+	case 7:
+		s.cloud.spoil(s.any(), []error{errDown, providers.ErrNotFound, nil, nil}[roll(4)])
+	}
+	s.cloud.move(s.any(), []string{there, ""}[roll(2)])
+}
+
+func (s *chance) all() []netip.Addr {
+	return append(append(append([]netip.Addr{}, s.alone...), s.parts...), s.elsewhere...)
+}
+
+func (s *chance) any() netip.Addr {
+	all := s.all()
+	return all[s.dice.roll(len(all))]
+}
+
+// ours reports whether addr, or another part of its resource, is ours to write.
+func (s *chance) ours(addr netip.Addr) bool {
+	s.cloud.mu.Lock()
+	defer s.cloud.mu.Unlock()
+	return slices.ContainsFunc(s.all(), func(other netip.Addr) bool {
+		_, ours := s.host.desired.Server(other)
+		return ours && s.cloud.resource(other) == s.cloud.resource(addr)
+	})
+}
+
+// In the end every address is here, and nothing is left over. Nothing lands meanwhile that is not ours.
+func TestWhateverHappensAllEndsInPlace(t *testing.T) {
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) {
+			s, turns := newChance(t, seed)
+			h := s.host
+			defer h.stop()
+			s.cloud.landing = func(addr netip.Addr) {
+				if !s.ours(addr) {
+					t.Errorf("seed %d: a write of %v landed, which is not ours", seed, addr)
+				}
+			}
+			s.cloud.set(s.trouble, func(ctx context.Context, _ netip.Addr, _ string) error { return s.trouble(ctx) })
+			for range 80 {
+				time.Sleep(time.Duration(s.dice.roll(3e9))) // finely, so that nothing happens in the instant in which a write lands
+				s.happen()
+			}
+			s.cloud.set(nil, nil)
+			for _, addr := range s.all() {
+				s.cloud.spoil(addr, nil)
+			}
+			s.manage(6, 5, 3)
+			h.saysOf("A", keepalived.Master)
+			h.saysOf("B", keepalived.Master)
+			time.Sleep(6 * interval)
+			synctest.Wait()
+			for _, addr := range s.all() {
+				if got := s.cloud.holder(addr); got != here {
+					t.Errorf("seed %d: %v is at %q, want %q", seed, addr, got, here)
+				}
+			}
+			s.cloud.count()
+			time.Sleep(5 * interval)
+			if reads, writes := s.cloud.count(); reads > 6 || writes != 0 {
+				t.Errorf("seed %d: %d reads and %d writes in five quiet intervals, want one read each and no write", seed, reads, writes)
+			}
+			if left := h.leftovers(turns); left != "" {
+				t.Errorf("seed %d: left over at rest: %s", seed, left)
+			}
+		})
+	}
+}
+
+// Dice are what many goroutines may roll.
+type dice struct {
+	mu   sync.Mutex // guards rand
+	rand *rand.Rand
+}
+
+func newDice(seed uint64) *dice { return &dice{rand: rand.New(rand.NewPCG(seed, 0))} } //nolint:gosec // no secret
+
+// roll returns a number below n.
+func (d *dice) roll(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rand.IntN(n)
+}
