@@ -20,6 +20,8 @@ import (
 	"github.com/go-logr/zapr"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"floaty/cmd/floaty/internal/logqueue"
 )
 
 // Exit statuses that have no report of their own.
@@ -32,6 +34,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // who reads the log may go
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -42,13 +45,16 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		_, _ = io.WriteString(stdout, help)
 		return exitOK
 	}
-	log := newLogger(stderr, c.verbose, c.jsonLog)
+	encoder := newEncoder(c.jsonLog)
+	queue := logqueue.New(stderr, func(dropped int) []byte { return droppedLine(encoder, dropped) })
+	defer queue.Close(lastWords)
+	log := newLogger(queue, encoder, c.verbose)
 	withhold(log)
 	if err != nil {
 		if c.jsonLog {
 			log.Error(err, "usage")
 		} else {
-			_, _ = fmt.Fprintf(stderr, "floaty: %v\n%s", err, usage)
+			_, _ = fmt.Fprintf(queue, "floaty: %v\n%s", err, usage)
 		}
 		return exitUsage
 	}
@@ -70,23 +76,39 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 	return exitUsage
 }
 
-// newLogger logs to w: a line an entry, or a JSON object an entry. Messages of logr's level 1 and above only if verbose.
-func newLogger(w zapcore.WriteSyncer, verbose, asJSON bool) logr.Logger {
+// lastWords is how long the end waits for who reads the log.
+const lastWords = time.Second
+
+// newLogger logs to w. Messages of logr's level 1 and above only if verbose.
+func newLogger(w zapcore.WriteSyncer, encoder zapcore.Encoder, verbose bool) logr.Logger {
 	level := zapcore.InfoLevel
 	if verbose {
 		level = zapcore.DebugLevel
 	}
+	return zapr.NewLoggerWithOptions(zap.New(zapcore.NewCore(encoder, w, level)), zapr.ErrorKey("err"))
+}
+
+// newEncoder makes a line of an entry, or a JSON object.
+func newEncoder(asJSON bool) zapcore.Encoder {
 	form := zap.NewProductionEncoderConfig()
 	form.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
 	form.EncodeDuration = zapcore.StringDurationEncoder
 	form.EncodeLevel = zapcore.CapitalLevelEncoder
 	form.TimeKey = "time"
-	encoder := zapcore.NewConsoleEncoder(form)
 	if asJSON {
-		encoder = zapcore.NewJSONEncoder(form)
+		return zapcore.NewJSONEncoder(form)
 	}
-	core := zapcore.NewCore(encoder, zapcore.Lock(w), level)
-	return zapr.NewLoggerWithOptions(zap.New(core), zapr.ErrorKey("err"))
+	return zapcore.NewConsoleEncoder(form)
+}
+
+// droppedLine says that lines were lost.
+func droppedLine(encoder zapcore.Encoder, n int) []byte {
+	entry := zapcore.Entry{Level: zapcore.ErrorLevel, Time: time.Now(), Message: "log lines were dropped: nobody read them in time"}
+	line, err := encoder.EncodeEntry(entry, []zapcore.Field{zap.Int("lines", n)})
+	if err != nil { // it encodes a number
+		return nil
+	}
+	return line.Bytes()
 }
 
 // version says what was built, from what the Go command put into the binary.

@@ -1,0 +1,89 @@
+package main_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startInto starts the daemon with a pipe as its log, and waits until it listens. Ended is closed when it has ended.
+func (w *world) startInto(log *os.File) (cmd *exec.Cmd, ended <-chan struct{}) {
+	w.Helper()
+	cmd = exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own words; ended below
+	cmd.Stderr = log
+	w.must(cmd.Start())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = cmd.Wait() // the test asks how it ended
+	}()
+	w.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		<-done
+	})
+	w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })
+	return cmd, done
+}
+
+// fill writes into a pipe until it is full.
+func fill(t *testing.T, pipe *os.File) {
+	t.Helper()
+	if err := pipe.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := io.WriteString(pipe, strings.Repeat("x", 4096)); errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestALogThatNobodyReadsHoldsUpNothing(t *testing.T) {
+	w := newWorld(t, one)
+	r, pipe, err := os.Pipe()
+	w.must(err)
+	defer func() { _, _ = r.Close(), pipe.Close() }()
+	fill(t, pipe)
+	cmd, ended := w.startInto(pipe)
+	w.says("MASTER")
+	w.holds(3*time.Second, one)
+	w.says("BACKUP")
+	time.Sleep(100 * time.Millisecond)
+	w.Cloud.Move(one, stranger)
+	w.never("written as a BACKUP", 2*interval, func() bool { return w.here(one) })
+	w.says("MASTER")
+	w.holds(3*time.Second, one)
+	w.must(cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("SIGTERM did not end it within 10 s")
+	}
+}
+
+func TestAReaderOfTheLogThatGoesEndsNothing(t *testing.T) {
+	w := newWorld(t, one)
+	r, pipe, err := os.Pipe()
+	w.must(err)
+	_, ended := w.startInto(pipe)
+	w.must(pipe.Close())
+	w.must(r.Close())
+	w.says("MASTER")
+	w.holds(3*time.Second, one)
+	w.says("BACKUP")
+	w.Cloud.Move(one, stranger)
+	w.says("MASTER")
+	w.holds(3*time.Second, one)
+	select {
+	case <-ended:
+		t.Error("got the end of floaty, want it to go on")
+	default:
+	}
+}
