@@ -250,7 +250,7 @@ var unusable = map[string][]string{
 		`back-off.initial: unknown key: known here are initial-interval, multiplier, max-interval, max-elapsed-time`,
 		`cloudscale.tokn: unknown key: known here are endpoint, token, token-file, server-uuid, hostname-to-server-uuid`,
 		`exoscale.api-key: unknown key: known here are endpoint, zone, key, secret, key-file, secret-file, instance-id, detach-managed`,
-		`managed-adresses: unknown key: known here are lock-file-template, lock-timeout, keepalived-config, managed-addresses, instances, refresh-interval, refresh-timeout, back-off, provider, cloudscale, exoscale, state-dir, keepalived-pid-file, listen-address, max-concurrent-requests`,
+		`managed-adresses: unknown key: known here are lock-file-template, lock-timeout, keepalived-config, managed-addresses, instances, refresh-interval, refresh-timeout, back-off, provider, cloudscale, exoscale, state-dir, keepalived-pid-file, keepalived-config-id, listen-address, max-concurrent-requests`,
 	},
 	"uuids": {
 		`cloudscale.server-uuid: "47cec963fcd2482fbdb624461b2d47b1" is not a UUID: wanted is one such as 47cec963-fcd2-482f-bdb6-24461b2d47b1`,

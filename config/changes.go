@@ -31,6 +31,7 @@ func Changes(old, next *Config) []Change {
 	d.exoscale(old.Exoscale, next.Exoscale)
 	d.value("state-dir", old.StateDir, next.StateDir)
 	d.value("keepalived-pid-file", old.KeepalivedPIDFile, next.KeepalivedPIDFile)
+	d.value("keepalived-config-id", old.KeepalivedConfigID, next.KeepalivedConfigID)
 	d.value("listen-address", old.ListenAddress, next.ListenAddress)
 	d.value("max-concurrent-requests", old.MaxConcurrentRequests, next.MaxConcurrentRequests)
 	return d.changes

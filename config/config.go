@@ -40,7 +40,8 @@ type Config struct {
 	Exoscale   Exoscale   // exoscale
 
 	StateDir              string // state-dir
-	KeepalivedPIDFile     string // keepalived-pid-file, of the VRRP process
+	KeepalivedPIDFile     string // keepalived-pid-file, of the VRRP process; empty: where keepalived.conf has it
+	KeepalivedConfigID    string // keepalived-config-id, Keepalived's option -i; empty: to be found out
 	ListenAddress         string // listen-address, HOST:PORT; empty: off
 	MaxConcurrentRequests int    // max-concurrent-requests; 1 to 10000
 }
@@ -136,7 +137,6 @@ func defaults() *Config {
 		},
 		Cloudscale:            Cloudscale{Endpoint: "https://api.cloudscale.ch"},
 		StateDir:              "/run/floaty",
-		KeepalivedPIDFile:     "/run/vrrp.pid", // where Keepalived 2.2.7 puts that of its VRRP process
 		MaxConcurrentRequests: 100,
 	}
 }

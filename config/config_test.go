@@ -49,6 +49,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		},
 		StateDir:              "/var/lib/floaty",
 		KeepalivedPIDFile:     "/run/keepalived/vrrp.pid",
+		KeepalivedConfigID:    "east",
 		ListenAddress:         "[::1]:9753",
 		MaxConcurrentRequests: 10000,
 	}
@@ -77,7 +78,6 @@ func TestAShortFileHasDefaults(t *testing.T) {
 		Provider:              "cloudscale",
 		Cloudscale:            Cloudscale{Endpoint: "https://api.cloudscale.ch", Token: NewSecret("abc"), HostnameToServerUUID: map[string]string{}},
 		StateDir:              "/run/floaty",
-		KeepalivedPIDFile:     "/run/vrrp.pid",
 		MaxConcurrentRequests: 100,
 	}
 	if !reflect.DeepEqual(got, want) {

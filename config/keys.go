@@ -29,6 +29,7 @@ func (l *loader) top(c *Config, root mapping) {
 	s.section("exoscale").exoscale(&c.Exoscale, c.Provider == exoscaleName)
 	take(s, "state-dir", &c.StateDir, l.file)
 	take(s, "keepalived-pid-file", &c.KeepalivedPIDFile, l.file)
+	take(s, "keepalived-config-id", &c.KeepalivedConfigID, configID)
 	take(s, "listen-address", &c.ListenAddress, listen)
 	take(s, "max-concurrent-requests", &c.MaxConcurrentRequests, requests)
 	s.end()

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The converters: each takes a value as YAML has it. Their errors say what is wrong with it and what would be right;
@@ -70,6 +71,15 @@ func credential(value any) (Secret, error) {
 		return Secret{}, errors.New("not a credential: it has a line break, a blank or a character in it that is not ASCII")
 	}
 	return NewSecret(s), nil
+}
+
+// configID is the converter of Keepalived's config id, which ends at a blank.
+func configID(value any) (string, error) {
+	id, err := text(value)
+	if err == nil && (strings.ContainsFunc(id, unicode.IsSpace) || strings.ContainsFunc(id, unicode.IsControl)) {
+		err = fmt.Errorf("%s is not a config id: it has a blank or a control character in it", show(id))
+	}
+	return id, err
 }
 
 // The ends of every duration: below, the 10 % of jitter would vanish; above, sums of them could overflow.

@@ -35,6 +35,9 @@ type daemon struct {
 	refused string                        // what was said of the last unusable edit; owned by run's goroutine
 	watcher *config.Watcher
 
+	configID configID // of the VRRP process, as it was last seen; owned by run's goroutine
+	vrrp     chan int // the ID of that process, where it has become known
+
 	mu     sync.Mutex // guards that changes reach engine in the order in which they happened, and who else than run's goroutine reads it
 	engine *engine
 }
@@ -42,7 +45,7 @@ type daemon struct {
 // newDaemon returns a daemon that does nothing yet. only names the instances that count; nil: all do. before is
 // asked before each changing request; nil: it may be made.
 func newDaemon(c command, log logr.Logger, s setup, only []string, before func(context.Context) error) (*daemon, error) {
-	d := &daemon{command: c, log: log, only: only, before: before, running: s}
+	d := &daemon{command: c, log: log, only: only, before: before, running: s, vrrp: make(chan int, 1)}
 	d.secrets.Store(s.config)
 	var err error
 	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
@@ -56,7 +59,7 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 
 // serve runs the daemon with a FIFO until ctx ends and returns the exit status.
 func serve(ctx context.Context, c command, log logr.Logger) int {
-	s, err := load(c.config)
+	s, err := load(c.config, configID{})
 	if err != nil {
 		return refuse(log, err)
 	}
@@ -97,6 +100,8 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context), connected 
 			d.reload(ctx)
 		case <-hangup:
 			d.reload(ctx)
+		case pid := <-d.vrrp:
+			d.identified(ctx, pid)
 		case on := <-connected:
 			quiet = nil
 			if on {
@@ -148,7 +153,7 @@ func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
 
 // newListener returns what follows Keepalived. connected has room for one.
 func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
-	was := false
+	was, vrrp := false, 0
 	return keepalived.New(keepalived.Options{
 		Path:      d.command.fifo,
 		PIDFile:   d.running.pidFile(),
@@ -160,6 +165,14 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 		AdvertInterval: d.state.AdvertInterval,
 		Changed: func(s keepalived.Snapshot) {
 			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })
+			if s.PID != 0 && s.PID != vrrp {
+				vrrp = s.PID
+				select { // as below: the latest counts
+				case <-d.vrrp:
+				default:
+				}
+				d.vrrp <- vrrp
+			}
 			if s.Connected == was {
 				return
 			}

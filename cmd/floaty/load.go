@@ -25,13 +25,13 @@ type setup struct {
 	watch      []string     // files and directories from which keepalived was read, or failed to be
 }
 
-// load reads path and the keepalived.conf that it names. The error has a line for each problem (see problems).
-func load(path string) (setup, error) {
+// load reads path and the keepalived.conf that it names; id is for the latter (see readKeepalived). The error has a line for each problem (see problems).
+func load(path string, id configID) (setup, error) {
 	cfg, err := config.Load(path)
 	if err != nil {
 		return setup{}, err
 	}
-	read, err := conf.Parse(cfg.KeepalivedConfig, conf.Options{})
+	read, err := readKeepalived(cfg, id)
 	s := setup{config: cfg, keepalived: read, watch: read.Watch}
 	if err != nil {
 		s.keepalived, s.doubt = nil, err

@@ -22,7 +22,7 @@ import (
 
 // check says what the configuration means, offline.
 func check(c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(c.config)
+	s, err := load(c.config, configID{})
 	if err != nil {
 		return refuse(log, err)
 	}
@@ -47,7 +47,7 @@ func check(c command, log logr.Logger, stdout io.Writer) int {
 
 // look says what would change if this host were MASTER of every instance.
 func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(c.config)
+	s, err := load(c.config, configID{})
 	if err != nil {
 		return refuse(log, err)
 	}

@@ -25,7 +25,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 		return exitOK
 	}
 	above := handover.Above()
-	s, loading := load(c.config)
+	s, loading := load(c.config, configID{})
 	unknown := above.Identify(s.pidFile())
 	ctx, stop := above.Watch(ctx)
 	defer stop()

@@ -15,7 +15,7 @@ import (
 // What a change of a key takes; all other keys take a new engine.
 var (
 	inPlace = []string{
-		"managed-addresses", "instances", "keepalived-config", "lock-file-template", "lock-timeout",
+		"managed-addresses", "instances", "keepalived-config", "keepalived-config-id", "lock-file-template", "lock-timeout",
 		"cloudscale.token", "cloudscale.token-file", "exoscale.key", "exoscale.key-file", "exoscale.secret", "exoscale.secret-file",
 	}
 	restart = []string{"state-dir", "listen-address", "keepalived-pid-file"}
@@ -23,7 +23,7 @@ var (
 
 // reload reads everything anew. What is unusable leaves the running setup in force.
 func (d *daemon) reload(ctx context.Context) {
-	next, err := load(d.command.config)
+	next, err := load(d.command.config, d.configID)
 	d.watch(slices.Concat(d.running.files(), next.files(), missed(err)))
 	if err != nil {
 		d.refuse(err)

@@ -28,7 +28,7 @@ const (
 
 // selftest asks the real cloud whether what the configuration says can be. It writes nothing.
 func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(c.config)
+	s, err := load(c.config, configID{})
 	if err != nil {
 		return refuse(log, err)
 	}

@@ -263,7 +263,7 @@ func (l *Listener) report() {
 	was := l.reported
 	changed, leaves := l.compare(was)
 	if changed {
-		l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected, Standstills: l.standstills}
+		l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected, PID: l.process.id(), Standstills: l.standstills}
 		if leaves {
 			l.save(l.reported.Instances)
 		}
@@ -289,7 +289,7 @@ func (l *Listener) logChanges(was Snapshot) {
 
 // compare reports whether anything has changed since a report, and whether an instance that was MASTER is so no more.
 func (l *Listener) compare(was Snapshot) (changed, leaves bool) {
-	changed = l.connected != was.Connected || l.standstills != was.Standstills
+	changed = l.connected != was.Connected || l.process.id() != was.PID || l.standstills != was.Standstills
 	for name, inst := range l.states { // an instance that was heard of stays
 		if before := was.Instances[name]; inst != before {
 			changed = true

@@ -76,6 +76,14 @@ func (p *Process) Same(other *Process) bool {
 	return p != nil && other != nil && p.PID == other.PID && p.Start == other.Start
 }
 
+// id is the process ID; 0 of a nil process.
+func (p *Process) id() int {
+	if p == nil {
+		return 0
+	}
+	return p.PID
+}
+
 // startText is the start time as it is saved.
 func (p *Process) startText() string { return strconv.FormatUint(p.Start, 10) }
 

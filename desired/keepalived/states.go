@@ -68,6 +68,7 @@ func (i Instance) judged() Instance {
 type Snapshot struct {
 	Instances   map[string]Instance // by name; those that have been heard of
 	Connected   bool                // the FIFO has a writer
+	PID         int                 // of the VRRP process; 0: not known
 	Standstills int                 // so far: SIGSTOP, a suspended machine and the like
 }
 

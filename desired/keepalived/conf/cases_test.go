@@ -253,3 +253,33 @@ func TestGoodFiles(t *testing.T) {
 		})
 	}
 }
+
+func TestALineLeftOutForAGuessedConfigIDIsAWarning(t *testing.T) {
+	text := "@west instance one\n@west $X=1\n" + with("@west priority 100", "@host priority 99", "@^host state MASTER", "virtual_ipaddress {", "@east 10.0.0.1", "@host 10.0.0.2", "@^host 10.0.0.3/24 dev eth0", "@!west 10.0.0.4", "}") +
+		"@west vrrp_sync_group G {\n@west }\n"
+	path := write(t, t.TempDir(), "k.conf", text)
+	for _, guessed := range []bool{true, false} {
+		got, err := Parse(path, Options{ID: hostID, Guessed: guessed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Conditions {
+			t.Error("got no conditions, want some")
+		}
+		want := []string{"2: @west", "10: @east", "12: @^host", "16: @west", "17: @west"}
+		if !guessed {
+			want = nil
+		}
+		var lines []string
+		for _, w := range got.Warnings {
+			line, _, _ := strings.Cut(strings.TrimPrefix(w.Error(), path+":"), ": left out, for the config id is taken to be the host name, host: ")
+			lines = append(lines, line)
+		}
+		if !slices.Equal(lines, want) {
+			t.Errorf("guessed %v: got %q, want %q", guessed, lines, want)
+		}
+	}
+	if got, err := Parse(write(t, t.TempDir(), "k.conf", vi("10.0.0.1")), Options{ID: hostID}); err != nil || got.Conditions {
+		t.Errorf("no @ line: got conditions %v, %v, want none", got.Conditions, err)
+	}
+}

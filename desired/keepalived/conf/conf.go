@@ -32,6 +32,7 @@ type Config struct {
 	Instance     string // of the setting "instance": one of several Keepalived on this host; empty: none
 	NetNamespace string // of the setting "net_namespace": where the interfaces are; empty: none
 	PIDDir       bool   // use_pid_dir
+	Conditions   bool   // there are @id lines
 	ScriptUser   string // script_user; empty: not given
 }
 
@@ -74,11 +75,12 @@ func (p Problem) Error() string {
 
 // Options says what the file does not.
 type Options struct {
-	ID string // the config id for @id lines, Keepalived's option -i; empty: the host name up to its first dot
+	ID      string // the config id for @id lines, Keepalived's option -i; empty: the host name up to its first dot
+	Guessed bool   // that is not certain: lines left out for it are warnings, if they may matter
 }
 
 // Parse reads the file at path and all that it includes. Its error is a [Problem]; the configuration then holds nothing but
-// Watch: where the mistake may be mended.
+// Conditions and Watch: where the mistake may be mended.
 func Parse(path string, opts Options) (*Config, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -91,16 +93,16 @@ func Parse(path string, opts Options) (*Config, error) {
 		}
 		opts.ID, _, _ = strings.Cut(host, ".")
 	}
-	p := &parser{reader: newReader(opts.ID), version: '2', fifos: map[string]bool{}}
+	p := &parser{reader: newReader(opts), version: '2', fifos: map[string]bool{}}
 	err = p.reader.open(path)
 	if err == nil {
 		err = p.top()
 	}
 	watch := p.reader.watched()
 	if err != nil {
-		return &Config{Watch: watch}, err
+		return &Config{Watch: watch, Conditions: p.reader.conditions}, err
 	}
-	p.config.Watch = watch
+	p.config.Watch, p.config.Conditions = watch, p.reader.conditions
 	p.config.Groups = p.settled()
 	p.settleIntervals()
 	p.config.Warnings = slices.Concat(p.reader.warnings, p.warnings)

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,13 +19,15 @@ const (
 // A reader turns files into tokens: it finds comments, conditions, definitions, repetitions and includes, so that the
 // parser sees only words and braces.
 type reader struct {
-	id       string
-	files    []*file // that are being read, the innermost last
-	pieces   []piece // to be read before the next line, the next one last
-	defs     map[string][]string
-	watch    map[string]bool
-	warnings []Problem
-	total    int // pieces read and references replaced
+	id         string
+	guessed    bool    // id is not certain
+	conditions bool    // there are some
+	files      []*file // that are being read, the innermost last
+	pieces     []piece // to be read before the next line, the next one last
+	defs       map[string][]string
+	watch      map[string]bool
+	warnings   []Problem
+	total      int // pieces read and references replaced
 }
 
 // A file is one that is being read.
@@ -47,8 +50,8 @@ type piece struct {
 	hidden bool // its comment ends in \, which Keepalived takes for its own end within a definition
 }
 
-func newReader(id string) *reader {
-	return &reader{id: id, defs: map[string][]string{}, watch: map[string]bool{}}
+func newReader(opts Options) *reader {
+	return &reader{id: opts.ID, guessed: opts.Guessed, defs: map[string][]string{}, watch: map[string]bool{}}
 }
 
 // problem is one at the place of p.
@@ -210,7 +213,14 @@ func (r *reader) condition(p piece) error {
 	}
 	id, rest := cutBlank(p.text[1:])
 	not := strings.HasPrefix(id, "^")
-	if strings.HasPrefix(id, "!") || (strings.TrimPrefix(id, "^") == r.id) == not {
+	if strings.HasPrefix(id, "!") {
+		return nil
+	}
+	r.conditions = true
+	if (strings.TrimPrefix(id, "^") == r.id) == not {
+		if r.guessed && matters(rest) {
+			r.warn(p, fmt.Sprintf("@%s: left out, for the config id is taken to be the host name, %s: where Keepalived runs with -i, set keepalived-config-id", id, r.id))
+		}
 		return nil
 	}
 	p = p.with(rest)
@@ -220,6 +230,14 @@ func (r *reader) condition(p piece) error {
 	}
 	r.put(p)
 	return nil
+}
+
+// matters reports whether a statement may decide about addresses: one alone on its line may name one, or a member of a group.
+func matters(text string) bool {
+	word, rest := cutBlank(text)
+	addr, _, _ := strings.Cut(word, "/")
+	_, isAddr := parseAddr(addr)
+	return isAddr || rest == "" && word != "" || strings.HasPrefix(word, "vrrp_") || strings.HasPrefix(word, "include") || strings.ContainsAny(text, "{}$~")
 }
 
 // watched returns what should be watched for changes, sorted.

@@ -1,0 +1,85 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startNamedKeepalived starts a shell that the kernel takes for a Keepalived with a config id, and writes its pid file.
+func startNamedKeepalived(t *testing.T, id, pidFile string) {
+	t.Helper()
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(shell) //nolint:gosec // a program of the system
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "keepalived")
+	if err := os.WriteFile(path, data, 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-c", "read x", "-i", id) //nolint:gosec // to the shell, the last two are mere arguments
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait() // it has read nothing
+	})
+	if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n", cmd.Process.Pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// conditional gives the addresses config ids: the first is for east, the second for everybody.
+func (w *world) conditional() {
+	w.Helper()
+	text := strings.Replace(w.Keepalived(100, "", one, two), one.String(), "@east "+one.String(), 1)
+	w.must(w.Configure("keepalived.conf", text))
+}
+
+func TestTheConfigIDIsThatOfTheRunningKeepalived(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.conditional()
+	check := func() string {
+		status, stdout, stderr := run(t, "--check", w.Path("floaty.yml"))
+		if status > 1 {
+			t.Errorf("got status %d, want 0 or 1: %s", status, stderr)
+		}
+		return stdout + stderr
+	}
+	if got := check(); strings.Contains(got, one.String()+" ") || !strings.Contains(got, "@east: left out") {
+		t.Errorf("got %s, want %v left out with a warning", got, one)
+	}
+	startNamedKeepalived(t, "east", w.Path("vrrp.pid"))
+	if got := check(); !strings.Contains(got, one.String()) || strings.Contains(got, "@east: left out") {
+		t.Errorf("got %s, want %v and no warning", got, one)
+	}
+	w.must(w.Configure("floaty.yml", w.Floaty()+"keepalived-config-id: west\n"))
+	if got := check(); strings.Contains(got, one.String()) || strings.Contains(got, "@east: left out") {
+		t.Errorf("with keepalived-config-id: got %s, want neither %v nor a warning", got, one)
+	}
+}
+
+func TestTheDaemonLearnsTheConfigIDWhenKeepalivedStarts(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.conditional()
+	w.start()
+	if n := w.logged("@east: left out"); n != 1 {
+		t.Errorf("%d warnings, want one", n)
+	}
+	startNamedKeepalived(t, "east", w.Path("vrrp.pid"))
+	w.says("MASTER")
+	w.holds(5*time.Second, one, two)
+}
