@@ -89,7 +89,7 @@ func (p *Provider) find(ctx context.Context, api *v3.Client, addr netip.Addr) (e
 	if ip, ok := p.account.get(addr); ok {
 		return ip, nil
 	}
-	if err := p.look(ctx, api); err != nil {
+	if err := p.flights.do(ctx, "elastic IPs", func() error { return p.look(ctx, api) }); err != nil {
 		return elasticIP{}, err
 	}
 	ip, ok := p.account.get(addr)

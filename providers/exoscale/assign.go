@@ -38,6 +38,13 @@ func (p *Provider) assign(ctx context.Context, addr netip.Addr, server string, s
 	if err != nil {
 		return err
 	}
+	return p.flights.do(ctx, change{ip: ip.id, instance: server, attach: true}, func() error {
+		return p.aim(ctx, api, ip, server, seen)
+	})
+}
+
+// aim is Assign for an elastic IP.
+func (p *Provider) aim(ctx context.Context, api *v3.Client, ip elasticIP, server string, seen []string) error {
 	alone := ip.managed && !p.opts.DetachManaged
 	var others []string
 	var asking error
@@ -46,7 +53,7 @@ func (p *Provider) assign(ctx context.Context, addr netip.Addr, server string, s
 		wait.Go(func() { others, asking = p.others(ctx, api, ip, server, seen) })
 	}
 	attachment := change{ip: ip.id, instance: server, attach: true}
-	err = p.attach(ctx, api, attachment, slices.Contains(seen, server))
+	err := p.attach(ctx, api, attachment, slices.Contains(seen, server))
 	wait.Wait()
 	if errors.Is(err, providers.ErrNotFound) { // the address may have been made anew, with another ID
 		p.account.forget()

@@ -68,6 +68,7 @@ type Provider struct {
 	account account
 	filter  filter
 	started started
+	flights flights
 
 	mu      sync.Mutex // guards all below
 	api     *v3.Client // the last one made; nil: none

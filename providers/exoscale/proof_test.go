@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,4 +195,52 @@ func TestAnAnswerWithoutAReferenceIsAnOperation(t *testing.T) {
 		Body: `{"id":"00000000-0000-4000-8000-000000000000","state":"success"}`,
 	})
 	w.assign(addr, elsewhere, here)
+}
+
+// A notify script writes before it has read: then nobody knows yet that the addresses are one elastic IP.
+func TestAddressesOfOneNetworkShareAWriteUnderWay(t *testing.T) {
+	w := newWorld(t)
+	base := netip.MustParseAddr("2001:db8:500:1::")
+	w.put(base, elsewhere)
+	w.SetOperationTime(200 * time.Millisecond)
+	w.SetLatency(20 * time.Millisecond) // so that they meet
+	w.SetBusy(true)
+	var all sync.WaitGroup
+	for a := base; a.Compare(netip.MustParseAddr("2001:db8:500:1::9")) < 0; a = a.Next() {
+		all.Go(func() {
+			if err := w.Assign(t.Context(), a, here, nil); err != nil {
+				t.Errorf("%v: got %v, want no error", a, err)
+			}
+		})
+	}
+	all.Wait()
+	w.heldBy(base, here)
+	w.changed("attach "+here, "detach "+elsewhere)
+	if calls := w.calls(); slices.Index(calls[1:], "GET /v2/elastic-ip") >= 0 {
+		t.Errorf("got the calls %q, want one list of elastic IPs", calls)
+	}
+}
+
+// The loss of one address must not end the write of another.
+func TestAWriteThatIsGivenUpIsTakenOnByAnother(t *testing.T) {
+	w := newWorld(t)
+	base := netip.MustParseAddr("2001:db8:500:1::")
+	w.put(base, elsewhere)
+	w.read(base)
+	w.SetOperationTime(500 * time.Millisecond)
+	w.ForgetCalls()
+	ctx, lose := context.WithCancel(t.Context())
+	lost, kept := make(chan error, 1), make(chan error, 1)
+	go func() { lost <- w.Assign(ctx, base, here, []string{elsewhere}) }()
+	eventually(t, func() bool { return w.writes() > 0 })
+	go func() { kept <- w.Assign(t.Context(), base.Next(), here, []string{elsewhere}) }()
+	lose() // the second waits for the first, or begins after it: both must do
+	if err := <-lost; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	if err := <-kept; err != nil {
+		t.Errorf("got %v, want no error", err)
+	}
+	w.heldBy(base, here)
+	w.changed("attach "+here, "detach "+elsewhere)
 }

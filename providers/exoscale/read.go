@@ -128,24 +128,34 @@ func (f *filter) size(now time.Time) (count int, known bool) {
 // tryFilter finds out whether the filter by address is obeyed: an older API has been seen to list every instance. What it
 // finds out is kept. A refusal tells nothing for good: it only means that the filter cannot be used now.
 func (p *Provider) tryFilter(ctx context.Context, api *v3.Client) (works bool, err error) {
-	f := &p.filter
-	f.mu.Lock()
-	answered, works := f.answered, f.works
-	f.mu.Unlock()
-	if answered {
+	if works, answered := p.filter.get(); answered {
 		return works, nil
 	}
-	list, err := p.instances(ctx, api, nobody)
-	if errors.Is(err, providers.ErrRefused) || errors.Is(err, providers.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
+	err = p.flights.do(ctx, "filter", func() error {
+		list, err := p.instances(ctx, api, nobody)
+		if errors.Is(err, providers.ErrRefused) || errors.Is(err, providers.ErrNotFound) {
+			return nil
+		}
+		if err == nil {
+			p.filter.set(len(list) == 0)
+		}
+		return err
+	})
+	works, _ = p.filter.get()
+	return works, err
+}
+
+// get returns what is known of the filter; it is not used where nothing is.
+func (f *filter) get() (works, answered bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.answered, f.works = true, len(list) == 0
-	return f.works, nil
+	return f.works, f.answered
+}
+
+func (f *filter) set(works bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answered, f.works = true, works
 }
 
 // byAddress asks for the holders of each elastic IP by itself.
