@@ -239,6 +239,9 @@ func (s *State) Unknown() []string {
 // update changes the input and computes the set anew. s.mu is held.
 func (s *State) update(edit func(*Input)) Change {
 	before := s.in
+	if before.Server == "" { // whatever was said, nothing could be made of it: it counts as said now
+		before.States = nil
+	}
 	edit(&s.in)
 	set := Compute(s.in)
 	change := difference(s.set, set)

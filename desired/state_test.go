@@ -114,6 +114,9 @@ func TestTheServerGainsWhenItIsFound(t *testing.T) {
 	}
 	c := s.SetServer("s2")
 	expect(t, "gained", c.Gained, "192.0.2.1")
+	expect(t, "claimed", c.Claimed, "192.0.2.1") // what was said before counts as said now: a takeover does not wait for a read
+	c = s.SetServer("s2")
+	expect(t, "claimed by the same server", c.Claimed)
 }
 
 func TestANoteIsNewOnce(t *testing.T) {

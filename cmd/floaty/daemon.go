@@ -52,6 +52,9 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 		return nil, err
 	}
 	d.watcher = config.NewWatcher(log)
+	if server, _ := s.server(); server != "" {
+		d.update(func() desired.Change { return d.state.SetServer(server) })
+	}
 	d.take(s)
 	d.watch(s.files())
 	return d, nil

@@ -76,9 +76,8 @@ func hold(ctx context.Context, c command, log logr.Logger, s setup, names []stri
 	if err != nil {
 		return err
 	}
-	d.run(ctx, func(context.Context) {
-		d.update(func() desired.Change { return d.state.SetKeepalived(c.event.States(names, time.Now())) })
-	}, nil)
+	d.update(func() desired.Change { return d.state.SetKeepalived(c.event.States(names, time.Now())) })
+	d.run(ctx, func(context.Context) {}, nil)
 	log.Info("no longer holding", strings.ToLower(c.event.Type), c.event.Name, "err", fmt.Sprint(context.Cause(ctx)))
 	return nil
 }

@@ -51,6 +51,18 @@ func TestANotifyScriptHoldsUntilAnotherStateComes(t *testing.T) {
 	}
 }
 
+func TestATakeoverByANotifyScriptWaitsForNoRead(t *testing.T) {
+	t.Parallel()
+	for range 8 { // without the fix, half of them did
+		t.Run("", func(t *testing.T) {
+			w := newWorld(t, one)
+			w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
+			w.holder()
+			w.holds(2*time.Second, one)
+		})
+	}
+}
+
 func TestTheNextMasterTakesOver(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
