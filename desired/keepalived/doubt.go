@@ -32,7 +32,7 @@ func (l *Listener) vanish(now time.Time) {
 	before := l.doubt
 	l.doubt = &doubt{gone: now}
 	if before != nil { // and not decided yet
-		l.doubt.another, l.doubt.recalled = before.another, before.recalled
+		l.doubt.another, l.doubt.recalled, l.doubt.named = before.another, before.recalled, before.named
 	}
 	l.opts.Log.V(1).Info("the FIFO has no writer", "path", l.opts.Path)
 }
@@ -82,7 +82,7 @@ func (l *Listener) settle(d *doubt, now time.Time) {
 	late := d.back.Sub(d.gone) > awayAtMost
 	sure := func(instance string) bool { return l.credible(instance, !d.another && !late) }
 	switch {
-	case d.another && late:
+	case d.another && (late || d.named):
 		sure = func(string) bool { return false }
 	case !d.another && !late && !d.recalled:
 		sure = func(string) bool { return true }

@@ -281,6 +281,7 @@ func TestASavedMasterOfWhoWritesTheFIFOCounts(t *testing.T) {
 	w.look(settleTime)
 	w.is("writer: A MASTER")
 	w.die()
+	w.gives("A", true)
 	k.shut()
 	w.anonymous() // another one, while the first lives on
 	w.begin()

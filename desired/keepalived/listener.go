@@ -106,6 +106,7 @@ type doubt struct {
 	another bool      // a writer since then is not known to be the same process
 
 	recalled bool // the states are from the last run: a BACKUP may have been lost since
+	named    bool // the last run knew the process that said them
 }
 
 // New returns a Listener that does nothing until Run.

@@ -67,7 +67,7 @@ func (l *Listener) restore(r record, now time.Time) {
 			l.states[name] = Instance{State: state, Since: saved.Since, unconfirmed: true}.judged()
 		}
 	}
-	l.doubt = &doubt{gone: now, recalled: true}
+	l.doubt = &doubt{gone: now, recalled: true, named: r.PID != 0}
 	if l.connected {
 		l.doubt.back, l.doubt.another = now, r.PID == 0
 	}
