@@ -12,6 +12,9 @@ import (
 // spare is how many addresses may be looked at side by side beyond those that are written: a look by itself waits for nothing.
 const spare = 8
 
+// minRest is how long an address rests at least that could not be read, so that no mistake about when to come back costs a CPU.
+const minRest = 100 * time.Millisecond
+
 // work looks at addr once, makes the write that reconcile asks for, and has addr looked at again when it is due. It calls over
 // when all is done; a write that is given up may return later.
 func (c *Controller) work(ctx context.Context, addr netip.Addr, over func()) {

@@ -187,7 +187,7 @@ func (c *Controller) unread(addr netip.Addr, want string, m *memory, seen observ
 		retry = m.retry
 		c.opts.Observed.Expect(addr, retry)
 	}
-	return max(time.Until(retry), time.Millisecond), nil
+	return max(time.Until(retry), minRest), nil
 }
 
 // unjudged is where the cloud answered, but not for this address.
