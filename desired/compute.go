@@ -49,6 +49,7 @@ const (
 	noteUnnamed   = "instance is not named by keepalived.conf: its lines count for nothing"
 	noteUnlisted  = "instance is not named by the configuration, and keepalived.conf is not known: its lines count for nothing"
 	noteMistaken  = "the configuration gives addresses to an instance that keepalived.conf does not name"
+	noteNone      = "keepalived.conf has no vrrp_instance: nothing is managed"
 	noteNoAddress = "instance has no addresses: it manages nothing"
 	noteTwice     = "instances that are in no common sync group want the same address: it is ours while any of them is MASTER"
 )
@@ -86,6 +87,9 @@ func Compute(in Input) Set {
 			w.Ours = w.Ours || ours
 			set.Addresses[addr] = w
 		}
+	}
+	if in.Keepalived != nil && len(names) == 0 {
+		set.Notes = append(set.Notes, Note{Message: noteNone, Problem: true})
 	}
 	set.Notes = append(set.Notes, in.unnamed(names)...)
 	set.Notes = append(set.Notes, in.twice(set.Addresses)...)

@@ -39,10 +39,14 @@ func TestUnusableConfigurationsEndWithALineThatNamesKeyAndValue(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			for _, args := range [][]string{{"--check", path}, {"--fifo", path, path + ".fifo"}, {"--dry-run", path}} {
+			for _, args := range [][]string{{"--check", path}, {"--fifo", path, path + ".fifo"}, {"--test", path}, {"--dry-run", path}} {
+				want := 1
+				if args[0] == "--dry-run" { // of which 1 says that something would change
+					want = 2
+				}
 				status, stdout, stderr := run(t, args...)
-				if status != 1 || stdout != "" {
-					t.Errorf("%q: status %d and %q on standard output, want 1 and nothing", args, status, stdout)
+				if status != want || stdout != "" {
+					t.Errorf("%q: status %d and %q on standard output, want %d and nothing", args, status, stdout, want)
 				}
 				for _, want := range c.want {
 					if !strings.Contains(stderr, want) {

@@ -30,8 +30,9 @@ Keeps floating IP addresses pointed at the server whose Keepalived VRRP instance
                      process takes over or Keepalived is gone; any other state ends the holder
   --dry-run          with --fifo or five arguments: log what would be written and write nothing;
                      else: look once, as if this host were MASTER of everything, and print
-                     what would change (exit status 0: nothing, 1: something, 2: not all is known)
-  --check            say whether the configuration and keepalived.conf are usable, offline
+                     what would change (exit status 0: nothing, 1: something, 2: trouble)
+  --check            say whether the configuration and keepalived.conf are usable, and what is odd, offline
+                     (exit status 0: all is well, 1: something needs a human)
   --test, -T         ask the real cloud whether credential, server and addresses are right; writes
                      nothing (exit status 0: all is well, 1: something is not)
   --version          print version, commit and Go version

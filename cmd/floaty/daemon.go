@@ -66,7 +66,7 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 	if err != nil {
 		return refuse(log, err)
 	}
-	remark(log, setup{}, s)
+	logWarnings(log, setup{}, s, false)
 	var listener *keepalived.Listener // it needs the daemon, whose calls need it
 	d, err := newDaemon(c, log, s, nil, func(ctx context.Context) error { return listener.Settle(ctx) })
 	if err != nil {

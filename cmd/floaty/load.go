@@ -23,6 +23,8 @@ type setup struct {
 	keepalived *conf.Config // nil: unusable, and no address must come from it
 	doubt      error        // why keepalived is nil
 	watch      []string     // files and directories from which keepalived was read, or failed to be
+	host       string       // what this host was called then; empty: that is not known
+	odd        []config.Warning
 }
 
 // load reads path and the keepalived.conf that it names; id is for the latter (see readKeepalived). The error has a line for each problem (see problems).
@@ -32,7 +34,8 @@ func load(path string, id configID) (setup, error) {
 		return setup{}, err
 	}
 	read, err := readKeepalived(cfg, id)
-	s := setup{config: cfg, keepalived: read, watch: read.Watch}
+	s := setup{config: cfg, keepalived: read, watch: read.Watch, odd: cfg.Warnings()}
+	s.host, _ = os.Hostname() // unknown it is in no configuration either
 	if err != nil {
 		s.keepalived, s.doubt = nil, err
 	}
@@ -83,14 +86,21 @@ func (s setup) server() (id, missing string) {
 	if cloud.ServerUUID != "" || len(cloud.HostnameToServerUUID) == 0 {
 		return cloud.ServerUUID, ""
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "(unknown host name)"
-	}
-	if id, ok := cloud.HostnameToServerUUID[host]; ok {
+	if id := serverNamed(s.config, s.host); id != "" {
 		return id, ""
 	}
-	return "", host
+	if s.host == "" {
+		return "", "(unknown host name)"
+	}
+	return "", s.host
+}
+
+// serverNamed returns the ID of the server with a host name; empty: the configuration does not go by host names, or lacks this one.
+func serverNamed(c *config.Config, host string) string {
+	if c.Provider == "exoscale" || c.Cloudscale.ServerUUID != "" {
+		return ""
+	}
+	return c.Cloudscale.HostnameToServerUUID[host]
 }
 
 // pidFile returns the path of the pid file of Keepalived's VRRP process: as configured, or where keepalived.conf has Keepalived put it.
@@ -141,43 +151,4 @@ func refuse(log logr.Logger, err error) int {
 		log.Error(p, "the configuration is unusable")
 	}
 	return exitUnusable
-}
-
-// remark says what is odd, but no reason to stop, about now and was not so in before.
-func remark(log logr.Logger, before, now setup) {
-	if now.doubt != nil && (before.doubt == nil || before.doubt.Error() != now.doubt.Error()) {
-		message := "keepalived.conf is unusable: the addresses of the configuration are managed without it"
-		if now.keepalived != nil {
-			message = "keepalived.conf is unusable: what it said before stays in force"
-		}
-		log.Error(now.doubt, message)
-	}
-	if now.config.Cleartext() && (before.config == nil || before.config.Endpoint() != now.config.Endpoint()) {
-		log.Error(nil, "the endpoint is plain http: the credential travels in clear", "path", now.config.Endpoint())
-	}
-	if _, missing := now.server(); missing != "" {
-		was := ""
-		if before.config != nil {
-			_, was = before.server()
-		}
-		if was != missing {
-			log.Info("hostname-to-server-uuid does not name this host: the metadata service is asked", "host", missing)
-		}
-	}
-	for _, w := range now.warnings() {
-		if !slices.Contains(before.warnings(), w) {
-			log.Error(nil, "keepalived.conf has something that Keepalived drops", "path", w)
-		}
-	}
-}
-
-func (s setup) warnings() []string {
-	if s.keepalived == nil {
-		return nil
-	}
-	var list []string
-	for _, w := range s.keepalived.Warnings {
-		list = append(list, w.Error())
-	}
-	return list
 }

@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"net/netip"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/inspect"
 	"floaty/cmd/floaty/internal/report"
 	"floaty/config"
 	"floaty/desired"
@@ -26,9 +23,8 @@ func check(c command, log logr.Logger, stdout io.Writer) int {
 	if err != nil {
 		return refuse(log, err)
 	}
-	remark(log, setup{}, s)
 	server, _ := s.server()
-	r := report.Check{Provider: s.config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}}
+	r := report.Check{Provider: s.config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}, Warnings: s.reported()}
 	for _, inst := range (desired.Input{Settings: s.settings(nil)}).Instances() {
 		addrs := append([]netip.Addr{}, inst.Addresses...)
 		r.Instances = append(r.Instances, report.Instance{Name: inst.Name, Addresses: addrs, Source: inst.Source})
@@ -42,75 +38,45 @@ func check(c command, log logr.Logger, stdout io.Writer) int {
 		log.Error(err, "writing the report failed")
 		return exitUnusable
 	}
+	if !r.OK() {
+		return exitUnusable
+	}
 	return exitOK
 }
+
+// exitTrouble is the exit status of a look that found out too little, as diff(1) has it: 1 says that something would change.
+const exitTrouble = 2
 
 // look says what would change if this host were MASTER of every instance.
 func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
 	s, err := load(c.config, configID{})
 	if err != nil {
-		return refuse(log, err)
+		_ = refuse(log, err)
+		return exitTrouble
 	}
-	remark(log, setup{}, s)
 	cloud, err := newCloud(s, cloudOptions{secrets: func() *config.Config { return s.config }, log: log})
 	if err != nil {
-		return refuse(log, err)
+		_ = refuse(log, err)
+		return exitTrouble
 	}
-	d := compare(ctx, s.config.RefreshTimeout, providers.DryRun(cloud), desired.Compute(desired.Input{Settings: s.settings(nil)}))
+	set := desired.Compute(desired.Input{Settings: s.settings(nil)})
+	answers := lookAt(ctx, s.config.RefreshTimeout, providers.DryRun(cloud), set)
+	d := report.Diff{Changes: inspect.Diff(set, answers), Warnings: s.reported()}
 	if err := d.Write(stdout, c.output, isTerminal(stdout)); err != nil {
 		log.Error(err, "writing the report failed")
-		return 2
+		return exitTrouble
 	}
 	return d.ExitStatus()
 }
 
-// compare reads the cloud once and says what is not as it should be. The metadata service and the API have limit each.
-func compare(ctx context.Context, limit time.Duration, cloud providers.Provider, set desired.Set) report.Diff {
-	addrs := slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
-	var server string
-	var holdings map[netip.Addr]providers.Holding
-	var serverErr, readErr error
+// lookAt reads the cloud once. The metadata service and the API have limit each.
+func lookAt(ctx context.Context, limit time.Duration, cloud providers.Provider, set desired.Set) inspect.Answers {
+	var a inspect.Answers
 	var both sync.WaitGroup
-	both.Go(func() { server, serverErr = within(ctx, limit, cloud.Server) })
-	both.Go(func() {
-		holdings, readErr = within(ctx, limit, func(ctx context.Context) (map[netip.Addr]providers.Holding, error) {
-			return cloud.Read(ctx, addrs)
-		})
-	})
+	both.Go(func() { a.Server, a.ServerErr = within(ctx, limit, cloud.Server) })
+	both.Go(func() { a.Holdings, a.ReadErr = read(ctx, limit, cloud, set) })
 	both.Wait()
-	var d report.Diff
-	for _, addr := range addrs {
-		h := holdings[addr]
-		change := report.Change{
-			Address: addr, Instances: append([]string{}, set.Addresses[addr].Instances...),
-			From: append([]string{}, h.Servers...), To: server, Shared: h.Shared,
-		}
-		err := readErr
-		if err == nil {
-			err = h.Err
-		}
-		if err == nil && serverErr != nil {
-			err = fmt.Errorf("which server is this: %w", serverErr)
-		}
-		switch {
-		case err != nil:
-			change = report.Change{Address: addr, Instances: change.Instances, Action: report.Error, Error: brief(err)}
-		case h.At(server):
-			change.Action = report.InPlace
-		default:
-			change.Action = report.Move
-		}
-		d.Changes = append(d.Changes, change)
-	}
-	return d
-}
-
-// brief says that an address is not there in the words that scripts look for, and all else in full.
-func brief(err error) string {
-	if errors.Is(err, providers.ErrNotFound) {
-		return providers.ErrNotFound.Error()
-	}
-	return err.Error()
+	return a
 }
 
 // isTerminal reports whether w shows colours.

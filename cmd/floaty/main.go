@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"floaty/cmd/floaty/internal/logqueue"
+	"floaty/cmd/floaty/internal/printable"
 )
 
 // Exit statuses that have no report of their own.
@@ -54,7 +55,7 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		if c.jsonLog {
 			log.Error(err, "usage")
 		} else {
-			_, _ = fmt.Fprintf(queue, "floaty: %v\n%s", err, usage)
+			_, _ = fmt.Fprintf(queue, "floaty: %s\n%s", printable.Text(err.Error()), usage)
 		}
 		return exitUsage
 	}
@@ -96,9 +97,9 @@ func newEncoder(asJSON bool) zapcore.Encoder {
 	form.EncodeLevel = zapcore.CapitalLevelEncoder
 	form.TimeKey = "time"
 	if asJSON {
-		return zapcore.NewJSONEncoder(form)
+		return escaping{zapcore.NewJSONEncoder(form)}
 	}
-	return zapcore.NewConsoleEncoder(form)
+	return escaping{zapcore.NewConsoleEncoder(form)}
 }
 
 // droppedLine says that lines were lost.

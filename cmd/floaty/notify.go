@@ -47,7 +47,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	case loading != nil:
 		return refuse(log, loading)
 	}
-	remark(log, setup{}, s)
+	logWarnings(log, setup{}, s, true)
 	names, err := s.instances(c.event)
 	if err != nil && (c.event.Claims() || s.keepalived != nil) {
 		return refuse(log, err)

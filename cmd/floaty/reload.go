@@ -32,7 +32,7 @@ func (d *daemon) reload(ctx context.Context) {
 	if next.keepalived == nil { // no address must come from it: all else is taken over
 		next.keepalived = d.running.keepalived
 	}
-	remark(d.log, d.running, next)
+	logWarnings(d.log, d.running, next, false)
 	changes := config.Changes(d.running.config, next.config)
 	same := sameInstances(d.running.keepalived, next.keepalived)
 	switch {

@@ -72,7 +72,7 @@ func (a *Answer) Err(err error) error {
 	if err == nil && (a.status == 0 || success(a.status)) {
 		return nil
 	}
-	failed := &callError{text: a.text(err), wraps: []error{err}}
+	failed := &callError{text: a.text(err), status: a.status, wraps: []error{err}}
 	if err == nil {
 		failed.wraps = nil
 	}
@@ -83,6 +83,15 @@ func (a *Answer) Err(err error) error {
 		return &providers.WaitError{Wait: a.retryAfter, Err: failed}
 	}
 	return failed
+}
+
+// Status returns the status of the answer that err, from [Answer.Err], is about; 0 if there was none.
+func Status(err error) int {
+	var failed *callError
+	if errors.As(err, &failed) {
+		return failed.status
+	}
+	return 0
 }
 
 // text says what happened, part by part.
@@ -165,8 +174,9 @@ func kind(status int) error {
 
 // A callError says in one line how a call failed.
 type callError struct {
-	text  string
-	wraps []error
+	text   string
+	status int // 0: there was no answer
+	wraps  []error
 }
 
 func (e *callError) Error() string   { return e.text }

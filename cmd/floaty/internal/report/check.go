@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"text/tabwriter"
+
+	"floaty/cmd/floaty/internal/printable"
 )
 
 // A Check is what a configuration means.
@@ -14,7 +16,11 @@ type Check struct {
 	Server    string     `json:"server"` // empty: the metadata service tells
 	Instances []Instance `json:"instances"`
 	Groups    []Group    `json:"groups"`
+	Warnings  []Warning  `json:"warnings,omitempty"`
 }
+
+// OK reports whether nothing needs a human.
+func (c Check) OK() bool { return !serious(c.Warnings) }
 
 // An Instance is one VRRP instance in a check.
 type Instance struct {
@@ -48,10 +54,13 @@ func (c Check) Write(w io.Writer, format Format) error {
 		if len(addrs) == 0 {
 			addrs = []string{"(no addresses)"}
 		}
-		lines = append(lines, fmt.Sprintf("instance\t%s\t%s\t(%s)", inst.Name, strings.Join(addrs, " "), inst.Source))
+		lines = append(lines, fmt.Sprintf("instance\t%s\t%s\t(%s)", printable.Text(inst.Name), strings.Join(addrs, " "), inst.Source))
 	}
 	for _, g := range c.Groups {
-		lines = append(lines, "group\t"+g.Name+"\t"+strings.Join(g.Members, " "))
+		lines = append(lines, "group\t"+printable.Text(g.Name)+"\t"+strings.Join(printable.Texts(g.Members), " "))
+	}
+	for _, w := range c.Warnings {
+		lines = append(lines, w.mark()+"\t"+w.words())
 	}
 	for _, line := range lines {
 		if _, err := fmt.Fprintln(table, line); err != nil {

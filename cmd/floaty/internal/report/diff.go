@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
+
+	"floaty/cmd/floaty/internal/printable"
 )
 
 // An Action is what a look at one address came to.
@@ -32,7 +34,8 @@ type Change struct {
 
 // A Diff is what would change.
 type Diff struct {
-	Changes []Change `json:"changes"`
+	Changes  []Change  `json:"changes"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // A Summary counts the changes of a diff.
@@ -58,10 +61,11 @@ func (d Diff) Summary() Summary {
 	return s
 }
 
-// ExitStatus is 0 if nothing would change, 1 if something would, and 2 if any address could not be judged.
+// ExitStatus is 0 if nothing would change, 1 if something would, and 2 if any address could not be judged or a warning needs a
+// human.
 func (d Diff) ExitStatus() int {
 	switch s := d.Summary(); {
-	case s.Error > 0:
+	case s.Error > 0 || serious(d.Warnings):
 		return 2
 	case s.Move > 0:
 		return 1
@@ -77,9 +81,10 @@ func (d Diff) Write(w io.Writer, format Format, colour bool) error {
 			changes = []Change{}
 		}
 		return writeJSON(w, struct {
-			Changes []Change `json:"changes"`
-			Summary Summary  `json:"summary"`
-		}{changes, d.Summary()})
+			Changes  []Change  `json:"changes"`
+			Summary  Summary   `json:"summary"`
+			Warnings []Warning `json:"warnings,omitempty"`
+		}{changes, d.Summary(), d.Warnings})
 	}
 	return d.text(w, colour)
 }
@@ -89,7 +94,7 @@ func (d Diff) text(w io.Writer, colour bool) error {
 	columns := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
 	for _, c := range d.Changes {
 		what, mark := c.what()
-		if _, err := fmt.Fprintf(columns, "%s %s\t%s\t%s\n", mark, c.Address, what, strings.Join(c.Instances, ", ")); err != nil {
+		if _, err := fmt.Fprintf(columns, "%s %s\t%s\t%s\n", mark, c.Address, what, strings.Join(printable.Texts(c.Instances), ", ")); err != nil {
 			return err
 		}
 	}
@@ -101,6 +106,11 @@ func (d Diff) text(w io.Writer, colour bool) error {
 			line = paint(line)
 		}
 		if _, err := io.WriteString(w, line); err != nil {
+			return err
+		}
+	}
+	for _, warning := range d.Warnings {
+		if _, err := fmt.Fprintf(w, "%s: %s\n", warning.mark(), warning.words()); err != nil {
 			return err
 		}
 	}
@@ -117,16 +127,16 @@ func (d Diff) text(w io.Writer, colour bool) error {
 func (c Change) what() (words, mark string) {
 	switch c.Action {
 	case InPlace:
-		return c.To + c.shared(), "="
+		return printable.Text(c.To) + c.shared(), "="
 	case Error:
-		return c.Error, "!"
+		return printable.Text(c.Error), "!"
 	case Move:
 	}
-	from := strings.Join(c.From, ", ")
+	from := strings.Join(printable.Texts(c.From), ", ")
 	if from == "" {
 		from = "nothing"
 	}
-	return from + " → " + c.To + c.shared(), "~"
+	return from + " → " + printable.Text(c.To) + c.shared(), "~"
 }
 
 // shared says that an address is one of those that several may hold.

@@ -4,9 +4,12 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"floaty/cmd/floaty/internal/printable"
 )
 
 // A Format is how a report is written.
@@ -27,8 +30,14 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("output %q: want text or json", name)
 }
 
+// writeJSON writes a report in one line. What does not print is escaped: some of it would drive a terminal, and JSON allows it.
 func writeJSON(w io.Writer, report any) error {
-	e := json.NewEncoder(w)
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
-	return e.Encode(report)
+	if err := e.Encode(report); err != nil {
+		return err
+	}
+	_, err := w.Write(printable.Encoded(line.Bytes()))
+	return err
 }

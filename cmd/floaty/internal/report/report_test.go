@@ -62,7 +62,7 @@ func TestTheExitStatusOfADiff(t *testing.T) {
 		{[]Change{{Action: InPlace}, {Action: Move}}, 1},
 		{diff.Changes, 2},
 	} {
-		if got := (Diff{c.changes}).ExitStatus(); got != c.want {
+		if got := (Diff{Changes: c.changes}).ExitStatus(); got != c.want {
 			t.Errorf("%+v: status %d, want %d", c.changes, got, c.want)
 		}
 	}

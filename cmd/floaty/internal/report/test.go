@@ -6,17 +6,20 @@ import (
 	"net/netip"
 	"strings"
 	"text/tabwriter"
+
+	"floaty/cmd/floaty/internal/printable"
 )
 
 // A Test is what a self-test found.
 type Test struct {
-	Provider string  `json:"provider"`
-	Checks   []Probe `json:"checks"`
+	Provider string    `json:"provider"`
+	Checks   []Probe   `json:"checks"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // A Probe is one thing that was looked at.
 type Probe struct {
-	Name      string     `json:"check"` // credential, server, clock, address
+	Name      string     `json:"check"` // api, credential, rights, server, clock, address
 	OK        bool       `json:"ok"`
 	Address   netip.Addr `json:"address,omitzero"`
 	Instances []string   `json:"instances,omitempty"`
@@ -34,7 +37,7 @@ func (t Test) OK() bool {
 			return false
 		}
 	}
-	return true
+	return !serious(t.Warnings)
 }
 
 // Write writes the test.
@@ -52,11 +55,16 @@ func (t Test) Write(w io.Writer, format Format) error {
 		if !p.OK {
 			mark = "FAILED"
 		}
-		name, text := p.Name, p.Text
+		name, text := p.Name, printable.Text(p.Text)
 		if p.Address.IsValid() {
-			name, text = p.Address.String(), strings.Join(p.Instances, ", ")+": "+text
+			name, text = p.Address.String(), strings.Join(printable.Texts(p.Instances), ", ")+": "+text
 		}
 		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", mark, name, text); err != nil {
+			return err
+		}
+	}
+	for _, w := range t.Warnings {
+		if _, err := fmt.Fprintf(table, "%s\tconfiguration\t%s\n", w.mark(), w.words()); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,69 @@
+// Package inspect judges what the cloud has answered to those who only look: what a dry run would change, and whether a self-test
+// finds all well.
+//
+// It makes no call, reads no file and writes nothing: it gets answers and returns reports.
+package inspect
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"floaty/cmd/floaty/internal/report"
+	"floaty/desired"
+	"floaty/providers"
+)
+
+// Answers are what the cloud said, once, to those who look.
+type Answers struct {
+	Server    string // which this is
+	ServerErr error  // why that is not known
+	Holdings  map[netip.Addr]providers.Holding
+	ReadErr   error // why there are no Holdings
+}
+
+// Diff returns what would change if this host were MASTER of every instance in set.
+func Diff(set desired.Set, a Answers) []report.Change {
+	var changes []report.Change
+	for _, addr := range sorted(set) {
+		changes = append(changes, a.change(addr, set.Addresses[addr].Instances))
+	}
+	return changes
+}
+
+func (a Answers) change(addr netip.Addr, instances []string) report.Change {
+	h := a.Holdings[addr]
+	c := report.Change{
+		Address: addr, Instances: append([]string{}, instances...), Action: report.Move,
+		From: append([]string{}, h.Servers...), To: a.Server, Shared: h.Shared,
+	}
+	err := a.ReadErr
+	if err == nil {
+		err = h.Err
+	}
+	if err == nil && a.ServerErr != nil {
+		err = fmt.Errorf("which server is this: %w", a.ServerErr)
+	}
+	switch {
+	case err != nil:
+		return report.Change{Address: addr, Instances: c.Instances, Action: report.Error, Error: brief(err)}
+	case h.At(a.Server):
+		c.Action = report.InPlace
+	}
+	return c
+}
+
+// sorted returns the addresses of set in their order.
+func sorted(set desired.Set) []netip.Addr {
+	return slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
+}
+
+// brief says that an address is not there in the words that scripts look for, and all else in full.
+func brief(err error) string {
+	if errors.Is(err, providers.ErrNotFound) {
+		return providers.ErrNotFound.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,58 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"floaty/cmd/floaty/internal/printable"
+)
+
+// A Warning is what the daemon would say when it starts with the same files.
+type Warning struct {
+	Error    bool   `json:"error"` // a human should mend it; else it is worth knowing
+	Text     string `json:"text"`
+	Instance string `json:"instance,omitempty"` // or several, with commas
+	Address  string `json:"address,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Key      string `json:"key,omitempty"` // of the configuration
+}
+
+// mark says how grave a warning is.
+func (w Warning) mark() string {
+	if w.Error {
+		return "error"
+	}
+	return "note"
+}
+
+// Place returns file and line, as editors have them; empty: it is about no file.
+func (w Warning) Place() string {
+	if w.File == "" || w.Line == 0 {
+		return w.File
+	}
+	return fmt.Sprintf("%s:%d", w.File, w.Line)
+}
+
+// words is the warning in one line.
+func (w Warning) words() string {
+	var parts []string
+	for _, part := range []string{w.Place(), w.Key, w.Text} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	text := strings.Join(parts, ": ")
+	for _, part := range []string{w.Instance, w.Address} {
+		if part != "" {
+			text += " (" + part + ")"
+		}
+	}
+	return printable.Text(text)
+}
+
+// serious reports whether one of the warnings needs a human.
+func serious(warnings []Warning) bool {
+	return slices.ContainsFunc(warnings, func(w Warning) bool { return w.Error })
+}

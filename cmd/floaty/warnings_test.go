@@ -1,0 +1,146 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+)
+
+// open lets everybody get to the host's files: what everybody may do shows only there.
+func (w *world) open() {
+	w.Helper()
+	for dir := w.Path("."); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		w.must(os.Chmod(dir, 0o755)) //nolint:gosec // that is the point
+	}
+	if info, err := os.Stat(os.TempDir()); err != nil || info.Mode().Perm() != 0o777 || info.Mode()&os.ModeSticky == 0 {
+		w.Skipf("%s is not like /tmp", os.TempDir())
+	}
+}
+
+// What the daemon would say when it starts is in every report, as text and as JSON, and a report that needs a human does not end with 0.
+func TestTheReportsSayWhatTheDaemonWould(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		spoil func(w *world)
+		fine  bool   // nobody has to mend it
+		text  string // in the reports and in the daemon's log
+		field string // of the JSON, with its value
+		value string
+	}{
+		{
+			"an instance that keepalived.conf lacks", func(w *world) {
+				w.must(w.Configure("floaty.yml", w.Floaty()+"instances: {VI_01: {addresses: [198.51.100.1]}}\n"))
+			}, false, "instance that keepalived.conf does not name", "instance", "VI_01",
+		},
+		{
+			"no instance at all", func(w *world) { w.must(w.Configure("keepalived.conf", "global_defs {\n}\n")) },
+			false, "keepalived.conf has no vrrp_instance", "text", "keepalived.conf has no vrrp_instance: nothing is managed",
+		},
+		{
+			"a secret that others may read", func(w *world) {
+				w.must(os.Chmod(w.Path("floaty.yml"), 0o644)) //nolint:gosec // that is the point
+			}, false, "everybody may read the secret in it", "file", "floaty.yml",
+		},
+		{
+			"a state-dir that others may write to", func(w *world) {
+				w.must(os.MkdirAll(w.Path("state"), 0o700))
+				w.must(os.Chmod(w.Path("state"), 0o777)) //nolint:gosec // that is the point
+			}, false, "everybody may write to it", "key", "state-dir",
+		},
+		{
+			"what Keepalived drops", func(w *world) {
+				w.must(w.Configure("keepalived.conf", "include /nonexistent/x.conf\n"+w.Keepalived(100, "", one)))
+			}, false, "/nonexistent/x.conf", "file", "keepalived.conf",
+		},
+		{
+			"no keepalived.conf where none is needed", func(w *world) {
+				w.must(w.Configure("floaty.yml", w.Floaty()+"managed-addresses: [198.51.100.1]\n"))
+				w.must(os.Remove(w.Path("keepalived.conf")))
+			}, false, "managed without it", "text", "no such file",
+		},
+		{
+			"a short interval", func(w *world) {
+				w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 900ms")))
+			}, true, "900ms is below 1s", "key", "refresh-interval",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, one)
+			w.open()
+			w.Cloud.Move(one, w.UUID)
+			c.spoil(w)
+			for mode, serious := range map[string]int{"--check": 1, "--test": 1, "--dry-run": 2} {
+				want := serious
+				if c.fine {
+					want = 0
+				}
+				status, stdout, stderr := run(t, mode, w.Path("floaty.yml"))
+				if status != want || !strings.Contains(stdout, c.text) || stderr != "" {
+					t.Errorf("%s: status %d, %q and\n%s\nwant %d and a report that says %q", mode, status, stderr, stdout, want, c.text)
+				}
+				status, stdout, _ = run(t, mode, "--output", "json", w.Path("floaty.yml"))
+				var report struct{ Warnings []map[string]any }
+				if err := json.Unmarshal([]byte(stdout), &report); err != nil || status != want || len(report.Warnings) != 1 {
+					t.Errorf("%s: status %d, %v and\n%s\nwant %d and one warning", mode, status, err, stdout, want)
+					continue
+				}
+				got := report.Warnings[0]
+				if value, _ := got[c.field].(string); !strings.Contains(value, c.value) || got["error"] == c.fine {
+					t.Errorf("%s: got %v, want %q in %s and error %v", mode, got, c.value, c.field, !c.fine)
+				}
+			}
+			w.must(w.StartFloaty())
+			w.eventually("the daemon says it", 5*time.Second, func() bool { return w.logged(c.text) == 1 })
+		})
+	}
+}
+
+func TestAFileThatBecomesReadableIsSaidOnce(t *testing.T) {
+	w := newWorld(t, one)
+	w.open()
+	w.start()
+	w.must(os.Chmod(w.Path("floaty.yml"), 0o644)) //nolint:gosec // that is the point
+	w.eventually("it is said", 2*time.Second, func() bool { return w.logged("everybody may read the secret") == 1 })
+	w.must(w.HangUpFloaty())
+	w.never("it is said again", time.Second, func() bool { return w.logged("everybody may read the secret") > 1 })
+}
+
+// forged is a name that rings the bell, turns the text around, moves the cursor by a C1 code and makes a line of its own.
+const forged = "x\x1b]0;pwned\x07\u202e\u009b1A\x7f\u2028\nok   credential   FORGED"
+
+func TestNamesOfOthersForgeNoLineAndDriveNoTerminal(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.Cloud.AddServer(w.UUID, forged)
+	w.Cloud.AddServer(forged, forged)
+	w.Cloud.Move(one, forged)
+	w.must(w.Configure("keepalived.conf", strings.ReplaceAll(w.Keepalived(100, "", one, two), "VI_1", "VI\x1b[31m\u202e\u009b1A")))
+	for _, args := range [][]string{
+		{"--check"}, {"--test"}, {"--dry-run"}, {"--check", "--output", "json"}, {"--test", "--output", "json"}, {"--dry-run", "--output", "json"},
+	} {
+		_, stdout, stderr := run(t, append(args, w.Path("floaty.yml"))...)
+		clean(t, stdout+stderr)
+		if !strings.Contains(stdout, "VI") || strings.Contains(stdout, "\nok   credential   FORGED") {
+			t.Errorf("%q: got\n%s\nwant the name, and no line that it has forged", args, stdout)
+		}
+	}
+	w.start()
+	w.must(w.Say("INSTANCE \"A\x1b[31m\u202e\u009b1A\x7f\" MASTER 100"))
+	w.eventually("the instance that nobody knows is named", time.Second, func() bool { return w.logged("lines count for nothing") == 1 })
+	clean(t, w.Log())
+}
+
+// clean fails if there is anything in text that does not print.
+func clean(t *testing.T, text string) {
+	t.Helper()
+	for _, r := range text {
+		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
+			t.Errorf("got %q, want no %q in it", text, r)
+			return
+		}
+	}
+}
