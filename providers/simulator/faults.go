@@ -159,9 +159,9 @@ func (f *Fault) answer(speaks dialect) answer {
 	if status == 0 {
 		status = http.StatusInternalServerError
 	}
-	a := text(status, "application/json", f.Body)
-	if f.Body == "" && status < http.StatusInternalServerError {
-		a = speaks.usual(status)
+	a := speaks.usual(status)
+	if f.Body != "" || status >= http.StatusInternalServerError {
+		a.body = []byte(f.Body)
 	}
 	a.retryAfter = f.RetryAfter
 	return a
