@@ -128,6 +128,9 @@ func (c *Controller) Run(ctx context.Context) {
 // no longer ours are cancelled when it returns. All addresses of a change reckon from one instant, and so share one read.
 func (c *Controller) Apply(change desired.Change) {
 	now := time.Now()
+	if len(change.Lost) > 0 { // before all else: ten thousand may be lost
+		c.cancel()
+	}
 	var lost []netip.Addr
 	for _, addr := range change.Lost {
 		if _, ours := c.server(addr); !ours { // nor is any other of its resource
@@ -141,9 +144,6 @@ func (c *Controller) Apply(change desired.Change) {
 		}
 	}
 	c.mu.Lock()
-	if len(change.Lost) > 0 {
-		c.cancel()
-	}
 	for _, addr := range lost {
 		delete(c.signals, c.lead(addr)) // what came before it does not matter any more
 		c.signal(c.lead(addr), now).lost = true
@@ -169,8 +169,10 @@ func (c *Controller) Apply(change desired.Change) {
 }
 
 // cancel cancels the writes under way of what is not ours. It looks at all of them, for what an address shares may have become known,
-// or have changed, since its write began. c.mu is held.
+// or have changed, since its write began.
 func (c *Controller) cancel() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for addr, cancel := range c.writes {
 		if _, ours := c.server(addr); !ours {
 			cancel(errLost)
