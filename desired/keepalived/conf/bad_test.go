@@ -25,8 +25,12 @@ func TestWhatCannotBeReadIsAnErrorWithItsPlace(t *testing.T) {
 		{"a group twice", "vrrp_sync_group G {\n group {\n A\n}\n group {\n B\n}\n}\n", `:5: a second group in G: Keepalived takes the first only`},
 		{"a byte order mark", "\ufeff" + vi("10.0.0.1"), `:4: virtual_ipaddress within ` + "\ufeff" + `vrrp_instance, which begins in line 1: is a } missing before it?`},
 
+		{"a list's brace behind an invisible character", "vrrp_instance A {\n virtual_ipaddress\u00a0{\n 10.0.0.1\n }\n}\n", `would take the } for the end of it (the invisible character U+00A0 is no blank to Keepalived)`},
+		{"a keyed HMAC without a block", with("auth_hmac"), `:4: auth_hmac without { after it`},
+
 		// Lines.
-		{"a long line", vi("10.0.0.1 #" + strings.Repeat("x", 1100)), `:5: the line is longer than 1023 bytes: Keepalived would cut it in two`},
+		{"a long line", vi("10.0.0.1 #" + strings.Repeat("x", 1100)), `:5: the line is longer than 1022 bytes: Keepalived would cut it in two, or from 2.4 on leave it out`},
+		{"a line of 1023 bytes", vi("10.0.0.1 " + strings.Repeat("x", 1023-9)), `:5: the line is longer than 1022 bytes`},
 		{"a NUL", vi("10.0.0.1\x00"), `:5: a NUL byte: is this a text file?`},
 		{"an open quote", vi(`10.0.0.1 label "a`), `:5: 10.0.0.1: a quote that does not end on its line`},
 		{"nothing but a quote", vi(`"`), `:5: : a quote that does not end on its line`},
@@ -53,7 +57,7 @@ func TestWhatCannotBeReadIsAnErrorWithItsPlace(t *testing.T) {
 		{"an undefined member", "vrrp_sync_group G {\n group {\n A\n B$UNDEF\n}\n}\n", `:4: definition B$UNDEF is not known`},
 		{"not written in braces", "$N=10.0.0\n" + vi("$N.1"), `:6: definition $N.1 is not known`},
 		{"a blank before the =", "$A = 10.0.0.1\n" + vi("10.0.0.1"), `:1: definition $A is not known`},
-		{"one of Keepalived's own", vi("10.0.0.1 label ${_INSTANCE}"), `:5: 10.0.0.1: definition $_INSTANCE is not known, or not written as ${NAME}`},
+		{"one of Keepalived's own", vi("10.0.0.1 label ${_RANDOM}"), `:5: 10.0.0.1: definition $_RANDOM is not known, or not written as ${NAME}`},
 		{"a definition of itself", "$A=$A\n" + vi("$A"), `:6: definitions that stand for each other without end`},
 		{"definitions of each other", "$A=x ${B}\n$B=y ${A}\n" + vi("10.0.0.1 ${A}"), `:7: definitions that stand for each other without end`},
 		{"several lines not alone", "$X=10.0.0.1 \\\n10.0.0.2\n" + vi("$X dev eth0"), `:7: $X stands for several lines: it is supported only alone on its line`},
@@ -61,6 +65,11 @@ func TestWhatCannotBeReadIsAnErrorWithItsPlace(t *testing.T) {
 		{"an empty line in a definition", "$X=10.0.0.1 \\\n\n10.0.0.2\n", `:2: an empty line ends the definition of $X, though the line before it ends in \`},
 		{"a comment in a definition", "$X=10.0.0.1 \\\n# c\n10.0.0.2\n", `:2: an empty line ends the definition of $X, though the line before it ends in \`},
 		{"a comment with a backslash", "$X=10.0.0.1 # c \\\n10.0.0.2\n", `:1: a \ at the end of a comment is not supported in a definition`},
+		{"a comment alone with a backslash", "$X=10.0.0.1 \\\n# c \\\n10.0.0.2\n", `:2: a \ at the end of a comment is not supported in a definition`},
+		{"a repetition by a definition", "$X=~SEQ(i,1,2) 10.0.9.${i}\n" + vi("$X"), `:6: a definition that stands for a repetition is not supported: write ~SEQ or ~LST on the line`},
+		{"a list in a definition of several lines", "$X=10.0.0.1 \\\n~LST(i,1,2) 10.0.9.${i}\n" + vi("${X}"), `:7: a definition that stands for a repetition is not supported: write ~SEQ or ~LST on the line`},
+		{"a comment by a definition", "$H=$_HASH\n" + vi("10.0.0.1 $H x"), `:6: $_HASH within a definition or a repetition is not supported`},
+		{"a name by a definition", "$L=i,1,3\n" + vi("~SEQ($L) 10.0.0.${i}"), `:6: ~SEQ($L) is not supported: want plain values`},
 		{"a definition without end", vi("10.0.0.1") + "$X=a \\\n", `:8: the file ends within the definition of $X: its last line ends in \`},
 		{"a long expansion", "$L=" + strings.Repeat("a", 300) + "\n" + vi("10.0.0.1 ${L} ${L} ${L} ${L}"), `:6: with its definitions the line is longer than 1023 bytes: Keepalived would leave some out`},
 
@@ -93,6 +102,60 @@ func TestWhatCannotBeReadIsAnErrorWithItsPlace(t *testing.T) {
 				t.Errorf("got %+v beside the error, want only what to watch", got)
 			}
 		})
+	}
+}
+
+// A keyword begins its block whether or not a { follows (seen on 2.2.7): what follows it is lost, and VI_2 with it.
+func TestABlockWithoutItsBraceIsAnError(t *testing.T) {
+	for _, word := range []string{"track_interface eth0", "track_script x", "track_file x", "track_process x", "track_bfd x", "authentication", "virtual_routes", "virtual_rules", "unicast_peer 10.9.9.3", "virtual_ipaddress_excluded"} {
+		refuses(t, with("virtual_ipaddress {\n10.0.0.1\n}", word)+instance("B", 2, "10.0.0.2"), 7, word+" without { after it")
+	}
+	for _, word := range tracks {
+		refuses(t, "vrrp_sync_group G {\n group {\n A\n}\n"+word+"\n}\n"+vi("10.0.0.1"), 5, word+" without { after it")
+	}
+	for _, word := range append([]string{"global_defs", "vrrp_sync_group G"}, outerBlocks...) {
+		refuses(t, word+"\n"+vi("10.0.0.1"), 1, word+" without { after it")
+	}
+}
+
+// refuses asserts that a text is an error in a line.
+func refuses(t *testing.T, text string, line int, want string) {
+	t.Helper()
+	path := write(t, t.TempDir(), "k.conf", text)
+	got, err := Parse(path, Options{ID: hostID})
+	if want := fmt.Sprintf("%s:%d: %s", path, line, want); err == nil || err.Error() != want {
+		t.Errorf("got %s, %v, want %s", summary(got), err, want)
+	}
+}
+
+func TestWhatLaterVersionsKnowIsAWarning(t *testing.T) {
+	text := with("auth_hmac {\n algorithm sha256\n}", "virtual_ipaddress {\n10.0.0.1\n}")
+	path := write(t, t.TempDir(), "k.conf", text)
+	got, err := Parse(path, Options{ID: hostID})
+	if err != nil || summary(got) != "A: 10.0.0.1/32" {
+		t.Fatalf("got %s, %v, want A: 10.0.0.1/32", summary(got), err)
+	}
+	if want := path + ":4: auth_hmac: up to 2.3 Keepalived does not know it, and loses what follows it"; len(got.Warnings) != 1 || got.Warnings[0].Error() != want {
+		t.Errorf("got %q, want %s", got.Warnings, want)
+	}
+}
+
+func TestAnInvisibleCharacterIsNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		vi("10.0.0.1\u00a0"):         `:5: the invisible character U+00A0 is no blank: Keepalived takes it for a part of "10.0.0.1\u00a0"`,
+		vi("10.0.0.1 dev\u3000eth0"): `:5: the invisible character U+3000 is no blank: Keepalived takes it for a part of "dev\u3000eth0"`,
+		with("\u0085priority 100"):   `:4: the invisible character U+0085 is no blank: Keepalived takes it for a part of "\u0085priority"`,
+		"include\u00a0/x\n":          `:1: the invisible character U+00A0 is no blank: Keepalived takes it for a part of "include\u00a0/x"`,
+		vi("@host\u00a010.0.0.1"):    `:5: the invisible character U+00A0 is no blank: Keepalived takes it for a part of "@host\u00a010.0.0.1", and leaves the line out or not by that`,
+	} {
+		path := write(t, t.TempDir(), "k.conf", text)
+		got, err := Parse(path, Options{ID: hostID})
+		if err != nil || len(got.Warnings) == 0 || got.Warnings[0].Error() != path+want {
+			t.Errorf("%+q: got %+q, %v, want %s", text, got.Warnings, err, want)
+		}
+	}
+	if got, err := Parse(write(t, t.TempDir(), "k.conf", instance("\"a\u00a0b\"", 1, "10.0.0.1")), Options{ID: hostID}); err != nil || len(got.Warnings) > 0 {
+		t.Errorf("in quotes: got %+q, %v, want no warning", got.Warnings, err)
 	}
 }
 

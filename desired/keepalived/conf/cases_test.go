@@ -38,7 +38,7 @@ var good = []struct{ name, text, want string }{
 	{"other blanks", vi("\t10.0.0.1\t", "10.0.0.2\f", "10.0.0.3\v", "10.0.0.4\rx"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.0.3/32 10.0.0.4/32"},
 	{"several blocks add up", with("virtual_ipaddress {\n10.0.0.1\n}", "virtual_ipaddress {\n10.0.0.2\n}"), "A: 10.0.0.1/32 10.0.0.2/32"},
 	{"a UTF-8 name", instance("Zürich", 1, "10.0.0.1"), "Zürich: 10.0.0.1/32"},
-	{"a line of 1023 bytes", vi("10.0.0.1 "+strings.Repeat("x", 1023-9), "10.0.0.2"), "A: 10.0.0.1/32 10.0.0.2/32"},
+	{"a line of 1022 bytes", vi("10.0.0.1 "+strings.Repeat("x", 1022-9), "10.0.0.2"), "A: 10.0.0.1/32 10.0.0.2/32"},
 
 	// Comments.
 	{"comments", vi("10.0.0.1#c", "10.0.0.2!c", "# 10.0.0.3", "!10.0.0.4", "10.0.0.5 # } {"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.0.5/32"},
@@ -123,7 +123,7 @@ var good = []struct{ name, text, want string }{
 	{"a definition of others", "$A=10.0.0\n$B=${A}.5\n" + vi("$B"), "A: 10.0.0.5/32"},
 	{"a value counts when it is used", "$A=10.0.0.1\n$B=$A\n$A=10.0.0.2\n" + vi("$B", "$A"), "A: 10.0.0.2/32 10.0.0.2/32"},
 	{"a definition in quotes", "$A=10.0.0.1\n" + vi(`"${A}"`), "A: 10.0.0.1/32"},
-	{"a definition of several lines", "$X=10.0.0.1 \\\n 10.0.0.2 \\ # comment\n# 10.0.0.4 \\\n\\\n 10.0.0.3\n" + vi("$X", "10.0.0.9"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.0.3/32 10.0.0.9/32"},
+	{"a definition of several lines", "$X=10.0.0.1 \\\n 10.0.0.2 \\ # comment\n\\\n 10.0.0.3\n" + vi("$X", "10.0.0.9"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.0.3/32 10.0.0.9/32"},
 	{"a definition of a whole instance", "$I=vrrp_instance Z { \\\n interface eth0 \\\n virtual_router_id 9 \\\n virtual_ipaddress { \\\n 10.0.0.1 \\\n 10.0.0.2 } \\\n}\n$I\n" + vi("10.0.0.3"), "Z: 10.0.0.1/32 10.0.0.2/32; A: 10.0.0.3/32"},
 	{"definitions of braces", "$X={\n$Y=}\nvrrp_instance A $X\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress $X\n10.0.0.1\n$Y\n$Y\n", "A: 10.0.0.1/32"},
 	{"definitions of several lines within each other", "$X=10.0.0.1 \\\n10.0.1.2\n$Y=$X \\\n$Z=10.0.0.8 \\\n$Z \\\n10.0.0.7\n" + vi("${Y}"), "A: 10.0.0.1/32 10.0.1.2/32 10.0.0.8/32 10.0.0.7/32"},
@@ -141,7 +141,18 @@ var good = []struct{ name, text, want string }{
 	},
 	{"lists", vi("~LST(x,1,4) 10.0.0.${x}", "~LST(x,a,b) 10.0.1.${x}", "~LST(x, 5 , 7 ) 10.0.2.${x}", "~LST(x,1,,3) 10.0.3.${x}"), "A: 10.0.0.1/32 10.0.0.4/32 10.0.2.5/32 10.0.2.7/32 10.0.3.1/32 10.0.3.3/32"},
 	{"a sequence of lists", vi("~SEQ(x,1,2) ~LST(y,5,6) 10.0.${x}.${y}"), "A: 10.0.1.5/32 10.0.1.6/32 10.0.2.5/32 10.0.2.6/32"},
-	{"a sequence by definitions", "$N=3\n$P=10.0.0\n$X=~SEQ(i,1,2) 10.0.9.${i}\n" + vi("~SEQ(i,1,$N) ${P}.${i}", "~SEQ(i,2,${N}) ${P}.${i}", "$X"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.0.3/32 10.0.0.2/32 10.0.0.3/32 10.0.9.1/32 10.0.9.2/32"},
+	{"a sequence by definitions", "$N=3\n$P=10.0.0\n$R=5,6\n" + vi("~SEQ(i,1,$N) ${P}.${i}", "~SEQ(i,2,${N}) ${P}.${i}", "~SEQ(i,$R) 10.0.9.${i}"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.0.3/32 10.0.0.2/32 10.0.0.3/32 10.0.9.5/32 10.0.9.6/32"},
+	{"a definition is one value of a list", "$L=1,2,5\n" + vi("~LST(x,$L) 10.0.0.${x}", "~LST(x,7,$L) 10.0.1.${x}", "~LST(x,$L) 10.0.2.2 label q${x}"), "A: 10.0.1.7/32 10.0.2.2/32"},
+
+	// What Keepalived defines itself.
+	{"the config id", "vrrp_instance \"I${_INSTANCE}\" {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 10.0.0.1 label $_INSTANCE\n}\n}\n", "Ihost: 10.0.0.1/32"},
+	{"the config id defined anew", "$_INSTANCE=foo\n" + instance("${_INSTANCE}", 1, "@host 10.0.0.1", "@foo 10.0.0.2"), "foo: 10.0.0.1/32"},
+	{"the characters of comments", vi("10.0.0.2 label a${_BANG}b", "10.0.0.3 $_HASH", "${_HASH}10.0.0.4", "10.0.0.5${_BANG}x", "10.0.0.6 $_BANG x", "$_HASH 10.0.0.7", "10.0.0.8 label $_HASH", "10.0.0.9 label \"a${_HASH}b\""), "A: 10.0.0.2/32 10.0.0.3/32 10.0.0.5/32 10.0.0.6/32 10.0.0.9/32"},
+	{"they hide a brace", "vrrp_instance A { $_HASH }\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress { ${_BANG} }\n10.0.0.1\n}\n}\n", "A: 10.0.0.1/32"},
+
+	// Blanks that are none.
+	{"invisible characters", vi("10.0.0.1 dev eth0", "10.0.0.2\u00a0dev eth0", "10.0.0.3 \u00a0dev eth9", "10.0.0.4 dev\u00a0eth0", "\u300010.0.0.5", "10.0.0.6\u0085", "\ufeff10.0.0.7", "10.0.0.8\u200b", "@host\u00a010.0.0.9"), "A: 10.0.0.1/32 10.0.0.3/32 10.0.0.4/32"},
+	{"an invisible statement", "include\u00a0inc/x1.conf\n\u00a0@host foo\n\u00a0\n" + vi("10.0.0.1") + "\u3000\n", "A: 10.0.0.1/32"},
 	{"a name keeps its last value", "$i=9\n" + vi("~SEQ(i,1,2) 10.0.0.${i}", "10.0.1.${i}"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.1.2/32"},
 }
 

@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,13 +29,13 @@ func (r *reader) define(p piece, name, value string) error {
 	var lines []string
 	for more := true; more; {
 		value, more = strings.CutSuffix(value, `\`)
-		if p.hidden && value != "" {
+		if p.hidden { // 2.2 leaves the comment out, 2.4 ends the definition
 			return p.problem(`a \ at the end of a comment is not supported in a definition`)
 		}
-		if value = strings.TrimSpace(value); value != "" {
+		if value = trimmed(value); value != "" {
 			lines = append(lines, value)
 		}
-		if more = more || p.hidden; more {
+		if more {
 			next, err := r.continued(p, name)
 			if err != nil {
 				return err
@@ -79,6 +80,9 @@ func (r *reader) spread(p piece, lines []string) error {
 	}
 	var pieces []piece
 	for _, line := range lines {
+		if strings.HasPrefix(line, "~") { // 2.2 repeats it, to 2.4 it is invalid
+			return p.problem("a definition that stands for a repetition is not supported: write ~SEQ or ~LST on the line")
+		}
 		next := p.with(line)
 		next.made = true
 		pieces = append(pieces, next)
@@ -133,6 +137,12 @@ func (r *reader) expand(p piece, text string, depth int) (string, error) {
 			quoted = !quoted
 		}
 		name, n, braced := reference(text[i:])
+		if !quoted && (name == "_HASH" || name == "_BANG") { // it begins a comment (seen on 2.2.7)
+			if depth > 0 || p.made {
+				return "", p.problem(fmt.Sprintf("$%s within a definition or a repetition is not supported", name))
+			}
+			break
+		}
 		if name == "" {
 			out.WriteByte(text[i])
 			i++
@@ -167,7 +177,19 @@ func (r *reader) value(p piece, name, ref string, bare bool) (string, error) {
 		return "", p.problem(fmt.Sprintf("$%s stands for several lines: it is supported only alone on its line", name))
 	case known:
 		return lines[0], nil
-	case bare && strings.HasPrefix(name, "_"): // one of Keepalived's own, such as ${_PWD}: no block, and its value is not known
+	case name == "_PWD":
+		return filepath.Dir(p.file), nil
+	case name == "_INSTANCE":
+		r.conditions = true
+		if r.guessed {
+			r.warn(p, fmt.Sprintf("%s is taken to be the host name, %s: where Keepalived runs with -i, set keepalived-config-id", ref, r.id))
+		}
+		return r.id, nil
+	case name == "_HASH":
+		return "#", nil
+	case name == "_BANG":
+		return "!", nil
+	case bare && strings.HasPrefix(name, "_"): // another one of Keepalived's own, such as ${_RANDOM}: no block, and its value is not known
 		return "$" + name, nil
 	case bare:
 		return "", p.problem(fmt.Sprintf("definition %s is not known", ref))
@@ -177,22 +199,16 @@ func (r *reader) value(p piece, name, ref string, bare bool) (string, error) {
 
 // repeat obeys ~SEQ and ~LST: the rest of the line once for each value.
 func (r *reader) repeat(p piece) error {
-	form := strings.Fields(p.text)[0]
+	form, _ := cutBlank(p.text)
 	m := repeating.FindStringSubmatch(p.text)
 	if m == nil {
 		return p.problem(fmt.Sprintf("%s is not supported: want ~SEQ(NAME,[START,[STEP,]]END) or ~LST(NAME,VALUE,…), then a line", form))
 	}
-	spec, err := r.expand(p, m[2], 0)
+	args, err := r.arguments(p, m[1], m[2])
 	if err != nil {
 		return err
 	}
-	if strings.ContainsAny(spec, `{}()"$`) {
-		return p.problem(fmt.Sprintf("~%s(%s) is not supported: want plain values", m[1], spec))
-	}
-	args := strings.Split(spec, ",")
-	for i := range args {
-		args[i] = strings.TrimSpace(args[i])
-	}
+	spec := strings.Join(args, ",")
 	values := args[1:]
 	if m[1] == "SEQ" {
 		values = sequence(values)
@@ -208,6 +224,37 @@ func (r *reader) repeat(p piece) error {
 	}
 	r.put(pieces...)
 	return nil
+}
+
+// arguments returns what stands between the parentheses of ~SEQ or ~LST. A definition may stand for several arguments of ~SEQ, but
+// for a single value of ~LST, and for no name (seen on 2.2.7).
+func (r *reader) arguments(p piece, form, spec string) ([]string, error) {
+	name, list, some := strings.Cut(spec, ",")
+	var raw []string
+	switch {
+	case some && form == "LST":
+		raw = strings.Split(list, ",")
+	case some:
+		raw = []string{list}
+	}
+	args := []string{name}
+	for _, arg := range raw {
+		arg, err := r.expand(p, trimmed(arg), 0)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, arg)
+	}
+	if some && form == "SEQ" {
+		args = append(args[:1], strings.Split(args[1], ",")...)
+	}
+	if all := strings.Join(args, ","); strings.ContainsAny(all, `{}()"$`) {
+		return nil, p.problem(fmt.Sprintf("~%s(%s) is not supported: want plain values", form, all))
+	}
+	for i := range args {
+		args[i] = trimmed(args[i])
+	}
+	return args, nil
 }
 
 // sequence returns the values of ~SEQ's END, START,END or START,STEP,END; none if they cannot be read.

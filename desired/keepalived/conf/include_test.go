@@ -13,16 +13,18 @@ func library(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"inc/v.txt":        "10.0.0.1\n10.0.0.2\n",
-		"inc/half.txt":     "10.0.0.3\n}\n}\n",
-		"inc/sub.txt":      "include deeper/x.txt\n10.0.0.5",
-		"inc/deeper/x.txt": "10.0.0.4",
-		"inc/def.txt":      "$D=10.0.0.77\n",
-		"inc/x1.conf":      instance("X1", 11, "10.0.1.1"),
-		"inc/x2.conf":      instance("X2", 12, "10.0.1.2"),
-		"inc/.x3.conf":     instance("X3", 13, "10.0.1.3"),
-		"inc/exec.conf":    instance("X4", 14, "10.0.1.4"),
-		"inc/dir.d/y.conf": instance("Y", 15, "10.0.1.5"),
+		"inc/v.txt":          "10.0.0.1\n10.0.0.2\n",
+		"inc/half.txt":       "10.0.0.3\n}\n}\n",
+		"inc/sub.txt":        "include deeper/x.txt\n10.0.0.5",
+		"inc/deeper/x.txt":   "10.0.0.4",
+		"inc/def.txt":        "$D=10.0.0.77\n",
+		"inc/deeper/pwd.txt": instance("Z", 16, "include ${_PWD}/x.txt"),
+		"inc/deeper/vip.txt": "include ${P}",
+		"inc/x1.conf":        instance("X1", 11, "10.0.1.1"),
+		"inc/x2.conf":        instance("X2", 12, "10.0.1.2"),
+		"inc/.x3.conf":       instance("X3", 13, "10.0.1.3"),
+		"inc/exec.conf":      instance("X4", 14, "10.0.1.4"),
+		"inc/dir.d/y.conf":   instance("Y", 15, "10.0.1.5"),
 	} {
 		write(t, dir, name, text)
 	}
@@ -42,6 +44,8 @@ var included = []struct{ name, text, want string }{
 	{"what cannot be a configuration", "include inc/exec.conf\ninclude inc/dir.d\ninclude inc\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
 	{"the path is the rest of the line", "include \"inc/x1.conf\"\ninclude inc/x1.conf inc/x2.conf\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
 	{"a definition in it", "include inc/def.txt\n" + vi("$D"), "A: 10.0.0.77/32"},
+	{"the directory of a file", "include ${_PWD}/inc/x*.conf\ninclude inc/deeper/pwd.txt\n", "X1: 10.0.1.1/32; X2: 10.0.1.2/32; Z: 10.0.0.4/32"},
+	{"the directory where it is used", "$P=${_PWD}/x.txt\n" + vi("include ${_PWD}/inc/deeper/vip.txt"), "A: 10.0.0.4/32"},
 	{"a path of definitions", "$P=inc/x1.conf\ninclude $P\n$Q=inc\ninclude ${Q}/x2.conf\n", "X1: 10.0.1.1/32; X2: 10.0.1.2/32"},
 	{"a condition", "@host include inc/x1.conf\n@no include inc/x2.conf\n" + vi("10.0.0.1"), "X1: 10.0.1.1/32; A: 10.0.0.1/32"},
 	{"blanks", "\tinclude\tinc/x1.conf\t\n" + vi("10.0.0.1"), "X1: 10.0.1.1/32; A: 10.0.0.1/32"},
@@ -78,7 +82,7 @@ func TestIncludesThatAreErrors(t *testing.T) {
 		{"includeb inc/dir.d\n", "inc/dir.d: it is no regular file without execute permission: Keepalived leaves it out, as includeb demands"},
 		{"include ~root/x\n", ":1: include ~root/x: ~ is not supported: write the path"},
 		{"include $P\n", ":1: include $P: the definition is not known"},
-		{"include ${_PWD}/x\n", ":1: include $_PWD/x: the definition is not known"},
+		{"include ${_RANDOM}/x\n", ":1: include $_RANDOM/x: the definition is not known"},
 		{"include inc/{a,{b}}\n", ":1: include inc/{a,{b}}: braces within braces, or not closed, are not supported"},
 		{"include inc/a}\n", ":1: include inc/a}: a } without {"},
 		{"include inc/[a\n", ":1: include inc/[a: syntax error in pattern"},

@@ -30,6 +30,16 @@ const (
 // lists are the statements that belong directly into an instance.
 var lists = []string{vipWord, excludedWord}
 
+// hmacWord begins a block within an instance, from 2.4 on.
+const hmacWord = "auth_hmac"
+
+// outerBlocks are the words in no block that begin one as they stand, whether a { follows or not: without it, what follows is
+// taken for the block's, and lost up to the next } (seen on 2.2.7).
+var outerBlocks = []string{
+	"static_ipaddress", "static_routes", "static_rules", "garp_group", "linkbeat_interfaces", "vrrp_script", "vrrp_track_file", "track_file",
+	"vrrp_track_process", "track_group", "bfd_instance", "interface_up_down_delays",
+}
+
 // tracks are the blocks that Keepalived 2.2.7 knows within an instance or a group, beside those that are read here. After any
 // other word it passes over the {, and its } ends the instance (seen): what follows is lost.
 var (
@@ -99,6 +109,9 @@ func (p *parser) outer(t token) error {
 		}
 		p.root(t)
 	}
+	if slices.Contains(outerBlocks, t.words[0]) {
+		return p.needed(t, lists)
+	}
 	return p.passOver(t, lists)
 }
 
@@ -109,7 +122,7 @@ func (p *parser) block(t token, each func(token) error) error {
 		return err
 	}
 	if first.kind != opening {
-		return t.problem("%s without { after it", strings.Join(t.words, " "))
+		return t.problem("%s without { after it%s", strings.Join(t.words, " "), t.hint())
 	}
 	for {
 		inner, err := p.take()
@@ -135,6 +148,14 @@ func (p *parser) block(t token, each func(token) error) error {
 	}
 }
 
+// hint names an invisible character that may be why a word is not known; empty: there is none.
+func (t token) hint() string {
+	if t.hidden == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (the invisible character %s is no blank to Keepalived)", t.hidden)
+}
+
 // within says that a statement does not belong into the block of t.
 func (t token) within(block token) error {
 	return t.problem("%s within %s, which begins in line %d: is a } missing before it?", t.words[0], block.words[0], block.piece.line)
@@ -147,6 +168,11 @@ func (p *parser) passOver(t token, words []string) error {
 	if err != nil || next.kind != opening {
 		return err
 	}
+	return p.needed(t, words)
+}
+
+// needed does the same where a block must follow.
+func (p *parser) needed(t token, words []string) error {
 	return p.block(t, func(inner token) error {
 		if slices.Contains(words, inner.words[0]) {
 			return inner.within(t)
@@ -161,11 +187,16 @@ func (p *parser) inner(t, outer token, known []string) error {
 		return t.within(outer)
 	}
 	next, err := p.peek()
-	if err != nil || next.kind != opening {
+	if err != nil {
 		return err
 	}
-	if !slices.Contains(known, t.words[0]) {
-		return t.problem("%s begins no block that Keepalived knows within %s: it would take the } for the end of it", t.words[0], outer.words[0])
+	switch begins := slices.Contains(known, t.words[0]); {
+	case t.words[0] == hmacWord && outer.words[0] == instanceWord:
+		p.warn(t, "%s: up to 2.3 Keepalived does not know it, and loses what follows it", hmacWord)
+	case next.kind != opening && !begins:
+		return nil
+	case !begins:
+		return t.problem("%s begins no block that Keepalived knows within %s: it would take the } for the end of it%s", t.words[0], outer.words[0], t.hint())
 	}
 	return p.block(t, func(statement token) error { return p.inner(statement, t, nil) })
 }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxLine  = 1023    // bytes; Keepalived cuts a longer line and takes the rest for a new one
+	maxLine  = 1023    // bytes: up to 2.3 Keepalived cuts a longer line and takes the rest for a new one, later ones leave out one of this length
 	maxFile  = 4 << 20 // bytes of one file
 	maxNest  = 32      // files within files, and definitions within definitions
 	maxTotal = 200_000 // lines and references, repeated ones counted: far above what any Keepalived runs with
@@ -103,8 +103,8 @@ func (r *reader) line() (p piece, ok bool, err error) {
 		f.rest = f.rest[1:]
 		f.line++
 		p = piece{file: f.path, line: f.line}
-		if len(raw) > maxLine {
-			return p, false, p.problem("the line is longer than 1023 bytes: Keepalived would cut it in two")
+		if len(raw) >= maxLine {
+			return p, false, p.problem("the line is longer than 1022 bytes: Keepalived would cut it in two, or from 2.4 on leave it out")
 		}
 		if strings.ContainsRune(raw, 0) {
 			return p, false, p.problem("a NUL byte: is this a text file?")
@@ -112,11 +112,11 @@ func (r *reader) line() (p piece, ok bool, err error) {
 		if p.text, err = uncommented(raw); err != nil {
 			return p, false, p.problem(err.Error())
 		}
-		p.text = strings.TrimSpace(p.text)
+		p.text = trimmed(p.text)
 		if text, ok := strings.CutSuffix(p.text, `\`); ok { // it is glued to the word before it
-			p.text = strings.TrimSpace(text) + `\`
+			p.text = trimmed(text) + `\`
 		} else {
-			p.hidden = strings.HasSuffix(strings.TrimSpace(raw), `\`)
+			p.hidden = strings.HasSuffix(trimmed(raw), `\`)
 		}
 		return p, true, nil
 	}
@@ -176,7 +176,7 @@ func (r *reader) put(pieces ...piece) {
 
 // direct obeys what a piece says to the reader. It returns the piece that is left for the parser; nil if none is.
 func (r *reader) direct(p piece) (*piece, error) {
-	p.text = strings.TrimSpace(p.text)
+	p.text = trimmed(p.text)
 	if strings.HasPrefix(p.text, "@") && !p.judged {
 		return nil, r.condition(p)
 	}
@@ -196,7 +196,7 @@ func (r *reader) direct(p piece) (*piece, error) {
 	if text != p.text && strings.HasPrefix(p.text, "$") { // it may stand for any of the above
 		return nil, r.spread(p, []string{text})
 	}
-	p.text = text
+	p.text = trimmed(text)
 	if suffix, pattern, ok := includes(p.text); ok {
 		return nil, r.include(p, suffix, pattern)
 	}
@@ -217,6 +217,9 @@ func (r *reader) condition(p piece) error {
 		return nil
 	}
 	r.conditions = true
+	if hidden := invisible(id); hidden != "" {
+		r.warn(p, fmt.Sprintf("the invisible character %s is no blank: Keepalived takes it for a part of %+q, and leaves the line out or not by that", hidden, "@"+id))
+	}
 	if (strings.TrimPrefix(id, "^") == r.id) == not {
 		if r.guessed && matters(rest) {
 			r.warn(p, fmt.Sprintf("@%s: left out, for the config id is taken to be the host name, %s: where Keepalived runs with -i, set keepalived-config-id", id, r.id))

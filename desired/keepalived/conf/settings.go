@@ -64,10 +64,6 @@ func (p *parser) once(t token, setting *string, value string) {
 
 // globals reads global_defs.
 func (p *parser) globals(t token) error {
-	next, err := p.peek()
-	if err != nil || next.kind != opening {
-		return err
-	}
 	return p.block(t, func(inner token) error {
 		if slices.Contains(lists, inner.words[0]) {
 			return inner.within(t)

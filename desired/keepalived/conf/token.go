@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A token is a statement, or one of the braces around a block.
 type token struct {
-	kind  kind
-	words []string // of a statement, at least one
-	piece piece    // where it is
+	kind   kind
+	words  []string // of a statement, at least one
+	piece  piece    // where it is
+	hidden string   // an invisible character in it, which was warned of
 }
 
 type kind int
@@ -67,18 +69,32 @@ func (r *reader) split(p piece) (token, error) {
 		p.text = p.text[:at]
 	}
 	words := words(p.text)
+	hidden := invisible(p.text)
+	if hidden != "" {
+		r.warn(p, fmt.Sprintf("the invisible character %s is no blank: Keepalived takes it for a part of %+q", hidden, firstWith(words, hidden)))
+	}
 	if open(p.text) {
 		r.warn(p, words[0]+": a quote that does not end on its line: Keepalived leaves it out")
 	}
 	if strings.Contains(words[0], "$") { // it may stand for a whole block
 		return token{}, p.problem(fmt.Sprintf("definition %s is not known", words[0]))
 	}
-	return token{kind: statement, words: words, piece: p}, nil
+	return token{kind: statement, words: words, piece: p, hidden: hidden}, nil
+}
+
+// firstWith returns the first of some words that holds an invisible character.
+func firstWith(words []string, hidden string) string {
+	for _, word := range words {
+		if invisible(word) == hidden {
+			return word
+		}
+	}
+	return words[0]
 }
 
 // rest puts back what follows a token: Keepalived reads it like a line.
 func (r *reader) rest(p piece, text string) {
-	if text = strings.TrimSpace(text); text != "" {
+	if text = trimmed(text); text != "" {
 		p = p.with(text)
 		p.judged, p.made = false, false
 		r.put(p)
@@ -104,7 +120,7 @@ func brace(text string) int {
 // words splits a text that is not blank. Quotes hold a word together and are taken off; a word also ends where one begins.
 func words(text string) []string {
 	var list []string
-	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
+	for text = trimmed(text); text != ""; text = trimmed(text) {
 		if text[0] == '"' {
 			word, rest, _ := strings.Cut(text[1:], `"`)
 			list, text = append(list, word), rest
@@ -125,8 +141,26 @@ func cutBlank(text string) (word, rest string) {
 	if n < 0 {
 		return text, ""
 	}
-	return text[:n], strings.TrimSpace(text[n:])
+	return text[:n], trimmed(text[n:])
 }
 
-// isBlank reports what C's isspace does for ASCII.
+// isBlank reports what C's isspace does.
 func isBlank(c rune) bool { return c < unicode.MaxASCII && unicode.IsSpace(c) }
+
+// trimmed is text without the blanks around it.
+func trimmed(text string) string { return strings.TrimFunc(text, isBlank) }
+
+// invisible names the first character outside quotes that looks like a blank, or like nothing, and is no blank to Keepalived:
+// such are pasted from web pages. Empty: there is none.
+func invisible(text string) string {
+	quoted := false
+	for _, c := range text {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case !quoted && c > unicode.MaxASCII && (unicode.IsSpace(c) || unicode.In(c, unicode.Z, unicode.C)) && c != utf8.RuneError:
+			return fmt.Sprintf("%U", c)
+		}
+	}
+	return ""
+}
