@@ -157,6 +157,55 @@ func TestAnAnswerThatIsTooLongIsAnError(t *testing.T) {
 	})
 }
 
+// Each of many addresses may have a list of its own, and each list may be as long as it can.
+func TestLongAnswersAreReadOneAtATime(t *testing.T) {
+	both(t, func(t *testing.T, http2 bool) {
+		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/long" {
+				_, _ = io.WriteString(w, strings.Repeat("a", 2*maxOne))
+			}
+			_, _ = io.WriteString(w, "the end")
+		})
+		open := func(ctx context.Context, path string) *http.Response {
+			ctx, _ = CaptureList(ctx)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := a.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = resp.Body.Close() })
+			return resp
+		}
+		first := open(t.Context(), "/long")
+		if _, err := io.CopyN(io.Discard, first.Body, maxOne+1); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if n, err := io.Copy(io.Discard, open(ctx, "/long").Body); !errors.Is(err, context.DeadlineExceeded) || n > maxOne+maxError {
+			t.Errorf("got %d bytes and %v beside another long answer, want %v before the rest is read", n, err, context.DeadlineExceeded)
+		}
+		if text, err := io.ReadAll(open(t.Context(), "/short").Body); err != nil || string(text) != "the end" {
+			t.Errorf("got %q, %v for a short answer, want it at once", text, err)
+		}
+		next := open(t.Context(), "/long")
+		waited := make(chan error)
+		go func() {
+			_, err := io.Copy(io.Discard, next.Body)
+			waited <- err
+		}()
+		if err := first.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-waited; err != nil {
+			t.Errorf("got %v for the next long answer, want no error", err)
+		}
+	})
+}
+
 // A hundred writes side by side must not hold a hundred long answers.
 func TestOfAnAnswerToAChangeOnlyTheStartIsRead(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {

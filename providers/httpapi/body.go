@@ -20,6 +20,8 @@ type body struct {
 	left   int64     // bytes until the limit is passed
 	answer *Answer
 	req    *http.Request
+	long   chan struct{} // has room for those that are read beyond maxOne
+	held   bool          // a place in long
 }
 
 // Read implements [io.Reader]. An answer that breaks off, or is longer than the limit, is an error that says so.
@@ -35,14 +37,34 @@ func (b *body) Read(p []byte) (int, error) {
 			err = cause
 		}
 		return n, fmt.Errorf("reading the answer: %w", err)
+	case !b.held && b.answer.limit-b.left > maxOne:
+		if cause := b.waitForRoom(); cause != nil {
+			return n, fmt.Errorf("reading the answer: %w", cause)
+		}
 	}
 	return n, err
+}
+
+// waitForRoom waits until no other long answer is being read: many lists side by side, each as long as it may be, would take more
+// memory than there is.
+func (b *body) waitForRoom() error {
+	select {
+	case b.long <- struct{}{}:
+		b.held = true
+		return nil
+	case <-b.req.Context().Done():
+		return context.Cause(b.req.Context())
+	}
 }
 
 // Close reads what is left, if it is little, and closes the body. A JSON decoder stops before the end, and HTTP/1.1 would then
 // close the connection instead of using it again.
 func (b *body) Close() error {
 	_, _ = io.CopyN(io.Discard, b, maxError) // what goes wrong changes nothing now
+	if b.held {
+		<-b.long
+		b.held = false
+	}
 	return b.Closer.Close()
 }
 

@@ -92,6 +92,7 @@ func New(opts Options) *http.Client {
 	base.DialContext = warm.watch(base.DialContext)
 	return client(&keeper{
 		base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, before: opts.Before,
+		long: make(chan struct{}, 1),
 	})
 }
 

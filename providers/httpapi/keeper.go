@@ -15,6 +15,7 @@ type keeper struct {
 	warm     *warmer  // nil: connections are not kept
 	endpoint *url.URL // the token's only destination
 	token    func() string
+	long     chan struct{}               // has room for one: see waitForRoom
 	secrets  func() []string             // beside the token, to be kept out of messages
 	before   func(context.Context) error // allows a changing request; nil: it needs no leave
 }
@@ -47,7 +48,7 @@ func (k *keeper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if k.warm != nil {
 		k.warm.answered(resp.ProtoMajor, answer.retryAfter) //nolint:contextcheck // connections outlive the call
 	}
-	b := &body{Closer: resp.Body, rest: io.LimitReader(resp.Body, answer.limit+1), left: answer.limit, answer: answer, req: req}
+	b := &body{Closer: resp.Body, rest: io.LimitReader(resp.Body, answer.limit+1), left: answer.limit, answer: answer, req: req, long: k.long}
 	if resp.Body = b; success(resp.StatusCode) && req.Method == http.MethodGet {
 		return resp, nil
 	}

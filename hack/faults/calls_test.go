@@ -1,0 +1,109 @@
+package faults
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"floaty/hack/stage"
+	"floaty/providers/simulator"
+)
+
+// A provider is one cloud: how floaty is told to use it, and what it is asked.
+type provider struct {
+	name   string
+	config string // with the URL and the server's ID to fill in
+	calls  []call
+}
+
+// A call is one that floaty makes.
+type call struct {
+	name    string
+	writes  bool
+	one     bool // it concerns the address one alone
+	matches func(r *http.Request) bool
+	lists   []string // paths whose answer may be an old one
+	empty   string   // a success that says something else
+}
+
+func providers() []provider {
+	is := func(method, prefix, part string) func(*http.Request) bool {
+		return func(r *http.Request) bool {
+			return r.Method == method && strings.HasPrefix(r.URL.Path, prefix) && strings.Contains(r.URL.Path, part)
+		}
+	}
+	only := func(path string) func(*http.Request) bool {
+		return func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path == path }
+	}
+	const done = `{"id":"33333333-3333-4333-8333-333333333333","state":"success","reference":{"id":"44444444-4444-4444-8444-444444444444"}}`
+	id := simulator.ElasticIPID(one)
+	return []provider{
+		{
+			name:   "cloudscale",
+			config: "provider: cloudscale\ncloudscale: {endpoint: %q, token: " + stage.Token + ", server-uuid: %s}\n",
+			calls: []call{
+				{name: "list", matches: is("GET", "/v1/floating-ips", ""), lists: []string{"/v1/floating-ips"}, empty: "[]"},
+				{name: "patch", writes: true, one: true, matches: is("PATCH", "/v1/", one.String())},
+			},
+		},
+		{
+			name: "exoscale",
+			config: "provider: exoscale\nexoscale: {endpoint: %q, key: " + stage.Key + ", secret: " + stage.Secret +
+				", instance-id: %s}\n",
+			calls: []call{
+				{name: "list-elastic-ips", matches: only("/v2/elastic-ip"), lists: []string{"/v2/elastic-ip"}, empty: `{"elastic-ips":[]}`},
+				{name: "list-instances", matches: only("/v2/instance"), empty: `{"instances":[]}`},
+				{name: "get-instance", matches: is("GET", "/v2/instance/", ""), empty: `{"id":"55555555-5555-4555-8555-555555555555"}`},
+				{name: "attach", writes: true, one: true, matches: is("PUT", "/v2/elastic-ip/", id+":attach"), empty: done},
+				{name: "detach", writes: true, one: true, matches: is("PUT", "/v2/elastic-ip/", id+":detach"), empty: done},
+				{name: "get-operation", matches: is("GET", "/v2/operation/", ""), empty: done},
+			},
+		},
+	}
+}
+
+// A recorded answer is one of the cloud's from before.
+type recorded struct {
+	status int
+	body   []byte
+}
+
+// record asks the cloud itself, as one who needs no credential.
+func (w *world) record(path string) recorded {
+	w.Cloud.SetToken()
+	w.Cloud.SetKey(stage.Key, "")
+	answer := httptest.NewRecorder()
+	w.Cloud.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+	w.Cloud.SetToken(stage.Token)
+	w.Cloud.SetKey(stage.Key, stage.Secret)
+	if answer.Code != http.StatusOK {
+		w.t.Errorf("recording %s: got %d, want %d", path, answer.Code, http.StatusOK)
+	}
+	return recorded{answer.Code, answer.Body.Bytes()}
+}
+
+// pass hands a request on to the cloud.
+func (w *world) pass(rw http.ResponseWriter, r *http.Request, body []byte) {
+	r.Body = http.NoBody
+	if len(body) > 0 {
+		r.Body = readOnce(body)
+	}
+	w.Cloud.Handler().ServeHTTP(rw, r)
+}
+
+// floatyYML is the configuration of floaty, fast enough to watch.
+func (w *world) floatyYML(dir string) string {
+	endpoint := w.url
+	if w.at.name == "exoscale" {
+		endpoint += "/v2"
+	}
+	return fmt.Sprintf(w.at.config, endpoint, here) + fmt.Sprintf(`keepalived-config: %[1]s/keepalived.conf
+keepalived-pid-file: %[1]s/vrrp.pid
+state-dir: %[1]s/state
+instances: {VI_1: {addresses: [%[2]v, %[3]v]}}
+refresh-interval: 1s
+refresh-timeout: 1s
+back-off: {initial-interval: 100ms, max-interval: 500ms}
+`, dir, one, two)
+}

@@ -1,0 +1,136 @@
+package faults
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"floaty/hack/stage"
+)
+
+const mostMemory = 128 << 10 // KiB that floaty may have taken at any time
+
+// A host is floaty, the daemon, and a Keepalived that the test plays.
+type host struct {
+	t    *testing.T
+	dir  string
+	cmd  *exec.Cmd
+	done chan struct{}
+	fifo *os.File
+}
+
+// startHost starts floaty and returns when its FIFO is there.
+func (w *world) startHost() *host {
+	w.t.Helper()
+	h := &host{t: w.t, dir: w.t.TempDir(), done: make(chan struct{})}
+	h.write("floaty.yml", w.floatyYML(h.dir))
+	h.write("keepalived.conf", "vrrp_instance VI_1 {\n    interface lo\n}\n")
+	out, err := os.Create(h.path("log"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer out.Close()                                                                           //nolint:errcheck // the command has its own copy
+	h.cmd = exec.Command(program, "--json-log", "--fifo", h.path("floaty.yml"), h.path("fifo")) //nolint:gosec,noctx // our own words; ended by end
+	h.cmd.Stdout, h.cmd.Stderr = out, out
+	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := h.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	go func() {
+		_ = h.cmd.Wait() // its status is in cmd
+		close(h.done)
+	}()
+	w.t.Cleanup(h.kill)
+	w.soon("floaty makes the FIFO", 10*time.Second, func() bool {
+		h.fifo, err = os.OpenFile(h.path("fifo"), os.O_RDWR|unix.O_NONBLOCK, 0)
+		return err == nil
+	})
+	return h
+}
+
+func (h *host) path(name string) string { return filepath.Join(h.dir, name) }
+
+func (h *host) write(name, text string) {
+	h.t.Helper()
+	if err := os.WriteFile(h.path(name), []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// says writes a line into the FIFO, as Keepalived would.
+func (h *host) says(state string) {
+	h.t.Helper()
+	if _, err := fmt.Fprintf(h.fifo, "INSTANCE \"VI_1\" %s 100\n", state); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *host) log() string {
+	text, err := os.ReadFile(h.path("log"))
+	if err != nil {
+		h.t.Error(err)
+	}
+	return string(text)
+}
+
+// end ends floaty and looks at what it has said and taken.
+func (h *host) end() {
+	h.t.Helper()
+	if got := h.memory(); got == 0 || got > mostMemory {
+		h.t.Errorf("got %d KiB of memory taken, want %d at most", got, mostMemory)
+	}
+	_ = h.cmd.Process.Signal(syscall.SIGTERM) // if it has ended, its status says so
+	select {
+	case <-h.done:
+		if got := h.cmd.ProcessState.ExitCode(); got != 0 {
+			h.t.Errorf("got exit status %d, want 0", got)
+		}
+	case <-time.After(5 * time.Second):
+		h.t.Error("got no end on SIGTERM within 5s")
+	}
+	for line := range strings.Lines(h.log()) {
+		if !json.Valid([]byte(line)) {
+			h.t.Errorf("got the line %q, want nothing but the logger's", line)
+		}
+		for _, secret := range []string{stage.Token, stage.Secret, stage.Key} {
+			if strings.Contains(line, secret) {
+				h.t.Errorf("got the line %q, want no credential in it", line)
+			}
+		}
+	}
+}
+
+// memory returns the most that floaty has taken at any time, in KiB; 0 if it has ended.
+func (h *host) memory() int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+			return kib
+		}
+	}
+	return 0
+}
+
+func (h *host) kill() {
+	_ = h.cmd.Process.Kill() // if it has ended, that is well
+	<-h.done
+	if h.fifo != nil {
+		_ = h.fifo.Close()
+	}
+	if h.t.Failed() {
+		h.t.Logf("floaty said:\n%s", h.log())
+	}
+}

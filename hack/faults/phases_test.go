@@ -1,0 +1,132 @@
+package faults
+
+import (
+	"time"
+)
+
+const (
+	during  = 1500 * time.Millisecond // that a fault lasts, longer than refresh-timeout
+	enough  = 5 * time.Second         // until all is right after it, and until what it does not concern is right during it
+	onTheGo = 250 * time.Millisecond  // for a request that was under way when Keepalived said BACKUP
+)
+
+// A phase of a host's life.
+type phase struct {
+	name   string
+	holder string // of the addresses at first
+	play   func(s *scenario)
+}
+
+func phases() []phase {
+	return []phase{
+		{"start", rival, (*scenario).start},
+		{"settled", rival, (*scenario).settled},
+		{"takeover", rival, (*scenario).takeover},
+		{"demotion", rival, (*scenario).demotion},
+		{"standby", rival, (*scenario).standby},
+	}
+}
+
+// A scenario is one fault of one call in one phase.
+type scenario struct {
+	*world
+	host  *host
+	call  call
+	fault fault
+	hits  int
+	took  time.Duration // from the end of the fault until all was right; 0: it was right before
+}
+
+// start: the fault is there before floaty, which is MASTER from its first moment.
+func (s *scenario) start() {
+	s.breaks(s.call, s.fault)
+	s.host = s.startHost()
+	s.host.says("MASTER")
+	s.othersAreNotHeldUp()
+	s.recovers()
+}
+
+// settled: the addresses are here, and a rival takes them while calls fail.
+func (s *scenario) settled() {
+	s.host = s.startHost()
+	s.host.says("MASTER")
+	s.soon("all is settled", enough, func() bool { return s.heldBy(here, one, two) && s.quiet() })
+	s.breaks(s.call, s.fault)
+	s.rivalTakes()
+	s.recovers()
+}
+
+// takeover: a standby becomes MASTER while calls fail.
+func (s *scenario) takeover() {
+	s.standsBy()
+	s.breaks(s.call, s.fault)
+	s.host.says("MASTER")
+	s.othersAreNotHeldUp()
+	s.recovers()
+}
+
+// demotion: the takeover is under way, or waits for its next try, when another host is MASTER. Later this one is again.
+func (s *scenario) demotion() {
+	s.standsBy()
+	s.breaks(s.call, s.fault)
+	s.host.says("MASTER")
+	time.Sleep(during / 3)
+	s.host.says("BACKUP")
+	demoted := time.Now()
+	s.rivalTakes()
+	time.Sleep(during / 3)
+	s.hits = s.heal()
+	time.Sleep(during)
+	if n := s.writesSince(demoted.Add(onTheGo)); n > 0 {
+		s.t.Errorf("got %d writes after BACKUP, want none", n)
+	}
+	s.host.says("MASTER")
+	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
+}
+
+// standby: calls fail while it watches, and it writes nothing. Then it is MASTER.
+func (s *scenario) standby() {
+	s.standsBy()
+	s.breaks(s.call, s.fault)
+	time.Sleep(during)
+	s.hits = s.heal()
+	if n := s.writesSince(time.Time{}); n > 0 {
+		s.t.Errorf("got %d writes of a standby, want none", n)
+	}
+	s.host.says("MASTER")
+	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
+}
+
+func (s *scenario) standsBy() {
+	s.t.Helper()
+	s.host = s.startHost()
+	s.host.says("BACKUP")
+	s.soon("the cloud is watched", enough, s.quiet)
+}
+
+func (s *scenario) rivalTakes() {
+	s.Cloud.Move(one, rival)
+	s.Cloud.Move(two, rival)
+}
+
+// othersAreNotHeldUp waits until the address that the fault does not concern is here, while it lasts.
+func (s *scenario) othersAreNotHeldUp() {
+	s.t.Helper()
+	began := time.Now()
+	if s.call.one && !s.fault.wide {
+		s.soon("the other address is here though this one fails", enough, func() bool { return s.heldBy(here, two) })
+	}
+	time.Sleep(during - time.Since(began))
+}
+
+// recovers ends the fault and waits until all is right.
+func (s *scenario) recovers() {
+	s.t.Helper()
+	time.Sleep(during / 10)
+	before := s.heldBy(here, one, two)
+	s.hits = s.heal()
+	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
+	if before {
+		s.took = 0
+	}
+}

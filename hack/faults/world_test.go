@@ -1,0 +1,219 @@
+// Package faults asks what becomes of floaty when a call to a cloud goes wrong: each call, each fault, in each phase of a
+// host's life, at each provider.
+//
+// The real program runs over real HTTP against the simulated cloud; the test writes Keepalived's lines into its FIFO and breaks
+// calls on their way. A short form runs with the other tests; FLOATY_FAULTS=all runs everything, and
+//
+//	FLOATY_FAULTS=all go test ./hack/faults -results RESULTS.md
+//
+// writes the table. The package holds nothing but tests.
+package faults
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"floaty/hack/stage"
+	"floaty/providers/simulator"
+)
+
+const (
+	here  = "11111111-1111-4111-8111-111111111111" // the server that floaty runs on
+	rival = "22222222-2222-4222-8222-222222222222"
+)
+
+var (
+	one = netip.MustParseAddr("198.51.100.1") // writes of it are broken
+	two = netip.MustParseAddr("198.51.100.2") // those of this one are not
+)
+
+// program is floaty, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "floaty-faults-")
+	if err == nil {
+		program, err = stage.Build(context.Background(), dir)
+	}
+	if err == nil {
+		err = trust(filepath.Join(dir, "cert.pem"))
+	}
+	if err == nil {
+		err = flag.Set("test.parallel", "32") // these tests wait more than they work
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// trust makes programs that are started from now on trust the certificate of the test servers.
+func trust(path string) error {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return errors.Join(os.WriteFile(path, text, 0o600), os.Setenv("SSL_CERT_FILE", path))
+}
+
+// A world is a cloud that breaks calls, with the addresses one and two, and what it was asked.
+type world struct {
+	t     *testing.T
+	at    provider
+	Cloud *simulator.Cloud
+	url   string
+
+	mu     sync.Mutex // guards all below
+	broken *breakage  // nil: all is well
+	writes []time.Time
+	leaked []string // requests with a credential that went where it does not belong
+}
+
+// A breakage is a fault in force.
+type breakage struct {
+	fault fault
+	call  call
+	over  chan struct{}       // is closed when all is well again
+	stale map[string]recorded // answers of the time before it, by path
+	hits  int                 // guarded by the world's mu
+}
+
+func newWorld(t *testing.T, at provider, overHTTP2 bool, holder string) *world {
+	t.Helper()
+	w := &world{t: t, at: at, Cloud: simulator.New()}
+	w.Cloud.SetToken(stage.Token)
+	w.Cloud.SetKey(stage.Key, stage.Secret)
+	w.Cloud.SetOperationTime(50 * time.Millisecond)
+	w.Cloud.AddServer(here, "lb1")
+	w.Cloud.AddServer(rival, "lb2")
+	for _, addr := range []netip.Addr{one, two} {
+		w.Cloud.AddAddress(netip.PrefixFrom(addr, 32), holder)
+	}
+	server := httptest.NewUnstartedServer(w)
+	server.EnableHTTP2 = overHTTP2
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // connections break here
+	server.StartTLS()
+	t.Cleanup(func() {
+		w.heal()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	w.url = server.URL
+	return w
+}
+
+// ServeHTTP answers as the cloud does, but for what is broken.
+func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // a request that did not come whole is none
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.mu.Lock()
+		w.writes = append(w.writes, time.Now())
+		w.mu.Unlock()
+	}
+	if broken := w.meets(r); broken != nil {
+		broken.fault.answer(&exchange{world: w, breakage: broken, w: rw, r: r, body: body})
+		return
+	}
+	w.pass(rw, r, body)
+}
+
+// meets returns the breakage that a request meets; nil if there is none.
+func (w *world) meets(r *http.Request) *breakage {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken == nil || !w.broken.call.matches(r) {
+		return nil
+	}
+	w.broken.hits++
+	return w.broken
+}
+
+// breaks makes a call go wrong from now on.
+func (w *world) breaks(c call, f fault) {
+	b := &breakage{fault: f, call: c, over: make(chan struct{}), stale: map[string]recorded{}}
+	for _, path := range c.lists {
+		b.stale[path] = w.record(path)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken = b
+}
+
+// heal ends the breakage, and returns how many calls it hit.
+func (w *world) heal() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken == nil {
+		return 0
+	}
+	hits := w.broken.hits
+	close(w.broken.over)
+	w.broken = nil
+	return hits
+}
+
+// writesSince returns how many changing requests came after a time.
+func (w *world) writesSince(at time.Time) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, write := range w.writes {
+		if write.After(at) {
+			n++
+		}
+	}
+	return n
+}
+
+// leak notes that a credential went where it does not belong.
+func (w *world) leak(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leaked = append(w.leaked, what)
+}
+
+func (w *world) heldBy(server string, addrs ...netip.Addr) bool {
+	return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool {
+		return !slices.Equal(w.Cloud.Holders(addr), []string{server})
+	})
+}
+
+// quiet reports whether the cloud was called, and has answered for a while.
+func (w *world) quiet() bool {
+	calls := w.Cloud.Calls()
+	return len(calls) > 0 && time.Since(calls[len(calls)-1].At) > 200*time.Millisecond
+}
+
+// soon waits until something is so, and returns how long that took.
+func (w *world) soon(what string, within time.Duration, is func() bool) time.Duration {
+	w.t.Helper()
+	start := time.Now()
+	for !is() {
+		if time.Since(start) > within {
+			w.t.Errorf("not within %v: %s", within, what)
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return time.Since(start)
+}
