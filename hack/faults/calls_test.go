@@ -10,8 +10,8 @@ import (
 	"floaty/providers/simulator"
 )
 
-// A provider is one cloud: how floaty is told to use it, and what it is asked.
-type provider struct {
+// A cloud is one of those floaty knows: how floaty is told to use it, and what it is asked.
+type cloud struct {
 	name   string
 	config string // with the URL and the server's ID to fill in
 	calls  []call
@@ -19,15 +19,17 @@ type provider struct {
 
 // A call is one that floaty makes.
 type call struct {
-	name    string
-	writes  bool
-	one     bool // it concerns the address one alone
-	matches func(r *http.Request) bool
-	lists   []string // paths whose answer may be an old one
-	empty   string   // a success that says something else
+	name     string
+	writes   bool
+	aside    bool // a takeover does without it
+	metadata bool // it goes to the metadata service
+	one      bool // it concerns the address one alone
+	matches  func(r *http.Request) bool
+	lists    []string // paths whose answer may be an old one
+	empty    string   // a success that says something else
 }
 
-func providers() []provider {
+func clouds() []cloud {
 	is := func(method, prefix, part string) func(*http.Request) bool {
 		return func(r *http.Request) bool {
 			return r.Method == method && strings.HasPrefix(r.URL.Path, prefix) && strings.Contains(r.URL.Path, part)
@@ -38,12 +40,13 @@ func providers() []provider {
 	}
 	const done = `{"id":"33333333-3333-4333-8333-333333333333","state":"success","reference":{"id":"44444444-4444-4444-8444-444444444444"}}`
 	id := simulator.ElasticIPID(one)
-	return []provider{
+	return []cloud{
 		{
 			name:   "cloudscale",
 			config: "provider: cloudscale\ncloudscale: {endpoint: %q, token: " + stage.Token + ", server-uuid: %s}\n",
 			calls: []call{
-				{name: "list", matches: is("GET", "/v1/floating-ips", ""), lists: []string{"/v1/floating-ips"}, empty: "[]"},
+				{name: "list", aside: true, matches: is("GET", "/v1/floating-ips", ""), lists: []string{"/v1/floating-ips"}, empty: "[]"},
+				{name: "metadata", metadata: true, matches: is("GET", "/openstack/", ""), empty: "{}"},
 				{name: "patch", writes: true, one: true, matches: is("PATCH", "/v1/", one.String())},
 			},
 		},
@@ -52,6 +55,7 @@ func providers() []provider {
 			config: "provider: exoscale\nexoscale: {endpoint: %q, key: " + stage.Key + ", secret: " + stage.Secret +
 				", instance-id: %s}\n",
 			calls: []call{
+				{name: "metadata", metadata: true, matches: is("GET", "/latest/", ""), empty: "somebody"},
 				{name: "list-elastic-ips", matches: only("/v2/elastic-ip"), lists: []string{"/v2/elastic-ip"}, empty: `{"elastic-ips":[]}`},
 				{name: "list-instances", matches: only("/v2/instance"), empty: `{"instances":[]}`},
 				{name: "get-instance", matches: is("GET", "/v2/instance/", ""), empty: `{"id":"55555555-5555-4555-8555-555555555555"}`},

@@ -39,7 +39,7 @@ func (w *world) startHost() *host {
 		w.t.Fatal(err)
 	}
 	defer out.Close()                                                                           //nolint:errcheck // the command has its own copy
-	h.cmd = exec.Command(program, "--json-log", "--fifo", h.path("floaty.yml"), h.path("fifo")) //nolint:gosec,noctx // our own words; ended by end
+	h.cmd = exec.Command(program, "--json-log", "--fifo", h.path("floaty.yml"), h.path("fifo")) //nolint:gosec // our own words
 	h.cmd.Stdout, h.cmd.Stderr = out, out
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := h.cmd.Start(); err != nil {

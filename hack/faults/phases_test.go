@@ -53,14 +53,18 @@ func (s *scenario) settled() {
 	s.soon("all is settled", enough, func() bool { return s.heldBy(here, one, two) && s.quiet() })
 	s.breaks(s.call, s.fault)
 	s.rivalTakes()
+	time.Sleep(during)
 	s.recovers()
 }
 
-// takeover: a standby becomes MASTER while calls fail.
+// takeover: a standby becomes MASTER while calls fail. What it has read before is enough for that.
 func (s *scenario) takeover() {
 	s.standsBy()
 	s.breaks(s.call, s.fault)
 	s.host.says("MASTER")
+	if s.call.aside && !s.fault.wide {
+		s.soon("both addresses are here though readings fail", enough, func() bool { return s.heldBy(here, one, two) })
+	}
 	s.othersAreNotHeldUp()
 	s.recovers()
 }
@@ -74,10 +78,10 @@ func (s *scenario) demotion() {
 	s.host.says("BACKUP")
 	demoted := time.Now()
 	s.rivalTakes()
-	time.Sleep(during / 3)
+	late := sleep(during / 3)
 	s.hits = s.heal()
 	time.Sleep(during)
-	if n := s.writesSince(demoted.Add(onTheGo)); n > 0 {
+	if n := s.writesSince(demoted.Add(onTheGo + 4*late)); n > 0 {
 		s.t.Errorf("got %d writes after BACKUP, want none", n)
 	}
 	s.host.says("MASTER")
@@ -95,6 +99,18 @@ func (s *scenario) standby() {
 	}
 	s.host.says("MASTER")
 	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
+}
+
+// sleep sleeps and returns by how much it was woken too late at worst: on a machine with much else to do, a request that was sent
+// in time arrives that much later, and more.
+func sleep(d time.Duration) (late time.Duration) {
+	const step = time.Millisecond
+	for began := time.Now(); time.Since(began) < d; {
+		at := time.Now()
+		time.Sleep(step)
+		late = max(late, time.Since(at)-step)
+	}
+	return late
 }
 
 func (s *scenario) standsBy() {
@@ -122,7 +138,6 @@ func (s *scenario) othersAreNotHeldUp() {
 // recovers ends the fault and waits until all is right.
 func (s *scenario) recovers() {
 	s.t.Helper()
-	time.Sleep(during / 10)
 	before := s.heldBy(here, one, two)
 	s.hits = s.heal()
 	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })

@@ -76,7 +76,7 @@ func trust(path string) error {
 // A world is a cloud that breaks calls, with the addresses one and two, and what it was asked.
 type world struct {
 	t     *testing.T
-	at    provider
+	at    cloud
 	Cloud *simulator.Cloud
 	url   string
 
@@ -95,7 +95,8 @@ type breakage struct {
 	hits  int                 // guarded by the world's mu
 }
 
-func newWorld(t *testing.T, at provider, overHTTP2 bool, holder string) *world {
+// newWorld makes a cloud whose addresses holder has, and starts its server with start.
+func newWorld(t *testing.T, at cloud, holder string, start func(*httptest.Server)) *world {
 	t.Helper()
 	w := &world{t: t, at: at, Cloud: simulator.New()}
 	w.Cloud.SetToken(stage.Token)
@@ -106,10 +107,10 @@ func newWorld(t *testing.T, at provider, overHTTP2 bool, holder string) *world {
 	for _, addr := range []netip.Addr{one, two} {
 		w.Cloud.AddAddress(netip.PrefixFrom(addr, 32), holder)
 	}
+	w.Cloud.SetMetadata(nil, here)
 	server := httptest.NewUnstartedServer(w)
-	server.EnableHTTP2 = overHTTP2
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // connections break here
-	server.StartTLS()
+	start(server)
 	t.Cleanup(func() {
 		w.heal()
 		server.CloseClientConnections()
