@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"floaty/config"
 	"floaty/desired/keepalived"
 	"floaty/desired/keepalived/conf"
@@ -42,13 +40,13 @@ func readKeepalived(c *config.Config, id configID) (*conf.Config, error) {
 }
 
 // identified is told the VRRP process: keepalived.conf is read anew if it was read with another config id.
-func (d *daemon) identified(ctx context.Context, pid int) {
+func (d *daemon) identified(pid int) {
 	id := findConfigID(pid)
-	if !id.known || id == d.configID {
+	if !id.known || id == d.loads.id {
 		return
 	}
-	d.configID = id
+	d.loads.id = id
 	if read := d.running.keepalived; d.running.config.KeepalivedConfigID == "" && (read == nil || read.Conditions) {
-		d.reload(ctx)
+		d.loads.start()
 	}
 }

@@ -35,8 +35,8 @@ type daemon struct {
 	refused string                        // what was said of the last unusable edit; owned by run's goroutine
 	watcher *config.Watcher
 
-	configID configID // of the VRRP process, as it was last seen; owned by run's goroutine
-	vrrp     chan int // the ID of that process, where it has become known
+	loads loader   // owned by run's goroutine
+	vrrp  chan int // the ID of the VRRP process, where it has become known
 
 	mu     sync.Mutex // guards that changes reach engine in the order in which they happened, and who else than run's goroutine reads it
 	engine *engine
@@ -46,6 +46,7 @@ type daemon struct {
 // asked before each changing request; nil: it may be made.
 func newDaemon(c command, log logr.Logger, s setup, only []string, before func(context.Context) error) (*daemon, error) {
 	d := &daemon{command: c, log: log, only: only, before: before, running: s, vrrp: make(chan int, 1)}
+	d.loads.path = c.config
 	d.secrets.Store(s.config)
 	var err error
 	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
@@ -62,7 +63,10 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 
 // serve runs the daemon with a FIFO until ctx ends and returns the exit status.
 func serve(ctx context.Context, c command, log logr.Logger) int {
-	s, err := load(c.config, configID{})
+	s, err := load(ctx, c.config)
+	if ctx.Err() != nil {
+		return exitOK
+	}
 	if err != nil {
 		return refuse(log, err)
 	}
@@ -89,7 +93,7 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context), connected 
 	edited := make(chan struct{}, 1)
 
 	var parts sync.WaitGroup
-	defer parts.Wait()
+	defer func() { waitFor(&parts, hangAtMost) }()
 	parts.Go(func() { feed(ctx) })
 	parts.Go(func() { d.runWatcher(ctx, edited) })
 	d.engine.start(ctx)
@@ -100,11 +104,17 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context), connected 
 		case <-ctx.Done():
 			return
 		case <-edited:
-			d.reload(ctx)
+			d.loads.start()
 		case <-hangup:
-			d.reload(ctx)
+			d.loads.start()
+		case l := <-d.loads.result:
+			d.loads.end()
+			d.reload(ctx, l.setup, l.err)
+		case <-d.loads.late:
+			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the running ones stay in force until then", "path", d.command.config)
+			d.loads.hangs()
 		case pid := <-d.vrrp:
-			d.identified(ctx, pid)
+			d.identified(pid)
 		case on := <-connected:
 			quiet = nil
 			if on {
@@ -115,6 +125,22 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context), connected 
 				d.log.Info("Keepalived has not said what the instance is: nothing is written for it", "instance", name)
 			}
 		}
+	}
+}
+
+// hangAtMost is how long the end waits for what hangs in the system: a disk that does not answer.
+const hangAtMost = 2 * time.Second
+
+// waitFor waits for all of parts, but no longer than a time.
+func waitFor(parts *sync.WaitGroup, atMost time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		parts.Wait()
+	}()
+	select {
+	case <-done:
+	case <-time.After(atMost):
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/go-logr/logr"
 
@@ -27,8 +29,35 @@ type setup struct {
 	odd        []config.Warning
 }
 
-// load reads path and the keepalived.conf that it names; id is for the latter (see readKeepalived). The error has a line for each problem (see problems).
-func load(path string, id configID) (setup, error) {
+// loadTimeout is how long it may take to read the configuration and keepalived.conf before that is worth a line.
+const loadTimeout = 10 * time.Second
+
+// A loaded setup is what loadNow has returned; with some errors it is not complete.
+type loaded struct {
+	setup setup
+	err   error
+}
+
+// load reads path and the keepalived.conf that it names. The error has a line for each problem (see problems). A disk that hangs holds
+// up nobody after ctx's end: what is read then is lost.
+func load(ctx context.Context, path string) (setup, error) {
+	done := make(chan loaded, 1)
+	go func() { done <- loadNow(path, configID{}) }()
+	select {
+	case l := <-done:
+		return l.setup, l.err
+	case <-ctx.Done():
+		return setup{}, fmt.Errorf("reading %s and keepalived.conf: %w", path, context.Cause(ctx))
+	}
+}
+
+// loadNow is [load] for who has the time; id is for keepalived.conf (see readKeepalived).
+func loadNow(path string, id configID) loaded {
+	s, err := readSetup(path, id)
+	return loaded{s, err}
+}
+
+func readSetup(path string, id configID) (setup, error) {
 	cfg, err := config.Load(path)
 	if err != nil {
 		return setup{}, err

@@ -18,8 +18,8 @@ import (
 )
 
 // check says what the configuration means, offline.
-func check(c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(c.config, configID{})
+func check(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
+	s, err := load(ctx, c.config)
 	if err != nil {
 		return refuse(log, err)
 	}
@@ -49,7 +49,7 @@ const exitTrouble = 2
 
 // look says what would change if this host were MASTER of every instance.
 func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(c.config, configID{})
+	s, err := load(ctx, c.config)
 	if err != nil {
 		_ = refuse(log, err)
 		return exitTrouble

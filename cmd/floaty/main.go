@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		_, _ = fmt.Fprintln(stdout, version())
 		return exitOK
 	case modeCheck:
-		return check(c, log, stdout)
+		return check(ctx, c, log, stdout)
 	case modeLook:
 		return look(ctx, c, log, stdout)
 	case modeTest:

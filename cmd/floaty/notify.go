@@ -25,7 +25,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 		return exitOK
 	}
 	above := handover.Above()
-	s, loading := load(c.config, configID{})
+	s, loading := loadInTime(ctx, c)
 	unknown := above.Identify(s.pidFile())
 	ctx, stop := above.Watch(ctx)
 	defer stop()
@@ -80,6 +80,17 @@ func hold(ctx context.Context, c command, log logr.Logger, s setup, names []stri
 	d.run(ctx, func(context.Context) {}, nil)
 	log.Info("no longer holding", strings.ToLower(c.event.Type), c.event.Name, "err", fmt.Sprint(context.Cause(ctx)))
 	return nil
+}
+
+// loadInTime reads the configuration, but waits for a disk that hangs no longer than makes sense: the holder must end.
+func loadInTime(ctx context.Context, c command) (setup, error) {
+	patience := loadTimeout
+	if !c.event.Claims() {
+		patience = 2 * time.Second
+	}
+	ctx, cancel := orTimeout(ctx, patience)
+	defer cancel()
+	return load(ctx, c.config)
 }
 
 // lockSettings returns what the lock needs to know, also of a configuration that is unusable otherwise.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"floaty/config"
 	"floaty/desired/keepalived/conf"
@@ -21,9 +22,45 @@ var (
 	restart = []string{"state-dir", "listen-address", "keepalived-pid-file"}
 )
 
-// reload reads everything anew. What is unusable leaves the running setup in force.
-func (d *daemon) reload(ctx context.Context) {
-	next, err := load(d.command.config, d.configID)
+// A loader reads everything anew, beside run's goroutine, which waits for no disk and for no file that never ends. One reading is under
+// way at a time; edits during it make for one more.
+type loader struct {
+	path   string
+	id     configID         // of the VRRP process, as it was last seen
+	result chan loaded      // nil: none is under way
+	late   <-chan time.Time // when the one under way takes too long; nil: there is none, or it does already
+	again  bool             // something was edited since it began
+}
+
+// start begins a reading, or sees to it that another one follows. One that takes too long is given up for it.
+func (l *loader) start() {
+	if l.late != nil {
+		l.again = true
+		return
+	}
+	path, id, result := l.path, l.id, make(chan loaded, 1)
+	l.result, l.late, l.again = result, time.After(loadTimeout), false
+	go func() { result <- loadNow(path, id) }()
+}
+
+// end notes that the result was taken.
+func (l *loader) end() {
+	l.result, l.late = nil, nil
+	if l.again {
+		l.start()
+	}
+}
+
+// hangs notes that the reading takes too long. It goes on, unless something was edited.
+func (l *loader) hangs() {
+	l.late = nil
+	if l.again {
+		l.start()
+	}
+}
+
+// reload takes over what was read anew. What is unusable leaves the running setup in force.
+func (d *daemon) reload(ctx context.Context, next setup, err error) {
 	d.watch(slices.Concat(d.running.files(), next.files(), missed(err)))
 	if err != nil {
 		d.refuse(err)

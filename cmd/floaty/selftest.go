@@ -24,7 +24,7 @@ const testAtMost = 20 * time.Second
 
 // selftest asks the real cloud whether what the configuration says can be. It writes nothing.
 func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(c.config, configID{})
+	s, err := load(ctx, c.config)
 	if err != nil {
 		return refuse(log, err)
 	}
