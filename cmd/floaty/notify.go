@@ -32,7 +32,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	if unknown != nil && c.event.Claims() {
 		log.Error(unknown, "cannot find the Keepalived that started this process: only a signal, a newer event or the end of any of its ancestors ends this holder")
 	}
-	lock, status := take(ctx, c, log, lockSettings(s, c.config))
+	lock, status := take(ctx, c, log, lockSettings(s, c.config), above)
 	if lock != nil {
 		defer lock.Release()
 	}
@@ -102,7 +102,7 @@ func lockSettings(s setup, path string) config.Lock {
 }
 
 // take takes the lock of the event's instance or group; nil where there is nothing more to do, and then the exit status.
-func take(ctx context.Context, c command, log logr.Logger, settings config.Lock) (*handover.Lock, int) {
+func take(ctx context.Context, c command, log logr.Logger, settings config.Lock, above *handover.Keepalived) (*handover.Lock, int) {
 	kind, name := strings.ToLower(c.event.Type), c.event.Name
 	if c.event.Type == "GROUP" {
 		name = "GROUP-" + name
@@ -111,7 +111,7 @@ func take(ctx context.Context, c command, log logr.Logger, settings config.Lock)
 	if c.dryRun {
 		path += ".dry-run" // a rehearsal must not end the real holder
 	}
-	lock, err := handover.Take(ctx, handover.Options{Path: path, Timeout: settings.Timeout, Log: log})
+	lock, err := handover.Take(ctx, handover.Options{Path: path, Timeout: settings.Timeout, Above: above, Log: log})
 	switch {
 	case err == nil:
 		return lock, exitOK

@@ -26,6 +26,7 @@ type bench struct {
 	rtt     time.Duration // of the simulated distance
 	dir     string        // new worlds go below it
 	program string        // floaty
+	minimal string        // this program, built as floaty is, to be the minimal one
 	cert    certificate
 	worlds  int    // made so far
 	load    string // averages before
@@ -35,8 +36,8 @@ type bench struct {
 }
 
 func main() {
-	if len(os.Args) == 4 && os.Args[1] == "--fifo" {
-		fmt.Fprintln(os.Stderr, "bench:", minimal(os.Args[2], os.Args[3]))
+	if isMinimal(os.Args[1:]) {
+		fmt.Fprintln(os.Stderr, "bench:", minimal(os.Args[1:]))
 		os.Exit(1)
 	}
 	short := flag.Bool("short", false, "fewer sizes, one run each, below a minute: for the counts rather than the times")
@@ -78,6 +79,10 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	if b.program, err = stage.Build(ctx, b.dir); err != nil {
+		return err
+	}
+	b.minimal = filepath.Join(b.dir, "minimal")
+	if err := stage.BuildAs(ctx, b.minimal, "floaty/hack/bench"); err != nil {
 		return err
 	}
 	if b.cert, err = newCertificate(filepath.Join(b.dir, "cert.pem")); err != nil {

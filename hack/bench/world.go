@@ -70,10 +70,7 @@ func (b *bench) newWorld(ctx context.Context, s settings) (*world, error) {
 	}
 	program := b.program
 	if s.minimal {
-		var err error
-		if program, err = os.Executable(); err != nil {
-			return nil, err
-		}
+		program = b.minimal
 	}
 	st, err := stage.New(ctx, dir, program, false)
 	if err != nil {

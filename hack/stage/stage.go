@@ -52,12 +52,17 @@ type Stage struct {
 // stages counts those of this process, for their names.
 var stages atomic.Int64
 
-// Build builds floaty in dir, as the README says it, and returns the path of the program.
+// Build builds floaty in dir and returns the path of the program.
 func Build(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "floaty")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "floaty/cmd/floaty") //nolint:gosec // our own words
+	return path, BuildAs(ctx, path, "floaty/cmd/floaty")
+}
+
+// BuildAs builds a package's program at path, in the way that the README tells for floaty.
+func BuildAs(ctx context.Context, path, pkg string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, pkg) //nolint:gosec // our own words
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	return path, output(cmd)
+	return output(cmd)
 }
 
 // New raises a stage on which program is floaty, in dir, which must be new and empty. With real, which takes root, each

@@ -49,6 +49,7 @@ const (
 type Options struct {
 	Path    string        // of the lock file; it is made if missing, its directory is not
 	Timeout time.Duration // how long to wait for the holder to end, in all
+	Above   *Keepalived   // from [Above], which is not gone through again then; may be nil
 	Log     logr.Logger
 }
 
@@ -62,7 +63,11 @@ type Options struct {
 // POSIX locks are a process's: it may hold only one Lock of a file, and must not open the file elsewhere, for closing any
 // descriptor of it lets go of the lock. It catches SIGTERM before it calls Take.
 func Take(ctx context.Context, o Options) (*Lock, error) {
-	ours, err := thisEvent()
+	above := o.Above
+	if above == nil {
+		above = &Keepalived{family: lineage()}
+	}
+	ours, err := thisEvent(above.family)
 	if err != nil {
 		return nil, fmt.Errorf("finding the order of the event: %w", err)
 	}

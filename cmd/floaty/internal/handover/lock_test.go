@@ -162,7 +162,7 @@ func TestContentThatIsNoOrderCountsForNothing(t *testing.T) {
 			continue
 		}
 		lock.Release()
-		ours, err := thisEvent()
+		ours, err := thisEvent(lineage())
 		w.must(err)
 		w.still(w.path, ours.String()+"\n")
 	}

@@ -25,14 +25,13 @@ type moment struct {
 	pid   int
 }
 
-// thisEvent returns the order of the event that started this process.
-func thisEvent() (order, error) {
+// thisEvent returns the order of the event that started this process, of that family.
+func thisEvent(f family) (order, error) {
 	self, err := keepalived.StatOf(os.Getpid())
 	if err != nil {
 		return order{}, err
 	}
-	event := lineage().event
-	return order{boot(), moment{event.Start, event.PID}, moment{self.Start, self.PID}}, nil
+	return order{boot(), moment{f.event.Start, f.event.PID}, moment{self.Start, self.PID}}, nil
 }
 
 // after reports whether o came after other, which is of the same boot; pids is how many process IDs there are.

@@ -45,7 +45,7 @@ func TestAnOrderIsReadAsWritten(t *testing.T) {
 }
 
 func TestThisEventHasAnOrder(t *testing.T) {
-	got, err := thisEvent()
+	got, err := thisEvent(lineage())
 	if err != nil || got.boot == "" || got.boot == "unknown" || got.own.pid != os.Getpid() || got.event.start > got.own.start || got.own.start > uptime() {
 		t.Errorf("got %+v, %v at %d, want this process and an ancestor, or itself", got, err, uptime())
 	}
