@@ -24,7 +24,8 @@ func check(ctx context.Context, c command, log logr.Logger, stdout io.Writer) in
 		return refuse(log, err)
 	}
 	server, _ := s.server()
-	r := report.Check{Provider: s.config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}, Warnings: s.reported()}
+	warnings := append(s.reported(), s.unproven(ctx, c.fifo)...)
+	r := report.Check{Provider: s.config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}, Warnings: warnings}
 	for _, inst := range (desired.Input{Settings: s.settings(nil)}).Instances() {
 		addrs := append([]netip.Addr{}, inst.Addresses...)
 		r.Instances = append(r.Instances, report.Instance{Name: inst.Name, Addresses: addrs, Source: inst.Source})
