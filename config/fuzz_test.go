@@ -30,6 +30,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	f.Add([]byte("provider: cloudscale\ncloudscale: &c {token: abc}\n<<: {refresh-interval: 5s}\ninstances: {A: &a {addresses: []}, B: {<<: [*a, *c]}}\n"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if strings.Contains(string(data), "token-file") {

@@ -74,11 +74,34 @@ func TestUsageErrorsEndWithStatus2(t *testing.T) {
 		{"--check", "--fifo", "a", "b"},
 		{"--dry-run"},
 		{"--version", "x"},
+		{"--check", "a", "--nonsense"},
+		{"--check", "a", "--", "--json-log"},
+		{"a", "--fifo", "b", "--check"},
+		{"--check", ""},
 	} {
 		status, stdout, stderr := run(t, args...)
 		if status != 2 || stdout != "" || !strings.Contains(stderr, "usage: floaty") {
 			t.Errorf("%q: status %d, %q, %q; want 2 and a usage text on standard error", args, status, stdout, stderr)
 		}
+	}
+}
+
+func TestFlagsMayFollowTheConfiguration(t *testing.T) {
+	w := newWorld(t, one)
+	config := w.Path("floaty.yml")
+	for _, args := range [][]string{
+		{config, "--check", "--output", "json"}, {"--check", config, "--output=json"}, {"--output", "json", config, "-check"}, {"--check", "--output", "json", "--", config},
+	} {
+		if status, stdout, stderr := run(t, args...); status != 0 || !strings.HasPrefix(stdout, "{") {
+			t.Errorf("%q: status %d, %q and %q, want 0 and JSON", args, status, stdout, stderr)
+		}
+	}
+	if status, stdout, stderr := run(t, config, "--dry-run"); status != 1 || !strings.Contains(stdout, "1 to move") {
+		t.Errorf("status %d, %q and %q, want 1 and a diff", status, stdout, stderr)
+	}
+	// What Keepalived adds is no flag, whatever an instance is called.
+	if status, _, stderr := run(t, config, "--json-log", "INSTANCE", "--check", "BACKUP", "90"); status != 1 || !strings.HasPrefix(stderr, "{") || !strings.Contains(stderr, "--check") {
+		t.Errorf("status %d and %q, want 1 and a line in JSON about an instance of that name", status, stderr)
 	}
 }
 

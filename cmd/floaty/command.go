@@ -85,16 +85,15 @@ func parse(args []string) (command, error) {
 	flags.BoolVar(&c.verbose, "v", false, "")
 	flags.BoolVar(&c.jsonLog, "json-log", false, "")
 	flags.StringVar(&output, "output", "text", "")
-	if err := flags.Parse(args); err != nil {
+	rest, err := positional(flags, args)
+	if err != nil {
 		c.jsonLog = c.jsonLog || slices.Contains(args, "--json-log") || slices.Contains(args, "-json-log") // behind the mistake, perhaps
 		return c, err
 	}
 	c.verbose = c.verbose || os.Getenv("FLOATY_LOG_VERBOSE") != ""
-	var err error
 	if c.output, err = report.ParseFormat(output); err != nil {
 		return c, err
 	}
-	rest := flags.Args()
 	want := 1
 	modes := 0
 	for _, given := range []bool{fifo, check, test, version} {
@@ -125,6 +124,9 @@ func parse(args []string) (command, error) {
 	}
 	if want > 0 {
 		c.config = rest[0]
+		if c.config == "" {
+			return c, errors.New("the path of the configuration file is empty")
+		}
 	}
 	switch c.mode {
 	case modeDaemon:
@@ -134,4 +136,23 @@ func parse(args []string) (command, error) {
 	case modeLook, modeCheck, modeTest, modeVersion:
 	}
 	return c, err
+}
+
+// positional parses the flags in args, before and behind the other arguments, and returns those. What follows INSTANCE or GROUP comes
+// from Keepalived and is no flag, whatever an instance is called; nor is what follows a --.
+func positional(flags *flag.FlagSet, args []string) ([]string, error) {
+	var rest []string
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		left := flags.Args()
+		if parsed := len(args) - len(left); len(left) == 0 || parsed > 0 && args[parsed-1] == "--" {
+			return append(rest, left...), nil
+		}
+		if len(rest) == 1 && (left[0] == "INSTANCE" || left[0] == "GROUP") {
+			return append(rest, left...), nil
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
 }

@@ -47,6 +47,6 @@ func (d *daemon) identified(pid int) {
 	}
 	d.loads.id = id
 	if read := d.running.keepalived; d.running.config.KeepalivedConfigID == "" && (read == nil || read.Conditions) {
-		d.loads.start()
+		d.loads.start(false)
 	}
 }

@@ -31,6 +31,7 @@ type daemon struct {
 	before  func(context.Context) error // each changing request: whether it may be made
 	state   desired.State
 	secrets atomic.Pointer[config.Config] // whose credential calls are made with
+	started *config.Config                // what it was started with
 	running setup                         // owned by run's goroutine
 	refused string                        // what was said of the last unusable edit; owned by run's goroutine
 	watcher *config.Watcher
@@ -45,7 +46,7 @@ type daemon struct {
 // newDaemon returns a daemon that does nothing yet. only names the instances that count; nil: all do. before is
 // asked before each changing request; nil: it may be made.
 func newDaemon(c command, log logr.Logger, s setup, only []string, before func(context.Context) error) (*daemon, error) {
-	d := &daemon{command: c, log: log, only: only, before: before, running: s, vrrp: make(chan int, 1)}
+	d := &daemon{command: c, log: log, only: only, before: before, started: s.config, running: s, vrrp: make(chan int, 1)}
 	d.loads.path = c.config
 	d.secrets.Store(s.config)
 	var err error
@@ -78,10 +79,20 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 	}
 	connected := make(chan bool, 1)
 	listener = d.newListener(connected)
-	log.Info("floaty starts", "version", version(), "path", s.config.Path)
+	log.Info("floaty starts", d.about(s)...)
 	d.run(ctx, func(ctx context.Context) { d.listen(ctx, listener) }, connected)
 	log.Info("floaty ends")
 	return exitOK
+}
+
+// about says what a daemon has taken on, for its first line.
+func (d *daemon) about(s setup) []any {
+	about := []any{"version", version(), "path", s.config.Path, "fifo", d.command.fifo, "provider", s.config.Provider}
+	if server, _ := s.server(); server != "" { // else a line tells when it is known
+		about = append(about, "server", server)
+	}
+	instances := (desired.Input{Settings: s.settings(d.only)}).Instances()
+	return append(about, "instances", len(instances), "addresses", d.state.Len())
 }
 
 // run keeps the watcher, the engine and what feeds it alive, and reloads, until ctx ends. connected tells when Keepalived has
@@ -104,12 +115,12 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context), connected 
 		case <-ctx.Done():
 			return
 		case <-edited:
-			d.loads.start()
+			d.loads.start(false)
 		case <-hangup:
-			d.loads.start()
+			d.loads.start(true)
 		case l := <-d.loads.result:
-			d.loads.end()
-			d.reload(ctx, l.setup, l.err)
+			asked := d.loads.end()
+			d.reload(ctx, l.setup, l.err, asked)
 		case <-d.loads.late:
 			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the running ones stay in force until then", "path", d.command.config)
 			d.loads.hangs()
@@ -193,6 +204,7 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 		VIPs:           d.state.VIPs,
 		AdvertInterval: d.state.AdvertInterval,
 		Changed: func(s keepalived.Snapshot) {
+			d.renamed() // MASTER must not be another server's
 			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })
 			if s.PID != 0 && s.PID != vrrp {
 				vrrp = s.PID
@@ -261,9 +273,7 @@ func (d *daemon) engineOptions() engineOptions {
 		desired: &d.state,
 		secrets: d.secrets.Load,
 		before:  d.before,
-		found: func(server string) {
-			d.update(func() desired.Change { return d.state.SetServer(server) })
-		},
-		log: d.log,
+		found:   d.found,
+		log:     d.log,
 	}
 }

@@ -37,17 +37,20 @@ type cloudOptions struct {
 
 // newCloud returns the cloud of a setup.
 func newCloud(s setup, opts cloudOptions) (cloud, error) {
-	server, _ := s.server()
 	switch s.config.Provider {
 	case "cloudscale":
-		return cloudscale.New(cloudscale.Options{
+		provider, err := cloudscale.New(cloudscale.Options{
 			Endpoint:              s.config.Cloudscale.Endpoint,
 			Token:                 func() string { return opts.secrets().Cloudscale.Token.Reveal() },
-			Server:                server,
+			Server:                s.config.Cloudscale.ServerUUID,
 			Before:                opts.before,
 			Addresses:             opts.addresses,
 			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
 		})
+		if err != nil {
+			return nil, err
+		}
+		return hostNamed{provider, opts.secrets}, nil
 	case "exoscale":
 		return exoscale.New(exoscale.Options{
 			Endpoint: s.config.Exoscale.Endpoint,
@@ -56,7 +59,7 @@ func newCloud(s setup, opts cloudOptions) (cloud, error) {
 				c := opts.secrets().Exoscale
 				return c.Key.Reveal(), c.Secret.Reveal()
 			},
-			Instance:              server,
+			Instance:              s.config.Exoscale.InstanceID,
 			Before:                opts.before,
 			DetachManaged:         s.config.Exoscale.DetachManaged,
 			Addresses:             opts.addresses,

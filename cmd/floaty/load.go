@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -25,7 +24,7 @@ type setup struct {
 	keepalived *conf.Config // nil: unusable, and no address must come from it
 	doubt      error        // why keepalived is nil
 	watch      []string     // files and directories from which keepalived was read, or failed to be
-	host       string       // what this host was called then; empty: that is not known
+	host       string       // what this host was called then
 	odd        []config.Warning
 }
 
@@ -64,7 +63,7 @@ func readSetup(path string, id configID) (setup, error) {
 	}
 	read, err := readKeepalived(cfg, id)
 	s := setup{config: cfg, keepalived: read, watch: read.Watch, odd: cfg.Warnings()}
-	s.host, _ = os.Hostname() // unknown it is in no configuration either
+	s.host = hostName()
 	if err != nil {
 		s.keepalived, s.doubt = nil, err
 	}
@@ -111,25 +110,16 @@ func (s setup) server() (id, missing string) {
 	if s.config.Provider == "exoscale" {
 		return s.config.Exoscale.InstanceID, ""
 	}
-	cloud := s.config.Cloudscale
-	if cloud.ServerUUID != "" || len(cloud.HostnameToServerUUID) == 0 {
-		return cloud.ServerUUID, ""
-	}
-	if id := serverNamed(s.config, s.host); id != "" {
+	id, byName := hostServer(s.config, s.host)
+	switch {
+	case !byName:
+		return s.config.Cloudscale.ServerUUID, ""
+	case id != "":
 		return id, ""
-	}
-	if s.host == "" {
+	case s.host == "":
 		return "", "(unknown host name)"
 	}
 	return "", s.host
-}
-
-// serverNamed returns the ID of the server with a host name; empty: the configuration does not go by host names, or lacks this one.
-func serverNamed(c *config.Config, host string) string {
-	if c.Provider == "exoscale" || c.Cloudscale.ServerUUID != "" {
-		return ""
-	}
-	return c.Cloudscale.HostnameToServerUUID[host]
 }
 
 // pidFile returns the path of the pid file of Keepalived's VRRP process: as configured, or where keepalived.conf has Keepalived put it.

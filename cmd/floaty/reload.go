@@ -30,10 +30,13 @@ type loader struct {
 	result chan loaded      // nil: none is under way
 	late   <-chan time.Time // when the one under way takes too long; nil: there is none, or it does already
 	again  bool             // something was edited since it began
+	asked  bool             // somebody waits for a word about it
 }
 
-// start begins a reading, or sees to it that another one follows. One that takes too long is given up for it.
-func (l *loader) start() {
+// start begins a reading, or sees to it that another one follows. One that takes too long is given up for it. asked reports whether
+// somebody waits for a word.
+func (l *loader) start(asked bool) {
+	l.asked = l.asked || asked
 	if l.late != nil {
 		l.again = true
 		return
@@ -43,24 +46,29 @@ func (l *loader) start() {
 	go func() { result <- loadNow(path, id) }()
 }
 
-// end notes that the result was taken.
-func (l *loader) end() {
+// end notes that the result was taken, and reports whether somebody waits for a word: not yet, if another reading follows.
+func (l *loader) end() (asked bool) {
 	l.result, l.late = nil, nil
 	if l.again {
-		l.start()
+		l.start(false)
+		return false
 	}
+	asked, l.asked = l.asked, false
+	return asked
 }
 
 // hangs notes that the reading takes too long. It goes on, unless something was edited.
 func (l *loader) hangs() {
 	l.late = nil
 	if l.again {
-		l.start()
+		l.start(false)
 	}
 }
 
-// reload takes over what was read anew. What is unusable leaves the running setup in force.
-func (d *daemon) reload(ctx context.Context, next setup, err error) {
+// reload takes over what was read anew. What is unusable leaves the running setup in force. asked reports whether somebody waits for a
+// word.
+func (d *daemon) reload(ctx context.Context, next setup, err error, asked bool) {
+	defer d.renamed()
 	d.watch(slices.Concat(d.running.files(), next.files(), missed(err)))
 	if err != nil {
 		d.refuse(err)
@@ -80,7 +88,9 @@ func (d *daemon) reload(ctx context.Context, next setup, err error) {
 		}
 	case d.refused != "":
 		d.log.Info("the configuration is usable again, and as the running one")
-	default:
+	case asked:
+		d.log.Info("read again: nothing has changed")
+	default: // a file was touched, or is newly watched
 		d.log.V(1).Info("read again: nothing has changed")
 	}
 	d.refused, d.running = "", next
@@ -115,13 +125,14 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	var rebuild bool
 	var words []string
 	for _, change := range changes {
-		words = append(words, change.Text)
 		switch {
 		case slices.Contains(restart, change.Key):
-			d.log.Error(nil, "the change needs a restart", "path", change.Text)
+			d.needsRestart(change, next)
+			continue
 		case !slices.Contains(inPlace, change.Key):
 			rebuild = true
 		}
+		words = append(words, change.Text)
 	}
 	before := d.running
 	if rebuild {
@@ -135,7 +146,10 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	}
 	effect := d.take(next)
 	if !sameInstances(before.keepalived, next.keepalived) {
-		words = append(words, "keepalived.conf")
+		words = append(words, changedInstances(before.keepalived, next.keepalived))
+	}
+	if len(words) == 0 {
+		return nil
 	}
 	about := []any{"changes", strings.Join(words, "; ")}
 	if len(effect.Added) > 0 {
@@ -148,6 +162,17 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	return nil
 }
 
+// needsRestart says that a change is not in force, or that one which was not is taken back.
+func (d *daemon) needsRestart(change config.Change, next setup) {
+	for _, c := range config.Changes(d.started, next.config) {
+		if c.Key == change.Key {
+			d.log.Error(errors.New(change.Text), "the change needs a restart")
+			return
+		}
+	}
+	d.log.Info("the change that needed a restart is taken back", "changes", change.Text)
+}
+
 // rebuild replaces the engine. Where the server may be another one, it has to be found first.
 func (d *daemon) rebuild(ctx context.Context, next setup) error {
 	fresh, err := newEngine(next, d.engineOptions())
@@ -156,13 +181,13 @@ func (d *daemon) rebuild(ctx context.Context, next setup) error {
 	}
 	d.engine.end()
 	was, _ := d.running.server()
-	is, _ := next.server()
+	is, unnamed := next.server() // a name that the configuration lacks keeps the server that is known
 	if d.running.config.Provider == next.config.Provider && d.running.config.Endpoint() == next.config.Endpoint() {
 		fresh.paced.Inherit(d.engine.paced)
 	}
 	d.mu.Lock()
 	d.engine = fresh
-	if was != is || d.running.config.Provider != next.config.Provider {
+	if was != is && unnamed == "" || d.running.config.Provider != next.config.Provider {
 		d.state.SetServer("")
 	}
 	d.mu.Unlock()
@@ -177,6 +202,35 @@ func sameInstances(a, b *conf.Config) bool {
 		return a == b
 	}
 	return reflect.DeepEqual(meaning(a), meaning(b))
+}
+
+// changedInstances says what has become of the instances of keepalived.conf: one that is renamed is one less and one more, and nobody has
+// said what the new one is.
+func changedInstances(before, now *conf.Config) string {
+	names := func(c *conf.Config) []string {
+		var list []string
+		if c != nil {
+			for _, inst := range c.Instances {
+				list = append(list, inst.Name)
+			}
+		}
+		return list
+	}
+	var words []string
+	for _, name := range names(before) {
+		if !slices.Contains(names(now), name) {
+			words = append(words, "instance "+name+" removed")
+		}
+	}
+	for _, name := range names(now) {
+		if !slices.Contains(names(before), name) {
+			words = append(words, "instance "+name+" added")
+		}
+	}
+	if len(words) == 0 {
+		return "keepalived.conf"
+	}
+	return "keepalived.conf: " + strings.Join(words, ", ")
 }
 
 // meaning is a configuration without the places in its files.

@@ -150,6 +150,9 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 	w.eventually("what is newly watched is read once more", time.Second, func() bool { return w.logged("read again") == 1 })
 	w.must(w.HangUpFloaty())
 	w.eventually("read again, though nothing was edited", time.Second, func() bool { return w.logged("read again") == 2 })
+	if n := w.logged("INFO\tread again: nothing has changed"); n != 1 {
+		t.Errorf("%d lines for everybody, want one: the other time nobody has asked", n)
+	}
 }
 
 func TestTwoDaemonsOfOneStateDirDoNotReadEachOthersStates(t *testing.T) {
@@ -176,6 +179,38 @@ func TestWhatNeedsARestartSaysSo(t *testing.T) {
 	w.start()
 	w.must(w.Configure("floaty.yml", w.Floaty()+"listen-address: 127.0.0.1:9999\n"))
 	w.eventually("said", time.Second, func() bool { return w.logged("needs a restart") == 1 })
+	w.must(w.Configure("floaty.yml", w.Floaty()))
+	w.eventually("taken back", time.Second, func() bool { return w.logged("is taken back") == 1 })
+	if n := w.logged("configuration changed"); n != 0 {
+		t.Errorf("%d lines that say that something has changed, want none", n)
+	}
+	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")+"listen-address: 127.0.0.1:9999\n"))
+	w.eventually("what counts at once is said", time.Second, func() bool { return w.logged("configuration changed") == 1 })
+	if n := w.logged("needs a restart"); n != 2 {
+		t.Errorf("%d lines about a restart, want 2", n)
+	}
+	for line := range strings.Lines(w.Log()) {
+		if strings.Contains(line, "configuration changed") && strings.Contains(line, "listen-address") {
+			t.Errorf("%q says that a change is in force which needs a restart", line)
+		}
+	}
+}
+
+func TestARenamedInstanceIsSaidToBeRemoved(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	w.must(w.Configure("keepalived.conf", strings.ReplaceAll(w.Keepalived(100, "", one), "VI_1", "VI_2")))
+	w.eventually("both are named", time.Second, func() bool { return w.logged("instance VI_1 removed, instance VI_2 added") == 1 })
+}
+
+func TestTheFirstLineSaysWhatIsTakenOn(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.start()
+	for _, want := range []string{`"provider": "cloudscale"`, `"server": "` + w.UUID, `"fifo": "` + w.FIFO, `"instances": 1`, `"addresses": 2`} {
+		if !strings.Contains(w.Log(), want) {
+			t.Errorf("%s is not in %q", want, w.Log())
+		}
+	}
 }
 
 func TestAReloadUnderRetryAfterMakesNoCall(t *testing.T) {
