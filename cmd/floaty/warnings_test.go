@@ -110,6 +110,20 @@ func TestAFileThatBecomesReadableIsSaidOnce(t *testing.T) {
 	w.never("it is said again", time.Second, func() bool { return w.logged("everybody may read the secret") > 1 })
 }
 
+// A credential that travels in clear is an error of every report; a notify script, of which one is started an event, does not say it
+// each time.
+func TestPlainHTTPIsSaidOnceAStart(t *testing.T) {
+	w := newWorld(t, one)
+	w.must(w.Configure("floaty.yml", "provider: cloudscale\ncloudscale: {endpoint: 'http://192.0.2.1:9', token: abc, server-uuid: "+w.UUID+"}\n"+
+		"keepalived-config: keepalived.conf\nstate-dir: state\nlock-file-template: '%s.lock'\n"))
+	if status, stdout, _ := run(t, "--check", w.Path("floaty.yml")); status != 1 || !strings.Contains(stdout, "error      the endpoint is plain http") {
+		t.Errorf("--check: status %d and\n%s\nwant 1 and the error", status, stdout)
+	}
+	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "90"); status != 0 || stderr != "" {
+		t.Errorf("BACKUP: status %d and %q, want 0 and not a word", status, stderr)
+	}
+}
+
 // forged is a name that rings the bell, turns the text around, moves the cursor by a C1 code and makes a line of its own.
 const forged = "x\x1b]0;pwned\x07\u202e\u009b1A\x7f\u2028\nok   credential   FORGED"
 

@@ -9,11 +9,16 @@ import (
 
 func TestAMessageIsOneShortLine(t *testing.T) {
 	for body, want := range map[string]string{
-		"":                             "",
-		"Bad\tGateway\r\n":             "Bad Gateway",
-		"\x1b[31mred\x00\u202etfel\n":  "[31mred tfel",
-		"caf\xe9":                      "caf",
-		`{"detail": "Invalid token."}`: "detail: Invalid token.",
+		"":                                "",
+		"Bad\tGateway\r\n":                "Bad Gateway",
+		"\x1b[31mred\x00\u202etfel\n":     "[31mred tfel",
+		"caf\xe9":                         "caf",
+		"a\u009b1A\u0085b\x7fc":           "a 1A b c", // C1, DEL
+		"a\u202a\u202d\u2066\u2069b":      "a b",      // text turned around
+		"a\u200e\u200f\u061cb":            "a b",
+		"a\u2028b\u2029c\ufeffd":          "a b c d",
+		`{"a\u001b]0;x": "\u202e\u009b"}`: "a ]0;x:",
+		`{"detail": "Invalid token."}`:    "detail: Invalid token.",
 		`{"server": ["Object with uuid x does not exist.", "No."]}`:       "server: Object with uuid x does not exist., No.",
 		`{"b": {"c": null}, "a": [1.5, true]}`:                            "a: 1.5, true, b: c: null",
 		`{"broken": "json`:                                                `{"broken": "json`,
