@@ -75,7 +75,7 @@ func TestUsageErrorsEndWithStatus2(t *testing.T) {
 		{"--dry-run"},
 		{"--version", "x"},
 		{"--check", "a", "--nonsense"},
-		{"--check", "a", "--", "--json-log"},
+		{"--check", "a", "b", "--", "--json-log"},
 		{"a", "--fifo", "b", "--check"},
 		{"--check", ""},
 	} {

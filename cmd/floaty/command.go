@@ -16,7 +16,7 @@ const usage = `usage: floaty [flags] --fifo CONFIG FIFO
        floaty [flags] CONFIG INSTANCE|GROUP NAME STATE PRIORITY
        floaty [flags] --dry-run CONFIG
        floaty [flags] --dry-run --fifo CONFIG FIFO
-       floaty [flags] --check CONFIG
+       floaty [flags] --check CONFIG [FIFO]
        floaty [flags] --test CONFIG
        floaty --version
        floaty --help
@@ -58,14 +58,15 @@ const (
 
 // A command is a parsed command line.
 type command struct {
-	mode    mode
-	config  string
-	fifo    string
-	event   keepalived.Event // of a notify script
-	dryRun  bool
-	verbose bool
-	jsonLog bool
-	output  report.Format
+	mode      mode
+	config    string
+	fifo      string
+	fifoGiven bool             // with --check it may be left out
+	event     keepalived.Event // of a notify script
+	dryRun    bool
+	verbose   bool
+	jsonLog   bool
+	output    report.Format
 }
 
 // parse reads a command line without the program's name. Its error is one line, or flag.ErrHelp.
@@ -108,6 +109,7 @@ func parse(args []string) (command, error) {
 		c.mode, want = modeVersion, 0
 	case check:
 		c.mode = modeCheck
+		want = min(max(len(rest), 1), 2) // the FIFO may be left out
 	case test:
 		c.mode = modeTest
 	case fifo:
@@ -133,7 +135,11 @@ func parse(args []string) (command, error) {
 		c.fifo = rest[1]
 	case modeNotify:
 		c.event, err = keepalived.ParseArgs(rest[1:])
-	case modeLook, modeCheck, modeTest, modeVersion:
+	case modeCheck:
+		if want == 2 {
+			c.fifo, c.fifoGiven = rest[1], true
+		}
+	case modeLook, modeTest, modeVersion:
 	}
 	return c, err
 }

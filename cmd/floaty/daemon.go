@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -36,8 +37,9 @@ type daemon struct {
 	refused string                        // what was said of the last unusable edit; owned by run's goroutine
 	watcher *config.Watcher
 
-	loads loader   // owned by run's goroutine
-	vrrp  chan int // the ID of the VRRP process, where it has become known
+	loads  loader                   // owned by run's goroutine
+	owners atomic.Pointer[[]uint32] // who may own the FIFO
+	vrrp   chan int                 // the ID of the VRRP process, where it has become known
 
 	mu     sync.Mutex // guards that changes reach engine in the order in which they happened, and who else than run's goroutine reads it
 	engine *engine
@@ -71,6 +73,11 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 	if err != nil {
 		return refuse(log, err)
 	}
+	if err := keepalived.CheckPath(c.fifo); err != nil {
+		log.Error(err, "the FIFO's path is not one of a FIFO", "path", c.fifo)
+		return exitUnusable
+	}
+	s.fifo = &c.fifo
 	logWarnings(log, setup{}, s, false)
 	var listener *keepalived.Listener // it needs the daemon, whose calls need it
 	d, err := newDaemon(c, log, s, nil, func(ctx context.Context) error { return listener.Settle(ctx) })
@@ -110,6 +117,8 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context), connected 
 	d.engine.start(ctx)
 	defer func() { d.engine.end() }()
 	var quiet <-chan time.Time
+	lonely := newLonely(d.log, connected != nil)
+	defer lonely.stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -128,12 +137,15 @@ func (d *daemon) run(ctx context.Context, feed func(context.Context), connected 
 			d.identified(pid)
 		case on := <-connected:
 			quiet = nil
+			lonely.connected(on)
 			if on {
 				quiet = time.After(silence)
 			}
+		case <-lonely.tick.C:
+			lonely.look(d.running)
 		case <-quiet:
 			for _, name := range d.state.Unknown() {
-				d.log.Info("Keepalived has not said what the instance is: nothing is written for it", "instance", name)
+				d.log.Error(errSilent, "no state received for this instance yet: its addresses are not assigned", "instance", name)
 			}
 		}
 	}
@@ -157,6 +169,8 @@ func waitFor(parts *sync.WaitGroup, atMost time.Duration) {
 
 // take takes over what the configuration and keepalived.conf say.
 func (d *daemon) take(s setup) (change desired.Change) {
+	owners := s.fifoOwners()
+	d.owners.Store(&owners)
 	d.update(func() desired.Change {
 		change = d.state.SetSettings(s.settings(d.only))
 		return change
@@ -199,6 +213,7 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 		PIDFile:   d.running.pidFile(),
 		StateFile: stateFile(d.running.config, ".states"),
 
+		Trusted:        func(uid uint32) bool { return slices.Contains(*d.owners.Load(), uid) },
 		Named:          d.state.Named,
 		Members:        d.state.Members,
 		VIPs:           d.state.VIPs,

@@ -22,6 +22,7 @@ import (
 type setup struct {
 	config     *config.Config
 	keepalived *conf.Config // nil: unusable, and no address must come from it
+	fifo       *string      // the daemon's path; nil: it has none
 	doubt      error        // why keepalived is nil
 	watch      []string     // files and directories from which keepalived was read, or failed to be
 	host       string       // what this host was called then

@@ -23,9 +23,15 @@ func check(ctx context.Context, c command, log logr.Logger, stdout io.Writer) in
 	if err != nil {
 		return refuse(log, err)
 	}
+	if c.fifoGiven {
+		s.fifo = &c.fifo
+	}
 	server, _ := s.server()
 	warnings := append(s.reported(), s.unproven(ctx, c.fifo)...)
 	r := report.Check{Provider: s.config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}, Warnings: warnings}
+	if s.fifo == nil && s.keepalived != nil && len(s.keepalived.Instances) > 0 && len(s.keepalived.FIFOs) == 0 {
+		r.Warnings = append(r.Warnings, report.Warning{Text: noteNoFIFO})
+	}
 	for _, inst := range (desired.Input{Settings: s.settings(nil)}).Instances() {
 		addrs := append([]netip.Addr{}, inst.Addresses...)
 		r.Instances = append(r.Instances, report.Instance{Name: inst.Name, Addresses: addrs, Source: inst.Source})

@@ -74,6 +74,7 @@ func (d *daemon) reload(ctx context.Context, next setup, err error, asked bool) 
 		d.refuse(err)
 		return
 	}
+	next.fifo = d.running.fifo
 	if next.keepalived == nil { // no address must come from it: all else is taken over
 		next.keepalived = d.running.keepalived
 	}

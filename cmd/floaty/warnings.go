@@ -57,7 +57,7 @@ func (s setup) warnings() []warning {
 			add(true, w.Text, report.Warning{Error: true, Text: warnDropped, File: w.File, Line: w.Line})
 		}
 	}
-	return all
+	return append(all, s.meeting()...)
 }
 
 // logWarnings logs what is odd about now and was not so in before. A notify script, of which one is started an event, logs less.

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,40 @@ func openPipe(path string) (*pipe, error) {
 		return nil, err
 	}
 	return &pipe{fd: fd, dev: stat.Dev, ino: stat.Ino}, nil
+}
+
+// trusted says why a FIFO must not be obeyed: whoever may write to it decides what this host writes to the cloud. It must belong to
+// root, to our own user, or to one that others accepts, and the world may not write to it. Nil: it may be obeyed.
+func (p *pipe) trusted(others func(uid uint32) bool) error {
+	var stat unix.Stat_t
+	if err := unix.Fstat(p.fd, &stat); err != nil {
+		return err
+	}
+	own := os.Geteuid()
+	switch {
+	case stat.Mode&0o002 != 0:
+		return errors.New("everybody may write to it: take that away (chmod o-w)")
+	case stat.Uid != 0 && int(stat.Uid) != own && (others == nil || !others(stat.Uid)):
+		return fmt.Errorf("it belongs to user %d: want root, user %d, or the user that keepalived.conf names for it", stat.Uid, own)
+	}
+	return nil
+}
+
+// CheckPath says why a path cannot become that of a FIFO by waiting; nil: it can, or is one.
+func CheckPath(path string) error {
+	if path == "" {
+		return errors.New("the path is empty")
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil: // it may come
+		return nil
+	case info.IsDir():
+		return errors.New("it is a directory")
+	case info.Mode().IsRegular():
+		return errors.New("it is a regular file")
+	}
+	return nil
 }
 
 // descriptor returns its descriptor; -1 of a nil one.

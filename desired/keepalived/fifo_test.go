@@ -77,8 +77,8 @@ func TestADirectoryMayComeLate(t *testing.T) {
 	w.opts.Path = filepath.Join(dir, "fifo")
 	w.look(0)
 	w.look(time.Hour)
-	w.said("the FIFO cannot be read", 1)
-	w.said("no such file or directory", 1)
+	w.said("the FIFO cannot be read", 2) // with a reminder
+	w.said("no such file or directory", 2)
 
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestWhatIsNoFIFOIsLeftAloneAndSaidOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				w.look(time.Minute)
+				w.look(firstReminder / 4)
 			}
 			if after, err := os.Lstat(w.opts.Path); err != nil || after.Mode() != before.Mode() || after.Size() != before.Size() {
 				t.Errorf("got %v, %v at the path, want it left alone", after, err)
@@ -333,4 +333,67 @@ func TestWhatWasSaidBetweenTwoLooksIsNotLostWithItsFIFO(t *testing.T) {
 	w.is("writer: A MASTER?")
 	w.look(settleTime)
 	w.is("writer: A MASTER")
+}
+
+// Whoever may write to the FIFO decides what this host writes to the cloud.
+func TestAFIFOOfAnybodyIsRefusedUntilItIsOurs(t *testing.T) {
+	const stranger = 65534
+	w := newFIFO(t)
+	w.writer().say(`INSTANCE "A" MASTER 100`)
+	allowed := -1
+	w.opts.Trusted = func(uid uint32) bool { return int(uid) == allowed }
+	mode := func(mode os.FileMode) {
+		if err := os.Chmod(w.opts.Path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mode(0o602)
+	w.look(0)
+	w.look(30 * time.Second)
+	w.is("no writer:")
+	w.said("everybody may write to it", 1)
+	w.look(30 * time.Second)
+	w.said("everybody may write to it", 2)
+	w.look(time.Minute)
+	w.said("everybody may write to it", 2)
+	w.look(time.Minute)
+	w.said("everybody may write to it", 3)
+	mode(0o660)
+	if os.Getuid() == 0 {
+		if err := os.Chown(w.opts.Path, stranger, stranger); err != nil {
+			t.Fatal(err)
+		}
+		w.look(probeEvery)
+		w.is("no writer:")
+		w.said("it belongs to user 65534: want root, user 0, or the user that keepalived.conf names for it", 1)
+		allowed = stranger
+	}
+	w.look(probeEvery)
+	w.look(probeEvery)
+	w.is("writer: A MASTER")
+	w.said("the FIFO can be read now", 1)
+	w.areOpen(2) // the writer, and one to read
+}
+
+func TestAPathThatNeverBecomesAFIFO(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"": "the path is empty", dir: "it is a directory", file: "it is a regular file", fifo: "", filepath.Join(dir, "none"): "", filepath.Join(dir, "none", "fifo"): "",
+	} {
+		got := ""
+		if err := CheckPath(path); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", path, got, want)
+		}
+	}
 }

@@ -50,8 +50,13 @@ func (l *Listener) open(now time.Time) bool {
 		l.absent(now)
 		return false
 	}
+	if err == nil {
+		if err = fresh.trusted(l.opts.Trusted); err != nil {
+			fresh.close()
+		}
+	}
 	if err != nil {
-		l.trouble(err)
+		l.trouble(err, now)
 		return false
 	}
 	l.found()
@@ -63,8 +68,8 @@ func (l *Listener) open(now time.Time) bool {
 // found notes that the FIFO is there.
 func (l *Listener) found() {
 	l.missing, l.begun = time.Time{}, true
-	if l.said != "" {
-		l.said = ""
+	if l.said.text != "" {
+		l.said = trouble{}
 		l.opts.Log.Info("the FIFO can be read now", "path", l.opts.Path)
 	}
 }
@@ -78,7 +83,7 @@ func (l *Listener) absent(now time.Time) {
 		return
 	}
 	if err := makeFIFO(l.opts.Path); err != nil {
-		l.trouble(err)
+		l.trouble(err, now)
 		return
 	}
 	l.missing, l.begun = time.Time{}, true
@@ -86,12 +91,31 @@ func (l *Listener) absent(now time.Time) {
 	l.checked = time.Time{} // open it at once
 }
 
-// trouble says what is wrong with the FIFO, once.
-func (l *Listener) trouble(err error) {
-	if said := err.Error(); said != l.said {
-		l.said = said
-		l.opts.Log.Error(err, "the FIFO cannot be read: trying again", "path", l.opts.Path)
+// A trouble is what is wrong with the FIFO.
+type trouble struct {
+	text     string
+	next     time.Time     // of the reminder
+	distance time.Duration // to it
+}
+
+const (
+	firstReminder   = time.Minute
+	longestReminder = time.Hour
+)
+
+// trouble says what is wrong with the FIFO, and again at a growing distance.
+func (l *Listener) trouble(err error, now time.Time) {
+	said := &l.said
+	switch text := err.Error(); {
+	case text != said.text:
+		said.text, said.distance = text, firstReminder
+	case now.Before(said.next):
+		return
+	default:
+		said.distance = min(2*said.distance, longestReminder)
 	}
+	said.next = now.Add(said.distance)
+	l.opts.Log.Error(err, "the FIFO cannot be read: trying again", "path", l.opts.Path)
 }
 
 // change goes over to the next FIFO. What the old one still holds was said earlier.

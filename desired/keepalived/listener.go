@@ -57,6 +57,7 @@ type Options struct {
 	PIDFile   string // of Keepalived's VRRP process
 	StateFile string // where the states outlive a restart of floaty; its directory is made if its parent is there; empty: nowhere
 
+	Trusted        func(uid uint32) bool               // whether a user may own the FIFO beside root and our own; nil: nobody may
 	Named          func(instance string) bool          // whether an instance is still one, of those in StateFile
 	Members        func(group string) []string         // of a sync group
 	AdvertInterval func(instance string) time.Duration // between two advertisements of an instance; 1 s where it is not known
@@ -80,7 +81,7 @@ type Listener struct {
 	asked   time.Time // for the VRRP process
 	missing time.Time // nothing has been at the path since
 	begun   bool      // there has been a FIFO: when it is missing, Keepalived may be about to make it
-	said    string    // the last trouble with the FIFO
+	said    trouble   // with the FIFO, the last
 
 	lines       lines
 	process     *Process // the VRRP process; nil: not known

@@ -1,0 +1,81 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestCheckSaysWhetherKeepalivedAndTheDaemonMeet(t *testing.T) {
+	w := newWorld(t, one)
+	w.must(os.Symlink(w.Host.Dir, w.Path("link")))
+	linked := filepath.Join(w.Path("link"), filepath.Base(w.FIFO))
+	text := w.Keepalived(100, "", one)
+	named := "vrrp_notify_fifo " + w.FIFO
+	without := strings.Replace(text, named, "", 1)
+	if !strings.Contains(text, named) {
+		t.Fatalf("keepalived.conf lacks %q:\n%s", named, text)
+	}
+	for _, c := range []struct {
+		name, keepalived string
+		args             []string
+		status           int
+		want             string // in the report; empty: nothing about a FIFO
+	}{
+		{"the same path", text, []string{w.FIFO}, 0, ""},
+		{"by a link to its directory", text, []string{linked}, 0, ""},
+		{"as notify_fifo", strings.Replace(text, named, "notify_fifo "+linked, 1), []string{w.FIFO}, 0, ""},
+		{"a typo", text, []string{w.FIFO + "s"}, 1, "keepalived.conf has Keepalived write to another FIFO than this daemon reads"},
+		{"no FIFO line", without, []string{w.FIFO}, 1, "keepalived.conf has no vrrp_notify_fifo"},
+		{"no FIFO line and none named", without, nil, 0, "keepalived.conf has no vrrp_notify_fifo"},
+		{"none named", text, nil, 0, ""},
+		{"a directory", text, []string{w.Host.Dir}, 1, "it is a directory"},
+		{"an empty path", text, []string{""}, 1, "the path is empty"},
+	} {
+		w.must(w.Configure("keepalived.conf", c.keepalived))
+		status, stdout, stderr := run(t, append([]string{"--check", w.Path("floaty.yml")}, c.args...)...)
+		if status != c.status || !strings.Contains(stdout+stderr, c.want) || c.want == "" && strings.Contains(stdout, "FIFO") {
+			t.Errorf("%s: got %d\n%s%s\nwant %d and %q", c.name, status, stdout, stderr, c.status, c.want)
+		}
+	}
+}
+
+func TestADaemonWhosePathIsNoFIFOEndsAtOnce(t *testing.T) {
+	w := newWorld(t, one)
+	for path, want := range map[string]string{w.Host.Dir: "it is a directory", w.Path("floaty.yml"): "it is a regular file", "": "the path is empty"} {
+		if status, _, stderr := run(t, "--fifo", w.Path("floaty.yml"), path); status != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%q: got %d: %s\nwant 1: %s", path, status, stderr, want)
+		}
+	}
+}
+
+func TestTheDaemonSaysThatKeepalivedWritesElsewhere(t *testing.T) {
+	w := newWorld(t, one)
+	other := strings.Replace(w.Keepalived(100, "", one), w.FIFO, w.FIFO+"s", 1)
+	w.start()
+	if n := w.logged("another FIFO than this daemon reads"); n != 0 {
+		t.Errorf("%d lines about another FIFO, want none", n)
+	}
+	w.must(w.Configure("keepalived.conf", other))
+	w.eventually("it is said on a reload", 10*time.Second, func() bool { return w.logged("another FIFO than this daemon reads") == 1 })
+	startNamedKeepalived(t, "east", w.Path("vrrp.pid"))
+	w.eventually("it is said that nobody writes", 30*time.Second, func() bool { return w.logged("no process has the FIFO open for writing") == 1 })
+	w.says("BACKUP")
+	w.eventually("that is over", 10*time.Second, func() bool { return w.logged("the FIFO has a writer now") == 1 })
+}
+
+func TestAKeepalivedThatSaysNothingIsSaid(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	f, err := os.OpenFile(w.FIFO, os.O_RDWR|unix.O_NONBLOCK, 0)
+	w.must(err)
+	defer func() { _ = f.Close() }()
+	w.eventually("it is said", 20*time.Second, func() bool { return w.logged("no state received for this instance yet") == 1 })
+	if w.logged("restart Keepalived") != 1 || w.logged("vrrp_startup_delay") != 1 {
+		t.Errorf("the log does not say what to do:\n%s", w.Log())
+	}
+}
