@@ -14,44 +14,54 @@ type flights struct {
 
 // A flight is one call under way.
 type flight struct {
-	done  chan struct{} // closed at the end
-	err   error
-	ended bool // its context had ended, so that its error means nothing to others
+	over <-chan struct{} // closed when the context of its caller ends
+	done chan struct{}   // closed at the end
+	err  error
 }
 
-// do calls f, unless a call for key is under way: then it waits for that and returns its error. It is called after all if that was
-// given up by its caller.
+// do makes a call, unless one for key is under way: then it waits for that and returns its error. Where that one's context has
+// ended, it makes the call after all, and does not wait for the other to return: it might never do so, and its caller gives it up.
 func (f *flights) do(ctx context.Context, key any, call func() error) error {
 	for {
-		mine, under := f.board(key)
+		mine, under := f.board(ctx, key)
 		if mine != nil {
 			mine.err = call()
-			mine.ended = ctx.Err() != nil
 			f.land(key, mine)
 			return mine.err
 		}
 		select {
 		case <-under.done:
+			if under.err == nil || !under.isOver() {
+				return under.err
+			}
+		case <-under.over:
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		}
-		if under.err == nil || !under.ended {
-			return under.err
 		}
 	}
 }
 
-// board returns a new flight, or the one that is under way.
-func (f *flights) board(key any) (mine, under *flight) {
+// isOver reports whether the flight's context has ended, so that its error means nothing to others.
+func (f *flight) isOver() bool {
+	select {
+	case <-f.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// board returns a new flight, or the one that is under way and not over.
+func (f *flights) board(ctx context.Context, key any) (mine, under *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if under, ok := f.under[key]; ok {
+	if under, ok := f.under[key]; ok && !under.isOver() {
 		return nil, under
 	}
 	if f.under == nil {
 		f.under = map[any]*flight{}
 	}
-	mine = &flight{done: make(chan struct{})}
+	mine = &flight{over: ctx.Done(), done: make(chan struct{})}
 	f.under[key] = mine
 	return mine, nil
 }
@@ -59,6 +69,8 @@ func (f *flights) board(key any) (mine, under *flight) {
 func (f *flights) land(key any, mine *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.under, key)
+	if f.under[key] == mine { // else another has taken its place
+		delete(f.under, key)
+	}
 	close(mine.done)
 }

@@ -70,6 +70,35 @@ func TestACallThatWasGivenUpIsMadeByAnother(t *testing.T) {
 	})
 }
 
+// Its caller gives it up. If others waited for it, nothing would be written for that address ever again.
+func TestACallThatNeverReturnsHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newTwo(t)
+		f.giveUp()
+		synctest.Wait()
+		if f.calls != 2 {
+			t.Errorf("got %d calls once the first was given up, want the second made", f.calls)
+		}
+		third := make(chan error, 1)
+		go func() { third <- f.do(t.Context(), "one", func() error { f.calls++; return nil }) }()
+		synctest.Wait()
+		f.answer <- errBusy // the first returns after all
+		if err := <-f.ended[0]; !errors.Is(err, errBusy) {
+			t.Errorf("got %v, want %v", err, errBusy)
+		}
+		synctest.Wait()
+		f.answer <- nil
+		for i, ended := range []chan error{f.ended[1], third} {
+			if err := <-ended; err != nil {
+				t.Errorf("call %d: got %v, want no error", i+2, err)
+			}
+		}
+		if f.calls != 2 {
+			t.Errorf("got %d calls, want the third to share the second one's", f.calls)
+		}
+	})
+}
+
 func TestAWaitForACallEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newTwo(t)
