@@ -232,7 +232,7 @@ func TestAWriteThatIsGivenUpIsTakenOnByAnother(t *testing.T) {
 	ctx, lose := context.WithCancel(t.Context())
 	lost, kept := make(chan error, 1), make(chan error, 1)
 	go func() { lost <- w.Assign(ctx, base, here, []string{elsewhere}) }()
-	eventually(t, func() bool { return w.writes() > 0 })
+	eventually(t, func() bool { return w.count("GET /v2/operation/") > 0 }) // so that it is known which operation to go on with
 	go func() { kept <- w.Assign(t.Context(), base.Next(), here, []string{elsewhere}) }()
 	lose() // the second waits for the first, or begins after it: both must do
 	if err := <-lost; !errors.Is(err, context.Canceled) {
