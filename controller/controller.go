@@ -131,40 +131,39 @@ func (c *Controller) Apply(change desired.Change) {
 	if len(change.Lost) > 0 { // before all else: ten thousand may be lost
 		c.cancel()
 	}
+	// Found once: what is signalled must be what is queued, also when a reading tells meanwhile that others stand for them.
+	left, gained, claimed, rivals := c.leads(change.Lost), c.leads(change.Gained), c.leads(change.Claimed), c.leads(change.Rivals)
 	var lost []netip.Addr
-	for _, addr := range change.Lost {
+	for i, addr := range change.Lost {
 		if _, ours := c.server(addr); !ours { // nor is any other of its resource
-			lost = append(lost, addr)
+			lost = append(lost, left[i])
 			c.opts.Observed.Void(addr) // readings from our own time as master say nothing of the next one
 		}
 	}
-	for _, list := range [][]netip.Addr{change.Gained, change.Claimed, change.Rivals} {
+	for _, list := range [][]netip.Addr{gained, claimed, rivals} {
 		for _, addr := range list {
-			c.opts.Observed.Expect(c.lead(addr), now)
+			c.opts.Observed.Expect(addr, now)
 		}
 	}
 	c.mu.Lock()
 	for _, addr := range lost {
-		delete(c.signals, c.lead(addr)) // what came before it does not matter any more
-		c.signal(c.lead(addr), now).lost = true
+		delete(c.signals, addr) // what came before it does not matter any more
+		c.signal(addr, now).lost = true
 	}
-	for _, addr := range change.Gained {
-		c.signal(c.lead(addr), now).gained = true
+	for _, addr := range gained {
+		c.signal(addr, now).gained = true
 	}
-	for _, addr := range change.Claimed {
-		c.signal(c.lead(addr), now).claimed = true
+	for _, addr := range claimed {
+		c.signal(addr, now).claimed = true
 	}
-	for _, addr := range change.Rivals {
-		c.signal(c.lead(addr), now).rival = true
+	for _, addr := range rivals {
+		c.signal(addr, now).rival = true
 	}
 	c.mu.Unlock()
-	for _, list := range [][]netip.Addr{change.Claimed, change.Lost, change.Gained, change.Rivals, change.Added} {
+	for _, list := range [][]netip.Addr{claimed, left, gained, rivals, c.leads(change.Added), change.Removed} {
 		for _, addr := range list {
-			c.queue.Add(c.lead(addr))
+			c.queue.Add(addr)
 		}
-	}
-	for _, addr := range change.Removed {
-		c.queue.Add(addr)
 	}
 }
 
@@ -198,13 +197,14 @@ func (c *Controller) Resume() {
 	for _, addr := range addrs {
 		c.opts.Observed.Expect(addr, now)
 	}
+	leads := c.leads(addrs)
 	c.mu.Lock()
-	for _, addr := range addrs {
-		c.signal(c.lead(addr), now).resumed = true
+	for _, addr := range leads {
+		c.signal(addr, now).resumed = true
 	}
 	c.mu.Unlock()
-	for _, addr := range addrs {
-		c.queue.Add(c.lead(addr))
+	for _, addr := range leads {
+		c.queue.Add(addr)
 	}
 	select {
 	case c.hurry <- struct{}{}:

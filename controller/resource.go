@@ -15,6 +15,15 @@ func (c *Controller) lead(addr netip.Addr) netip.Addr {
 	return addr
 }
 
+// leads returns the address that stands for each of addrs.
+func (c *Controller) leads(addrs []netip.Addr) []netip.Addr {
+	leads := make([]netip.Addr, len(addrs))
+	for i, addr := range addrs {
+		leads[i] = c.lead(addr)
+	}
+	return leads
+}
+
 // server returns where addr belongs, and whether that is this server's to say now: because of addr, or of one that shares its
 // resource.
 func (c *Controller) server(addr netip.Addr) (server string, ours bool) {

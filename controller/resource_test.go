@@ -216,3 +216,23 @@ func TestAResourceWhoseReadingFailsIsNamedOnce(t *testing.T) {
 		}
 	})
 }
+
+// A reading may tell that addresses share a resource in the very moment in which Keepalived says something of them.
+func TestWhatIsSaidWhileAResourceIsFoundOutIsNotLost(t *testing.T) {
+	many := following(inside[0], 2000)
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCloud(inside[0])
+			c.join(many...)
+			h := newHost(t, c, here, c, many...)
+			defer h.stop()
+			time.Sleep(trip) // as long as the first reading takes
+			h.says(keepalived.Master)
+			time.Sleep(20 * time.Second)
+			h.holds(inside[0])
+			if left := h.leftovers(100); left != "" {
+				t.Errorf("left over: %.300s", left)
+			}
+		})
+	}
+}
