@@ -43,10 +43,10 @@ func (c *Controller) follow(addr, lead netip.Addr, m *memory, s signal) {
 	now := time.Now()
 	m.hear(s, now)
 	c.mu.Lock()
-	if m.claimed || m.suspect || !m.look.IsZero() {
+	if s.gained || m.claimed || m.suspect || !m.look.IsZero() {
 		l := c.signal(lead, now)
 		l.claimed = l.claimed || m.claimed
-		l.rival = true // a write is to be looked at, as if a rival had been heard
+		l.rival = true // to be looked at with a new reading, as if a rival had been heard
 	}
 	delete(c.memories, addr)
 	c.mu.Unlock()

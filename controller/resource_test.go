@@ -236,3 +236,18 @@ func TestWhatIsSaidWhileAResourceIsFoundOutIsNotLost(t *testing.T) {
 		})
 	}
 }
+
+// An address may become ours, without a MASTER line, right before it is known what it shares: a reading from before that says nothing.
+func TestAnAddressThatBecomesOursIsLookedAtForItsResource(t *testing.T) {
+	network(t, func(_ *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		c.move(inside[0], there)
+		h.ctl.mu.Lock()
+		h.ctl.signal(inside[1], time.Now()).gained = true
+		h.ctl.mu.Unlock()
+		h.ctl.queue.Add(inside[1])
+		time.Sleep(2 * trip)
+		h.holds(inside[0])
+	})
+}
