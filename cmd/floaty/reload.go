@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"floaty/config"
+	"floaty/desired"
 	"floaty/desired/keepalived/conf"
 )
 
@@ -180,18 +181,20 @@ func (d *daemon) rebuild(ctx context.Context, next setup) error {
 	if err != nil {
 		return fmt.Errorf("starting with the new configuration: %w", err)
 	}
-	d.engine.end()
+	d.mu.Lock()
+	old := d.engine
+	old.stop()       // no write of it outlives a change that it is not told of
+	d.engine = fresh // keeps what is said until it starts: the end takes two seconds where a call does not return
+	d.mu.Unlock()
+	old.end()
 	was, _ := d.running.server()
 	is, unnamed := next.server() // a name that the configuration lacks keeps the server that is known
 	if d.running.config.Provider == next.config.Provider && d.running.config.Endpoint() == next.config.Endpoint() {
-		fresh.paced.Inherit(d.engine.paced)
+		fresh.paced.Inherit(old.paced)
 	}
-	d.mu.Lock()
-	d.engine = fresh
 	if was != is && unnamed == "" || d.running.config.Provider != next.config.Provider {
-		d.state.SetServer("")
+		d.update(func() desired.Change { return d.state.SetServer("") })
 	}
-	d.mu.Unlock()
 	d.secrets.Store(next.config)
 	fresh.start(ctx)
 	return nil

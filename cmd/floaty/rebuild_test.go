@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"floaty/desired"
+	"floaty/desired/keepalived"
+	"floaty/providers/simulator"
+)
+
+const (
+	thisServer    = "11111111-1111-4111-8111-111111111111"
+	anotherServer = "22222222-2222-4222-8222-222222222222"
+)
+
+var floating = netip.MustParseAddr("198.51.100.1")
+
+// newDaemonAt returns a daemon, which nobody runs, whose address a simulated cloud has at another server.
+func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
+	t.Helper()
+	cloud.SetToken("token")
+	cloud.AddServer(thisServer, "lb1")
+	cloud.AddServer(anotherServer, "lb2")
+	cloud.AddAddress(netip.PrefixFrom(floating, 32), anotherServer)
+	api := httptest.NewServer(cloud.Handler())
+	t.Cleanup(api.Close)
+	t.Cleanup(cloud.ClearFaults) // before that, for what hangs
+	path := filepath.Join(t.TempDir(), "floaty.yml")
+	text := fmt.Sprintf("provider: cloudscale\ncloudscale: {endpoint: %q, token: token, server-uuid: %s}\ninstances: {VI: {addresses: [%s]}}\n",
+		api.URL, thisServer, floating)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := load(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := newDaemon(command{config: path}, logr.Discard(), s, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Where a call does not return, the end of an engine takes two seconds. A MASTER line that comes meanwhile is a takeover like any
+// other: it waits for no reading.
+func TestWhatIsSaidWhileAnEngineEndsIsToldTheNextOne(t *testing.T) {
+	cloud := simulator.New()
+	d := newDaemonAt(t, cloud)
+	ctx, end := context.WithCancel(t.Context())
+	d.engine.start(ctx)
+	stuck, stopped := make(chan struct{}), make(chan struct{}, 2)
+	d.engine.done.Go(func() { <-stuck })
+	stop := d.engine.stop
+	d.engine.stop = func() {
+		stop()
+		stopped <- struct{}{}
+	}
+	cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
+	next := d.running
+	timing := *next.config
+	timing.RefreshInterval = 2 * time.Minute
+	next.config = &timing
+	rebuilt := make(chan error, 1)
+	go func() { rebuilt <- d.rebuild(ctx, next) }()
+	<-stopped
+	d.update(func() desired.Change {
+		return d.state.SetKeepalived(map[string]keepalived.Instance{"VI": {State: keepalived.Master, Claims: 1}})
+	})
+	close(stuck)
+	if err := <-rebuilt; err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); !slices.Equal(cloud.Holders(floating), []string{thisServer}); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) { // half of what a read may take
+			t.Errorf("got the address at %q, want %q", cloud.Holders(floating), thisServer)
+			break
+		}
+	}
+	end()
+	d.engine.end()
+}
