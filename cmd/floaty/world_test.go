@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -19,21 +18,10 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "floaty-test-")
-	if err == nil {
-		program, err = stage.Build(context.Background(), dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	flag.Parse()
-	if err := flag.Set("test.parallel", "32"); err != nil { // these tests wait more than they work
-		panic(err)
-	}
-	status := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(status)
+	os.Exit(stage.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they work
+		program = path
+		return nil
+	}))
 }
 
 const (

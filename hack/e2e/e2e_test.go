@@ -2,9 +2,6 @@
 package e2e_test
 
 import (
-	"context"
-	"flag"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
@@ -26,21 +23,13 @@ var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAdd
 var program string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "floaty-e2e-")
-	if err == nil && os.Getenv("FLOATY_E2E") != "" {
-		program, err = stage.Build(context.Background(), dir)
+	if os.Getenv("FLOATY_E2E") == "" {
+		os.Exit(m.Run()) // which skips all
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil { // these tests wait more than they work
-		panic(err)
-	}
-	status := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(status)
+	os.Exit(stage.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
+		program = path
+		return nil
+	}))
 }
 
 // A world is a stage with two hosts; a has the higher priority.

@@ -10,11 +10,8 @@
 package faults
 
 import (
-	"context"
 	"encoding/pem"
 	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -45,24 +42,10 @@ var (
 var program string
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	dir, err := os.MkdirTemp("", "floaty-faults-")
-	if err == nil {
-		program, err = stage.Build(context.Background(), dir)
-	}
-	if err == nil {
-		err = trust(filepath.Join(dir, "cert.pem"))
-	}
-	if err == nil {
-		err = flag.Set("test.parallel", "32") // these tests wait more than they work
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	status := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(status)
+	os.Exit(stage.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they work
+		program = path
+		return trust(filepath.Join(filepath.Dir(path), "cert.pem"))
+	}))
 }
 
 // trust makes programs that are started from now on trust the certificate of the test servers.

@@ -58,10 +58,15 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return path, BuildAs(ctx, path, "floaty/cmd/floaty")
 }
 
-// BuildAs builds a package's program at path, in the way that the README tells for floaty.
+// BuildAs builds a package's program at path, in the way that the README tells for floaty. With the race detector in this process, it has
+// that too, which takes cgo: all else must not use it.
 func BuildAs(ctx context.Context, path, pkg string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, pkg) //nolint:gosec // our own words
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	args, cgo := []string{"build", "-o", path}, "CGO_ENABLED=0"
+	if Race {
+		args, cgo = append(args, "-race", "-tags", "netgo,osusergo"), "CGO_ENABLED=1"
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...) //nolint:gosec // our own words
+	cmd.Env = append(os.Environ(), cgo)
 	return output(cmd)
 }
 
@@ -113,13 +118,16 @@ func (s *Stage) raise(ctx context.Context) error {
 	return nil
 }
 
-// Close ends every process of the stage and removes its network.
+// Close ends every process of the stage and removes its network. That a floaty found a data race in itself is an error.
 func (s *Stage) Close() error {
 	var errs []error
 	for _, h := range s.hosts {
 		h.KillKeepalived()
 		for _, p := range h.floaties {
 			p.stop(syscall.SIGKILL)
+			if p.cmd.ProcessState.ExitCode() == raceStatus {
+				errs = append(errs, fmt.Errorf("floaty on %s has found a data race in itself: its report comes at the end", h.Name))
+			}
 		}
 		h.Hush()
 	}
