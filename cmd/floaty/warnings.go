@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 
 	"github.com/go-logr/logr"
@@ -37,7 +38,8 @@ func (s setup) warnings() []warning {
 		if s.keepalived != nil {
 			text = warnKept
 		}
-		add(true, s.doubt.Error(), report.Warning{Error: true, Text: text})
+		missing := s.keepalived == nil && errors.Is(s.doubt, fs.ErrNotExist) // as in a container beside Keepalived's: no fault
+		add(true, s.doubt.Error(), report.Warning{Error: !missing, Text: text})
 	}
 	if s.config.Cleartext() {
 		add(false, s.config.Endpoint(), report.Warning{Error: true, Text: warnCleartext})

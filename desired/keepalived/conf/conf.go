@@ -63,6 +63,7 @@ type Problem struct {
 	File string
 	Line int // from 1; 0: it is about the whole file
 	Text string
+	Err  error // of the system, where the file could not be read; else nil
 }
 
 // Error returns the problem in one line, with its place.
@@ -78,6 +79,9 @@ type Options struct {
 	ID      string // the config id for @id lines, Keepalived's option -i; empty: the host name up to its first dot
 	Guessed bool   // that is not certain: lines left out for it are warnings, if they may matter
 }
+
+// Unwrap returns what the system said.
+func (p Problem) Unwrap() error { return p.Err }
 
 // Parse reads the file at path and all that it includes. Its error is a [Problem]; the configuration then holds nothing but
 // Conditions and Watch: where the mistake may be mended.

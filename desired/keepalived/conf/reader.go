@@ -63,12 +63,17 @@ func (p piece) with(text string) piece {
 	return p
 }
 
+// unread is the problem of a file that the system does not let us read.
+func unread(path string, err error) Problem {
+	return Problem{File: path, Text: "reading: " + reason(err), Err: err}
+}
+
 // open starts to read a file, before what is left of the present one.
 func (r *reader) open(path string) error {
 	r.watch[path] = true
 	info, err := os.Stat(path)
 	if err != nil {
-		return Problem{File: path, Text: "reading: " + reason(err)}
+		return unread(path, err)
 	}
 	if !info.Mode().IsRegular() { // a FIFO would hang
 		return Problem{File: path, Text: "reading: not a regular file"}
@@ -78,7 +83,7 @@ func (r *reader) open(path string) error {
 	}
 	data, err := os.ReadFile(path) //nolint:gosec // the operator names it
 	if err != nil {
-		return Problem{File: path, Text: "reading: " + reason(err)}
+		return unread(path, err)
 	}
 	lines := strings.Split(string(data), "\n")
 	if lines[len(lines)-1] == "" {
