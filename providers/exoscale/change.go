@@ -29,7 +29,7 @@ func (p *Provider) make(ctx context.Context, api *v3.Client, c change) error {
 		switch {
 		case err == nil && op.State == v3.OperationStatePending:
 			return p.await(ctx, api, c, op)
-		case general(err):
+		case general(err), ctx.Err() != nil: // it is not known what has become of it
 			return err
 		}
 		p.started.forget(c)

@@ -142,6 +142,27 @@ func TestAnOperationThatOutlivesACallIsGoneOnWith(t *testing.T) {
 	w.changed("attach "+here, "detach "+elsewhere)
 }
 
+// That a call's time is over says nothing about the operation that it asks for.
+func TestAnOperationIsGoneOnWithThoughItCouldNotBeAskedForInTime(t *testing.T) {
+	w := newWorld(t)
+	w.SetOperationTime(2 * time.Second)
+	w.SetBusy(true)
+	assign := func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if err := w.Assign(ctx, addr, here, []string{elsewhere}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+		}
+	}
+	assign()
+	w.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Hang})
+	assign()
+	w.ClearFaults()
+	w.insist(5*time.Second, elsewhere)
+	w.heldBy(addr, here)
+	w.changed("attach "+here, "detach "+elsewhere)
+}
+
 func TestAnOperationThatSeemsPendingIsProvedByAReading(t *testing.T) {
 	t.Run("by the next call", func(t *testing.T) {
 		w := newWorld(t)
