@@ -1,0 +1,50 @@
+package observed
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/providers"
+)
+
+func TestACloudThatAsksToWaitForNoTimeIsNotAskedWithoutARest(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		c.set(func() { c.err = &providers.WaitError{Err: errDown} })
+		_ = o.Refresh(t.Context())
+		if rest := time.Until(o.Due()); rest < minWait {
+			t.Errorf("the next read is due in %v, want a rest of %v at least", rest, minWait)
+		}
+	})
+}
+
+func TestACallThatNeverReturnsIsGivenUp(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, lines *[]string) {
+		stuck := make(chan struct{})
+		c.set(func() { c.stuck = stuck })
+		began := time.Now()
+		if _, err := o.Read(t.Context(), one, time.Time{}); !errors.Is(err, providers.ErrGivenUp) {
+			t.Errorf("got %v, want %v", err, providers.ErrGivenUp)
+		}
+		if took := time.Since(began); took != 12*time.Second {
+			t.Errorf("it was given up after %v, want the deadline and %v", took, providers.Grace)
+		}
+		time.Sleep(2 * time.Minute) // which server this is is asked for in vain too
+		c.set(func() { c.stuck, c.server = nil, nil })
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if all := strings.Join(*lines, "\n"); !strings.Contains(all, "found me") {
+			t.Errorf("got %q, want the server found", *lines)
+		}
+		if _, err := o.Read(t.Context(), one, time.Now()); err != nil {
+			t.Errorf("got %v, want a reading", err)
+		}
+		close(stuck)
+		synctest.Wait()
+		if r, ok := o.Last(one); !ok || r.Servers[0] != "there" {
+			t.Errorf("got %v, %v after the late answer, want the newer reading", r, ok)
+		}
+	})
+}
