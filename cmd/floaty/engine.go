@@ -108,7 +108,7 @@ type engineOptions struct {
 func newEngine(s setup, opts engineOptions) (*engine, error) {
 	log := opts.log.WithValues("provider", s.config.Provider)
 	cloud, err := newCloud(s, cloudOptions{
-		secrets: opts.secrets, before: opts.before, addresses: func() int { return len(opts.desired.Addresses()) }, log: log,
+		secrets: opts.secrets, before: opts.before, addresses: opts.desired.Len, log: log,
 	})
 	if err != nil {
 		return nil, err

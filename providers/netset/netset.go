@@ -49,9 +49,6 @@ func (s *Set[V]) Find(addr netip.Addr) (network netip.Prefix, value V, ok bool) 
 	return netip.Prefix{}, value, false
 }
 
-// Len returns the number of networks.
-func (s *Set[V]) Len() int { return len(s.values) }
-
 func (s *Set[V]) lengths(addr netip.Addr) *[]int {
 	if addr.Is4() {
 		return &s.four

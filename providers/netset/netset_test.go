@@ -41,9 +41,6 @@ func TestTheLongestNetworkThatHoldsAnAddressCounts(t *testing.T) {
 			t.Errorf("%s: got network %q, value %q, %v; want %q, %q", c.addr, got, value, ok, c.network, c.value)
 		}
 	}
-	if got, want := set.Len(), 6; got != want {
-		t.Errorf("got %d networks, want %d", got, want)
-	}
 }
 
 func TestAnEmptySetAndNoAddressHoldNothing(t *testing.T) {
@@ -62,8 +59,8 @@ func TestALaterValueReplacesAnEarlierOne(t *testing.T) {
 	var set netset.Set[int]
 	set.Add(netip.MustParsePrefix("192.0.2.1/32"), 1)
 	set.Add(netip.MustParsePrefix("::ffff:192.0.2.1/128"), 2)
-	if _, value, _ := set.Find(netip.MustParseAddr("192.0.2.1")); value != 2 || set.Len() != 1 {
-		t.Errorf("got %d among %d networks, want 2 among 1", value, set.Len())
+	if _, value, _ := set.Find(netip.MustParseAddr("192.0.2.1")); value != 2 {
+		t.Errorf("got %d, want 2", value)
 	}
 }
 
