@@ -69,9 +69,15 @@ func TestAStandstillHasBeenNoticedWhenSettleReturns(t *testing.T) {
 	w.opts.AdvertInterval = func(string) time.Duration { return time.Microsecond } // MASTER was said long ago
 	w.run()
 	w.becomes("writer: A MASTER")
-	w.fence.mu.Lock()
-	w.fence.clock.due = time.Now().Add(-time.Minute)
-	w.fence.mu.Unlock()
+	eventually(t, func() (string, bool) { // the first beat is expected a moment after MASTER was handed on
+		w.fence.mu.Lock()
+		defer w.fence.mu.Unlock()
+		if w.fence.clock.due.IsZero() {
+			return "no beat is expected", false
+		}
+		w.fence.clock.due = time.Now().Add(-time.Minute)
+		return "", true
+	})
 	if got, want := w.settles(), "writer: A MASTER?"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
