@@ -37,12 +37,18 @@ type daemon struct {
 	refused string                        // what was said of the last unusable edit; owned by run's goroutine
 	watcher *config.Watcher
 
-	loads  loader                   // owned by run's goroutine
-	owners atomic.Pointer[[]uint32] // who may own the FIFO
-	vrrp   chan int                 // the ID of the VRRP process, where it has become known
+	loads   loader                     // owned by run's goroutine
+	sources atomic.Pointer[sourceInfo] // what the listener asks for
+	vrrp    chan int                   // the ID of the VRRP process, where it has become known
 
 	mu     sync.Mutex // guards that changes reach engine in the order in which they happened, and who else than run's goroutine reads it
 	engine *engine
+}
+
+// A sourceInfo says what the listener may rely on.
+type sourceInfo struct {
+	owners  []uint32 // who may own the FIFO
+	pidFile string   // of the VRRP process
 }
 
 // newDaemon returns a daemon that does nothing yet. only names the instances that count; nil: all do. before is
@@ -169,8 +175,7 @@ func waitFor(parts *sync.WaitGroup, atMost time.Duration) {
 
 // take takes over what the configuration and keepalived.conf say.
 func (d *daemon) take(s setup) (change desired.Change) {
-	owners := s.fifoOwners()
-	d.owners.Store(&owners)
+	d.sources.Store(&sourceInfo{owners: s.fifoOwners(), pidFile: s.pidFile()})
 	d.update(func() desired.Change {
 		change = d.state.SetSettings(s.settings(d.only))
 		return change
@@ -210,10 +215,10 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 	was, vrrp := false, 0
 	return keepalived.New(keepalived.Options{
 		Path:      d.command.fifo,
-		PIDFile:   d.running.pidFile(),
 		StateFile: stateFile(d.running.config, ".states"),
 
-		Trusted:        func(uid uint32) bool { return slices.Contains(*d.owners.Load(), uid) },
+		PIDFile:        func() string { return d.sources.Load().pidFile },
+		Trusted:        func(uid uint32) bool { return slices.Contains(d.sources.Load().owners, uid) },
 		Named:          d.state.Named,
 		Members:        d.state.Members,
 		VIPs:           d.state.VIPs,

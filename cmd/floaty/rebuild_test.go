@@ -14,8 +14,10 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/config"
 	"floaty/desired"
 	"floaty/desired/keepalived"
+	"floaty/desired/keepalived/conf"
 	"floaty/providers/simulator"
 )
 
@@ -90,4 +92,30 @@ func TestWhatIsSaidWhileAnEngineEndsIsToldTheNextOne(t *testing.T) {
 	}
 	end()
 	d.engine.end()
+}
+
+// Where the pid file is counts from the next look on, whether floaty.yml says so or keepalived.conf.
+func TestAnEditOfWhereThePIDFileIsCountsWithoutARestart(t *testing.T) {
+	d := newDaemonAt(t, simulator.New())
+	for what, c := range map[string]struct {
+		configured string
+		keepalived *conf.Config
+		want       string
+	}{
+		"floaty.yml":      {"/run/other.pid", nil, "/run/other.pid"},
+		"keepalived.conf": {"", &conf.Config{Instance: "two"}, "/run/keepalived/vrrp_two.pid"},
+		"neither":         {"", nil, "/run/vrrp.pid"},
+	} {
+		next := d.running
+		edited := *next.config
+		edited.KeepalivedPIDFile = c.configured
+		next.config, next.keepalived = &edited, c.keepalived
+		if err := d.adopt(t.Context(), next, config.Changes(d.running.config, next.config)); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.sources.Load().pidFile; got != c.want {
+			t.Errorf("%s: got %s, want %s", what, got, c.want)
+		}
+		d.running = next
+	}
 }

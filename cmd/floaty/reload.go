@@ -17,10 +17,10 @@ import (
 // What a change of a key takes; all other keys take a new engine.
 var (
 	inPlace = []string{
-		"managed-addresses", "instances", "keepalived-config", "keepalived-config-id", "lock-file-template", "lock-timeout",
+		"managed-addresses", "instances", "keepalived-config", "keepalived-config-id", "keepalived-pid-file", "lock-file-template", "lock-timeout",
 		"cloudscale.token", "cloudscale.token-file", "exoscale.key", "exoscale.key-file", "exoscale.secret", "exoscale.secret-file",
 	}
-	restart = []string{"state-dir", "listen-address", "keepalived-pid-file"}
+	restart = []string{"state-dir", "listen-address"}
 )
 
 // A loader reads everything anew, beside run's goroutine, which waits for no disk and for no file that never ends. One reading is under

@@ -154,7 +154,7 @@ func (k *vrrp) registers() {
 
 func (w *world) pidFile(text string) {
 	w.t.Helper()
-	if err := os.WriteFile(w.opts.PIDFile, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(w.pidPath, []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 }

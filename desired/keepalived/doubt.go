@@ -20,7 +20,7 @@ func (l *Listener) appear(now time.Time) {
 	} // else another process is the writer, perhaps a moment before the known one: that is clear when the doubt is over
 	l.opts.Log.V(1).Info("the FIFO has a writer", "path", l.opts.Path)
 	if l.search.why != nil {
-		l.opts.Log.V(1).Info("the pid file does not tell the VRRP process", "path", l.opts.PIDFile, "err", l.search.why.Error())
+		l.opts.Log.V(1).Info("the pid file does not tell the VRRP process", "path", l.opts.PIDFile(), "err", l.search.why.Error())
 	}
 }
 

@@ -283,7 +283,7 @@ func TestAPIDFileMayComeLate(t *testing.T) {
 	w.look(0)
 	k.registers()
 	w.look(checkEvery)
-	if err := os.Remove(w.opts.PIDFile); err != nil { // it is known from now on
+	if err := os.Remove(w.pidPath); err != nil { // it is known from now on
 		t.Fatal(err)
 	}
 	k.shut()
@@ -304,5 +304,20 @@ func TestTheKernelIsAskedForLocalAddresses(t *testing.T) {
 	got, err := opts.Local()
 	if err != nil || !got[netip.MustParseAddr("127.0.0.1")] || got[vip] {
 		t.Errorf("got %v, %v, want 127.0.0.1 among them, and not %v", got, err, vip)
+	}
+}
+
+// An edit of keepalived.conf may move it: Keepalived writes to the new place when it starts the next time.
+func TestAPIDFileThatHasMovedIsLookedForThere(t *testing.T) {
+	w := newFIFO(t)
+	first := w.keepalived()
+	w.look(0)
+	first.kill()
+	w.pidPath += ".moved"
+	next := w.keepalived()
+	w.look(askEvery)
+	w.look(askEvery)
+	if got, want := w.last().PID, next.cmd.Process.Pid; got != want || !w.Listener.process.registered {
+		t.Errorf("got process %d, want %d, as its pid file says", got, want)
 	}
 }

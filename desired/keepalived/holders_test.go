@@ -78,7 +78,7 @@ func TestOfSeveralWritersThePIDFileDecides(t *testing.T) {
 	t.Cleanup(reader.close)
 	found := func(want *vrrp) {
 		t.Helper()
-		p := reader.writer(t.Context(), w.opts.PIDFile)
+		p := reader.writer(t.Context(), w.pidPath)
 		defer p.Close()
 		switch {
 		case p == nil && want != nil:
@@ -99,12 +99,12 @@ func TestOfSeveralWritersThePIDFileDecides(t *testing.T) {
 	found(nil)
 	k.registers()
 	found(k)
-	if err := os.Remove(w.opts.PIDFile); err != nil {
+	if err := os.Remove(w.pidPath); err != nil {
 		t.Fatal(err)
 	}
 	checker.kill()
 	eventually(t, func() (string, bool) { // its child ends a moment later
-		p := reader.writer(t.Context(), w.opts.PIDFile)
+		p := reader.writer(t.Context(), w.pidPath)
 		defer p.Close()
 		return "the VRRP process is not found", p != nil && p.PID == k.cmd.Process.Pid
 	})
@@ -116,7 +116,7 @@ func TestWhetherTheProcessIsIdentifiedIsToldBeforehand(t *testing.T) {
 	w := newFIFO(t)
 	tells := func(path string, want bool) {
 		t.Helper()
-		if err := Identified(t.Context(), path, w.opts.PIDFile); (err == nil) != want {
+		if err := Identified(t.Context(), path, w.pidPath); (err == nil) != want {
 			t.Errorf("with FIFO %q: got %v, want it identified: %v", path, err, want)
 		}
 	}

@@ -54,9 +54,9 @@ const (
 // Options says what to listen to. All fields but StateFile are needed.
 type Options struct {
 	Path      string // of the FIFO
-	PIDFile   string // of Keepalived's VRRP process
 	StateFile string // where the states outlive a restart of floaty; its directory is made if its parent is there; empty: nowhere
 
+	PIDFile        func() string                       // the path of that of Keepalived's VRRP process
 	Trusted        func(uid uint32) bool               // whether a user may own the FIFO beside root and our own; nil: nobody may
 	Named          func(instance string) bool          // whether an instance is still one, of those in StateFile
 	Members        func(group string) []string         // of a sync group

@@ -15,7 +15,7 @@ import (
 
 // find is FindProcess, with the process closed at the end of the test.
 func (w *world) find() (*Process, error) {
-	p, err := FindProcess(w.opts.PIDFile)
+	p, err := FindProcess(w.pidPath)
 	w.t.Cleanup(p.Close)
 	return p, err
 }
@@ -64,7 +64,7 @@ func TestAPIDFileThatCountsForNothing(t *testing.T) {
 			t.Errorf("%s, %q: got %+v, %v, want an error", what, text, p, err)
 		}
 	}
-	if err := os.Remove(w.opts.PIDFile); err != nil {
+	if err := os.Remove(w.pidPath); err != nil {
 		t.Fatal(err)
 	}
 	if p, err := w.find(); err == nil || p != nil {
@@ -170,16 +170,16 @@ func TestTheEndOfAProcessIsWaitedFor(t *testing.T) {
 func TestAPIDFileThatIsNoRegularFileIsNotWaitedFor(t *testing.T) {
 	w := newWorld(t)
 	for what, name := range map[string]func() error{
-		"a FIFO":      func() error { return unix.Mkfifo(w.opts.PIDFile, 0o600) },
-		"a directory": func() error { return os.Mkdir(w.opts.PIDFile, 0o700) },
-		"a device":    func() error { return os.Symlink("/dev/zero", w.opts.PIDFile) },
+		"a FIFO":      func() error { return unix.Mkfifo(w.pidPath, 0o600) },
+		"a directory": func() error { return os.Mkdir(w.pidPath, 0o700) },
+		"a device":    func() error { return os.Symlink("/dev/zero", w.pidPath) },
 	} {
 		if err := name(); err != nil {
 			t.Fatal(err)
 		}
 		found := make(chan error, 1)
 		go func() {
-			_, err := FindProcess(w.opts.PIDFile)
+			_, err := FindProcess(w.pidPath)
 			found <- err
 		}()
 		select {
@@ -190,7 +190,7 @@ func TestAPIDFileThatIsNoRegularFileIsNotWaitedFor(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatalf("%s: got no answer after %v, want one at once", what, patience)
 		}
-		if err := os.Remove(w.opts.PIDFile); err != nil {
+		if err := os.Remove(w.pidPath); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,7 +25,7 @@ type search struct {
 // candidate returns the VRRP process where a quick look tells: the one that the pid file names or the last known one, whichever
 // holds the FIFO open for writing. Where that may not be seen, the pid file decides. Nil: another search is needed.
 func (l *Listener) candidate() *Process {
-	named, err := FindProcess(l.opts.PIDFile)
+	named, err := FindProcess(l.opts.PIDFile())
 	if l.search.why = err; err == nil {
 		named.registered = true
 	}
@@ -116,7 +116,7 @@ func (l *Listener) seek(now time.Time) {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	found, fifo, pidFile := make(chan *Process, 1), l.current, l.opts.PIDFile
+	found, fifo, pidFile := make(chan *Process, 1), l.current, l.opts.PIDFile()
 	s.begun, s.due, s.fifo, s.found, s.stop = now, time.Time{}, fifo, found, stop
 	go func() { found <- fifo.writer(ctx, pidFile) }()
 }

@@ -32,10 +32,11 @@ func TestMain(m *testing.M) {
 // A world is a host: a FIFO, the pid file of a VRRP process, what keepalived.conf and the kernel say, and a Listener.
 type world struct {
 	*Listener
-	t    *testing.T
-	now  time.Time // of the last look, where the test takes each one itself
-	vips map[string][]netip.Addr
-	told int // how much of what was handed on the test has waited for
+	t       *testing.T
+	now     time.Time // of the last look, where the test takes each one itself
+	pidPath string    // of the pid file
+	vips    map[string][]netip.Addr
+	told    int // how much of what was handed on the test has waited for
 
 	mu    sync.Mutex // guards all below
 	local map[netip.Addr]bool
@@ -55,11 +56,11 @@ type sight struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
-	w := &world{t: t, now: time.Now(), vips: map[string][]netip.Addr{}, local: map[netip.Addr]bool{}}
 	dir := t.TempDir()
+	w := &world{t: t, now: time.Now(), pidPath: filepath.Join(dir, "vrrp.pid"), vips: map[string][]netip.Addr{}, local: map[netip.Addr]bool{}}
 	w.Listener = New(Options{
 		Path:           filepath.Join(dir, "fifo"),
-		PIDFile:        filepath.Join(dir, "vrrp.pid"),
+		PIDFile:        func() string { return w.pidPath },
 		Named:          func(instance string) bool { return instance != "NAMELESS" },
 		Members:        func(group string) []string { return map[string][]string{"G": {"A", "B"}}[group] },
 		AdvertInterval: func(string) time.Duration { return time.Second },
