@@ -72,6 +72,8 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 
 // serve runs the daemon with a FIFO until ctx ends and returns the exit status.
 func serve(ctx context.Context, c command, log logr.Logger) int {
+	hangup, stop := hangups()
+	defer stop()
 	s, err := load(ctx, c.config)
 	if ctx.Err() != nil {
 		return exitOK
@@ -93,7 +95,7 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 	connected := make(chan bool, 1)
 	listener = d.newListener(connected)
 	log.Info("floaty starts", d.about(s)...)
-	d.run(ctx, func(ctx context.Context) { d.listen(ctx, listener) }, connected)
+	d.run(ctx, hangup, func(ctx context.Context) { d.listen(ctx, listener) }, connected)
 	log.Info("floaty ends")
 	return exitOK
 }
@@ -108,12 +110,17 @@ func (d *daemon) about(s setup) []any {
 	return append(about, "instances", len(instances), "addresses", d.state.Len())
 }
 
-// run keeps the watcher, the engine and what feeds it alive, and reloads, until ctx ends. connected tells when Keepalived has
-// appeared, or has gone; it may be nil.
-func (d *daemon) run(ctx context.Context, feed func(context.Context), connected <-chan bool) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+// hangups catches SIGHUP until stop. It comes before all else: one that nobody catches ends the process, and what is read at the start
+// may hang. One that came too early is obeyed later.
+func hangups() (hangup <-chan os.Signal, stop func()) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	return caught, func() { signal.Stop(caught) }
+}
+
+// run keeps the watcher, the engine and what feeds it alive, and reloads, until ctx ends. hangup asks for a reload. connected tells
+// when Keepalived has appeared, or has gone; it may be nil.
+func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(context.Context), connected <-chan bool) {
 	edited := make(chan struct{}, 1)
 
 	var parts sync.WaitGroup

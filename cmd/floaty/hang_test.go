@@ -76,6 +76,29 @@ func TestSIGTERMEndsAStartThatHangs(t *testing.T) {
 	}
 }
 
+// Nobody catches a SIGHUP in the first milliseconds of a process, but a reading that hangs is longer than that.
+func TestSIGHUPDuringTheStartIsObeyedLater(t *testing.T) {
+	w := newWorld(t, one)
+	ends := w.endless()
+	w.must(w.StartFloaty())
+	time.Sleep(200 * time.Millisecond)
+	w.must(w.HangUpFloaty())
+	ends()
+	w.eventually("it reads again", 5*time.Second, func() bool { return w.logged("read again: nothing has changed") == 1 })
+	w.says("MASTER")
+	w.holds(3*time.Second, one)
+}
+
+func TestSIGHUPDoesNotEndAHolderThatStarts(t *testing.T) {
+	w := newWorld(t, one)
+	ends := w.endless()
+	w.holder()
+	time.Sleep(200 * time.Millisecond)
+	w.must(w.HangUpFloaty())
+	ends()
+	w.holds(3*time.Second, one)
+}
+
 func TestABackupEndsTheHolderThoughKeepalivedConfHangs(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	if c.event.IsRemark() {
 		return exitOK
 	}
+	hangup, release := hangups()
+	defer release()
 	above := handover.Above()
 	s, loading := loadInTime(ctx, c)
 	unknown := above.Identify(s.pidFile())
@@ -55,7 +58,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	if !c.event.Claims() {
 		return exitOK
 	}
-	if err := hold(ctx, c, log, s, names, func() error { return errors.Join(lock.Check(), above.Check()) }); err != nil {
+	if err := hold(ctx, c, log, s, names, hangup, func() error { return errors.Join(lock.Check(), above.Check()) }); err != nil {
 		return refuse(log, err)
 	}
 	return exitOK
@@ -63,7 +66,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 
 // hold keeps the addresses of the named instances here until ctx ends, or until still, which is asked before each write, says that we
 // must not any more: after a standstill, nobody has told us yet.
-func hold(ctx context.Context, c command, log logr.Logger, s setup, names []string, still func() error) error {
+func hold(ctx context.Context, c command, log logr.Logger, s setup, names []string, hangup <-chan os.Signal, still func() error) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	d, err := newDaemon(c, log, s, names, func(context.Context) error {
@@ -77,7 +80,7 @@ func hold(ctx context.Context, c command, log logr.Logger, s setup, names []stri
 		return err
 	}
 	d.update(func() desired.Change { return d.state.SetKeepalived(c.event.States(names, time.Now())) })
-	d.run(ctx, func(context.Context) {}, nil)
+	d.run(ctx, hangup, func(context.Context) {}, nil)
 	log.Info("no longer holding", strings.ToLower(c.event.Type), c.event.Name, "err", fmt.Sprint(context.Cause(ctx)))
 	return nil
 }
