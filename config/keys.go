@@ -63,7 +63,7 @@ func (s *section) backOff(b *BackOff) {
 	take(s, "max-elapsed-time", &b.MaxElapsedTime, limit)
 	s.end()
 	if b.MaxInterval < b.InitialInterval {
-		s.problem(s.key("max-interval"), "%v is below initial-interval %v: wanted is at least as much",
+		s.problem(s.key("max-interval"), "%v is below initial-interval %v: must be at least as long",
 			b.MaxInterval, b.InitialInterval)
 	}
 }
@@ -150,7 +150,7 @@ func (s *section) instances() map[string]Instance {
 		path := s.path + "." + plainName(name)
 		from, ok := s.items[name].(mapping)
 		if !ok {
-			s.problem(path, "%s, but addresses: and a list are wanted, indented below it", kind(s.items[name]))
+			s.problem(path, "%s: want addresses: and a list, indented below it", kind(s.items[name]))
 			continue
 		}
 		one := s.newSection(path, from)

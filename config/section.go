@@ -33,7 +33,7 @@ func (l *loader) newSection(path string, from mapping) *section {
 	for _, item := range from {
 		key, isText := item.Key.(string)
 		if !isText {
-			l.problem(path, "one of its keys is %s for YAML: put it in quotes", kind(item.Key))
+			l.problem(path, "YAML reads one of its keys as %s: put it in quotes", kind(item.Key))
 			continue
 		}
 		if len(key) > maxText {
@@ -85,7 +85,7 @@ func (s *section) mapping(key string) (mapping, bool) {
 	}
 	from, ok := value.(mapping)
 	if !ok {
-		s.problem(s.key(key), "%s, but keys and values are wanted, indented below it", kind(value))
+		s.problem(s.key(key), "%s: want keys and values, indented below it", kind(value))
 	}
 	return from, ok
 }
@@ -98,7 +98,7 @@ func (s *section) list(key string) ([]any, bool) {
 	}
 	items, ok := value.([]any)
 	if !ok {
-		s.problem(s.key(key), "%s, but a list is wanted: each item on a line of its own, after a -", kind(value))
+		s.problem(s.key(key), "%s: want a list, each item on a line of its own, after a -", kind(value))
 	}
 	return items, ok
 }
@@ -107,7 +107,7 @@ func (s *section) list(key string) ([]any, bool) {
 func (s *section) end() {
 	for _, key := range s.order {
 		if !slices.Contains(s.known, key) {
-			s.problem(s.key(key), "unknown key: known here are %s", strings.Join(s.known, ", "))
+			s.problem(s.key(key), "unknown key: the keys here are %s", strings.Join(s.known, ", "))
 		}
 	}
 }

@@ -52,9 +52,9 @@ func text(value any) (string, error) {
 	case nil:
 		return "", errors.New("no value: give one, or take it away")
 	case []any, mapping:
-		return "", fmt.Errorf("%s, but one value is wanted", kind(value))
+		return "", fmt.Errorf("%s: want one value", kind(value))
 	}
-	return "", fmt.Errorf("%s for YAML, but text is wanted: put it in quotes", kind(value))
+	return "", fmt.Errorf("YAML reads it as %s: put it in quotes", kind(value))
 }
 
 // credential is the converter of a secret. Blanks and line breaks around it are cut off, as editors add them.
@@ -92,7 +92,7 @@ const (
 func interval(value any) (time.Duration, error) {
 	d, err := duration(value)
 	if err == nil && (d < minDuration || d > maxDuration) {
-		return 0, fmt.Errorf("%v is out of range: wanted is 1ms to 8760h", d)
+		return 0, fmt.Errorf("%v is out of range: must be between 1ms and 8760h", d)
 	}
 	return d, err
 }
@@ -101,7 +101,7 @@ func interval(value any) (time.Duration, error) {
 func limit(value any) (time.Duration, error) {
 	d, err := duration(value)
 	if err == nil && d != 0 && (d < minDuration || d > maxDuration) {
-		return 0, fmt.Errorf("%v is out of range: wanted is 0, or 1ms to 8760h", d)
+		return 0, fmt.Errorf("%v is out of range: must be 0, or between 1ms and 8760h", d)
 	}
 	return d, err
 }
@@ -111,16 +111,16 @@ func duration(value any) (time.Duration, error) {
 	case string:
 		d, err := time.ParseDuration(n)
 		if err != nil {
-			return 0, fmt.Errorf("%s is not a duration: wanted is one such as 500ms, 10s or 1m30s", show(n))
+			return 0, fmt.Errorf("%s is not a duration: want something like 500ms, 10s or 1m30s", show(n))
 		}
 		return d, nil
 	case int, float64:
 		if n == 0 {
 			return 0, nil
 		}
-		return 0, fmt.Errorf("%v has no unit: wanted is a duration such as 500ms, 10s or 1m30s", n)
+		return 0, fmt.Errorf("%v has no unit: want a duration such as 500ms, 10s or 1m30s", n)
 	}
-	return 0, fmt.Errorf("%s, but a duration is wanted, such as 500ms, 10s or 1m30s", kind(value))
+	return 0, fmt.Errorf("%s: want a duration such as 500ms, 10s or 1m30s", kind(value))
 }
 
 // multiplier is the converter of a factor that lets nothing shrink.
@@ -132,12 +132,12 @@ func multiplier(value any) (float64, error) {
 	case float64:
 		f = n
 	case string:
-		return 0, fmt.Errorf("%s is not a number: wanted is one from 1 on, without quotes", show(n))
+		return 0, fmt.Errorf("%s is not a number: want 1 or more, without quotes", show(n))
 	default:
-		return 0, fmt.Errorf("%s, but a number is wanted, from 1 on", kind(value))
+		return 0, fmt.Errorf("%s: want a number, 1 or more", kind(value))
 	}
 	if !(f >= 1) || math.IsInf(f, 0) { // the first is true of NaN
-		return 0, fmt.Errorf("%v is out of range: wanted is 1 or more", f)
+		return 0, fmt.Errorf("%v is out of range: must be 1 or more", f)
 	}
 	return f, nil
 }
@@ -149,20 +149,20 @@ func requests(value any) (int, error) {
 		if n >= 1 && n <= 10000 {
 			return n, nil
 		}
-		return 0, fmt.Errorf("%d is out of range: wanted is 1 to 10000", n)
+		return 0, fmt.Errorf("%d is out of range: must be between 1 and 10000", n)
 	case string:
-		return 0, fmt.Errorf("%s is not a number: wanted is 1 to 10000, without quotes", show(n))
+		return 0, fmt.Errorf("%s is not a number: want 1 to 10000, without quotes", show(n))
 	case float64, int64, uint64:
-		return 0, fmt.Errorf("%v is out of range: wanted is a whole number, 1 to 10000", n)
+		return 0, fmt.Errorf("%v is out of range: must be a whole number between 1 and 10000", n)
 	}
-	return 0, fmt.Errorf("%s, but a whole number is wanted, 1 to 10000", kind(value))
+	return 0, fmt.Errorf("%s: want a whole number, 1 to 10000", kind(value))
 }
 
 // truth is the converter of a bool.
 func truth(value any) (bool, error) {
 	b, ok := value.(bool)
 	if !ok {
-		return false, fmt.Errorf("%s, but true or false is wanted, without quotes", kind(value))
+		return false, fmt.Errorf("%s: want true or false, without quotes", kind(value))
 	}
 	return b, nil
 }
@@ -182,8 +182,7 @@ func lockTemplate(value any) (string, error) {
 // address is the converter of an address that can float. A prefix length is allowed and counts for nothing.
 func address(value any) (netip.Addr, error) {
 	if _, isMapping := value.(mapping); isMapping { // - 2001:db8:: is the key "2001:db8:" without a value
-		return netip.Addr{}, errors.New("keys and values for YAML, but an address is wanted: " +
-			"one that ends in a colon must be in quotes")
+		return netip.Addr{}, errors.New("YAML reads it as keys and values: put an address that ends in a colon in quotes")
 	}
 	s, err := text(value)
 	if err != nil {
@@ -196,10 +195,10 @@ func address(value any) (netip.Addr, error) {
 		addr = prefix.Addr()
 	}
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("%s is not an address: wanted is one such as 192.0.2.7, 192.0.2.7/24 or 2001:db8::7", show(s))
+		return netip.Addr{}, fmt.Errorf("%s is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7", show(s))
 	}
 	if reason := unfit(addr.Unmap()); reason != "" {
-		return netip.Addr{}, fmt.Errorf("%s %s: wanted is one that the cloud can aim at a server", show(s), reason)
+		return netip.Addr{}, fmt.Errorf("%s %s: want one that the cloud can point at a server", show(s), reason)
 	}
 	return addr.Unmap(), nil
 }
@@ -234,7 +233,7 @@ func uuid(value any) (string, error) {
 	if lower := strings.ToLower(s); uuidForm.MatchString(lower) {
 		return lower, nil
 	}
-	return "", fmt.Errorf("%s is not a UUID: wanted is one such as 47cec963-fcd2-482f-bdb6-24461b2d47b1", show(s))
+	return "", fmt.Errorf("%s is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1", show(s))
 }
 
 var zoneForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -243,7 +242,7 @@ var zoneForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 func zone(value any) (string, error) {
 	s, err := text(value)
 	if err == nil && !zoneForm.MatchString(s) {
-		err = fmt.Errorf("%s is not a zone: wanted is one such as ch-gva-2", show(s))
+		err = fmt.Errorf("%s is not a zone: want something like ch-gva-2", show(s))
 	}
 	return s, err
 }
@@ -255,14 +254,14 @@ func endpoint(value any) (string, error) {
 		return "", err
 	}
 	if strings.Contains(s, "@") { // never shown: a password may stand before it
-		return "", errors.New("has an @, but no credential belongs into a URL: wanted is one such as https://api.example.com")
+		return "", errors.New("must not have an @, as a credential does not belong in a URL: want something like https://api.example.com")
 	}
 	if strings.ContainsAny(s, "?#") { // not shown either
-		return "", errors.New("has a ? or #, but neither query nor fragment belongs there: wanted is one such as https://api.example.com")
+		return "", errors.New("must have neither a query (?) nor a fragment (#): want something like https://api.example.com")
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()) {
-		return "", fmt.Errorf("%s is not the URL of an API: wanted is http or https, a host and at most a port and a path, "+
+		return "", fmt.Errorf("%s is not the URL of an API: want http or https, a host, and at most a port and a path, "+
 			"such as https://api.example.com", show(s))
 	}
 	return strings.TrimRight(u.String(), "/"), nil
@@ -276,7 +275,7 @@ func cloudscaleEndpoint(value any) (string, error) {
 		return "", err
 	}
 	if u, err := url.Parse(s); err == nil && inDomain(u, "cloudscale.ch") && u.Path != "" {
-		return "", fmt.Errorf("%s has a path, but the version belongs into none: wanted is https://api.cloudscale.ch", show(s))
+		return "", fmt.Errorf("%s must have no path, not even the version: want https://api.cloudscale.ch", show(s))
 	}
 	return s, nil
 }
@@ -290,7 +289,7 @@ func exoscaleEndpoint(value any) (string, error) {
 	}
 	u, err := url.Parse(s)
 	if err == nil && (inDomain(u, "exoscale.ch") || inDomain(u, "exoscale.com") && u.Path != "" && u.Path != "/v2") {
-		return "", fmt.Errorf("%s is that of an older API: wanted is one such as https://api-ch-gva-2.exoscale.com/v2, or zone and no endpoint",
+		return "", fmt.Errorf("%s belongs to an older API: want something like https://api-ch-gva-2.exoscale.com/v2, or zone without endpoint",
 			show(s))
 	}
 	return s, nil
@@ -305,7 +304,7 @@ func inDomain(u *url.URL, domain string) bool {
 // listen is the converter of listen-address.
 func listen(value any) (string, error) {
 	if n, isNumber := value.(int); isNumber {
-		return "", fmt.Errorf(`%d has no host: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`, n)
+		return "", fmt.Errorf(`%d has no host: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`, n)
 	}
 	s, err := text(value)
 	if err != nil {
@@ -313,7 +312,7 @@ func listen(value any) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil || port == "" || !isPort(port) || host != "" && !isHost(host) {
-		return "", fmt.Errorf(`%s is no address to listen at: wanted is HOST:PORT or :PORT, such as "127.0.0.1:9753"`, show(s))
+		return "", fmt.Errorf(`%s is not an address to listen on: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`, show(s))
 	}
 	return s, nil
 }

@@ -153,14 +153,14 @@ func TestWhatEverybodyMayReadOrWriteIsAWarning(t *testing.T) {
 
 func TestAnEndpointOfAnOlderFloatyNamesTheRightForm(t *testing.T) {
 	for _, c := range []struct{ provider, endpoint, want string }{
-		{"cloudscale", "https://api.cloudscale.ch/v1/", "wanted is https://api.cloudscale.ch"},
-		{"cloudscale", "https://API.cloudscale.ch./v1", "wanted is https://api.cloudscale.ch"},
+		{"cloudscale", "https://api.cloudscale.ch/v1/", "want https://api.cloudscale.ch"},
+		{"cloudscale", "https://API.cloudscale.ch./v1", "want https://api.cloudscale.ch"},
 		{"cloudscale", "https://api.cloudscale.ch/", ""},
 		{"cloudscale", "https://proxy.example.com/cloudscale.ch/v1", ""},
-		{"exoscale", "https://api.exoscale.ch/v1", "wanted is one such as https://api-ch-gva-2.exoscale.com/v2"},
-		{"exoscale", "https://api.exoscale.ch/compute", "wanted is one such as https://api-ch-gva-2.exoscale.com/v2"},
-		{"exoscale", "https://api.exoscale.com/compute", "wanted is one such as https://api-ch-gva-2.exoscale.com/v2"},
-		{"exoscale", "https://api.exoscale.com/v1", "wanted is one such as https://api-ch-gva-2.exoscale.com/v2"},
+		{"exoscale", "https://api.exoscale.ch/v1", "want something like https://api-ch-gva-2.exoscale.com/v2"},
+		{"exoscale", "https://api.exoscale.ch/compute", "want something like https://api-ch-gva-2.exoscale.com/v2"},
+		{"exoscale", "https://api.exoscale.com/compute", "want something like https://api-ch-gva-2.exoscale.com/v2"},
+		{"exoscale", "https://api.exoscale.com/v1", "want something like https://api-ch-gva-2.exoscale.com/v2"},
 		{"exoscale", "https://api-ch-gva-2.exoscale.com/v2/", ""},
 		{"exoscale", "https://api-ch-gva-2.exoscale.com", ""},
 		{"exoscale", "http://127.0.0.1:8080/compute", ""},

@@ -96,7 +96,7 @@ func (o *options) addToken(value string) error {
 func (o *options) addKey(value string) error {
 	key, secret, _ := strings.Cut(value, ":")
 	if key == "" || secret == "" {
-		return errors.New("wanted is KEY:SECRET")
+		return errors.New("want KEY:SECRET")
 	}
 	o.keys[key] = secret
 	return nil
@@ -112,7 +112,7 @@ func notEmpty(value string) error {
 func (o *options) addServer(value string) error {
 	id, name, ok := strings.Cut(value, "=")
 	if !ok {
-		return errors.New("wanted is UUID=NAME")
+		return errors.New("want UUID=NAME")
 	}
 	id, err := httpapi.ParseUUID(id)
 	o.servers = append(o.servers, server{id, name})

@@ -105,7 +105,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		opts cloudscale.Options
 		want string
 	}{
-		{cloudscale.Options{Endpoint: "ftp://api.example.com"}, "parsing the endpoint: wanted is http or https"},
+		{cloudscale.Options{Endpoint: "ftp://api.example.com"}, "parsing the endpoint: want http or https"},
 		{cloudscale.Options{Endpoint: "https://user:" + token + "@api.example.com"}, "parsing the endpoint at api.example.com: user"},
 		{cloudscale.Options{Server: "lb1"}, "parsing a UUID"},
 	} {

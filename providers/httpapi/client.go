@@ -150,7 +150,7 @@ func ParseEndpoint(endpoint string) (*url.URL, error) {
 		return nil, errors.New("parsing the endpoint: it is no URL")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, errors.New("parsing the endpoint: wanted is http or https and a host, such as https://api.example.com")
+		return nil, errors.New("parsing the endpoint: want http or https and a host, such as https://api.example.com")
 	}
 	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return nil, fmt.Errorf("parsing the endpoint at %s: user, query and fragment are not supported", u.Host)
