@@ -61,6 +61,23 @@ func TestUnusableConfigurationsEndWithALineThatNamesKeyAndValue(t *testing.T) {
 	}
 }
 
+func TestAWrongNumberOfArgumentsNamesThoseThatAreWanted(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--check"}, "floaty: wrong number of arguments: got 0, want CONFIG\n"},
+		{[]string{"--check", "a", "b", "c"}, "floaty: wrong number of arguments: got 3, want CONFIG FIFO\n"},
+		{[]string{"--fifo", "a"}, "floaty: wrong number of arguments: got 1, want CONFIG FIFO\n"},
+		{[]string{"a", "INSTANCE", "VI_1"}, "floaty: wrong number of arguments: got 3, want CONFIG INSTANCE|GROUP NAME STATE PRIORITY\n"},
+		{[]string{"--version", "a"}, "floaty: wrong number of arguments: got 1, want none\n"},
+	} {
+		if status, _, stderr := run(t, c.args...); status != 2 || !strings.HasPrefix(stderr, c.want) {
+			t.Errorf("%q: status %d and %q, want 2 and first %q", c.args, status, stderr, c.want)
+		}
+	}
+}
+
 func TestUsageErrorsEndWithStatus2(t *testing.T) {
 	for _, args := range [][]string{
 		{},

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"floaty/cmd/floaty/internal/report"
 	"floaty/desired/keepalived"
@@ -95,7 +97,7 @@ func parse(args []string) (command, error) {
 	if c.output, err = report.ParseFormat(output); err != nil {
 		return c, err
 	}
-	want := 1
+	want := "CONFIG"
 	modes := 0
 	for _, given := range []bool{fifo, check, test, version} {
 		if given {
@@ -106,25 +108,27 @@ func parse(args []string) (command, error) {
 	case modes > 1, c.dryRun && (check || test || version):
 		return c, errors.New("--fifo, --check, --test and --version exclude each other, and --dry-run does not go with the last three")
 	case version:
-		c.mode, want = modeVersion, 0
+		c.mode, want = modeVersion, ""
 	case check:
 		c.mode = modeCheck
-		want = min(max(len(rest), 1), 2) // the FIFO may be left out
+		if c.fifoGiven = len(rest) > 1; c.fifoGiven {
+			want = "CONFIG FIFO"
+		}
 	case test:
 		c.mode = modeTest
 	case fifo:
-		c.mode, want = modeDaemon, 2
+		c.mode, want = modeDaemon, "CONFIG FIFO"
 	case len(rest) > 1:
-		c.mode, want = modeNotify, 5
+		c.mode, want = modeNotify, "CONFIG INSTANCE|GROUP NAME STATE PRIORITY"
 	case c.dryRun:
 		c.mode = modeLook
 	default:
 		return c, errors.New("which mode: --fifo, --dry-run, --check, --test, --version, or the five arguments of a notify script?")
 	}
-	if len(rest) != want {
-		return c, fmt.Errorf("%d arguments after the flags, want %d", len(rest), want)
+	if len(rest) != len(strings.Fields(want)) {
+		return c, fmt.Errorf("wrong number of arguments: got %d, want %s", len(rest), cmp.Or(want, "none"))
 	}
-	if want > 0 {
+	if want != "" {
 		c.config = rest[0]
 		if c.config == "" {
 			return c, errors.New("the path of the configuration file is empty")
@@ -136,8 +140,8 @@ func parse(args []string) (command, error) {
 	case modeNotify:
 		c.event, err = keepalived.ParseArgs(rest[1:])
 	case modeCheck:
-		if want == 2 {
-			c.fifo, c.fifoGiven = rest[1], true
+		if c.fifoGiven {
+			c.fifo = rest[1]
 		}
 	case modeLook, modeTest, modeVersion:
 	}

@@ -82,7 +82,7 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 		return refuse(log, err)
 	}
 	if err := keepalived.CheckPath(c.fifo); err != nil {
-		log.Error(err, "the FIFO's path is not one of a FIFO", "path", c.fifo)
+		log.Error(err, warnHopeless, "path", c.fifo)
 		return exitUnusable
 	}
 	s.fifo = &c.fifo

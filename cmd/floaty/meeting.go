@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	warnHopeless  = "the FIFO's path is not one of a FIFO"
+	warnHopeless  = "the path given for the FIFO cannot be used"
 	warnNoFIFO    = "keepalived.conf has no vrrp_notify_fifo: Keepalived tells this daemon nothing"
 	warnOtherFIFO = "keepalived.conf has Keepalived write to another FIFO than this daemon reads"
 	noteNoFIFO    = "keepalived.conf has no vrrp_notify_fifo: the daemon would be told nothing, only notify scripts are"
@@ -44,7 +44,7 @@ func (s setup) meeting() []warning {
 		return nil
 	}
 	if len(s.keepalived.FIFOs) == 0 {
-		return one(warnNoFIFO, "add in global_defs: vrrp_notify_fifo "+*s.fifo)
+		return one(warnNoFIFO, "add to global_defs: vrrp_notify_fifo "+resolved(*s.fifo))
 	}
 	var others []string
 	for _, f := range s.keepalived.FIFOs {

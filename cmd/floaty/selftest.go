@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -97,8 +98,8 @@ func within[T any](ctx context.Context, limit time.Duration, f func(context.Cont
 	ctx, cancel := orTimeout(ctx, limit)
 	defer cancel()
 	value, err := providers.Await(ctx, func() (T, error) { return f(ctx) })
-	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w (%w)", cause, err)
 	}
 	return value, err
 }

@@ -41,6 +41,9 @@ func TestSelfTest(t *testing.T) {
 			w.Cloud.Move(two, w.UUID)
 			c.spoil(w)
 			status, stdout, stderr := run(t, "--test", w.Path("floaty.yml"))
+			if strings.Contains(stdout, "no answer within 500ms (") {
+				t.Errorf("%q says twice that there was no answer, want once", stdout)
+			}
 			if status != c.status || stderr != "" {
 				t.Errorf("status %d and %q on standard error, want %d and nothing", status, stderr, c.status)
 			}

@@ -25,7 +25,7 @@ const (
 	warnDropped   = "keepalived.conf has something that Keepalived drops"
 	warnCleartext = "the endpoint is plain http: the credential travels in clear"
 	warnUnlisted  = "hostname-to-server-uuid does not name this host: the metadata service is asked"
-	warnExposed   = "a file is not safe from everybody else on this host"
+	warnExposed   = "permissions are too open"
 	warnOdd       = "the configuration has an unusual value"
 )
 

@@ -57,9 +57,9 @@ func (p *pipe) trusted(others func(uid uint32) bool) error {
 	own := os.Geteuid()
 	switch {
 	case stat.Mode&0o002 != 0:
-		return errors.New("everybody may write to it: take that away (chmod o-w)")
+		return errors.New("everybody may write to it: chmod o-w")
 	case stat.Uid != 0 && int(stat.Uid) != own && (others == nil || !others(stat.Uid)):
-		return fmt.Errorf("it belongs to user %d: want root, user %d, or the user that keepalived.conf names for it", stat.Uid, own)
+		return fmt.Errorf("it belongs to user %d: want root, floaty's own user (%d) or the user that keepalived.conf names for it", stat.Uid, own)
 	}
 	return nil
 }

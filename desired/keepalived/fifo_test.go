@@ -365,7 +365,7 @@ func TestAFIFOOfAnybodyIsRefusedUntilItIsOurs(t *testing.T) {
 		}
 		w.look(probeEvery)
 		w.is("no writer:")
-		w.said("it belongs to user 65534: want root, user 0, or the user that keepalived.conf names for it", 1)
+		w.said("it belongs to user 65534: want root, floaty's own user (0) or the user that keepalived.conf names for it", 1)
 		allowed = stranger
 	}
 	w.look(probeEvery)
