@@ -11,6 +11,7 @@ import (
 
 	"floaty/desired"
 	"floaty/desired/keepalived"
+	"floaty/observed"
 	"floaty/providers"
 )
 
@@ -275,5 +276,20 @@ func TestWithNoAddressLeftNothingIsTried(t *testing.T) {
 		h.ctl.Apply(h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": {one}}}))
 		time.Sleep(4 * trip)
 		h.holds(one)
+	})
+}
+
+func TestAnAddressThatCannotBeReadRestsUntilItMayBeReadAgain(t *testing.T) {
+	story(t, func(t *testing.T, _ *cloud, h *host) {
+		m := newMemory()
+		m.tried, m.retry = time.Now(), time.Now().Add(5*time.Second)
+		seen := observed.Reading{Holding: providers.Holding{Err: errDown}}
+		if wait, w := h.ctl.unread(one, here, m, seen); wait != 5*time.Second || w != nil {
+			t.Errorf("got a wait of %v and the write %v, want 5 s and none", wait, w)
+		}
+		m.retry = time.Time{}
+		if wait, _ := h.ctl.unread(one, here, m, seen); wait != minRest {
+			t.Errorf("got a wait of %v, want %v", wait, minRest)
+		}
 	})
 }

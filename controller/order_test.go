@@ -37,7 +37,11 @@ func TestAContestsWriteIsNotUsedUpByAFailure(t *testing.T) {
 					return nil
 				})
 				c.move(one, there)
-				time.Sleep(interval*12/10 + 5*time.Second)
+				c.count()
+				for len(c.written()) == 0 {
+					time.Sleep(trip)
+				}
+				time.Sleep(5 * time.Second) // not at the next refresh, which may come after 54 s
 				h.holds(one)
 			})
 		})

@@ -251,3 +251,31 @@ func TestAnAddressThatBecomesOursIsLookedAtForItsResource(t *testing.T) {
 		h.holds(inside[0])
 	})
 }
+
+// The same where MASTER was said: a takeover waits for no reading.
+func TestAClaimIsTheClaimOfItsResource(t *testing.T) {
+	network(t, func(_ *testing.T, c *cloud, h *host) {
+		h.states["VI"] = keepalived.Instance{State: keepalived.Master, Claims: 1}
+		h.desired.SetKeepalived(h.states)
+		h.ctl.opts.Observed.Void(inside[0])
+		c.set(hang, nil)
+		h.ctl.mu.Lock()
+		h.ctl.signal(inside[1], time.Now()).claimed = true
+		h.ctl.mu.Unlock()
+		h.ctl.queue.Add(inside[1])
+		time.Sleep(trip)
+		h.holds(inside[0])
+	})
+}
+
+func TestTheAddressThatStandsForAllMayGoWhileItIsWritten(t *testing.T) {
+	network(t, func(_ *testing.T, c *cloud, h *host) {
+		c.set(nil, func(context.Context, netip.Addr, string) error { return errDown })
+		h.says(keepalived.Master)
+		time.Sleep(5 * time.Second)
+		c.set(nil, nil)
+		h.wants(map[string][]netip.Addr{"VI": inside[1:]})
+		time.Sleep(2 * trip) // not at the next refresh
+		h.holds(inside[1])
+	})
+}

@@ -90,6 +90,18 @@ func TestATakeoverAsksNothingBeforeItAttaches(t *testing.T) {
 	}
 }
 
+func TestATakeoverAfterACompleteOneAsksNothingEither(t *testing.T) {
+	w := newWorld(t)
+	w.assign(addr, elsewhere)
+	w.Move(addr, elsewhere)
+	w.ForgetCalls()
+	w.assign(addr, elsewhere)
+	w.heldBy(addr, here)
+	if n := w.count("GET /v2/instance/" + here); n != 0 {
+		t.Errorf("got the calls %q, want no question about this instance", w.calls())
+	}
+}
+
 func TestAnOperationThatCannotBeAskedForIsProvedByAReading(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
