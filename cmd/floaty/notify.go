@@ -69,18 +69,23 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 func hold(ctx context.Context, c command, log logr.Logger, s setup, names []string, hangup <-chan os.Signal, still func() error) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	d, err := newDaemon(c, log, s, names, func(context.Context) error {
-		err := still()
-		if err != nil {
+	var holder *keepalived.Holder // it needs the daemon, whose calls need it
+	d, err := newDaemon(c, log, s, names, func(ctx context.Context) error {
+		if err := still(); err != nil {
 			end(err)
+			return err
 		}
-		return err
+		return holder.Settle(ctx)
 	})
 	if err != nil {
 		return err
 	}
-	d.update(func() desired.Change { return d.state.SetKeepalived(c.event.States(names, time.Now())) })
-	d.run(ctx, hangup, func(context.Context) {}, nil)
+	told := func() {
+		d.update(func() desired.Change { return d.state.SetKeepalived(holder.Instances()) })
+	}
+	holder = keepalived.NewHolder(c.event, names, keepalived.HolderOptions{AdvertInterval: d.state.AdvertInterval, Changed: told, Log: log})
+	told()
+	d.run(ctx, hangup, holder.Run, nil)
 	log.Info("no longer holding", strings.ToLower(c.event.Type), c.event.Name, "err", fmt.Sprint(context.Cause(ctx)))
 	return nil
 }

@@ -140,3 +140,22 @@ func TestAMasterThatStoodStillGoesOnWithALine(t *testing.T) {
 	w.says("MASTER_RX_LOWER_PRI")
 	w.holds(time.Second, one)
 }
+
+// A notify script's holder hears no lines: only its end, or time, says what Keepalived has noticed.
+func TestAHolderThatStoodStillWaitsForKeepalivedToNotice(t *testing.T) {
+	w := newWorld(t, one)
+	w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))
+	w.holder()
+	w.holds(3*time.Second, one)
+	time.Sleep(3 * time.Second) // MASTER was said long ago
+	goesOn := w.stops()
+	w.Cloud.Move(one, stranger)
+	time.Sleep(3 * time.Second)
+	w.Cloud.ForgetCalls()
+	goesOn()
+	w.never("written before Keepalived could notice", 3*time.Second, func() bool { return len(w.Writes()) > 0 })
+	if n := w.logged("stood still"); n != 1 {
+		t.Errorf("got %d lines about the standstill, want one", n)
+	}
+	w.holds(2*interval+3*time.Second, one)
+}

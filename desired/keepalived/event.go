@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // An Event is one line of Keepalived's notify FIFO.
@@ -86,10 +85,3 @@ func (e Event) IsRemark() bool {
 
 // Claims reports whether an event says that the instance or group is MASTER.
 func (e Event) Claims() bool { return e.State == "MASTER" }
-
-// States returns what an event says by itself, of its instance or of the members of its group.
-func (e Event) States(members []string, now time.Time) map[string]Instance {
-	s := states{}
-	s.hear(e, members, now)
-	return s
-}

@@ -182,7 +182,11 @@ func (l *Listener) pass(now time.Time) {
 // begin starts to read; report ends that.
 func (l *Listener) begin(now time.Time) {
 	if p := l.fence.begin(); p.any() {
-		l.stoodStill(p, now)
+		if awake := time.Now(); awake.After(now) { // it may have stood still since the pass began
+			now = awake
+		}
+		l.standstills++
+		l.states.stoodStill(p, now, l.opts.AdvertInterval, l.opts.Log)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 )
 
@@ -75,16 +76,16 @@ func bootTime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// stoodStill suspends every MASTER that another host may have taken over from meanwhile.
-func (l *Listener) stoodStill(p pause, now time.Time) {
-	l.standstills++
-	until := l.states.standstill(now, p.asleep, l.opts.AdvertInterval)
+// stoodStill suspends every MASTER that another host may have taken over from meanwhile, and reports whether there is one.
+func (s states) stoodStill(p pause, now time.Time, advert func(name string) time.Duration, log logr.Logger) bool {
+	until := s.standstill(now, p.asleep, advert)
 	if until.IsZero() {
-		l.opts.Log.V(1).Info("floaty stood still", "late", p.late, "asleep", p.asleep)
-		return
+		log.V(1).Info("floaty stood still", "late", p.late, "asleep", p.asleep)
+		return false
 	}
-	l.opts.Log.Info("floaty stood still, and perhaps Keepalived with it: not assigning addresses until it has had time to notice a new master",
+	log.Info("floaty stood still, and perhaps Keepalived with it: not assigning addresses until it has had time to notice a new master",
 		"late", p.late.Round(time.Millisecond), "asleep", p.asleep.Round(time.Millisecond), "next", until)
+	return true
 }
 
 // A heart beats once a second while it is on. It is a timer of the kernel: one of Go's would wake up the runtime's monitor thread

@@ -1,8 +1,12 @@
 package keepalived
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr"
 )
 
 func TestWhatCountsAsAStandstill(t *testing.T) {
@@ -181,4 +185,44 @@ func TestAHeartBeatsEachSecondUntilItIsTurnedOff(t *testing.T) {
 	h.set(false)
 	h.close()
 	<-done
+}
+
+// The suspension begins when floaty goes on, not when the look began in which it was stopped.
+func TestAStandstillWithinALookSuspendsFromItsEnd(t *testing.T) {
+	w := newFIFO(t)
+	w.writer().say(`INSTANCE "A" MASTER 100`)
+	w.look(-time.Hour)
+	w.standStill()
+	w.look(time.Hour - time.Minute)
+	if got := time.Until(w.states["A"].resumes); got < 2*time.Second {
+		t.Errorf("got suspended for %v from now on, want 4 s", got)
+	}
+}
+
+func TestAHolderThatStoodStillIsSuspendedWhenSettleReturns(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	lost := errors.New("no longer ours")
+	var h *Holder
+	h = NewHolder(Event{Type: "GROUP", Name: "G", State: "MASTER"}, []string{"A", "B"}, HolderOptions{
+		AdvertInterval: func(string) time.Duration { return time.Nanosecond }, // MASTER was said long ago
+		Changed: func() {
+			if h.Instances()["A"].Suspended && h.Instances()["B"].Suspended {
+				cancel(lost)
+			}
+		},
+		Log: logr.Discard(),
+	})
+	if err := h.Settle(ctx); err != nil {
+		t.Errorf("before: got %v, want nil", err)
+	}
+	h.mu.Lock()
+	h.clock.due = time.Now().Add(-time.Minute)
+	h.mu.Unlock()
+	if err := h.Settle(ctx); !errors.Is(err, lost) {
+		t.Errorf("after: got %v, want %v", err, lost)
+	}
+	h.look(time.Now().Add(lateFrom + time.Millisecond))
+	if got := h.Instances()["A"]; got.Suspended || got.State != Master {
+		t.Errorf("when the suspension is over: got %+v, want it MASTER beyond doubt", got)
+	}
 }

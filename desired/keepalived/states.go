@@ -188,14 +188,16 @@ func (s states) standstill(now time.Time, asleep time.Duration, advert func(name
 	return until
 }
 
-// resume ends the suspensions after a standstill that are over.
-func (s states) resume(now time.Time) {
+// resume ends the suspensions after a standstill that are over, and reports whether there were any.
+func (s states) resume(now time.Time) (some bool) {
 	for name, inst := range s {
 		if !inst.resumes.IsZero() && !inst.resumes.After(now) {
 			inst.resumes = time.Time{}
 			s[name] = inst.judged()
+			some = true
 		}
 	}
+	return some
 }
 
 // masters reports whether an instance is MASTER, and when the first suspension after a standstill ends; zero: there is none.
