@@ -28,12 +28,12 @@ func (l *Listener) appear(now time.Time) {
 func (l *Listener) vanish(now time.Time) {
 	l.connected = false
 	l.lines.writerGone()
-	l.states.suspend()
 	before := l.doubt
 	l.doubt = &doubt{gone: now}
-	if before != nil { // and not decided yet
+	if before != nil && l.states.suspended() { // and not decided yet: some state is from before the last writer
 		l.doubt.another, l.doubt.recalled, l.doubt.named = before.another, before.recalled, before.named
 	}
+	l.states.suspend()
 	l.opts.Log.V(1).Info("the FIFO has no writer", "path", l.opts.Path)
 }
 

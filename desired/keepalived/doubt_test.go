@@ -257,6 +257,38 @@ func TestASecondReloadProvesNothingAboutTheFirst(t *testing.T) {
 	w.is("writer: A unknown")
 }
 
+// A tool that starts Keepalived and has it reload at once: what the process that came back first has said is its own, whatever was doubted of
+// the one before.
+func TestAReloadRightAfterAStartKeepsWhatTheNewProcessSaid(t *testing.T) {
+	for what, restarts := range map[string]bool{"": false, "and floaty was restarted, too": true} {
+		t.Run(what, func(t *testing.T) {
+			w := newKeeping(t)
+			old := w.keepalived()
+			old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
+			w.look(0)
+			if restarts {
+				w.die()
+				w.begin()
+				w.look(probeEvery)
+				w.is("writer: A MASTER?, B MASTER?")
+			}
+			old.kill()
+			w.look(probeEvery)
+			fresh := w.keepalived()
+			fresh.say(`INSTANCE "A" MASTER 255`, `INSTANCE "B" MASTER 255`)
+			w.look(probeEvery)
+			w.is("writer: A MASTER, B MASTER")
+			fresh.shut()
+			w.look(probeEvery)
+			fresh.open()
+			w.look(probeEvery)
+			w.is("writer: A MASTER?, B MASTER?")
+			w.look(settleTime)
+			w.is("writer: A MASTER, B MASTER")
+		})
+	}
+}
+
 func TestAPIDFileThatNamesNoKeepalivedCountsForNothing(t *testing.T) {
 	w := newFIFO(t)
 	w.gives("A", false)
