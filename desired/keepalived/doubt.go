@@ -105,7 +105,7 @@ func (l *Listener) credible(instance string, same bool) bool {
 	vips := l.opts.VIPs(instance)
 	if len(vips) == 0 {
 		switch {
-		case same:
+		case same || !l.opts.Named(instance): // of one that keepalived.conf does not name, nothing is to be said
 		case l.process == nil:
 			l.opts.Log.Error(l.search.why, NoEvidence, "instance", instance)
 		default:

@@ -204,6 +204,20 @@ func TestAProcessThatNobodyKnowsIsTrustedWithinThreeSecondsAndWithItsAddress(t *
 	}
 }
 
+func TestNothingIsSaidOfTheEvidenceForAnInstanceThatIsNone(t *testing.T) {
+	w := newFIFO(t)
+	wr := w.writer()
+	wr.say(`INSTANCE "NAMELESS" MASTER 100`)
+	w.look(0)
+	wr.close()
+	w.look(0)
+	w.writer()
+	w.look(probeEvery)
+	w.look(settleTime)
+	w.is("writer: NAMELESS unknown")
+	w.said("share the PID namespace or set keepalived-pid-file", 0)
+}
+
 func TestAProcessThatNobodyKnowsIsForgottenAfterThreeSeconds(t *testing.T) {
 	w := newFIFO(t)
 	stop := w.run()
