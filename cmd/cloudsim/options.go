@@ -69,7 +69,7 @@ func parse(args []string) (options, error) {
 		return options{}, err
 	}
 	if flags.NArg() > 0 {
-		return options{}, fmt.Errorf("there are only flags, and %q is none", flags.Arg(0))
+		return options{}, fmt.Errorf("unexpected argument %q: only flags are allowed", flags.Arg(0))
 	}
 	if _, _, err := net.SplitHostPort(o.listen); err != nil {
 		return options{}, fmt.Errorf("invalid value %q for flag -listen: %w", o.listen, err)

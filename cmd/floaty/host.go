@@ -64,7 +64,7 @@ func (d *daemon) renamed() {
 		return
 	}
 	if known != "" {
-		d.log.Info("this host has another name now: it is another server", "from", known, "to", id)
+		d.log.Info("this host was renamed: its server has changed", "from", known, "to", id)
 		d.update(func() desired.Change { return d.state.SetServer("") }) // ends the writes for the other one
 	}
 	d.update(func() desired.Change { return d.state.SetServer(id) })

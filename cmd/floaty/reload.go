@@ -89,7 +89,7 @@ func (d *daemon) reload(ctx context.Context, next setup, err error, asked bool) 
 			return
 		}
 	case d.refused != "":
-		d.log.Info("the configuration is usable again, and as the running one")
+		d.log.Info("the configuration is valid again and unchanged")
 	case asked:
 		d.log.Info("read again: nothing has changed")
 	default: // a file was touched, or is newly watched
@@ -172,7 +172,7 @@ func (d *daemon) needsRestart(change config.Change, next setup) {
 			return
 		}
 	}
-	d.log.Info("the change that needed a restart is taken back", "changes", change.Text)
+	d.log.Info("the change that needed a restart was reverted", "changes", change.Text)
 }
 
 // rebuild replaces the engine. Where the server may be another one, it has to be found first.

@@ -180,7 +180,7 @@ func TestWhatNeedsARestartSaysSo(t *testing.T) {
 	w.must(w.Configure("floaty.yml", w.Floaty()+"listen-address: 127.0.0.1:9999\n"))
 	w.eventually("said", time.Second, func() bool { return w.logged("needs a restart") == 1 })
 	w.must(w.Configure("floaty.yml", w.Floaty()))
-	w.eventually("taken back", time.Second, func() bool { return w.logged("is taken back") == 1 })
+	w.eventually("taken back", time.Second, func() bool { return w.logged("was reverted") == 1 })
 	if n := w.logged("configuration changed"); n != 0 {
 		t.Errorf("%d lines that say that something has changed, want none", n)
 	}
@@ -290,5 +290,5 @@ func TestMendingARefusedEditIsSaid(t *testing.T) {
 	w.must(w.Configure("floaty.yml", good+"nonsense: 1\n"))
 	w.eventually("refused", time.Second, func() bool { return w.logged("stays in force") == 1 })
 	w.must(w.Configure("floaty.yml", good))
-	w.eventually("mended", time.Second, func() bool { return w.logged("usable again") == 1 })
+	w.eventually("mended", time.Second, func() bool { return w.logged("valid again") == 1 })
 }

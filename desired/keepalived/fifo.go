@@ -33,7 +33,7 @@ func openPipe(path string) (*pipe, error) {
 	var stat unix.Stat_t
 	err = unix.Fstat(fd, &stat)
 	if err == nil && stat.Mode&unix.S_IFMT != unix.S_IFIFO {
-		err = errors.New("it is no FIFO")
+		err = errors.New("it is not a FIFO")
 	}
 	if err == nil {
 		if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {

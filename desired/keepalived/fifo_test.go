@@ -94,8 +94,8 @@ func TestWhatIsNoFIFOIsLeftAloneAndSaidOnce(t *testing.T) {
 		what, says string
 		put        func(path string) error
 	}{
-		{"a file", "it is no FIFO", func(path string) error { return os.WriteFile(path, []byte("INSTANCE \"A\" MASTER 1\n"), 0o600) }},
-		{"a directory", "it is no FIFO", func(path string) error { return os.Mkdir(path, 0o700) }},
+		{"a file", "it is not a FIFO", func(path string) error { return os.WriteFile(path, []byte("INSTANCE \"A\" MASTER 1\n"), 0o600) }},
+		{"a directory", "it is not a FIFO", func(path string) error { return os.Mkdir(path, 0o700) }},
 		{"a link to a FIFO", "it is a symbolic link", func(path string) error {
 			if err := unix.Mkfifo(path+"2", 0o600); err != nil {
 				return err

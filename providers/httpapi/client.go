@@ -147,7 +147,7 @@ func givingUp(dial dialFunc) dialFunc {
 func ParseEndpoint(endpoint string) (*url.URL, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
-		return nil, errors.New("parsing the endpoint: it is no URL")
+		return nil, errors.New("parsing the endpoint: it is not a URL")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return nil, errors.New("parsing the endpoint: want http or https and a host, such as https://api.example.com")

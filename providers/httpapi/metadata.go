@@ -40,7 +40,7 @@ func ParseUUID(text string) (string, error) {
 	for i, r := range []byte(uuid) {
 		dash := i == 8 || i == 13 || i == 18 || i == 23
 		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdef", rune(r)) {
-			return "", fmt.Errorf("parsing a UUID: %q is none", uuid)
+			return "", fmt.Errorf("parsing a UUID: %q is not one", uuid)
 		}
 	}
 	return uuid, nil

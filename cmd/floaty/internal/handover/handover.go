@@ -180,6 +180,6 @@ func (t *taking) dismiss(pid int) error {
 		return nil
 	}
 	t.holder = watch(holder)
-	t.log.Info("the process of an earlier event was told to go", "path", t.path, "pid", pid)
+	t.log.Info("asked the process of an earlier event to end", "path", t.path, "pid", pid)
 	return nil
 }

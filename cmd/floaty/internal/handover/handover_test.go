@@ -19,7 +19,7 @@ func TestAMasterEndsTheOneBeforeIt(t *testing.T) {
 	second := w.holds(w.master("second"))
 	w.hears("first ended")
 	w.held(second)
-	line := `second log: "level"=0 "msg"="the process of an earlier event was told to go" `
+	line := `second log: "level"=0 "msg"="asked the process of an earlier event to end" `
 	if got, want := w.hears(line), line+fmt.Sprintf(`"path"=%q "pid"=%d`, w.path, first); got != want {
 		t.Errorf("got line %q, want %q", got, want)
 	}
@@ -110,7 +110,7 @@ func TestAHolderThatDoesNotGo(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	w.held(holder) // nobody killed it
-	if got := w.heard(`next log: "level"=0 "msg"="the process of an earlier event was told to go"`); len(got) != 1 {
+	if got := w.heard(`next log: "level"=0 "msg"="asked the process of an earlier event to end"`); len(got) != 1 {
 		t.Errorf("got %q, want it told once", got)
 	}
 	w.open(slow.Stubborn)
