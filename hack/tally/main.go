@@ -1,5 +1,5 @@
 // Command tally reads what "go test -json" writes, from standard input, and prints a line for each package, everything that a
-// failed test has said, and in the end one line: how many tests passed, which were left out, and why. It exits with 1 if
+// failed test has said, and in the end two lines: the counts, and which tests failed or were left out, and why. It exits with 1 if
 // anything failed or nothing was tested. hack/test uses it.
 package main
 
@@ -93,9 +93,9 @@ func (t *tally) ended(n name, about *test, e event) {
 	}
 }
 
-// conclude prints the last line and reports whether all is well.
+// conclude prints the last lines and reports whether all is well.
 func (t *tally) conclude() bool {
-	passed := 0
+	passed, skipped := 0, 0
 	failed := []string{}
 	reasons := map[string][]string{}
 	for n, about := range t.tests {
@@ -104,6 +104,7 @@ func (t *tally) conclude() bool {
 		case about.result == "pass":
 			passed++
 		case about.result == "skip":
+			skipped++
 			why := about.reason()
 			reasons[why] = append(reasons[why], n.pkg+" "+n.test)
 		default: // also one that never ended
@@ -129,6 +130,7 @@ func (t *tally) conclude() bool {
 	if len(out) == 0 {
 		out = []string{"nothing"}
 	}
+	t.printf("hack/test: %d passed, %d failed, %d skipped\n", passed, len(failed), skipped)
 	t.printf("hack/test: %s; left out: %s\n", verdict, strings.Join(out, "; "))
 	return well
 }

@@ -22,12 +22,12 @@ func TestTheLastLineSaysWhatPassedAndWhatWasLeftOut(t *testing.T) {
 		want     []string
 	}{
 		{"all is well", passed, true, []string{"hack/test: 1 tests passed; left out: nothing"}},
-		{"one is left out", passed + skipped, true, []string{"hack/test: 1 tests passed; left out: a TestTwo (not root)"}},
+		{"one is left out", passed + skipped, true, []string{"hack/test: 1 passed, 0 failed, 1 skipped\n", "hack/test: 1 tests passed; left out: a TestTwo (not root)"}},
 		{
 			"one is left out and run later", passed + skipped + strings.ReplaceAll(passed, "One", "Two"), true,
 			[]string{"hack/test: 2 tests passed; left out: nothing"},
 		},
-		{"one fails", passed + failed, false, []string{"got 1, want 2", "hack/test: FAILED, in 1 tests: b TestThree; 1 tests passed; left out: nothing"}},
+		{"one fails", passed + failed, false, []string{"got 1, want 2", "hack/test: 1 passed, 1 failed, 0 skipped\n", "hack/test: FAILED, in 1 tests: b TestThree; 1 tests passed; left out: nothing"}},
 		{"one never ends", passed + `{"Action":"run","Package":"floaty/b","Test":"TestFour"}`, false, []string{"hack/test: FAILED, in 1 tests: b TestFour"}},
 		{
 			"a package cannot be built", passed + `{"Action":"build-output","ImportPath":"floaty/c","Output":"c.go:1: no\n"}
