@@ -15,7 +15,7 @@ type fence struct {
 	mu    sync.Mutex // guards all below
 	wake  func()     // ends the listener's sleep
 	clock clock
-	fds   [2]unix.PollFd // the FIFO and the VRRP process while the listener does nothing; -1: none
+	fds   [3]unix.PollFd // the FIFO, the next one and the VRRP process while the listener does nothing; -1: none
 	begun uint64         // how often the listener began to read
 	ended uint64         // how often it had acted on what it read
 	over  chan struct{}  // closed at the next end; nil: nobody waits
@@ -50,11 +50,11 @@ func (f *fence) begin() pause {
 	return f.clock.awake()
 }
 
-// end notes that the listener has acted on all that it read from fifo, and on the end of process. Either may be -1.
-func (f *fence) end(fifo, process int) {
+// end notes that the listener has acted on all that it read from fifo and next, and on the end of process. Each may be -1.
+func (f *fence) end(fifo, next, process int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i, fd := range []int{fifo, process} {
+	for i, fd := range []int{fifo, next, process} {
 		f.fds[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN} //nolint:gosec // a descriptor fits
 	}
 	f.ended = f.begun

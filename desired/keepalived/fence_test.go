@@ -49,6 +49,24 @@ func TestAWriterThatIsGoneHasBeenNoticedWhenSettleReturns(t *testing.T) {
 	}
 }
 
+// Somebody else keeps the FIFO open that Keepalived has removed, and Keepalived speaks through the one that it made.
+func TestWhatIsInTheNextFIFOHasBeenActedOnWhenSettleReturns(t *testing.T) {
+	w := newFIFO(t)
+	w.writer().say(`INSTANCE "A" MASTER 100`)
+	w.run()
+	w.becomes("writer: A MASTER")
+	w.remakeFIFO()
+	eventually(t, func() (string, bool) {
+		w.fence.mu.Lock()
+		defer w.fence.mu.Unlock()
+		return "the next FIFO is not open", w.fence.fds[1].Fd >= 0
+	})
+	w.writer().say(`INSTANCE "A" BACKUP 100`)
+	if got, want := w.settles(), "writer: A BACKUP"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestAProcessThatEndedHasBeenNoticedWhenSettleReturns(t *testing.T) {
 	w := newFIFO(t)
 	k := w.keepalived()
@@ -156,7 +174,7 @@ func TestAThousandThatSettleShareAPass(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		f.end(pipe[0], -1)
+		f.end(pipe[0], -1, -1)
 		synctest.Wait()
 		if woken.Load() == 0 || passed.Load() != 0 {
 			t.Errorf("got the listener woken %d times and %d passed, want it woken and none, for something is unread", woken.Load(), passed.Load())
@@ -166,7 +184,7 @@ func TestAThousandThatSettleShareAPass(t *testing.T) {
 		if got := passed.Load(); got != 0 {
 			t.Errorf("got %d passed before it has ended, want none", got)
 		}
-		f.end(pipe[0], -1)
+		f.end(pipe[0], -1, -1)
 		synctest.Wait()
 		if got := passed.Load(); got != 1000 {
 			t.Errorf("got %d passed after it, want all 1000", got)
@@ -191,7 +209,7 @@ func BenchmarkSettleQuiet(b *testing.B) {
 	defer func() { _ = unix.Close(writer) }()
 	f := newFence()
 	f.begin()
-	f.end(fifo.fd, -1)
+	f.end(fifo.fd, -1, -1)
 	f.clock.due = time.Now().Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {

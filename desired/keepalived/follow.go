@@ -11,7 +11,7 @@ import (
 // has a writer itself.
 func (l *Listener) follow(now time.Time) {
 	news := l.folder.changed(now)
-	if l.connected && !news && now.Sub(l.checked) < l.checkEvery() {
+	if l.connected && l.next == nil && !news && now.Sub(l.checked) < l.checkEvery() {
 		return
 	}
 	l.checked = now

@@ -163,9 +163,9 @@ func (l *Listener) Run(ctx context.Context) error {
 	return nil
 }
 
-// pass looks at everything once; first at what matters most.
+// pass looks at everything once; first at what matters most, unless there are two FIFOs to be looked at.
 func (l *Listener) pass(now time.Time) {
-	if l.connected {
+	if l.connected && l.next == nil {
 		l.begin(now)
 		l.listen(now)
 		l.report()
@@ -275,7 +275,7 @@ func (l *Listener) report() {
 		}
 		l.opts.Changed(l.reported)
 	}
-	l.fence.end(l.current.descriptor(), l.process.descriptor())
+	l.fence.end(l.current.descriptor(), l.next.descriptor(), l.process.descriptor())
 	if changed {
 		runtime.Gosched() // whom that has woken goes first
 		l.logChanges(was)
