@@ -3,6 +3,7 @@ package keepalived
 import (
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -80,7 +81,8 @@ func (l *Listener) settle(d *doubt, now time.Time) {
 		return
 	}
 	late := d.back.Sub(d.gone) > awayAtMost
-	sure := func(instance string) bool { return l.credible(instance, !d.another && !late) }
+	local := sync.OnceValues(l.local) // the kernel may have thousands of addresses to tell
+	sure := func(instance string) bool { return l.credible(instance, !d.another && !late, local) }
 	switch {
 	case d.another && (late || d.named):
 		sure = func(string) bool { return false }
@@ -98,7 +100,7 @@ const NoEvidence = "cannot identify Keepalived's process, and the instance has n
 // credible reports whether what is remembered of an instance may be so. Only MASTER claims anything: one of its addresses must be on
 // an interface, and if it has none, the process must be the one that said MASTER. Keepalived takes them off before it says that it is
 // no longer MASTER, and a restarted one within 0.2 s (seen on 2.2.7).
-func (l *Listener) credible(instance string, same bool) bool {
+func (l *Listener) credible(instance string, same bool, local func() (map[netip.Addr]bool, error)) bool {
 	if l.states[instance].State != Master {
 		return true
 	}
@@ -114,12 +116,12 @@ func (l *Listener) credible(instance string, same bool) bool {
 		}
 		return same
 	}
-	local, err := l.local()
+	addrs, err := local()
 	if err != nil {
 		l.opts.Log.Error(err, "listing local addresses failed: the instance's state is forgotten", "instance", instance)
 		return false
 	}
-	return slices.ContainsFunc(vips, func(vip netip.Addr) bool { return local[vip] })
+	return slices.ContainsFunc(vips, func(vip netip.Addr) bool { return addrs[vip] })
 }
 
 // local returns the addresses on the interfaces that the VRRP process sees, or where that is not known, on ours.

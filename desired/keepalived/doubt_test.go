@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -216,6 +217,30 @@ func TestNothingIsSaidOfTheEvidenceForAnInstanceThatIsNone(t *testing.T) {
 	w.look(settleTime)
 	w.is("writer: NAMELESS unknown")
 	w.said("share the PID namespace or set keepalived-pid-file", 0)
+}
+
+// A host may have hundreds of instances, and thousands of addresses.
+func TestTheKernelIsAskedOnceForAllInstances(t *testing.T) {
+	w := newFIFO(t)
+	asked, local := 0, w.opts.Local
+	w.opts.Local = func() (map[netip.Addr]bool, error) {
+		asked++
+		return local()
+	}
+	wr := w.writer()
+	for i := range 20 {
+		w.gives(fmt.Sprint("I", i), true)
+		wr.say(fmt.Sprintf(`INSTANCE "I%d" MASTER 100`, i))
+	}
+	w.look(0)
+	wr.close()
+	w.look(0)
+	w.writer()
+	w.look(0)
+	w.look(settleTime)
+	if got := w.last().Instances["I0"]; got.State != Master || got.Suspended || asked != 1 {
+		t.Errorf("got %+v after %d questions, want it MASTER beyond doubt after 1", got, asked)
+	}
 }
 
 func TestAProcessThatNobodyKnowsIsForgottenAfterThreeSeconds(t *testing.T) {
