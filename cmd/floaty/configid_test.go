@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -22,7 +23,10 @@ func startNamedKeepalived(t *testing.T, id, pidFile string) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "keepalived")
-	if err := os.WriteFile(path, data, 0o700); err != nil { //nolint:gosec // a program
+	syscall.ForkLock.RLock()              // what another test forks now would hold the file open for writing: "text file busy"
+	err = os.WriteFile(path, data, 0o700) //nolint:gosec // a program
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), path, "-c", "read x", "-i", id) //nolint:gosec // to the shell, the last two are mere arguments

@@ -139,6 +139,12 @@ func TestSettleReturnsTheCauseOfAContextThatTheLinesCancelled(t *testing.T) {
 	if err := w.Settle(ctx); !errors.Is(err, lost) {
 		t.Errorf("got %v, want %v", err, lost)
 	}
+	if err := w.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Settle(ctx); !errors.Is(err, lost) { // nothing is unread by now
+		t.Errorf("again: got %v, want %v", err, lost)
+	}
 }
 
 func TestSettleWaitsNoLongerThanItsContext(t *testing.T) {
