@@ -190,6 +190,25 @@ func (c *Controller) signal(addr netip.Addr, now time.Time) *signal {
 	return s
 }
 
+// Inherit takes over from the controller that c replaces, which must have ended, the addresses of which MASTER was said and that
+// neither an acknowledged write nor a reading has answered.
+func (c *Controller) Inherit(from *Controller) {
+	var claimed []netip.Addr
+	from.mu.Lock()
+	for addr, m := range from.memories {
+		if m.claimed {
+			claimed = append(claimed, addr)
+		}
+	}
+	for addr, s := range from.signals {
+		if s.claimed {
+			claimed = append(claimed, addr)
+		}
+	}
+	from.mu.Unlock()
+	c.Apply(desired.Change{Claimed: claimed})
+}
+
 // Resume makes waits end that the cloud had asked for: calls may be made again.
 func (c *Controller) Resume() {
 	c.opts.Observed.Resume()

@@ -70,28 +70,64 @@ func TestWhatIsSaidWhileAnEngineEndsIsToldTheNextOne(t *testing.T) {
 		stopped <- struct{}{}
 	}
 	cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
-	next := d.running
-	timing := *next.config
-	timing.RefreshInterval = 2 * time.Minute
-	next.config = &timing
 	rebuilt := make(chan error, 1)
-	go func() { rebuilt <- d.rebuild(ctx, next) }()
+	go func() { rebuilt <- d.rebuild(ctx, otherTiming(d)) }()
 	<-stopped
-	d.update(func() desired.Change {
-		return d.state.SetKeepalived(map[string]keepalived.Instance{"VI": {State: keepalived.Master, Claims: 1}})
-	})
+	d.saysMaster()
 	close(stuck)
 	if err := <-rebuilt; err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); !slices.Equal(cloud.Holders(floating), []string{thisServer}); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) { // half of what a read may take
-			t.Errorf("got the address at %q, want %q", cloud.Holders(floating), thisServer)
-			break
-		}
-	}
+	soon(t, "the address is here", func() bool { return slices.Equal(cloud.Holders(floating), []string{thisServer}) })
 	end()
 	d.engine.end()
+}
+
+// The end of an engine cancels its writes. The next one makes them again, and waits for no reading either.
+func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
+	cloud := simulator.New()
+	d := newDaemonAt(t, cloud)
+	ctx, end := context.WithCancel(t.Context())
+	cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
+	cloud.Fail(simulator.Fault{Method: http.MethodPatch, Kind: simulator.Hang, Times: 1})
+	d.engine.start(ctx)
+	soon(t, "the server is known", func() bool { server, _ := d.state.Server(floating); return server != "" })
+	d.saysMaster()
+	soon(t, "a write is under way", func() bool {
+		return slices.ContainsFunc(cloud.Calls(), func(c simulator.Call) bool { return c.Method == http.MethodPatch })
+	})
+	if err := d.rebuild(ctx, otherTiming(d)); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "the address is here", func() bool { return slices.Equal(cloud.Holders(floating), []string{thisServer}) })
+	end()
+	d.engine.end()
+}
+
+// otherTiming is what d runs with but for its timing, which takes a new engine.
+func otherTiming(d *daemon) setup {
+	next := d.running
+	timing := *next.config
+	timing.RefreshInterval = 2 * time.Minute
+	next.config = &timing
+	return next
+}
+
+func (d *daemon) saysMaster() {
+	d.update(func() desired.Change {
+		return d.state.SetKeepalived(map[string]keepalived.Instance{"VI": {State: keepalived.Master, Claims: 1}})
+	})
+}
+
+// soon waits for half of what a read may take.
+func soon(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("not within 5 s: %s", what)
+			return
+		}
+	}
 }
 
 // Where the pid file is counts from the next look on, whether floaty.yml says so or keepalived.conf.

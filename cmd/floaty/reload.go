@@ -187,6 +187,7 @@ func (d *daemon) rebuild(ctx context.Context, next setup) error {
 	d.engine = fresh // keeps what is said until it starts: the end takes two seconds where a call does not return
 	d.mu.Unlock()
 	old.end()
+	fresh.ctl.Inherit(old.ctl)
 	was, _ := d.running.server()
 	is, unnamed := next.server() // a name that the configuration lacks keeps the server that is known
 	if d.running.config.Provider == next.config.Provider && d.running.config.Endpoint() == next.config.Endpoint() {
