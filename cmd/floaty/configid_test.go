@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// startNamedKeepalived starts a shell that the kernel takes for a Keepalived with a config id, and writes its pid file.
-func startNamedKeepalived(t *testing.T, id, pidFile string) {
+// startNamedKeepalived starts a shell that the kernel takes for a Keepalived with a config id, and writes its pid file. It holds files
+// open, too.
+func startNamedKeepalived(t *testing.T, id, pidFile string, files ...*os.File) {
 	t.Helper()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
@@ -30,6 +31,7 @@ func startNamedKeepalived(t *testing.T, id, pidFile string) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), path, "-c", "read x", "-i", id) //nolint:gosec // to the shell, the last two are mere arguments
+	cmd.ExtraFiles = files
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +85,12 @@ func TestTheDaemonLearnsTheConfigIDWhenKeepalivedStarts(t *testing.T) {
 	if n := w.logged("@east: left out"); n != 1 {
 		t.Errorf("%d warnings, want one", n)
 	}
-	startNamedKeepalived(t, "east", w.Path("vrrp.pid"))
+	w.must(w.HangUpFloaty()) // the FIFO that it made has it read once more: that must not be what tells it
+	w.eventually("it has read again", 5*time.Second, func() bool { return w.logged("nothing has changed") == 1 })
+	fifo, err := os.OpenFile(w.FIFO, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	w.must(err)
+	startNamedKeepalived(t, "east", w.Path("vrrp.pid"), fifo)
+	w.must(fifo.Close())
 	w.says("MASTER")
-	w.holds(5*time.Second, one, two)
+	w.holds(10*time.Second, one, two)
 }

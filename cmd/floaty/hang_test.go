@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endless makes keepalived.conf one whose opening blocks, as on a disk that hangs: the test holds a lease on it. It returns what ends
-// that; the kernel does after 45 s (/proc/sys/fs/lease-break-time).
-func (w *world) endless() (ends func()) {
+// endless makes keepalived.conf one whose opening blocks, as on a disk that hangs: the test holds a lease on it. It returns what
+// waits for somebody to open it, and what ends that; the kernel does after 45 s (/proc/sys/fs/lease-break-time).
+func (w *world) endless() (opened, ends func()) {
 	w.Helper()
 	fresh := w.Path("keepalived.conf.new")
 	w.must(os.WriteFile(fresh, []byte(w.Keepalived(100, "", one, two)), 0o600))
@@ -24,7 +24,14 @@ func (w *world) endless() (ends func()) {
 		w.Skipf("no leases on the file system of %s: %v", fresh, err)
 	}
 	w.must(os.Rename(fresh, w.Path("keepalived.conf")))
-	return func() { w.Helper(); w.must(f.Close()) }
+	opened = func() {
+		w.Helper()
+		w.eventually("keepalived.conf is opened", 5*time.Second, func() bool {
+			lease, err := unix.FcntlInt(f.Fd(), unix.F_GETLEASE, 0)
+			return err == nil && lease != unix.F_WRLCK // what it is to be broken to
+		})
+	}
+	return opened, func() { w.Helper(); w.must(f.Close()) }
 }
 
 func TestAReloadThatHangsHoldsUpNothing(t *testing.T) {
@@ -33,9 +40,9 @@ func TestAReloadThatHangsHoldsUpNothing(t *testing.T) {
 	w.start()
 	w.says("MASTER")
 	w.holds(3*time.Second, one)
-	ends := w.endless()
-	time.Sleep(700 * time.Millisecond) // it is noticed within 500 ms
-	for range 3 {                      // reloads of Keepalived
+	opened, ends := w.endless()
+	opened()
+	for range 3 { // reloads of Keepalived
 		w.Hush()
 		time.Sleep(100 * time.Millisecond)
 		w.says("BACKUP")
@@ -55,8 +62,8 @@ func TestAReloadThatHangsHoldsUpNothing(t *testing.T) {
 func TestSIGTERMEndsAReloadThatHangs(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
-	w.endless()
-	time.Sleep(700 * time.Millisecond)
+	opened, _ := w.endless()
+	opened()
 	begun := time.Now()
 	w.StopFloaty()
 	if took := time.Since(begun); took > 3*time.Second {
@@ -66,9 +73,9 @@ func TestSIGTERMEndsAReloadThatHangs(t *testing.T) {
 
 func TestSIGTERMEndsAStartThatHangs(t *testing.T) {
 	w := newWorld(t, one)
-	w.endless()
+	opened, _ := w.endless()
 	w.must(w.StartFloaty())
-	time.Sleep(200 * time.Millisecond)
+	opened()
 	begun := time.Now()
 	w.StopFloaty()
 	if took := time.Since(begun); took > 3*time.Second {
@@ -79,9 +86,9 @@ func TestSIGTERMEndsAStartThatHangs(t *testing.T) {
 // Nobody catches a SIGHUP in the first milliseconds of a process, but a reading that hangs is longer than that.
 func TestSIGHUPDuringTheStartIsObeyedLater(t *testing.T) {
 	w := newWorld(t, one)
-	ends := w.endless()
+	opened, ends := w.endless()
 	w.must(w.StartFloaty())
-	time.Sleep(200 * time.Millisecond)
+	opened()
 	w.must(w.HangUpFloaty())
 	ends()
 	w.eventually("it reads again", 5*time.Second, func() bool { return w.logged("read again: nothing has changed") == 1 })
@@ -91,9 +98,9 @@ func TestSIGHUPDuringTheStartIsObeyedLater(t *testing.T) {
 
 func TestSIGHUPDoesNotEndAHolderThatStarts(t *testing.T) {
 	w := newWorld(t, one)
-	ends := w.endless()
+	opened, ends := w.endless()
 	w.holder()
-	time.Sleep(200 * time.Millisecond)
+	opened()
 	w.must(w.HangUpFloaty())
 	ends()
 	w.holds(3*time.Second, one)
