@@ -10,83 +10,49 @@ import (
 
 // A Change is one key that two configurations have different values for.
 type Change struct {
-	Key  string // in full, such as back-off.multiplier; of the instances always "instances"
-	Text string // the change in words, the key first; never a secret
+	Key    string // in full, such as back-off.multiplier; of the instances always "instances"
+	Text   string // the change in words, the key first; never a secret
+	Reload Reload // what the change takes
 }
 
-// Changes returns what is different in next, in the order of [Config]'s fields; none if the two mean the same. Where the
+// Changes returns what is different in next, in the order of the table of keys; none if the two mean the same. Where the
 // file lies is no difference, nor is the order of addresses.
 func Changes(old, next *Config) []Change {
-	var d diff
-	d.value("lock-file-template", old.Lock.FileTemplate, next.Lock.FileTemplate)
-	d.value("lock-timeout", old.Lock.Timeout, next.Lock.Timeout)
-	d.value("keepalived-config", old.KeepalivedConfig, next.KeepalivedConfig)
-	d.addresses("managed-addresses", "managed-addresses", old.ManagedAddresses, next.ManagedAddresses)
-	d.instances(old.Instances, next.Instances)
-	d.value("refresh-interval", old.RefreshInterval, next.RefreshInterval)
-	d.value("refresh-timeout", old.RefreshTimeout, next.RefreshTimeout)
-	d.backOff(old.BackOff, next.BackOff)
-	d.value("provider", old.Provider, next.Provider)
-	d.cloudscale(old.Cloudscale, next.Cloudscale)
-	d.exoscale(old.Exoscale, next.Exoscale)
-	d.value("state-dir", old.StateDir, next.StateDir)
-	d.value("keepalived-pid-file", old.KeepalivedPIDFile, next.KeepalivedPIDFile)
-	d.value("keepalived-config-id", old.KeepalivedConfigID, next.KeepalivedConfigID)
-	d.value("listen-address", old.ListenAddress, next.ListenAddress)
-	d.value("max-concurrent-requests", old.MaxConcurrentRequests, next.MaxConcurrentRequests)
-	return d.changes
-}
-
-// A diff collects changes.
-type diff struct{ changes []Change }
-
-func (d *diff) add(key, format string, args ...any) {
-	d.changes = append(d.changes, Change{Key: key, Text: fmt.Sprintf(format, args...)})
-}
-
-// value compares two values of one comparable type.
-func (d *diff) value(key string, old, next any) {
-	if old == next {
-		return
+	var changes []Change
+	after := flat(next.keys())
+	for i, k := range flat(old.keys()) {
+		for _, text := range differences(k.name, k.value(), after[i].value()) {
+			changes = append(changes, Change{k.name, text, k.reload})
+		}
 	}
-	if _, isSecret := next.(Secret); isSecret {
-		d.add(key, "%s changed", key)
-		return
+	return changes
+}
+
+// differences says in words how two values of a key differ: a line for each instance, else one; none if they do not.
+func differences(key string, old, next any) []string {
+	switch old := old.(type) {
+	case map[string]Instance:
+		return instances(key, old, next.(map[string]Instance))
+	case []netip.Addr:
+		return addresses(key, old, next.([]netip.Addr))
+	case map[string]string:
+		if !maps.Equal(old, next.(map[string]string)) {
+			return []string{key + " changed"}
+		}
+	case Secret:
+		if old != next {
+			return []string{key + " changed"}
+		}
+	default:
+		if old != next {
+			return []string{fmt.Sprintf("%s %s → %s", key, orNone(old), orNone(next))}
+		}
 	}
-	d.add(key, "%s %s → %s", key, orNone(old), orNone(next))
-}
-
-func (d *diff) backOff(old, next BackOff) {
-	d.value("back-off.initial-interval", old.InitialInterval, next.InitialInterval)
-	d.value("back-off.multiplier", old.Multiplier, next.Multiplier)
-	d.value("back-off.max-interval", old.MaxInterval, next.MaxInterval)
-	d.value("back-off.max-elapsed-time", old.MaxElapsedTime, next.MaxElapsedTime)
-}
-
-func (d *diff) cloudscale(old, next Cloudscale) {
-	d.value("cloudscale.endpoint", old.Endpoint, next.Endpoint)
-	d.value("cloudscale.token", old.Token, next.Token)
-	d.value("cloudscale.token-file", old.TokenFile, next.TokenFile)
-	d.value("cloudscale.server-uuid", old.ServerUUID, next.ServerUUID)
-	if !maps.Equal(old.HostnameToServerUUID, next.HostnameToServerUUID) {
-		key := "cloudscale.hostname-to-server-uuid"
-		d.add(key, "%s changed", key)
-	}
-}
-
-func (d *diff) exoscale(old, next Exoscale) {
-	d.value("exoscale.endpoint", old.Endpoint, next.Endpoint)
-	d.value("exoscale.zone", old.Zone, next.Zone)
-	d.value("exoscale.key", old.Key, next.Key)
-	d.value("exoscale.secret", old.Secret, next.Secret)
-	d.value("exoscale.key-file", old.KeyFile, next.KeyFile)
-	d.value("exoscale.secret-file", old.SecretFile, next.SecretFile)
-	d.value("exoscale.instance-id", old.InstanceID, next.InstanceID)
-	d.value("exoscale.detach-managed", old.DetachManaged, next.DetachManaged)
+	return nil
 }
 
 // instances compares the addresses of each instance that either names.
-func (d *diff) instances(old, next map[string]Instance) {
+func instances(key string, old, next map[string]Instance) []string {
 	names := map[string]bool{}
 	for name := range old {
 		names[name] = true
@@ -94,33 +60,36 @@ func (d *diff) instances(old, next map[string]Instance) {
 	for name := range next {
 		names[name] = true
 	}
+	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		path := "instances." + plainName(name)
+		path := key + "." + plainName(name)
 		before, was := old[name]
 		after, is := next[name]
 		switch {
 		case !is:
-			d.add("instances", "%s removed", path)
+			lines = append(lines, path+" removed")
 		case !was:
-			d.add("instances", "%s added: %s", path, list("", after.Addresses))
+			lines = append(lines, path+" added: "+list("", after.Addresses))
 		default:
-			d.addresses("instances", path, before.Addresses, after.Addresses)
+			lines = append(lines, addresses(path, before.Addresses, after.Addresses)...)
 		}
 	}
+	return lines
 }
 
 // addresses compares two lists as sets.
-func (d *diff) addresses(key, path string, old, next []netip.Addr) {
-	var words []string
+func addresses(path string, old, next []netip.Addr) []string {
+	words := []string{path}
 	if added := without(next, old); len(added) > 0 {
 		words = append(words, list("+", added))
 	}
 	if removed := without(old, next); len(removed) > 0 {
 		words = append(words, list("-", removed))
 	}
-	if len(words) > 0 {
-		d.add(key, "%s %s", path, strings.Join(words, " "))
+	if len(words) == 1 {
+		return nil
 	}
+	return []string{strings.Join(words, " ")}
 }
 
 // without returns what addrs has and others lack.

@@ -19,11 +19,11 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 		"no host is none": {func(c *Config) { c.Cloudscale.HostnameToServerUUID = map[string]string{} }, nil},
 		"an address": {
 			func(c *Config) { c.ManagedAddresses = addrs("198.51.100.8", "2001:db8::1") },
-			[]Change{{"managed-addresses", "managed-addresses +2001:db8::1 -198.51.100.7"}},
+			[]Change{{"managed-addresses", "managed-addresses +2001:db8::1 -198.51.100.7", InPlace}},
 		},
 		"all addresses": {
 			func(c *Config) { c.ManagedAddresses = nil },
-			[]Change{{"managed-addresses", "managed-addresses -198.51.100.7 -198.51.100.8"}},
+			[]Change{{"managed-addresses", "managed-addresses -198.51.100.7 -198.51.100.8", InPlace}},
 		},
 		"instances": {
 			func(c *Config) {
@@ -32,31 +32,31 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 				}
 			},
 			[]Change{
-				{"instances", `instances."VI 3" added: 198.51.100.11`},
-				{"instances", "instances.VI_1 +198.51.100.10 -198.51.100.9"},
-				{"instances", "instances.VI_2 removed"},
-				{"instances", "instances.VI_4 added: none"},
+				{"instances", `instances."VI 3" added: 198.51.100.11`, InPlace},
+				{"instances", "instances.VI_1 +198.51.100.10 -198.51.100.9", InPlace},
+				{"instances", "instances.VI_2 removed", InPlace},
+				{"instances", "instances.VI_4 added: none", InPlace},
 			},
 		},
 		"times": {
 			func(c *Config) { c.RefreshInterval, c.BackOff.Multiplier = 30*time.Second, 2 },
-			[]Change{{"refresh-interval", "refresh-interval 1m0s → 30s"}, {"back-off.multiplier", "back-off.multiplier 1.1 → 2"}},
+			[]Change{{"refresh-interval", "refresh-interval 1m0s → 30s", NewEngine}, {"back-off.multiplier", "back-off.multiplier 1.1 → 2", NewEngine}},
 		},
 		"token": {
 			func(c *Config) { c.Cloudscale.Token = NewSecret("new") },
-			[]Change{{"cloudscale.token", "cloudscale.token changed"}},
+			[]Change{{"cloudscale.token", "cloudscale.token changed", InPlace}},
 		},
 		"token into a file": {
 			func(c *Config) { c.Cloudscale.TokenFile = "/etc/token" },
-			[]Change{{"cloudscale.token-file", "cloudscale.token-file (none) → /etc/token"}},
+			[]Change{{"cloudscale.token-file", "cloudscale.token-file (none) → /etc/token", InPlace}},
 		},
 		"hosts": {
 			func(c *Config) { c.Cloudscale.HostnameToServerUUID = map[string]string{"lb1": "x"} },
-			[]Change{{"cloudscale.hostname-to-server-uuid", "cloudscale.hostname-to-server-uuid changed"}},
+			[]Change{{"cloudscale.hostname-to-server-uuid", "cloudscale.hostname-to-server-uuid changed", NewEngine}},
 		},
 		"what needs a restart": {
 			func(c *Config) { c.StateDir, c.ListenAddress = "/var/lib/floaty", ":9753" },
-			[]Change{{"state-dir", "state-dir /run/floaty → /var/lib/floaty"}, {"listen-address", "listen-address (none) → :9753"}},
+			[]Change{{"state-dir", "state-dir /run/floaty → /var/lib/floaty", Restart}, {"listen-address", "listen-address (none) → :9753", Restart}},
 		},
 	} {
 		next := example()
@@ -122,10 +122,16 @@ func TestManyNewAddressesAreNotAllListed(t *testing.T) {
 		next.ManagedAddresses = append(next.ManagedAddresses, netip.AddrFrom4([4]byte{192, 0, 2, byte(last)}))
 	}
 	want := []Change{{"managed-addresses", "managed-addresses +192.0.2.0 +192.0.2.1 +192.0.2.2 +192.0.2.3 +192.0.2.4 " +
-		"+192.0.2.5 +192.0.2.6 +192.0.2.7 +192.0.2.8 +192.0.2.9 +(2 more)"}}
+		"+192.0.2.5 +192.0.2.6 +192.0.2.7 +192.0.2.8 +192.0.2.9 +(2 more)", InPlace}}
 	if got := Changes(example(), next); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
+}
+
+// defaults returns what an empty file means, which lacks but the provider.
+func defaults() *Config {
+	c, _ := read("/", nil)
+	return c
 }
 
 func example() *Config {

@@ -5,8 +5,10 @@
 // [Watcher] says when it is time to load again.
 //
 // It does not act on what it reads: it opens no FIFO, makes no directory, asks no cloud, looks up no host name and reads
-// no keepalived.conf. It logs nothing but what the [Watcher] cannot watch, and it decides nothing about how a running
-// daemon takes over a change.
+// no keepalived.conf. It logs nothing but what the [Watcher] cannot watch. It names what a change of each key takes, but
+// takes nothing over.
+//
+// All keys stand in one table, that of the method keys; its clouds are in that of the method clouds.
 package config
 
 import (
@@ -89,57 +91,8 @@ type Exoscale struct {
 	DetachManaged bool   // also take others off addresses with a health check
 }
 
-// Credential returns the secrets of the chosen cloud, so that two configurations can be compared.
-func (c *Config) Credential() [2]Secret {
-	if c.Provider == exoscaleName {
-		return [2]Secret{c.Exoscale.Key, c.Exoscale.Secret}
-	}
-	return [2]Secret{c.Cloudscale.Token}
-}
-
-// Endpoint returns the URL of the chosen cloud's API; empty: that of its zone.
-func (c *Config) Endpoint() string {
-	if c.Provider == exoscaleName {
-		return c.Exoscale.Endpoint
-	}
-	return c.Cloudscale.Endpoint
-}
-
 // Cleartext reports whether the credential leaves this host unencrypted.
 func (c *Config) Cleartext() bool { return cleartext(c.Endpoint()) }
-
-// Files returns the configuration file and the secret files that were read with it: what to watch.
-func (c *Config) Files() []string {
-	secrets := []string{c.Cloudscale.TokenFile}
-	if c.Provider == exoscaleName {
-		secrets = []string{c.Exoscale.KeyFile, c.Exoscale.SecretFile}
-	}
-	files := []string{c.Path}
-	for _, file := range secrets {
-		if file != "" {
-			files = append(files, file)
-		}
-	}
-	return files
-}
-
-// defaults returns what an empty file would mean.
-func defaults() *Config {
-	return &Config{
-		Lock:             Lock{FileTemplate: "/var/lock/floaty-%s.lock", Timeout: 10 * time.Second},
-		KeepalivedConfig: "/etc/keepalived/keepalived.conf",
-		RefreshInterval:  time.Minute,
-		RefreshTimeout:   10 * time.Second,
-		BackOff: BackOff{
-			InitialInterval: time.Second,
-			Multiplier:      1.1,
-			MaxInterval:     10 * time.Second,
-		},
-		Cloudscale:            Cloudscale{Endpoint: "https://api.cloudscale.ch"},
-		StateDir:              "/run/floaty",
-		MaxConcurrentRequests: 100,
-	}
-}
 
 // cleartext reports whether endpoint is plain HTTP to anything but this host.
 func cleartext(endpoint string) bool {

@@ -160,15 +160,15 @@ func TestACredentialInClearShows(t *testing.T) {
 		"http://localhost.example.com":   true,
 	} {
 		for _, c := range []*Config{
-			{Provider: cloudscaleName, Cloudscale: Cloudscale{Endpoint: endpoint}},
-			{Provider: exoscaleName, Exoscale: Exoscale{Endpoint: endpoint}},
+			{Provider: "cloudscale", Cloudscale: Cloudscale{Endpoint: endpoint}},
+			{Provider: "exoscale", Exoscale: Exoscale{Endpoint: endpoint}},
 		} {
 			if got := c.Cleartext(); got != want {
 				t.Errorf("%s of %s: got %v, want %v", endpoint, c.Provider, got, want)
 			}
 		}
 	}
-	if c := (&Config{Provider: exoscaleName}); c.Cleartext() {
+	if c := (&Config{Provider: "exoscale"}); c.Cleartext() {
 		t.Error("Exoscale's own endpoint is taken for clear text")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // maxFileBytes bounds the configuration file and maxSecretBytes a secret file. Ten thousand addresses take 200 kB.
@@ -38,33 +39,39 @@ func parse(path string, data []byte) (*Config, error) {
 	if err != nil {
 		return nil, Problems{{File: path, Text: err.Error()}}
 	}
-	l := &loader{path: path}
-	c := defaults()
-	c.Path = path
-	l.top(c, root)
-	if len(l.problems) > 0 {
-		return nil, l.problems
+	c, problems := read(path, root)
+	if len(problems) > 0 {
+		return nil, problems
 	}
 	return c, nil
+}
+
+// read makes a configuration of what the file at path holds, as far as it is usable, and of the defaults.
+func read(path string, root mapping) (*Config, Problems) {
+	l := &loader{path: path}
+	c := &Config{Path: path}
+	s := l.newSection("", root)
+	s.takeAll(c.keys())
+	if !s.has("refresh-timeout") { // a read has ended before the next one is due
+		c.RefreshTimeout = min(c.RefreshTimeout, c.RefreshInterval)
+	}
+	if !s.has("provider") {
+		s.problem("provider", "missing: give the cloud, %s", strings.Join(c.names(), " or "))
+	}
+	return c, l.problems
 }
 
 // LoadLock returns what a file that [Load] refuses says about the lock, as far as it can be told, and the defaults for the
 // rest: a process that must end the holder has to find it also when the file has a mistake in it.
 func LoadLock(path string) Lock {
-	c := defaults()
+	var root mapping // stays empty if the file cannot be read
 	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return c.Lock
+	if err == nil {
+		if data, err := readFile(absolute, maxFileBytes); err == nil {
+			root, _ = decodeYAML(data)
+		}
 	}
-	data, err := readFile(absolute, maxFileBytes)
-	if err != nil {
-		return c.Lock
-	}
-	root, err := decodeYAML(data)
-	if err != nil {
-		return c.Lock
-	}
-	(&loader{path: absolute}).top(c, root)
+	c, _ := read(absolute, root)
 	return c.Lock
 }
 

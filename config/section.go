@@ -2,10 +2,9 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
+	"net/netip"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // A loader makes a configuration of a file and collects what is wrong with it.
@@ -112,31 +111,82 @@ func (s *section) end() {
 	}
 }
 
-// take puts the value of a key to where it belongs if the file has it and convert finds it right.
-func take[T any](s *section, key string, to *T, convert func(any) (T, error)) {
-	value, given := s.value(key)
-	if !given {
-		return
+// takeAll takes the keys; each other one in the file is a problem.
+func (s *section) takeAll(keys []key) {
+	for _, k := range keys {
+		k.read(s)
 	}
-	converted, err := convert(value)
-	if err != nil {
-		s.problem(s.key(key), "%v", err)
-		return
-	}
-	*to = converted
+	s.end()
 }
 
-// file is the converter of a path: a relative one starts at the directory of the configuration file.
-func (l *loader) file(value any) (string, error) {
-	path, err := text(value)
-	if err != nil {
-		return "", err
+// take returns the value of a key if the file has it and convert finds it right, else what convert makes of the standard.
+func take[T any](s *section, key string, standard any, convert func(any) (T, error)) T {
+	if value, given := s.value(key); given {
+		converted, err := convert(value)
+		if err == nil {
+			return converted
+		}
+		s.problem(s.key(key), "%v", err)
 	}
-	if strings.ContainsFunc(path, unicode.IsControl) {
-		return "", fmt.Errorf("%s is not a path: it has a line break or another control character in it", show(path))
+	var converted T
+	if standard != nil {
+		converted, _ = convert(standard)
 	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(l.path), path)
+	return converted
+}
+
+// addresses takes the list of addresses below a key. One that is named twice counts once: the wish is the same, and lists
+// grow by pasting.
+func (s *section) addresses(key string) []netip.Addr {
+	items, _ := s.list(key)
+	addrs := make([]netip.Addr, 0, len(items))
+	seen := map[netip.Addr]bool{}
+	for i, item := range items {
+		addr, err := address(item)
+		if err != nil {
+			s.problem(s.key(key), "item %d: %v", i+1, err)
+			continue
+		}
+		if !seen[addr] {
+			addrs = append(addrs, addr)
+		}
+		seen[addr] = true
 	}
-	return filepath.Clean(path), nil
+	return addrs
+}
+
+// instances takes the section below a key, whose keys are names of VRRP instances.
+func (s *section) instances(key string) map[string]Instance {
+	s = s.section(key)
+	instances := map[string]Instance{}
+	for _, name := range s.order {
+		path := s.path + "." + plainName(name)
+		from, ok := s.items[name].(mapping)
+		if !ok {
+			s.problem(path, "%s: want addresses: and a list, indented below it", kind(s.items[name]))
+			continue
+		}
+		one := s.newSection(path, from)
+		instances[name] = Instance{Addresses: one.addresses("addresses")}
+		one.end()
+		if !one.has("addresses") {
+			s.problem(path, "no addresses: list them, or [] for none")
+		}
+	}
+	return instances
+}
+
+// uuids takes the section below a key, whose keys are host names.
+func (s *section) uuids(key string) map[string]string {
+	s = s.section(key)
+	ids := map[string]string{}
+	for _, host := range s.order {
+		id, err := uuid(s.items[host])
+		if err != nil {
+			s.problem(s.path+"."+plainName(host), "%v", err)
+			continue
+		}
+		ids[host] = id
+	}
+	return ids
 }

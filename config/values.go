@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -167,8 +168,23 @@ func truth(value any) (bool, error) {
 	return b, nil
 }
 
-// lockTemplate is the converter of lock-file-template, but for the path that it is.
-func lockTemplate(value any) (string, error) {
+// file is the converter of a path: a relative one starts at the directory of the configuration file.
+func (c *Config) file(value any) (string, error) {
+	path, err := text(value)
+	if err != nil {
+		return "", err
+	}
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		return "", fmt.Errorf("%s is not a path: it has a line break or another control character in it", show(path))
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(c.Path), path)
+	}
+	return filepath.Clean(path), nil
+}
+
+// lockFile is the converter of lock-file-template, a path with a place for the instance.
+func (c *Config) lockFile(value any) (string, error) {
 	s, err := text(value)
 	if err != nil {
 		return "", err
@@ -176,7 +192,7 @@ func lockTemplate(value any) (string, error) {
 	if strings.Count(s, "%") != 1 || !strings.Contains(s, "%s") {
 		return "", fmt.Errorf("%s needs exactly one %%s, and no other %%: the instance name goes there", show(s))
 	}
-	return s, nil
+	return c.file(s)
 }
 
 // address is the converter of an address that can float. A prefix length is allowed and counts for nothing.

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -52,17 +51,25 @@ func (c *Config) guarded() []guarded {
 		{"keepalived-config", c.KeepalivedConfig, false},
 		{"state-dir", c.StateDir, false},
 	}
-	secrets := []guarded{{"cloudscale.token-file", c.Cloudscale.TokenFile, true}}
-	if c.Provider == exoscaleName {
-		secrets = []guarded{{"exoscale.key-file", c.Exoscale.KeyFile, false}, {"exoscale.secret-file", c.Exoscale.SecretFile, true}}
+	chosen := c.cloud()
+	for _, key := range chosen.secrets {
+		if *key.file != "" {
+			list = append(list, guarded{chosen.name + "." + key.name + "-file", *key.file, !key.public})
+		}
 	}
-	return append(list, slices.DeleteFunc(secrets, func(g guarded) bool { return g.path == "" })...)
+	return list
 }
 
 // secretInside reports whether a secret stands in the configuration file itself, be it one of the cloud that is not chosen.
 func (c *Config) secretInside() bool {
-	return c.Cloudscale.TokenFile == "" && c.Cloudscale.Token != (Secret{}) ||
-		c.Exoscale.SecretFile == "" && c.Exoscale.Secret != (Secret{})
+	for _, cloud := range c.clouds() {
+		for _, key := range cloud.secrets {
+			if !key.public && *key.file == "" && *key.secret != (Secret{}) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // The permissions of everybody else, and the bit that keeps them from replacing the files of others in a directory.

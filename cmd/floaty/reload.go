@@ -14,15 +14,6 @@ import (
 	"floaty/desired/keepalived/conf"
 )
 
-// What a change of a key takes; all other keys take a new engine.
-var (
-	inPlace = []string{
-		"managed-addresses", "instances", "keepalived-config", "keepalived-config-id", "keepalived-pid-file", "lock-file-template", "lock-timeout",
-		"cloudscale.token", "cloudscale.token-file", "exoscale.key", "exoscale.key-file", "exoscale.secret", "exoscale.secret-file",
-	}
-	restart = []string{"state-dir", "listen-address"}
-)
-
 // A loader reads everything anew, beside run's goroutine, which waits for no disk and for no file that never ends. One reading is under
 // way at a time; edits during it make for one more.
 type loader struct {
@@ -127,12 +118,13 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	var rebuild bool
 	var words []string
 	for _, change := range changes {
-		switch {
-		case slices.Contains(restart, change.Key):
+		switch change.Reload {
+		case config.Restart:
 			d.needsRestart(change, next)
 			continue
-		case !slices.Contains(inPlace, change.Key):
+		case config.NewEngine:
 			rebuild = true
+		case config.InPlace:
 		}
 		words = append(words, change.Text)
 	}
