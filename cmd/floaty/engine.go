@@ -37,37 +37,46 @@ type cloudOptions struct {
 
 // newCloud returns the cloud of a setup.
 func newCloud(s setup, opts cloudOptions) (cloud, error) {
-	switch s.config.Provider {
-	case "cloudscale":
-		provider, err := cloudscale.New(cloudscale.Options{
-			Endpoint:              s.config.Cloudscale.Endpoint,
-			Token:                 func() string { return opts.secrets().Cloudscale.Token.Reveal() },
-			Server:                s.config.Cloudscale.ServerUUID,
-			Before:                opts.before,
-			Addresses:             opts.addresses,
-			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
-		})
-		if err != nil {
-			return nil, err
-		}
-		return hostNamed{provider, opts.secrets}, nil
-	case "exoscale":
-		return exoscale.New(exoscale.Options{
-			Endpoint: s.config.Exoscale.Endpoint,
-			Zone:     s.config.Exoscale.Zone,
-			Credential: func() (key, secret string) {
-				c := opts.secrets().Exoscale
-				return c.Key.Reveal(), c.Secret.Reveal()
-			},
-			Instance:              s.config.Exoscale.InstanceID,
-			Before:                opts.before,
-			DetachManaged:         s.config.Exoscale.DetachManaged,
-			Addresses:             opts.addresses,
-			MaxConcurrentRequests: s.config.MaxConcurrentRequests,
-			Log:                   opts.log,
-		})
+	build, known := map[string]func(*config.Config, cloudOptions) (cloud, error){
+		"cloudscale": newCloudscale,
+		"exoscale":   newExoscale,
+	}[s.config.Provider]
+	if !known {
+		return nil, fmt.Errorf("provider %q is not known", s.config.Provider)
 	}
-	return nil, fmt.Errorf("provider %q is not known", s.config.Provider)
+	return build(s.config, opts)
+}
+
+func newCloudscale(c *config.Config, opts cloudOptions) (cloud, error) {
+	provider, err := cloudscale.New(cloudscale.Options{
+		Endpoint:              c.Cloudscale.Endpoint,
+		Token:                 func() string { return opts.secrets().Cloudscale.Token.Reveal() },
+		Server:                c.Cloudscale.ServerUUID,
+		Before:                opts.before,
+		Addresses:             opts.addresses,
+		MaxConcurrentRequests: c.MaxConcurrentRequests,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return hostNamed{provider, opts.secrets}, nil
+}
+
+func newExoscale(c *config.Config, opts cloudOptions) (cloud, error) {
+	return exoscale.New(exoscale.Options{
+		Endpoint: c.Exoscale.Endpoint,
+		Zone:     c.Exoscale.Zone,
+		Credential: func() (key, secret string) {
+			c := opts.secrets().Exoscale
+			return c.Key.Reveal(), c.Secret.Reveal()
+		},
+		Instance:              c.Exoscale.InstanceID,
+		Before:                opts.before,
+		DetachManaged:         c.Exoscale.DetachManaged,
+		Addresses:             opts.addresses,
+		MaxConcurrentRequests: c.MaxConcurrentRequests,
+		Log:                   opts.log,
+	})
 }
 
 // A rehearsal asks before what a dry run would write, for no request does.
