@@ -56,7 +56,7 @@ func (m *memory) hear(s signal, now time.Time) {
 	if s.lost {
 		*m = memory{
 			writes: m.writes, trouble: m.trouble, unreadable: m.unreadable, failed: m.failed, retry: m.retry,
-			look: now.Add(afterLoss), turn: m.turn,
+			look: s.at.Add(afterLoss), turn: m.turn,
 		}
 	}
 	if s.gained || s.claimed {

@@ -85,11 +85,16 @@ func (c *Controller) standBy(addr netip.Addr, m *memory) time.Duration {
 		return 0
 	}
 	if wait := time.Until(m.look); wait > 0 {
+		c.opts.Observed.Expect(addr, m.look)
 		return wait
 	}
-	m.look = time.Time{}
 	last, _ := c.opts.Observed.Last(addr)
-	reading, pending, err := c.ask(addr, m.again(last, time.Now()))
+	after := m.again(last, time.Now())
+	if after.Before(m.look) { // a reading may have begun just after the loss, before the new master's write
+		after = m.look
+	}
+	m.look = time.Time{}
+	reading, pending, err := c.ask(addr, after)
 	if !pending && err == nil { // else observed has said it, and the refresh comes back when it may
 		c.readable(addr, m, reading)
 	}
