@@ -82,7 +82,7 @@ func TestTheDaemonLearnsTheConfigIDWhenKeepalivedStarts(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.conditional()
 	w.start()
-	if n := w.logged("@east: left out"); n != 1 {
+	if n := w.saidInAll("@east: left out"); n != 1 {
 		t.Errorf("%d warnings, want one", n)
 	}
 	w.must(w.HangUpFloaty()) // the FIFO that it made has it read once more: that must not be what tells it

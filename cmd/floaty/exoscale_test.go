@@ -88,7 +88,7 @@ func TestADeadHostDoesNotStayAttached(t *testing.T) {
 					}
 				}
 			}
-			if forbidden := strings.HasPrefix(name, "get-operation"); forbidden != (w.logged("allow get-operation") > 0) {
+			if forbidden := strings.HasPrefix(name, "get-operation"); forbidden != (w.saidInAll("allow get-operation") > 0) {
 				t.Errorf("got the line about the right that is missing: %v, want %v", !forbidden, forbidden)
 			}
 		})

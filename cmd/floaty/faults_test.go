@@ -48,7 +48,7 @@ func TestDownForFifteenSecondsFromTheStart(t *testing.T) {
 	w.start()
 	w.says("MASTER")
 	w.holds(20*time.Second, one, two)
-	if n := w.logged("failed"); n > 8 {
+	if n := w.saidInAll("failed"); n > 8 {
 		t.Errorf("%d lines about it, want a first one and reminders for each thing that fails", n)
 	}
 }

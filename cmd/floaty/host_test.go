@@ -64,7 +64,7 @@ func TestAHostThatIsRenamedIsTheServerOfItsNewName(t *testing.T) {
 				holders := w.Cloud.Holders(one)
 				return len(holders) == 1 && strings.HasPrefix(holders[0], "2222")
 			})
-			if n := w.logged("was renamed") + w.logged("it is now known which server this is"); n == 0 { // whichever asked first
+			if n := w.saidInAll("was renamed") + w.saidInAll("it is now known which server this is"); n == 0 { // whichever asked first
 				t.Errorf("%d lines about the new name, want at least one", n)
 			}
 		})

@@ -57,7 +57,7 @@ func TestTheDaemonSaysThatKeepalivedWritesElsewhere(t *testing.T) {
 	w := newWorld(t, one)
 	other := strings.Replace(w.Keepalived(100, "", one), w.FIFO, w.FIFO+"s", 1)
 	w.start()
-	if n := w.logged("another FIFO than this daemon reads"); n != 0 {
+	if n := w.saidInAll("another FIFO than this daemon reads"); n != 0 {
 		t.Errorf("%d lines about another FIFO, want none", n)
 	}
 	w.must(w.Configure("keepalived.conf", other))
@@ -75,7 +75,7 @@ func TestAKeepalivedThatSaysNothingIsSaid(t *testing.T) {
 	w.must(err)
 	defer func() { _ = f.Close() }()
 	w.eventually("it is said", 20*time.Second, func() bool { return w.logged("no state received for this instance yet") == 1 })
-	if w.logged("restart Keepalived") != 1 || w.logged("vrrp_startup_delay") != 1 {
+	if w.saidInAll("restart Keepalived") != 1 || w.saidInAll("vrrp_startup_delay") != 1 {
 		t.Errorf("the log does not say what to do:\n%s", w.Log())
 	}
 }

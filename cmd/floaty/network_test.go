@@ -33,7 +33,7 @@ func TestAddressesOfOneNetworkAreMovedByOneWrite(t *testing.T) {
 			w.says("MASTER")
 			w.holds(time.Second, addrs...)
 			w.never("a second write", 2*interval, func() bool { return len(w.Writes()) > cloud.writes })
-			if n := w.logged("address assigned"); n != 1 {
+			if n := w.saidInAll("address assigned"); n != 1 {
 				t.Errorf("%d lines, want one", n)
 			}
 			w.Cloud.Move(network.Addr(), stranger)

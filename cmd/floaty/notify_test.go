@@ -236,7 +236,7 @@ func TestWithoutKeepalivedAboveThatIsOneLine(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
-	if n := w.logged("cannot find the Keepalived"); n != 1 {
+	if n := w.saidInAll("cannot find the Keepalived"); n != 1 {
 		t.Errorf("%d lines, want one", n)
 	}
 }

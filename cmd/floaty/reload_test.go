@@ -123,7 +123,7 @@ func TestAnUnusableEditLeavesTheRunningOneInForce(t *testing.T) {
 		{"a bad keepalived.conf", ""},
 		{"removed", ""},
 	} {
-		before := w.logged("stays in force")
+		before := w.saidInAll("stays in force")
 		switch c.name {
 		case "removed":
 			w.must(os.Remove(w.Path("floaty.yml")))
@@ -135,7 +135,7 @@ func TestAnUnusableEditLeavesTheRunningOneInForce(t *testing.T) {
 		w.eventually(c.name+": one line says so", time.Second, func() bool { return w.logged("stays in force") == before+1 })
 		w.Cloud.Move(one, stranger)
 		w.holds(interval*12/10, one)
-		if n := w.logged("stays in force"); n != before+1 {
+		if n := w.saidInAll("stays in force"); n != before+1 {
 			t.Errorf("%s: %d lines, want one", c.name, n-before)
 		}
 		w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
@@ -150,7 +150,7 @@ func TestSIGHUPReadsAgain(t *testing.T) {
 	w.eventually("what is newly watched is read once more", time.Second, func() bool { return w.logged("read again") == 1 })
 	w.must(w.HangUpFloaty())
 	w.eventually("read again, though nothing was edited", time.Second, func() bool { return w.logged("read again") == 2 })
-	if n := w.logged("INFO\tread again: nothing has changed"); n != 1 {
+	if n := w.saidInAll("INFO\tread again: nothing has changed"); n != 1 {
 		t.Errorf("%d lines for everybody, want one: the other time nobody has asked", n)
 	}
 }
@@ -181,12 +181,12 @@ func TestWhatNeedsARestartSaysSo(t *testing.T) {
 	w.eventually("said", time.Second, func() bool { return w.logged("needs a restart") == 1 })
 	w.must(w.Configure("floaty.yml", w.Floaty()))
 	w.eventually("taken back", time.Second, func() bool { return w.logged("was reverted") == 1 })
-	if n := w.logged("configuration changed"); n != 0 {
+	if n := w.saidInAll("configuration changed"); n != 0 {
 		t.Errorf("%d lines that say that something has changed, want none", n)
 	}
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")+"listen-address: 127.0.0.1:9999\n"))
 	w.eventually("what counts at once is said", time.Second, func() bool { return w.logged("configuration changed") == 1 })
-	if n := w.logged("needs a restart"); n != 2 {
+	if n := w.saidInAll("needs a restart"); n != 2 {
 		t.Errorf("%d lines about a restart, want 2", n)
 	}
 	for line := range strings.Lines(w.Log()) {
@@ -241,7 +241,7 @@ func TestReloadsSayWarningsOnceAndLeaveNoConnection(t *testing.T) {
 		w.must(w.HangUpFloaty())
 	}
 	time.Sleep(500 * time.Millisecond) // the last SIGHUP has been obeyed
-	if n := w.logged("/nonexistent/x.conf"); n != 1 {
+	if n := w.saidInAll("/nonexistent/x.conf"); n != 1 {
 		t.Errorf("%d lines about the missing file, want one", n)
 	}
 	if after := w.sockets(); after > before+1 {
@@ -278,7 +278,7 @@ func TestATokenIsRotatedThoughKeepalivedConfIsBrokenWhereNoAddressComesFromIt(t 
 	w.eventually("the token is taken over", time.Second, func() bool { return w.logged("cloudscale.token changed") == 1 })
 	w.Cloud.Move(one, stranger)
 	w.holds(interval*12/10, one)
-	if n := w.logged("what it said before stays in force"); n != 1 {
+	if n := w.saidInAll("what it said before stays in force"); n != 1 {
 		t.Errorf("%d lines about the broken file, want one", n)
 	}
 }

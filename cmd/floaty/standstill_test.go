@@ -116,7 +116,7 @@ func TestAMasterThatStoodStillWaitsForKeepalivedToNotice(t *testing.T) {
 			goesOn()
 			moves := func() bool { return len(w.Writes()) > 0 || w.logged("would be assigned") > 0 }
 			w.never("written before Keepalived could notice", 3*time.Second, moves)
-			if n := w.logged("stood still"); n != 1 {
+			if n := w.saidInAll("stood still"); n != 1 {
 				t.Errorf("got %d lines about the standstill, want one", n)
 			}
 			w.eventually("what is still a MASTER goes on", 2*interval+2*time.Second, moves)
@@ -154,7 +154,7 @@ func TestAHolderThatStoodStillWaitsForKeepalivedToNotice(t *testing.T) {
 	w.Cloud.ForgetCalls()
 	goesOn()
 	w.never("written before Keepalived could notice", 3*time.Second, func() bool { return len(w.Writes()) > 0 })
-	if n := w.logged("stood still"); n != 1 {
+	if n := w.saidInAll("stood still"); n != 1 {
 		t.Errorf("got %d lines about the standstill, want one", n)
 	}
 	w.holds(2*interval+3*time.Second, one)

@@ -135,6 +135,18 @@ func (w *world) logged(text string) int {
 	return n
 }
 
+// saidInAll does the same once the log rests: its lines are written beside floaty's work, and may come after what they are about.
+func (w *world) saidInAll(text string) int {
+	for size, still := -1, 0; still < 10; time.Sleep(10 * time.Millisecond) {
+		if now := len(w.Log()); now != size {
+			size, still = now, 0
+		} else {
+			still++
+		}
+	}
+	return w.logged(text)
+}
+
 // run runs floaty to its end.
 func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
