@@ -72,35 +72,35 @@ func TestWhatEverybodyMayReadOrWriteIsAWarning(t *testing.T) {
 		"all is well": {func(*testing.T, string) {}, nil},
 		"a configuration that everybody may write to": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "floaty.yml"), 0o602))
+			must(t, os.Chmod(filepath.Join(dir, "floaty.yml"), 0o602)) //nolint:gosec // that is the point
 		}, []string{": write to it (mode 0602)"}},
 		"a configuration without a secret may be read": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "floaty.yml"), 0o644))
+			must(t, os.Chmod(filepath.Join(dir, "floaty.yml"), 0o644)) //nolint:gosec // that is the point
 		}, nil},
 		"a secret in the configuration": {func(t *testing.T, dir string) {
 			t.Helper()
 			path := filepath.Join(dir, "floaty.yml")
 			put(t, path, "provider: cloudscale\ncloudscale: {token: abc}\nstate-dir: state\nkeepalived-config: keepalived.conf\n")
-			must(t, os.Chmod(path, 0o644))
+			must(t, os.Chmod(path, 0o644)) //nolint:gosec // that is the point
 		}, []string{": read the secret in it (mode 0644)"}},
 		"a secret of the other cloud": {func(t *testing.T, dir string) {
 			t.Helper()
 			path := filepath.Join(dir, "floaty.yml")
 			put(t, path, "provider: cloudscale\ncloudscale: {token-file: token}\nexoscale: {secret: abc}\nstate-dir: state\nkeepalived-config: keepalived.conf\n")
-			must(t, os.Chmod(path, 0o644))
+			must(t, os.Chmod(path, 0o644)) //nolint:gosec // that is the point
 		}, []string{": read the secret in it"}},
 		"a token file": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "token"), 0o644))
+			must(t, os.Chmod(filepath.Join(dir, "token"), 0o644)) //nolint:gosec // that is the point
 		}, []string{"cloudscale.token-file: read the secret in it"}},
 		"a token file that everybody may write to": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "token"), 0o622))
+			must(t, os.Chmod(filepath.Join(dir, "token"), 0o622)) //nolint:gosec // that is the point
 		}, []string{"cloudscale.token-file: write to it"}},
 		"a group may read": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "token"), 0o640))
+			must(t, os.Chmod(filepath.Join(dir, "token"), 0o640)) //nolint:gosec // that is the point
 		}, nil},
 		"a state-dir like /tmp": {func(t *testing.T, dir string) {
 			t.Helper()
@@ -108,22 +108,22 @@ func TestWhatEverybodyMayReadOrWriteIsAWarning(t *testing.T) {
 		}, []string{"state-dir: write to it"}},
 		"a keepalived.conf": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "keepalived.conf"), 0o666))
+			must(t, os.Chmod(filepath.Join(dir, "keepalived.conf"), 0o666)) //nolint:gosec // that is the point
 		}, []string{"keepalived-config: write to it"}},
 		"a directory in which everything may be replaced": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(dir, 0o777))
+			must(t, os.Chmod(dir, 0o777)) //nolint:gosec // that is the point
 		}, []string{": replace it", "keepalived-config: replace it", "state-dir: replace it", "cloudscale.token-file: replace it"}},
 		"nobody gets there": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "token"), 0o666))
-			must(t, os.Chmod(dir, 0o750))
+			must(t, os.Chmod(filepath.Join(dir, "token"), 0o666)) //nolint:gosec // that is the point
+			must(t, os.Chmod(dir, 0o750))                         //nolint:gosec // that is the point
 		}, nil},
 		"behind a symbolic link": {func(t *testing.T, dir string) {
 			t.Helper()
 			must(t, os.Rename(filepath.Join(dir, "token"), filepath.Join(dir, "real")))
 			must(t, os.Symlink("real", filepath.Join(dir, "token")))
-			must(t, os.Chmod(filepath.Join(dir, "real"), 0o604))
+			must(t, os.Chmod(filepath.Join(dir, "real"), 0o604)) //nolint:gosec // that is the point
 		}, []string{"cloudscale.token-file: read the secret in it (mode 0604)"}},
 	} {
 		t.Run(name, func(t *testing.T) {

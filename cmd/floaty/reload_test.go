@@ -207,7 +207,7 @@ func TestTheFirstLineSaysWhatIsTakenOn(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.start()
 	for _, want := range []string{`"provider": "cloudscale"`, `"server": "` + w.UUID, `"fifo": "` + w.FIFO, `"instances": 1`, `"addresses": 2`} {
-		if !strings.Contains(w.Log(), want) {
+		if w.saidInAll(want) == 0 {
 			t.Errorf("%s is not in %q", want, w.Log())
 		}
 	}

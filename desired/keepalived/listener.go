@@ -157,7 +157,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	}()
 	for ctx.Err() == nil {
 		now := time.Now()
-		l.pass(now)
+		l.pass(now) //nolint:contextcheck // a search is ended by search.end
 		l.sleep(now)
 	}
 	return nil
