@@ -1,0 +1,138 @@
+// Package monitoring_test checks the alerting rules and the dashboard of this folder, with promtool and Prometheus themselves. Where these
+// are missing, what needs them is skipped; hack/install-monitoring fetches them.
+package monitoring_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+// tool returns the path of a program of Prometheus: where hack/install-monitoring puts it, or one that is installed.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("../../.cache/prometheus/usr/bin", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if path, err = exec.LookPath(name); err != nil {
+		t.Skipf("%s is missing; hack/install-monitoring fetches it", name)
+	}
+	return path
+}
+
+// alert is what the tests look at in a rule.
+type alert struct {
+	Alert       string            `json:"alert"`
+	For         string            `json:"for"`
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+func alerts(t *testing.T) []alert {
+	t.Helper()
+	var file struct {
+		Groups []struct {
+			Rules []alert `json:"rules"`
+		} `json:"groups"`
+	}
+	readYAML(t, "alerts.yml", &file)
+	var all []alert
+	for _, group := range file.Groups {
+		all = append(all, group.Rules...)
+	}
+	if len(all) == 0 {
+		t.Fatal("alerts.yml has no rules")
+	}
+	return all
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func TestTheAlertsPassPromtool(t *testing.T) {
+	promtool := tool(t, "promtool")
+	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
+		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil { //nolint:gosec // our own words
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+}
+
+// An alert that no unit test sees fire, or none sees silent, may be one that always fires or never does.
+func TestEachAlertIsTestedFiringAndSilent(t *testing.T) {
+	var file struct {
+		Tests []struct {
+			Rules []struct {
+				Name   string `json:"alertname"`
+				Alerts []any  `json:"exp_alerts"`
+			} `json:"alert_rule_test"`
+		} `json:"tests"`
+	}
+	readYAML(t, "alerts_test.yml", &file)
+	firing, silent := map[string]bool{}, map[string]bool{}
+	for _, test := range file.Tests {
+		for _, rule := range test.Rules {
+			if len(rule.Alerts) > 0 {
+				firing[rule.Name] = true
+			} else {
+				silent[rule.Name] = true
+			}
+		}
+	}
+	for _, a := range alerts(t) {
+		if !firing[a.Alert] || !silent[a.Alert] {
+			t.Errorf("%s: seen firing %v, silent %v in alerts_test.yml; want both", a.Alert, firing[a.Alert], silent[a.Alert])
+		}
+	}
+}
+
+func TestEachAlertHasAnEntryInTheRunbook(t *testing.T) {
+	const page = "hack/docs/runbook.md"
+	text, err := os.ReadFile(filepath.Join("../..", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headings []string
+	for _, match := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(string(text), -1) {
+		headings = append(headings, match[1])
+	}
+	var names []string
+	for _, a := range alerts(t) {
+		names = append(names, a.Alert)
+		if !slices.Contains(headings, a.Alert) {
+			t.Errorf("%s has no section %q", page, "## "+a.Alert)
+		}
+		if got, want := a.Annotations["runbook"], page+"#"+strings.ToLower(a.Alert); got != want {
+			t.Errorf("%s: runbook is %q, want %q", a.Alert, got, want)
+		}
+		if a.Annotations["summary"] == "" || a.Annotations["description"] == "" {
+			t.Errorf("%s: a summary and a description are wanted, got %q", a.Alert, a.Annotations)
+		}
+		if severity := a.Labels["severity"]; severity != "critical" && severity != "warning" {
+			t.Errorf("%s: severity is %q, want critical or warning", a.Alert, severity)
+		}
+	}
+	for _, heading := range headings {
+		if !slices.Contains(names, heading) {
+			t.Errorf("%s has a section %q, but there is no such alert", page, heading)
+		}
+	}
+}
