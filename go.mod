@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/cloudscale-ch/cloudscale-go-sdk/v8 v8.0.0
+	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/exoscale/egoscale/v3 v3.1.43
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/go-logr/logr v1.4.4

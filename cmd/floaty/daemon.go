@@ -36,6 +36,8 @@ type daemon struct {
 	running setup                         // owned by run's goroutine
 	refused string                        // what was said of the last unusable edit; owned by run's goroutine
 	watcher *config.Watcher
+	pings   chan struct{} // run's goroutine takes them, to show that it works
+	systemd *supervisor   // nil: nobody is told of reloads
 
 	loads   loader                     // owned by run's goroutine
 	sources atomic.Pointer[sourceInfo] // what the listener asks for
@@ -54,7 +56,7 @@ type sourceInfo struct {
 // newDaemon returns a daemon that does nothing yet. only names the instances that count; nil: all do. before is
 // asked before each changing request; nil: it may be made.
 func newDaemon(c command, log logr.Logger, s setup, only []string, before func(context.Context) error) (*daemon, error) {
-	d := &daemon{command: c, log: log, only: only, before: before, started: s.config, running: s, vrrp: make(chan int, 1)}
+	d := &daemon{command: c, log: log, only: only, before: before, started: s.config, running: s, vrrp: make(chan int, 1), pings: make(chan struct{})}
 	d.loads.path = c.config
 	d.secrets.Store(s.config)
 	var err error
@@ -94,8 +96,14 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 	}
 	connected := make(chan bool, 1)
 	listener = d.newListener(connected)
+	d.systemd = newSupervisor(log)
+	live := newLiveness(d.systemd.healthy,
+		loop{"the main loop", d.answer}, loop{"the FIFO's listener", listener.Ping}, loop{"the controller's refresh", d.refreshes})
 	log.Info("floaty starts", d.about(s)...)
-	d.run(ctx, hangup, func(ctx context.Context) { d.listen(ctx, listener) }, connected)
+	d.run(ctx, hangup, func(ctx context.Context) {
+		go live.run(ctx, d.systemd.interval()) // not waited for: what it asks may hang
+		d.listen(ctx, listener)
+	}, connected)
 	log.Info("floaty ends")
 	return exitOK
 }
@@ -135,14 +143,20 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 	for {
 		select {
 		case <-ctx.Done():
+			d.systemd.stopping()
 			return
+		case <-d.pings:
 		case <-edited:
 			d.loads.start(false)
 		case <-hangup:
+			d.systemd.reloading()
 			d.loads.start(true)
 		case l := <-d.loads.result:
 			asked := d.loads.end()
 			d.reload(ctx, l.setup, l.err, asked)
+			if asked {
+				d.systemd.reloaded()
+			}
 		case <-d.loads.late:
 			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the running ones stay in force until then", "path", d.command.config)
 			d.loads.hangs()

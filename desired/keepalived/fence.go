@@ -95,13 +95,13 @@ func (f *fence) close() {
 }
 
 // settle returns at once if nothing is unread, nobody has ended and nothing has stood still. Else it waits until the listener has
-// read and acted once more, from a moment after the call on. Its error is the cause of ctx's end.
-func (f *fence) settle(ctx context.Context) error {
+// read and acted once more, from a moment after the call on; so it does in any case if evenIfQuiet. Its error is the cause of ctx's end.
+func (f *fence) settle(ctx context.Context, evenIfQuiet bool) error {
 	f.mu.Lock()
 	enough := f.begun + 1
 	for f.ended < enough {
 		acting := f.ended < f.begun
-		if !acting && f.quiet() {
+		if !acting && !evenIfQuiet && f.quiet() {
 			break
 		}
 		if f.over == nil {

@@ -173,7 +173,7 @@ func TestAThousandThatSettleShareAPass(t *testing.T) {
 		f.begin() // a pass is under way
 		for range 1000 {
 			go func() {
-				if err := f.settle(t.Context()); err != nil {
+				if err := f.settle(t.Context(), false); err != nil {
 					t.Errorf("got %v, want nil", err)
 				}
 				passed.Add(1)
@@ -219,7 +219,7 @@ func BenchmarkSettleQuiet(b *testing.B) {
 	f.clock.due = time.Now().Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := f.settle(b.Context()); err != nil {
+		if err := f.settle(b.Context(), false); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -122,7 +122,10 @@ func New(opts Options) *Listener {
 
 // Settle returns when all that Keepalived has said before the call has been acted on, and the calls that this cancels are cancelled:
 // whoever is about to write calls it first. Its error is the cause of ctx's end. On the quiet path it costs about a microsecond.
-func (l *Listener) Settle(ctx context.Context) error { return l.fence.settle(ctx) }
+func (l *Listener) Settle(ctx context.Context) error { return l.fence.settle(ctx, false) }
+
+// Ping returns when Run has made one more pass over the FIFO, from a moment after the call on. Its error is the cause of ctx's end.
+func (l *Listener) Ping(ctx context.Context) error { return l.fence.settle(ctx, true) }
 
 // Run listens until ctx ends, and then stops reading at once. Its error is that of the system being out of descriptors
 // at the start; every later trouble is logged and tried again.

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestAliveNamesTheLoopThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancel(t.Context())
+		hanging, fed := false, 0
+		live := newLiveness(func() { fed++ },
+			loop{"the first", func(context.Context) error { return nil }},
+			loop{"the second", func(ctx context.Context) error {
+				if !hanging {
+					return nil
+				}
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}},
+		)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			live.run(ctx, pingEvery)
+		}()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if err := live.alive(); err != nil {
+			t.Errorf("all loops answer: got %v, want alive", err)
+		}
+		if want := int(time.Hour/pingEvery) + 1; fed != want {
+			t.Errorf("the watchdog was fed %d times within an hour, want %d", fed, want)
+		}
+
+		hanging = true
+		before := fed
+		time.Sleep(pingEvery + answerWithin - time.Millisecond)
+		synctest.Wait()
+		if err := live.alive(); err != nil {
+			t.Errorf("just before the limit: got %v, want alive", err)
+		}
+		time.Sleep(time.Second)
+		if err := live.alive(); err == nil || !strings.Contains(err.Error(), "the second has not answered for 6s") {
+			t.Errorf("a loop hangs: got %v, want an error that names it", err)
+		}
+		if fed != before {
+			t.Errorf("the watchdog was fed %d times while a loop hung", fed-before)
+		}
+		end()
+		<-done
+		time.Sleep(time.Minute)
+		if err := live.alive(); err == nil {
+			t.Error("nobody asks any more: got alive, want an error")
+		}
+	})
+}

@@ -1,0 +1,126 @@
+package main_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A manager is systemd's end of a service's notify socket.
+type manager struct {
+	*testing.T
+	socket *net.UnixConn
+	path   string
+}
+
+func newManager(t *testing.T) *manager {
+	t.Helper()
+	path := t.TempDir() + "/notify"
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = socket.Close() })
+	return &manager{t, socket, path}
+}
+
+// next returns the next message within a time; empty: none came.
+func (m *manager) next(within time.Duration) string {
+	m.Helper()
+	if err := m.socket.SetReadDeadline(time.Now().Add(within)); err != nil {
+		m.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	n, err := m.socket.Read(buf)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ""
+	}
+	if err != nil {
+		m.Fatal(err)
+	}
+	return string(buf[:n])
+}
+
+// expect reads messages, passing over those of the watchdog, and fails unless the next one is want.
+func (m *manager) expect(want string) {
+	m.Helper()
+	got := "WATCHDOG=1"
+	for deadline := time.Now().Add(10 * time.Second); got == "WATCHDOG=1"; {
+		got = m.next(time.Until(deadline))
+	}
+	if got != want {
+		m.Fatalf("floaty told systemd %q, want %q", got, want)
+	}
+}
+
+// supervise starts the daemon of a world with an environment such as systemd gives; the end of the test kills it.
+func supervise(w *world, env ...string) *os.Process {
+	w.Helper()
+	cmd := exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec,noctx // our own words; ended below
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SYSTEMD_EXEC_PID=") }), env...)
+	w.must(cmd.Start())
+	w.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd.Process
+}
+
+func TestSystemdIsToldOfStartReloadAndEnd(t *testing.T) {
+	w := newWorld(t, one)
+	systemd := newManager(t)
+	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "WATCHDOG_USEC="+strconv.Itoa(int(3*time.Second/time.Microsecond)))
+	systemd.expect("READY=1")
+	if info, err := os.Stat(w.FIFO); err != nil || info.Mode().Type() != os.ModeNamedPipe {
+		t.Errorf("floaty is ready, but there is no FIFO: %v", err)
+	}
+	for range 3 {
+		if got := systemd.next(10 * time.Second); got != "WATCHDOG=1" {
+			t.Fatalf("floaty told systemd %q, want WATCHDOG=1 again and again", got)
+		}
+	}
+	for _, text := range []string{w.Floaty(), "provider: [", w.Floaty()} { // a broken one ends the reload, too
+		w.must(w.Configure("floaty.yml", text))
+		w.must(p.Signal(syscall.SIGHUP))
+		systemd.expect("RELOADING=1")
+		systemd.expect("READY=1")
+	}
+	w.must(p.Signal(syscall.SIGTERM))
+	systemd.expect("STOPPING=1")
+}
+
+// A process that stands still feeds no watchdog.
+func TestAStoppedProcessFeedsNoWatchdog(t *testing.T) {
+	w := newWorld(t, one)
+	systemd := newManager(t)
+	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "WATCHDOG_USEC=600000")
+	systemd.expect("READY=1")
+	w.must(p.Signal(syscall.SIGSTOP))
+	for systemd.next(time.Second) != "" { // what came before
+	}
+	if got := systemd.next(time.Second); got != "" {
+		t.Errorf("a stopped floaty told systemd %q", got)
+	}
+}
+
+// Keepalived hands its environment on to the floaty that it starts: what that one says would count as Keepalived's word.
+func TestAnotherServicesSocketIsLeftAlone(t *testing.T) {
+	w := newWorld(t, one)
+	systemd := newManager(t)
+	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "SYSTEMD_EXEC_PID="+strconv.Itoa(os.Getpid()))
+	w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })
+	if got := systemd.next(2500 * time.Millisecond); got != "" {
+		t.Errorf("floaty told another service's systemd %q", got)
+	}
+	w.must(p.Signal(syscall.SIGTERM))
+	if got := systemd.next(time.Second); got != "" {
+		t.Errorf("floaty told another service's systemd %q", got)
+	}
+}
