@@ -13,6 +13,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr"
+
+	"floaty/providers/logkey"
 )
 
 // quiet is how long a changed path must rest before it is reported, and longest how long a report may take if it never
@@ -196,7 +198,7 @@ func (l *watchLoop) event(event fsnotify.Event) {
 // lost takes an error of the notifications: any may stand for a change, above all that of a full queue.
 func (l *watchLoop) lost(err error) {
 	if !errors.Is(err, fsnotify.ErrEventOverflow) {
-		l.log.Info("notifications of changed files were lost", "err", err)
+		l.log.Info("notifications of changed files were lost", logkey.Err, err)
 	}
 	l.touch()
 }
@@ -257,7 +259,7 @@ func (l *watchLoop) complain() {
 	if len(paths) > 1 {
 		where = fmt.Sprintf("%s and %d more", where, len(paths)-1)
 	}
-	l.log.Error(l.refused[paths[0]], "changes of files or directories are not seen: send SIGHUP after an edit", "path", where)
+	l.log.Error(l.refused[paths[0]], "changes of files or directories are not seen: send SIGHUP after an edit", logkey.Path, where)
 }
 
 // rooted makes path absolute without cleaning it, for a .. behind a symbolic link means the parent of its target.

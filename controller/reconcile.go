@@ -9,6 +9,7 @@ import (
 
 	"floaty/observed"
 	"floaty/providers"
+	"floaty/providers/logkey"
 )
 
 // reconcile makes the cloud's target of addr what it should be. It acts on what desired and observed say now, never on why
@@ -107,7 +108,7 @@ func (c *Controller) readable(addr netip.Addr, m *memory, r observed.Reading) {
 	switch {
 	case r.Err == nil:
 		if m.unreadable.Over() {
-			c.opts.Log.Info("the address's current target can be read again", "address", addr)
+			c.opts.Log.Info("the address's current target can be read again", logkey.Address, addr)
 		}
 		return
 	case r.Order == m.failed:
@@ -127,7 +128,7 @@ func (c *Controller) readable(addr netip.Addr, m *memory, r observed.Reading) {
 	}
 	m.retry = now.Add(wait)
 	if say {
-		c.opts.Log.Error(r.Err, "cannot read the address's current target", "address", addr, "attempt", m.unreadable.Attempts)
+		c.opts.Log.Error(r.Err, "cannot read the address's current target", logkey.Address, addr, logkey.Attempt, m.unreadable.Attempts)
 	}
 }
 
@@ -141,13 +142,13 @@ func (c *Controller) judge(addr netip.Addr, want string, m *memory, r observed.R
 	switch {
 	case began && m.contest.rival == "":
 		c.opts.Log.Error(nil, "the cloud does not show this address's assignments: it is contested, from now on one write an interval",
-			"address", addr, "server", want)
+			logkey.Address, addr, logkey.Server, want)
 	case began:
 		c.opts.Log.Error(nil, "address is contested: another host keeps moving it; from now on one write an interval",
-			"address", addr, "server", want, "from", m.contest.rival)
+			logkey.Address, addr, logkey.Server, want, logkey.From, m.contest.rival)
 	}
 	if ended {
-		c.opts.Log.Info("address is no longer contested", "address", addr, "server", want)
+		c.opts.Log.Info("address is no longer contested", logkey.Address, addr, logkey.Server, want)
 	}
 }
 
@@ -156,9 +157,9 @@ func (c *Controller) inPlace(addr netip.Addr, want string, m *memory) time.Durat
 	now := time.Now()
 	switch {
 	case m.trouble.Over():
-		c.opts.Log.Info("address is where it belongs again", "address", addr)
+		c.opts.Log.Info("address is where it belongs again", logkey.Address, addr)
 	case m.claimed:
-		c.opts.Log.Info("address is already there", "address", addr, "to", want)
+		c.opts.Log.Info("address is already there", logkey.Address, addr, logkey.To, want)
 	}
 	m.claimed, m.suspect, m.failures, m.hold, m.shown = false, false, 0, time.Time{}, ""
 	m.advance(now)
@@ -263,7 +264,7 @@ func (c *Controller) written(call context.Context, err error, addr netip.Addr, m
 func (c *Controller) logAssigned(addr netip.Addr, want string, m *memory, seen observed.Reading) {
 	last, valid := c.opts.Observed.Last(addr)
 	elsewhere := valid && last.Order == seen.Order && seen.Err == nil && !seen.Holding.At(want)
-	log := c.opts.Log.WithValues("address", addr)
+	log := c.opts.Log.WithValues(logkey.Address, addr)
 	news := elsewhere || m.claimed || m.suspect || m.written.IsZero()
 	if m.contest.on || !news {
 		log = log.V(1)
@@ -273,12 +274,12 @@ func (c *Controller) logAssigned(addr netip.Addr, want string, m *memory, seen o
 		message = "address moved back"
 	}
 	if from := others(seen.Servers, want); elsewhere && len(from) > 0 {
-		log = log.WithValues("from", strings.Join(from, ", "))
+		log = log.WithValues(logkey.From, strings.Join(from, ", "))
 	}
 	if seen.Shared { // the others that hold it stay
-		log = log.WithValues("shared", true)
+		log = log.WithValues(logkey.Shared, true)
 	}
-	log.Info(message, "to", want, "attempt", m.failures+1)
+	log.Info(message, logkey.To, want, logkey.Attempt, m.failures+1)
 }
 
 // failed says how long a failed write waits.
@@ -312,18 +313,18 @@ func (c *Controller) notWritten(ctx context.Context, addr netip.Addr, want strin
 		return 0
 	}
 	m.shown = from + want
-	log := c.opts.Log.WithValues("address", addr)
+	log := c.opts.Log.WithValues(logkey.Address, addr)
 	if from != "" {
-		log = log.WithValues("from", from)
+		log = log.WithValues(logkey.From, from)
 	}
-	log.Info("dry run: address would be assigned", "to", want)
+	log.Info("dry run: address would be assigned", logkey.To, want)
 	return 0
 }
 
 // complain says a failure if it is worth a line.
 func (c *Controller) complain(err error, message string, addr netip.Addr, m *memory) {
 	if m.trouble.Fail(time.Now()) {
-		c.opts.Log.Error(err, message, "address", addr, "attempt", m.trouble.Attempts)
+		c.opts.Log.Error(err, message, logkey.Address, addr, logkey.Attempt, m.trouble.Attempts)
 	}
 }
 

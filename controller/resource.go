@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"floaty/providers/logkey"
 )
 
 // lead returns the address that stands for all that share addr's resource; addr itself where it shares none. Only a lead is looked
@@ -69,7 +71,7 @@ func (c *Controller) warn(addrs []netip.Addr) {
 		}
 		if said[addr] != names {
 			c.opts.Log.Error(nil, "instances that are in no common sync group want addresses that the cloud only moves together: "+
-				"they are ours while any of them is MASTER", "address", addr, "instance", names)
+				"they are ours while any of them is MASTER", logkey.Address, addr, logkey.Instance, names)
 		}
 		if c.apart == nil {
 			c.apart = map[netip.Addr]string{}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"floaty/providers"
+	"floaty/providers/logkey"
 )
 
 // perform makes the call and draws the conclusions. It calls over when all is done.
@@ -81,6 +82,6 @@ func (o *Observed) fail(now time.Time, err error) {
 	say := o.trouble.Fail(now)
 	o.failed, o.retry = err, now.Add(o.opts.BackOff.Wait(o.trouble.Attempts))
 	if say {
-		o.opts.Log.Error(err, "reading the cloud failed", "attempt", o.trouble.Attempts)
+		o.opts.Log.Error(err, "reading the cloud failed", logkey.Attempt, o.trouble.Attempts)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"floaty/providers"
+	"floaty/providers/logkey"
 )
 
 // findServer asks until it is known which server this is: the metadata service may be up later than floaty.
@@ -17,14 +18,14 @@ func (o *Observed) findServer(ctx context.Context) {
 		}
 		if err == nil {
 			if trouble.Over() {
-				o.opts.Log.Info("it is now known which server this is", "server", server)
+				o.opts.Log.Info("it is now known which server this is", logkey.Server, server)
 			}
 			o.opts.Found(server)
 			return
 		}
 		if trouble.Fail(time.Now()) {
 			o.opts.Log.Error(err, "finding out which server this is failed: nothing is written until it is known",
-				"attempt", trouble.Attempts)
+				logkey.Attempt, trouble.Attempts)
 		}
 		select {
 		case <-ctx.Done():

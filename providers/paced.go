@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"floaty/providers/logkey"
 )
 
 // MaxWait is the longest time that a cloud's Retry-After is obeyed: longer ones are taken for a mistake.
@@ -171,7 +173,7 @@ func (p *Paced) wait(told *WaitError) error {
 	left, say := p.until.Sub(now), p.waits.Fail(now)
 	p.mu.Unlock()
 	if say {
-		p.opts.Log.Error(told.Err, "the cloud asks to wait: not calling it", "wait", left)
+		p.opts.Log.Error(told.Err, "the cloud asks to wait: not calling it", logkey.Wait, left)
 	}
 	return &WaitError{Wait: left, Err: told.Err}
 }
@@ -204,7 +206,7 @@ func (p *Paced) reject(by pass, err error) error {
 	left, say := p.probe.Sub(now), p.rejects.Fail(now)
 	p.mu.Unlock()
 	if say {
-		p.opts.Log.Error(err, "the cloud does not accept the credential: only probing it", "wait", left)
+		p.opts.Log.Error(err, "the cloud does not accept the credential: only probing it", logkey.Wait, left)
 	}
 	return &WaitError{Wait: left, Err: err}
 }

@@ -16,6 +16,7 @@ import (
 	"floaty/config"
 	"floaty/desired"
 	"floaty/desired/keepalived"
+	"floaty/providers/logkey"
 )
 
 // silence is how long Keepalived may take after its start to say what an instance is, before that is worth a line.
@@ -84,7 +85,7 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 		return refuse(log, err)
 	}
 	if err := keepalived.CheckPath(c.fifo); err != nil {
-		log.Error(err, warnHopeless, "path", c.fifo)
+		log.Error(err, warnHopeless, logkey.Path, c.fifo)
 		return exitUnusable
 	}
 	s.fifo = &c.fifo
@@ -110,12 +111,12 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 
 // about says what a daemon has taken on, for its first line.
 func (d *daemon) about(s setup) []any {
-	about := []any{"version", version(), "path", s.config.Path, "fifo", d.command.fifo, "provider", s.config.Provider}
+	about := []any{logkey.Version, version(), logkey.Path, s.config.Path, logkey.FIFO, d.command.fifo, logkey.Provider, s.config.Provider}
 	if server, _ := s.server(); server != "" { // else a line tells when it is known
-		about = append(about, "server", server)
+		about = append(about, logkey.Server, server)
 	}
 	instances := (desired.Input{Settings: s.settings(d.only)}).Instances()
-	return append(about, "instances", len(instances), "addresses", d.state.Len())
+	return append(about, logkey.Instances, len(instances), logkey.Addresses, d.state.Len())
 }
 
 // hangups catches SIGHUP until stop. It comes before all else: one that nobody catches ends the process, and what is read at the start
@@ -158,7 +159,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 				d.systemd.reloaded()
 			}
 		case <-d.loads.late:
-			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the running ones stay in force until then", "path", d.command.config)
+			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the running ones stay in force until then", logkey.Path, d.command.config)
 			d.loads.hangs()
 		case pid := <-d.vrrp:
 			d.identified(pid)
@@ -172,7 +173,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 			lonely.look(d.running)
 		case <-quiet:
 			for _, name := range d.state.Unknown() {
-				d.log.Error(errSilent, "no state received for this instance yet: its addresses are not assigned", "instance", name)
+				d.log.Error(errSilent, "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
 			}
 		}
 	}
@@ -296,10 +297,10 @@ func (d *daemon) update(set func() desired.Change) {
 func (d *daemon) note(n desired.Note) {
 	var about []any
 	if n.Instance != "" {
-		about = append(about, "instance", n.Instance)
+		about = append(about, logkey.Instance, n.Instance)
 	}
 	if n.Address != "" {
-		about = append(about, "address", n.Address)
+		about = append(about, logkey.Address, n.Address)
 	}
 	if n.Problem {
 		d.log.Error(nil, n.Message, about...)

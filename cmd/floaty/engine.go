@@ -16,6 +16,7 @@ import (
 	"floaty/providers"
 	"floaty/providers/cloudscale"
 	"floaty/providers/exoscale"
+	"floaty/providers/logkey"
 )
 
 // A cloud is a provider with what only the command asks of it.
@@ -115,7 +116,7 @@ type engineOptions struct {
 }
 
 func newEngine(s setup, opts engineOptions) (*engine, error) {
-	log := opts.log.WithValues("provider", s.config.Provider)
+	log := opts.log.WithValues(logkey.Provider, s.config.Provider)
 	cloud, err := newCloud(s, cloudOptions{
 		secrets: opts.secrets, before: opts.before, addresses: opts.desired.Len, log: log,
 	})

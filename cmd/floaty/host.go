@@ -7,6 +7,7 @@ import (
 
 	"floaty/config"
 	"floaty/desired"
+	"floaty/providers/logkey"
 )
 
 // hostName returns what this host is called now; empty: that is not known, and in no configuration either.
@@ -64,7 +65,7 @@ func (d *daemon) renamed() {
 		return
 	}
 	if known != "" {
-		d.log.Info("this host was renamed: its server has changed", "from", known, "to", id)
+		d.log.Info("this host was renamed: its server has changed", logkey.From, known, logkey.To, id)
 		d.update(func() desired.Change { return d.state.SetServer("") }) // ends the writes for the other one
 	}
 	d.update(func() desired.Change { return d.state.SetServer(id) })

@@ -17,6 +17,7 @@ import (
 	"floaty/cmd/floaty/internal/report"
 	"floaty/desired/keepalived"
 	"floaty/providers"
+	"floaty/providers/logkey"
 )
 
 const (
@@ -142,7 +143,7 @@ func (l *lonely) look(s setup) {
 	if l.trouble.Fail(time.Now()) {
 		l.log.Error(errors.New(sign+": keepalived.conf may name another FIFO, or Keepalived was reloaded where it must be restarted, or it "+
 			"refuses a FIFO that is neither its own user's nor that of the user named (vrrp_notify_fifo PATH USER, since 2.4)"),
-			"no process has the FIFO open for writing: nothing is known of any instance", "path", *s.fifo)
+			"no process has the FIFO open for writing: nothing is known of any instance", logkey.Path, *s.fifo)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -17,6 +16,7 @@ import (
 	"floaty/desired"
 	"floaty/desired/keepalived"
 	"floaty/desired/keepalived/conf"
+	"floaty/providers/logkey"
 )
 
 // notify is Keepalived's notify script. MASTER holds the addresses of an instance, or of a group's members, until another
@@ -40,10 +40,10 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 		defer lock.Release()
 	}
 	// Whatever is wrong, the holder has ended: who may not write must not write for want of a comma.
-	kind := strings.ToLower(c.event.Type)
+	key := subjectKey(c.event)
 	switch {
 	case !c.event.IsState():
-		log.Error(nil, "not a VRRP state: want MASTER, BACKUP, FAULT, STOP or DELETED", kind, c.event.Name, "state", c.event.State)
+		log.Error(nil, "not a VRRP state: want MASTER, BACKUP, FAULT, STOP or DELETED", key, c.event.Name, logkey.State, c.event.State)
 		return exitUsage
 	case lock == nil:
 		return status
@@ -86,8 +86,17 @@ func hold(ctx context.Context, c command, log logr.Logger, s setup, names []stri
 	holder = keepalived.NewHolder(c.event, names, keepalived.HolderOptions{AdvertInterval: d.state.AdvertInterval, Changed: told, Log: log})
 	told()
 	d.run(ctx, hangup, holder.Run, nil)
-	log.Info("no longer holding", strings.ToLower(c.event.Type), c.event.Name, "err", fmt.Sprint(context.Cause(ctx)))
+	key := subjectKey(c.event)
+	log.Info("no longer holding", key, c.event.Name, logkey.Err, fmt.Sprint(context.Cause(ctx)))
 	return nil
+}
+
+// subjectKey is the log key under which the name stands that the event is about.
+func subjectKey(e keepalived.Event) string {
+	if e.Type == "GROUP" {
+		return logkey.Group
+	}
+	return logkey.Instance
 }
 
 // loadInTime reads the configuration, but waits for a disk that hangs no longer than makes sense: the holder must end.
@@ -111,7 +120,7 @@ func lockSettings(s setup, path string) config.Lock {
 
 // take takes the lock of the event's instance or group; nil where there is nothing more to do, and then the exit status.
 func take(ctx context.Context, c command, log logr.Logger, settings config.Lock, above *handover.Keepalived) (*handover.Lock, int) {
-	kind, name := strings.ToLower(c.event.Type), c.event.Name
+	key, name := subjectKey(c.event), c.event.Name
 	if c.event.Type == "GROUP" {
 		name = "GROUP-" + name
 	}
@@ -124,12 +133,12 @@ func take(ctx context.Context, c command, log logr.Logger, settings config.Lock,
 	case err == nil:
 		return lock, exitOK
 	case errors.Is(err, handover.ErrNewer):
-		log.Info("a newer event came first: nothing to do", kind, c.event.Name, "state", c.event.State)
+		log.Info("a newer event came first: nothing to do", key, c.event.Name, logkey.State, c.event.State)
 		return nil, exitOK
 	case ctx.Err() != nil:
 		return nil, exitOK
 	}
-	log.Error(err, "taking over failed", kind, c.event.Name, "state", c.event.State)
+	log.Error(err, "taking over failed", key, c.event.Name, logkey.State, c.event.State)
 	return nil, exitUnusable
 }
 

@@ -12,6 +12,7 @@ import (
 	"floaty/config"
 	"floaty/desired"
 	"floaty/desired/keepalived/conf"
+	"floaty/providers/logkey"
 )
 
 // A loader reads everything anew, beside run's goroutine, which waits for no disk and for no file that never ends. One reading is under
@@ -145,12 +146,12 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	if len(words) == 0 {
 		return nil
 	}
-	about := []any{"changes", strings.Join(words, "; ")}
+	about := []any{logkey.Changes, strings.Join(words, "; ")}
 	if len(effect.Added) > 0 {
-		about = append(about, "added", effect.Added)
+		about = append(about, logkey.Added, effect.Added)
 	}
 	if len(effect.Removed) > 0 {
-		about = append(about, "removed", effect.Removed)
+		about = append(about, logkey.Removed, effect.Removed)
 	}
 	d.log.Info("configuration changed", about...)
 	return nil
@@ -164,7 +165,7 @@ func (d *daemon) needsRestart(change config.Change, next setup) {
 			return
 		}
 	}
-	d.log.Info("the change that needed a restart was reverted", "changes", change.Text)
+	d.log.Info("the change that needed a restart was reverted", logkey.Changes, change.Text)
 }
 
 // rebuild replaces the engine. Where the server may be another one, it has to be found first.

@@ -9,6 +9,7 @@ import (
 
 	"floaty/cmd/floaty/internal/report"
 	"floaty/desired"
+	"floaty/providers/logkey"
 )
 
 // A warning is something odd about a setup that is usable all the same: what the daemon says in a log line, and the reports too.
@@ -79,14 +80,14 @@ func logWarnings(log logr.Logger, before, now setup, notify bool) {
 func (w warning) log(log logr.Logger) {
 	var about []any
 	if place := w.Place(); place != "" {
-		about = append(about, "path", place)
+		about = append(about, logkey.Path, place)
 	}
 	reason := w.reason
 	if w.Key != "" {
 		reason = w.Key + ": " + reason
 	}
 	if !w.Error {
-		log.Info(w.Text, append(about, "err", reason)...)
+		log.Info(w.Text, append(about, logkey.Err, reason)...)
 		return
 	}
 	log.Error(errors.New(reason), w.Text, about...)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"floaty/providers/logkey"
 )
 
 // appear is when the FIFO gets a writer. Keepalived writes the pid file of its VRRP process before that opens the FIFO
@@ -19,9 +21,9 @@ func (l *Listener) appear(now time.Time) {
 	} else if !l.process.Alive() {
 		l.adopt(nil, now)
 	} // else another process is the writer, perhaps a moment before the known one: that is clear when the doubt is over
-	l.opts.Log.V(1).Info("the FIFO has a writer", "path", l.opts.Path)
+	l.opts.Log.V(1).Info("the FIFO has a writer", logkey.Path, l.opts.Path)
 	if l.search.why != nil {
-		l.opts.Log.V(1).Info("the pid file does not tell the VRRP process", "path", l.opts.PIDFile(), "err", l.search.why.Error())
+		l.opts.Log.V(1).Info("the pid file does not tell the VRRP process", logkey.Path, l.opts.PIDFile(), logkey.Err, l.search.why.Error())
 	}
 }
 
@@ -35,7 +37,7 @@ func (l *Listener) vanish(now time.Time) {
 		l.doubt.another, l.doubt.recalled, l.doubt.named = before.another, before.recalled, before.named
 	}
 	l.states.suspend()
-	l.opts.Log.V(1).Info("the FIFO has no writer", "path", l.opts.Path)
+	l.opts.Log.V(1).Info("the FIFO has no writer", logkey.Path, l.opts.Path)
 }
 
 // forget drops every state that is in doubt.
@@ -90,7 +92,7 @@ func (l *Listener) settle(d *doubt, now time.Time) {
 		sure = func(string) bool { return true }
 	}
 	l.states.settle(sure, now)
-	l.opts.Log.V(1).Info("what Keepalived said before counts again, where it is credible", "path", l.opts.Path)
+	l.opts.Log.V(1).Info("what Keepalived said before counts again, where it is credible", logkey.Path, l.opts.Path)
 }
 
 // NoEvidence is said of an instance whose MASTER is forgotten, for nothing tells whether it still is.
@@ -109,16 +111,16 @@ func (l *Listener) credible(instance string, same bool, local func() (map[netip.
 		switch {
 		case same || !l.opts.Named(instance): // of one that keepalived.conf does not name, nothing is to be said
 		case l.process == nil:
-			l.opts.Log.Error(l.search.why, NoEvidence, "instance", instance)
+			l.opts.Log.Error(l.search.why, NoEvidence, logkey.Instance, instance)
 		default:
 			l.opts.Log.Error(nil, "Keepalived was gone for too long, and the instance has no virtual_ipaddress that would tell "+
-				"whether it is still MASTER: its state is forgotten until Keepalived says it again", "instance", instance)
+				"whether it is still MASTER: its state is forgotten until Keepalived says it again", logkey.Instance, instance)
 		}
 		return same
 	}
 	addrs, err := local()
 	if err != nil {
-		l.opts.Log.Error(err, "listing local addresses failed: the instance's state is forgotten", "instance", instance)
+		l.opts.Log.Error(err, "listing local addresses failed: the instance's state is forgotten", logkey.Instance, instance)
 		return false
 	}
 	return slices.ContainsFunc(vips, func(vip netip.Addr) bool { return addrs[vip] })

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"floaty/providers/logkey"
 )
 
 // follow keeps the FIFO at the path open. While an older one has a writer that one counts; the one at the path wins once it
@@ -70,7 +72,7 @@ func (l *Listener) found() {
 	l.missing, l.begun = time.Time{}, true
 	if l.said.text != "" {
 		l.said = trouble{}
-		l.opts.Log.Info("the FIFO can be read now", "path", l.opts.Path)
+		l.opts.Log.Info("the FIFO can be read now", logkey.Path, l.opts.Path)
 	}
 }
 
@@ -87,7 +89,7 @@ func (l *Listener) absent(now time.Time) {
 		return
 	}
 	l.missing, l.begun = time.Time{}, true
-	l.opts.Log.Info("FIFO made", "path", l.opts.Path)
+	l.opts.Log.Info("FIFO made", logkey.Path, l.opts.Path)
 	l.checked = time.Time{} // open it at once
 }
 
@@ -115,7 +117,7 @@ func (l *Listener) trouble(err error, now time.Time) {
 		said.distance = min(2*said.distance, longestReminder)
 	}
 	said.next = now.Add(said.distance)
-	l.opts.Log.Error(err, "the FIFO cannot be read: trying again", "path", l.opts.Path)
+	l.opts.Log.Error(err, "the FIFO cannot be read: trying again", logkey.Path, l.opts.Path)
 }
 
 // change goes over to the next FIFO. What the old one still holds was said earlier.

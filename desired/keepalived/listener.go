@@ -36,6 +36,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"floaty/providers/logkey"
 )
 
 const (
@@ -247,11 +249,11 @@ func (l *Listener) hear(line line, now time.Time) {
 	case "GROUP":
 		members = l.opts.Members(e.Name)
 	default:
-		l.opts.Log.V(1).Info("line of no interest", "type", e.Type)
+		l.opts.Log.V(1).Info("line of no interest", logkey.Type, e.Type)
 		return
 	}
 	if !l.states.hear(e, members, now) {
-		l.opts.Log.V(1).Info("state of no interest", "instance", e.Name, "state", e.State)
+		l.opts.Log.V(1).Info("state of no interest", logkey.Instance, e.Name, logkey.State, e.State)
 	}
 }
 
@@ -263,7 +265,7 @@ func (l *Listener) complain(text []byte, now time.Time) {
 	}
 	l.badSaid = now
 	start := text[:min(len(text), 80)]
-	l.opts.Log.Error(nil, "a line in the FIFO cannot be understood: it is ignored", "line", fmt.Sprintf("%+q", start), "lines", l.bad)
+	l.opts.Log.Error(nil, "a line in the FIFO cannot be understood: it is ignored", logkey.Line, fmt.Sprintf("%+q", start), logkey.Lines, l.bad)
 }
 
 // report hands on what has changed. What leaves MASTER is saved at the same time, all else, and the lines about it, come after: a
@@ -291,7 +293,7 @@ func (l *Listener) report() {
 func (l *Listener) logChanges(was Snapshot) {
 	for name, inst := range l.reported.Instances {
 		if before := was.Instances[name].State; before != inst.State {
-			l.opts.Log.Info("instance changed", "instance", name, "from", before.String(), "state", inst.State.String())
+			l.opts.Log.Info("instance changed", logkey.Instance, name, logkey.From, before.String(), logkey.State, inst.State.String())
 		}
 	}
 }

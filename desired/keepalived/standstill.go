@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
+
+	"floaty/providers/logkey"
 )
 
 const (
@@ -80,11 +82,11 @@ func bootTime() time.Duration {
 func (s states) stoodStill(p pause, now time.Time, advert func(name string) time.Duration, log logr.Logger) bool {
 	until := s.standstill(now, p.asleep, advert)
 	if until.IsZero() {
-		log.V(1).Info("floaty stood still", "late", p.late, "asleep", p.asleep)
+		log.V(1).Info("floaty stood still", logkey.Late, p.late, logkey.Asleep, p.asleep)
 		return false
 	}
 	log.Info("floaty stood still, and perhaps Keepalived with it: not assigning addresses until it has had time to notice a new master",
-		"late", p.late.Round(time.Millisecond), "asleep", p.asleep.Round(time.Millisecond), "next", until)
+		logkey.Late, p.late.Round(time.Millisecond), logkey.Asleep, p.asleep.Round(time.Millisecond), logkey.Next, until)
 	return true
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
+
+	"floaty/providers/logkey"
 )
 
 const (
@@ -87,7 +89,7 @@ func (f *stateFile) close() {
 	select {
 	case <-f.done:
 	case <-time.After(saveAtEnd):
-		f.log.Error(nil, "saving the states takes too long: ending without it", "path", f.path)
+		f.log.Error(nil, "saving the states takes too long: ending without it", logkey.Path, f.path)
 	}
 }
 
@@ -233,7 +235,7 @@ func (s *saver) load() (r record) {
 		err = json.Unmarshal(data, &r)
 	}
 	if err != nil {
-		s.log.Error(err, "the saved states cannot be used: nothing is known until Keepalived speaks", "path", s.path)
+		s.log.Error(err, "the saved states cannot be used: nothing is known until Keepalived speaks", logkey.Path, s.path)
 		return record{}
 	}
 	s.written = data
@@ -253,7 +255,7 @@ func (s *saver) save(r record) bool {
 		s.written = data
 		if s.failed != "" {
 			s.failed = ""
-			s.log.Info("the states are saved again", "path", s.path)
+			s.log.Info("the states are saved again", logkey.Path, s.path)
 		}
 		return true
 	}
@@ -264,7 +266,7 @@ func (s *saver) save(r record) bool {
 	if said := err.Error(); said != s.failed {
 		s.failed = said
 		s.log.Error(err, "saving the states failed: after a restart of floaty (as vrrp_notify_fifo_script, after each reload of "+
-			"Keepalived) nothing is written until Keepalived says MASTER again", "path", s.path)
+			"Keepalived) nothing is written until Keepalived says MASTER again", logkey.Path, s.path)
 	}
 	return false
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"floaty/providers/logkey"
 )
 
 // While a planted file is about to be replaced by two processes at once, a good one may be away from the path for a moment.
@@ -79,6 +81,6 @@ func (l *Lock) again() (done bool, err error) {
 	}
 	l.release()
 	l.fd = fresh.fd
-	l.log.Info("the lock file was removed, and is made anew", "path", l.path)
+	l.log.Info("the lock file was removed, and is made anew", logkey.Path, l.path)
 	return true, nil
 }

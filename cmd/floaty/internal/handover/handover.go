@@ -34,6 +34,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"floaty/desired/keepalived"
+	"floaty/providers/logkey"
 )
 
 // ErrNewer is returned to an event that is no longer the newest. There is nothing left to do for it.
@@ -135,7 +136,7 @@ func (t *taking) turn() (held bool, err error) {
 		t.recorded = true
 		if err := t.write(t.ours); err != nil {
 			// A full disk: what can still be done is to follow the events in the order of their arrival.
-			t.log.Error(err, "the order of events cannot be kept: an older one may win", "path", t.path)
+			t.log.Error(err, "the order of events cannot be kept: an older one may win", logkey.Path, t.path)
 		}
 	}
 	for {
@@ -180,6 +181,6 @@ func (t *taking) dismiss(pid int) error {
 		return nil
 	}
 	t.holder = watch(holder)
-	t.log.Info("asked the process of an earlier event to end", "path", t.path, "pid", pid)
+	t.log.Info("asked the process of an earlier event to end", logkey.Path, t.path, logkey.PID, pid)
 	return nil
 }

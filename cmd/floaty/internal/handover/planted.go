@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
+
+	"floaty/providers/logkey"
 )
 
 // errRefused is wrapped by what is wrong with a lock file that was there.
@@ -48,9 +50,9 @@ func replacePlanted(path string, why error, log logr.Logger) error {
 		}
 		return os.Remove(fresh.Name())
 	}
-	log.Error(why, "a lock file that another user may have planted was replaced", "path", path)
+	log.Error(why, "a lock file that another user may have planted was replaced", logkey.Path, path)
 	if err := os.Remove(fresh.Name()); err != nil && !errors.Is(err, unix.ENOENT) {
-		log.Error(err, "what was in the lock file's place cannot be removed", "path", fresh.Name())
+		log.Error(err, "what was in the lock file's place cannot be removed", logkey.Path, fresh.Name())
 	}
 	return nil
 }

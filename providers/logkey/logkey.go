@@ -1,0 +1,50 @@
+// Package logkey names the keys of floaty's log lines, so that each has one meaning and scripts can rely on it.
+//
+// It holds constants only. Every key that floaty passes to logr comes from here; a test in hack reads the source and
+// fails otherwise.
+package logkey
+
+// What a line is about.
+const (
+	Address  = "address"  // the floating (elastic) IP, without prefix length
+	Instance = "instance" // the VRRP instance, by name; several are joined with a comma and a blank
+	Group    = "group"    // the VRRP sync group, by name
+	Provider = "provider" // the cloud, as the configuration's provider key has it
+	Path     = "path"     // the file, directory or FIFO that the message is about
+	URL      = "url"      // the request's URL, without query and credentials
+)
+
+// Where an address is, and where it goes. A server is shown by name where its name is known, with --verbose by ID.
+const (
+	Server = "server" // this host's server
+	From   = "from"   // what was so before: the servers that held the address, an instance's state; left out where it is not known
+	To     = "to"     // what is so now: the server that the address is assigned to, an instance's state
+	Shared = "shared" // true: the address is meant to have several holders
+)
+
+// How it goes on.
+const (
+	State   = "state"   // a VRRP state
+	Since   = "since"   // when what the line reports began
+	Attempt = "attempt" // how many attempts have been made, this one included; from 1
+	Next    = "next"    // when floaty tries again
+	Wait    = "wait"    // for how long floaty does not call the cloud
+	Err     = "err"     // why, in one line
+)
+
+// Counts and details of single messages.
+const (
+	Version   = "version"   // of floaty
+	FIFO      = "fifo"      // the FIFO that Keepalived writes to, where path names the configuration
+	Instances = "instances" // how many VRRP instances have addresses
+	Addresses = "addresses" // how many addresses are managed
+	Changes   = "changes"   // which keys of the configuration changed, and what that takes
+	Added     = "added"     // how many addresses a reload added
+	Removed   = "removed"   // how many addresses a reload removed
+	Lines     = "lines"     // a number of lines
+	Line      = "line"      // the start of a line in the FIFO, quoted
+	Type      = "type"      // of a line in the FIFO, such as INSTANCE
+	PID       = "pid"       // of another process
+	Late      = "late"      // by how much a wake-up came too late
+	Asleep    = "asleep"    // for how long the machine was suspended
+)
