@@ -67,6 +67,6 @@ func (s *supervisor) tell(state string) {
 		return
 	}
 	if _, err := sdnotify.SdNotify(false, state); err != nil {
-		s.log.Error(err, "telling systemd failed", "state", state)
+		s.log.Error(err, "telling systemd failed")
 	}
 }
