@@ -39,6 +39,10 @@ var onlyIn = map[string]string{
 	"k8s.io/client-go/util/workqueue": "controller",
 	"github.com/fsnotify/fsnotify":    "config",
 	"sigs.k8s.io/yaml/goyaml.v2":      "config",
+
+	"github.com/prometheus/client_golang/prometheus":            "cmd/floaty/internal/serve",
+	"github.com/prometheus/client_golang/prometheus/collectors": "cmd/floaty/internal/serve",
+	"github.com/prometheus/client_golang/prometheus/promhttp":   "cmd/floaty/internal/serve",
 }
 
 type goPackage struct {

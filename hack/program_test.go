@@ -20,9 +20,9 @@ func floaty(t *testing.T) string {
 	return path
 }
 
-// maxLoaded is how much of the program may be mapped when it runs, in bytes; in November 2026 it was 10.3 MB. From v10.27.0 on,
-// go-playground/validator alone adds 4 MB.
-const maxLoaded = 12_000_000
+// maxLoaded is how much of the program may be mapped when it runs, in bytes; in November 2026 it was 13.8 MB, of which 3.2 are
+// Prometheus's client with protobuf, and net/http's server. From v10.27.0 on, go-playground/validator alone adds 4 MB.
+const maxLoaded = 14_000_000
 
 // Where templates can be executed, the linker must keep every method of the program (3 MB). That a library's import of them
 // is linked too costs nothing, as long as nothing that is reached executes one: egoscale reads credentials with viper.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
 	"floaty/desired"
 	"floaty/desired/keepalived"
@@ -46,6 +47,8 @@ type daemon struct {
 
 	mu     sync.Mutex // guards that changes reach engine in the order in which they happened, and who else than run's goroutine reads it
 	engine *engine
+
+	monitor *serve.Monitor
 }
 
 // A sourceInfo says what the listener may rely on.
@@ -60,6 +63,7 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 	d := &daemon{command: c, log: log, only: only, before: before, started: s.config, running: s, vrrp: make(chan int, 1), pings: make(chan struct{})}
 	d.loads.path = c.config
 	d.secrets.Store(s.config)
+	d.monitor = d.newMonitor()
 	var err error
 	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
 		return nil, err
@@ -69,12 +73,13 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 		d.update(func() desired.Change { return d.state.SetServer(server) })
 	}
 	d.take(s)
+	d.monitor.Loaded(d.shown(s), "")
 	d.watch(s.files())
 	return d, nil
 }
 
-// serve runs the daemon with a FIFO until ctx ends and returns the exit status.
-func serve(ctx context.Context, c command, log logr.Logger) int {
+// runDaemon runs the daemon with a FIFO until ctx ends and returns the exit status.
+func runDaemon(ctx context.Context, c command, log logr.Logger) int {
 	hangup, stop := hangups()
 	defer stop()
 	s, err := load(ctx, c.config)
@@ -103,7 +108,7 @@ func serve(ctx context.Context, c command, log logr.Logger) int {
 	log.Info("floaty starts", d.about(s)...)
 	d.run(ctx, hangup, func(ctx context.Context) {
 		go live.run(ctx, d.systemd.interval()) // not waited for: what it asks may hang
-		d.listen(ctx, listener)
+		d.listenAndServe(ctx, listener, live.alive)
 	}, connected)
 	log.Info("floaty ends")
 	return exitOK
@@ -248,6 +253,7 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 		Changed: func(s keepalived.Snapshot) {
 			d.renamed() // MASTER must not be another server's
 			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })
+			d.monitor.SetKeepalived(s)
 			if s.PID != 0 && s.PID != vrrp {
 				vrrp = s.PID
 				select { // as below: the latest counts
@@ -316,6 +322,7 @@ func (d *daemon) engineOptions() engineOptions {
 		secrets: d.secrets.Load,
 		before:  d.before,
 		found:   d.found,
+		monitor: d.monitor,
 		log:     d.log,
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
 	"floaty/controller"
 	"floaty/desired"
@@ -112,6 +113,7 @@ type engineOptions struct {
 	secrets func() *config.Config
 	before  func(context.Context) error // is asked before each changing request, in a dry run too; nil: nothing is
 	found   func(server string)
+	monitor *serve.Monitor
 	log     logr.Logger
 }
 
@@ -134,8 +136,9 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 		Resumed:     func() { e.ctl.Resume() },
 		Log:         log,
 	})
+	watched := opts.monitor.Watch(e.paced)
 	e.seen = observed.New(observed.Options{
-		Provider:  e.paced,
+		Provider:  watched,
 		Addresses: opts.desired.Addresses,
 		Interval:  s.config.RefreshInterval,
 		Timeout:   s.config.RefreshTimeout,
@@ -146,7 +149,7 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 	e.ctl = controller.New(controller.Options{
 		Desired:    opts.desired,
 		Observed:   e.seen,
-		Provider:   e.paced,
+		Provider:   watched,
 		Interval:   s.config.RefreshInterval,
 		Timeout:    s.config.RefreshTimeout,
 		BackOff:    backOff(s.config.BackOff),

@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 	case modeTest:
 		return selftest(ctx, c, log, stdout)
 	case modeDaemon:
-		return serve(ctx, c, log)
+		return runDaemon(ctx, c, log)
 	case modeNotify:
 		return notify(ctx, c, log)
 	}

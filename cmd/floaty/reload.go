@@ -81,6 +81,7 @@ func (d *daemon) reload(ctx context.Context, next setup, err error, asked bool) 
 			return
 		}
 	case d.refused != "":
+		d.monitor.Loaded(d.shown(next), "the configuration is valid again and unchanged")
 		d.log.Info("the configuration is valid again and unchanged")
 	case asked:
 		d.log.Info("read again: nothing has changed")
@@ -111,6 +112,7 @@ func (d *daemon) refuse(err error) {
 		return
 	}
 	d.refused = said
+	d.monitor.Refused(said)
 	d.log.Error(errors.New(said), "the edited configuration is unusable: the running one stays in force")
 }
 
@@ -140,6 +142,7 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 		d.engine.paced.CredentialChanged()
 	}
 	effect := d.take(next)
+	defer func() { d.monitor.Loaded(d.shown(next), "configuration changed: "+strings.Join(words, "; ")) }()
 	if !sameInstances(before.keepalived, next.keepalived) {
 		words = append(words, changedInstances(before.keepalived, next.keepalived))
 	}

@@ -79,10 +79,10 @@ type states map[string]Instance
 // events that change a priority are understood and change nothing.
 func (s states) hear(e Event, members []string, now time.Time) bool {
 	switch e.State {
-	case masterPriority, backupPriority: // no states: 2.2.7 says the latter of a MASTER on a reload
+	case "MASTER_PRIORITY", "BACKUP_PRIORITY": // no states: 2.2.7 says the latter of a MASTER on a reload
 		return true
-	case lowerPriorityHeard:
-		if e.Type != typeInstance {
+	case "MASTER_RX_LOWER_PRI":
+		if e.Type != "INSTANCE" {
 			return false
 		}
 		s.rival(e.Name, now)
@@ -92,7 +92,7 @@ func (s states) hear(e Event, members []string, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	if e.Type == typeInstance {
+	if e.Type == "INSTANCE" {
 		s.set(e.Name, state, now)
 		return true
 	}

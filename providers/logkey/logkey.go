@@ -11,6 +11,7 @@ const (
 	Group    = "group"    // the VRRP sync group, by name
 	Provider = "provider" // the cloud, as the configuration's provider key has it
 	Path     = "path"     // the file, directory or FIFO that the message is about
+	Listen   = "listen"   // where status and metrics are served: the path of a socket, or HOST:PORT
 	URL      = "url"      // the request's URL, without query and credentials
 )
 

@@ -1,0 +1,119 @@
+package serve
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"floaty/cmd/floaty/internal/report"
+)
+
+// A collector makes metrics of what the monitor knows at the time of a scrape, so that what is no longer managed has no series.
+type collector struct {
+	monitor *Monitor
+
+	ready, state, desired, inPlace, verified, contested, assignments, contests *prometheus.Desc
+	lastRead, connected, events, badLines, standstills, dropped                *prometheus.Desc
+	reloadOK, reloaded                                                         *prometheus.Desc
+}
+
+func newCollector(m *Monitor) *collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("floaty_"+name, help, labels, nil)
+	}
+	return &collector{
+		monitor:     m,
+		ready:       desc("ready", "Whether a takeover would work now, as /readyz says it."),
+		state:       desc("vrrp_instance_state", "Whether a VRRP instance is in a state on this host: 1 for one of the states.", "vrrp_instance", "state"),
+		desired:     desc("address_desired", "Whether an address belongs on this server now.", "address"),
+		inPlace:     desc("address_in_place", "Whether an address that belongs on this server points at it, by the last reading.", "address"),
+		verified:    desc("address_verified_timestamp_seconds", "When the cloud was last asked where an address points, with success.", "address"),
+		contested:   desc("address_contested", "Whether another host, or the cloud, keeps undoing the assignments of an address.", "address"),
+		assignments: desc("assignments_total", "Assignments of an address to this server, by result (success, failure).", "address", "result"),
+		contests:    desc("contested_total", "How often an address became contested.", "address"),
+		lastRead:    desc("provider_last_read_timestamp_seconds", "When the cloud was last read with success."),
+		connected:   desc("keepalived_connected", "Whether Keepalived has the FIFO open."),
+		events:      desc("keepalived_events_total", "Lines that Keepalived wrote, by type and state.", "type", "state"),
+		badLines:    desc("keepalived_bad_lines_total", "Lines in the FIFO that could not be understood."),
+		standstills: desc("standstills_total", "How often floaty, or the machine, had stood still."),
+		dropped:     desc("log_lines_dropped_total", "Log lines that nobody read in time."),
+		reloadOK:    desc("config_last_reload_successful", "Whether the configuration as it is in the file is in force."),
+		reloaded:    desc("config_last_reload_success_timestamp_seconds", "When the configuration in force was read."),
+	}
+}
+
+// Describe implements [prometheus.Collector].
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		c.ready, c.state, c.desired, c.inPlace, c.verified, c.contested, c.assignments, c.contests,
+		c.lastRead, c.connected, c.events, c.badLines, c.standstills, c.dropped, c.reloadOK, c.reloaded,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	status := c.monitor.Status()
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	counter := func(d *prometheus.Desc, value int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	}
+	timestamp := func(d *prometheus.Desc, t time.Time, labels ...string) {
+		if !t.IsZero() {
+			gauge(d, float64(t.UnixMilli())/1000, labels...)
+		}
+	}
+	gauge(c.ready, number(status.Ready))
+	timestamp(c.lastRead, status.Cloud.LastRead)
+	gauge(c.connected, number(status.Keepalived.Connected))
+	gauge(c.reloadOK, number(status.Config.Error == ""))
+	timestamp(c.reloaded, status.Config.Loaded)
+	named := map[string]bool{}
+	for _, inst := range status.Instances {
+		name := inert(inst.Name)
+		if named[name] { // two names that differ in what does not print: one must not spoil the scrape
+			continue
+		}
+		named[name] = true
+		for _, state := range states {
+			gauge(c.state, number(inst.State == state), name, state)
+		}
+	}
+	counts := c.monitor.metrics.counts(managed(status))
+	for _, a := range status.Addresses {
+		addr, count := a.Address.String(), counts[a.Address]
+		gauge(c.desired, number(a.Desired), addr)
+		gauge(c.inPlace, number(a.InPlace), addr)
+		gauge(c.contested, number(a.Contested), addr)
+		timestamp(c.verified, a.Verified, addr)
+		counter(c.assignments, count.assigned, addr, "success")
+		counter(c.assignments, count.failed, addr, "failure")
+		counter(c.contests, count.contested, addr)
+	}
+	said := c.monitor.said()
+	counter(c.standstills, said.Standstills)
+	counter(c.dropped, c.monitor.opts.DroppedLines())
+}
+
+// states are those of VRRP instances, as Keepalived writes them.
+var states = [...]string{"MASTER", "BACKUP", "FAULT", "STOP", "DELETED", "unknown"}
+
+// managed returns the addresses of a status.
+func managed(s report.Status) map[netip.Addr]bool {
+	set := make(map[netip.Addr]bool, len(s.Addresses))
+	for _, a := range s.Addresses {
+		set[a.Address] = true
+	}
+	return set
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,117 @@
+package serve
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// maxCopies is how many copies of what is known are made at a time.
+const maxCopies = 2
+
+// handler returns what answers requests. allowed reports whether a request's Host is one of ours; nil: each is.
+func (s *Server) handler(allowed func(host string) bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.copying(s.opts.Monitor.handler()))
+	mux.Handle("GET /status", s.copying(http.HandlerFunc(s.status)))
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /{$}", s.page)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", noContent)
+		h.Set("Cache-Control", "no-store")
+		if allowed != nil && !allowed(r.Host) {
+			http.Error(w, "this name is not floaty's: use localhost or the address", http.StatusMisdirectedRequest)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// copying lets a few requests at a time pass, and refuses the others.
+func (s *Server) copying(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.busy <- struct{}{}:
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "busy: two requests at a time are answered", http.StatusServiceUnavailable)
+			return
+		}
+		answer := buffer{header: w.Header(), status: http.StatusOK}
+		func() {
+			defer func() { <-s.busy }()
+			next.ServeHTTP(&answer, r)
+		}()
+		w.WriteHeader(answer.status) // a client that reads slowly holds up no other
+		_, _ = w.Write(answer.body.Bytes())
+	})
+}
+
+// A buffer is an answer that is not sent yet.
+type buffer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (b *buffer) Header() http.Header            { return b.header }
+func (b *buffer) WriteHeader(status int)         { b.status = status }
+func (b *buffer) Write(data []byte) (int, error) { return b.body.Write(data) }
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_ = s.opts.Monitor.Status().WriteJSON(w) // only who asks could be told
+}
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	if err := s.opts.Alive(); err != nil {
+		http.Error(w, "not healthy: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	plain(w, "ok")
+}
+
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	if missing := s.opts.Monitor.NotReady(); len(missing) > 0 {
+		http.Error(w, "not ready: "+inert(strings.Join(missing, "; ")), http.StatusServiceUnavailable)
+		return
+	}
+	plain(w, "ready")
+}
+
+func plain(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// allowedHosts returns which names a listener at address goes by; nil: each. At a loopback address only what stands for it counts:
+// under another name, a page of another site would be talking to it.
+func allowedHosts(address string) func(string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || !isLoopback(host) {
+		return nil
+	}
+	return func(asked string) bool {
+		if name, _, err := net.SplitHostPort(asked); err == nil {
+			asked = name
+		}
+		return isLoopback(strings.Trim(asked, "[]")) || strings.EqualFold(asked, host)
+	}
+}
+
+// isLoopback reports whether a host is this one, by its address or by name.
+func isLoopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}

@@ -1,0 +1,134 @@
+package serve
+
+import (
+	"net/http"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics counts what happens. What is merely known is not kept here: see collector.
+type metrics struct {
+	registry   *prometheus.Registry
+	requests   *prometheus.CounterVec
+	durations  *prometheus.HistogramVec
+	reconciles *prometheus.CounterVec
+	takeovers  prometheus.Histogram
+
+	mu        sync.Mutex // guards all below
+	addresses map[netip.Addr]addressCounts
+}
+
+// addressCounts are the counts of one address. They go when the address is no longer managed.
+type addressCounts struct{ assigned, failed, contested int }
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry:  prometheus.NewPedanticRegistry(),
+		addresses: map[netip.Addr]addressCounts{},
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "floaty_provider_requests_total",
+			Help: "Requests to the cloud's API, by what they were for and the HTTP status of the answer (\"error\": there was none).",
+		}, []string{"provider", "operation", "code"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "floaty_provider_request_duration_seconds",
+			Help:    "How long requests to the cloud's API took until their answer began.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"provider", "operation"}),
+		reconciles: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "floaty_reconcile_total",
+			Help: "How often an address was reconciled, by outcome.",
+		}, []string{"outcome"}),
+		takeovers: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:                           "floaty_takeover_duration_seconds",
+			Help:                           "Time from a MASTER line of Keepalived until the cloud had acknowledged the assignment of an address.",
+			Buckets:                        []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+			NativeHistogramBucketFactor:    1.1,
+			NativeHistogramMaxBucketNumber: 100,
+		}),
+	}
+	return m
+}
+
+// handler answers scrapes. It does not compress: that would cost more memory than all of floaty's metrics take.
+func (m *Monitor) handler() http.Handler {
+	return promhttp.HandlerFor(m.metrics.registry, promhttp.HandlerOpts{DisableCompression: true})
+}
+
+// register makes the registry know all metrics.
+func (m *Monitor) register() {
+	b := built()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "floaty_build_info",
+		Help:        "Always 1; the labels say what is running.",
+		ConstLabels: prometheus.Labels{"version": b.version, "commit": b.commit, "goversion": b.goVersion},
+	})
+	info.Set(1)
+	m.metrics.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		info, m.metrics.requests, m.metrics.durations, m.metrics.reconciles, m.metrics.takeovers, newCollector(m),
+	)
+}
+
+// A build is what is running.
+type build struct{ version, commit, goVersion string }
+
+func built() build {
+	b := build{"unknown", "unknown", runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		b.version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				b.commit = s.Value
+			}
+		}
+	}
+	return b
+}
+
+// count changes the counts of an address.
+func (m *metrics) count(addr netip.Addr, change func(*addressCounts)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.addresses[addr]
+	change(&c)
+	m.addresses[addr] = c
+}
+
+// counts returns the counts of the managed addresses, and drops those of all others.
+func (m *metrics) counts(managed map[netip.Addr]bool) map[netip.Addr]addressCounts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counts := make(map[netip.Addr]addressCounts, len(m.addresses))
+	for addr, c := range m.addresses {
+		if !managed[addr] {
+			delete(m.addresses, addr)
+			continue
+		}
+		counts[addr] = c
+	}
+	return counts
+}
+
+// Requested notes a request to the cloud's API: what it was for, the status of its answer, 0 if there was none, and how long that took.
+func (m *Monitor) Requested(operation string, status int, took time.Duration) {
+	m.mu.Lock()
+	provider := m.inputs.Provider
+	m.mu.Unlock()
+	code := "error"
+	if status != 0 {
+		code = strconv.Itoa(status)
+	}
+	m.metrics.requests.WithLabelValues(provider, operation, code).Inc()
+	m.metrics.durations.WithLabelValues(provider, operation).Observe(took.Seconds())
+}
+
+// Reconciled notes what reconciling an address came to.
+func (m *Monitor) Reconciled(outcome string) { m.metrics.reconciles.WithLabelValues(outcome).Inc() }

@@ -1,0 +1,258 @@
+package serve
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"floaty/cmd/floaty/internal/report"
+	"floaty/desired"
+	"floaty/desired/keepalived"
+)
+
+// MonitorOptions says what a monitor can look up. All fields are needed.
+type MonitorOptions struct {
+	DryRun   bool
+	Desired  *desired.State
+	HostName func() string
+	Engine   func() Engine // the one that works now
+
+	DroppedLines func() int // log lines that nobody read in time, so far
+}
+
+// An Engine is what is asked about the calls to the cloud. Its methods return copies, and soon.
+type Engine interface {
+	// Addresses returns what is known of each managed address; Instances and Desired need not be set.
+	Addresses() []report.StatusAddress
+	// Retry returns when the next read may be made after one that failed; the past if the last one succeeded.
+	Retry() time.Time
+}
+
+// A Monitor is told what happens, and tells what is known. It keeps copies: neither those who tell it nor those who ask wait for more
+// than a short lock.
+type Monitor struct {
+	opts    MonitorOptions
+	started time.Time
+	metrics *metrics
+
+	mu         sync.Mutex // guards all below
+	inputs     Inputs
+	loaded     time.Time
+	refused    string // why the last edit is not in force; empty: it is
+	keepalived keepalived.Snapshot
+	writerGone time.Time // the FIFO has had no writer since; zero: it has one
+	cloud      cloud
+	events     history
+}
+
+// Inputs are what the configuration and keepalived.conf say, as far as it is shown.
+type Inputs struct {
+	Provider  string
+	Instances []string
+}
+
+// A cloud is how reads went of late.
+type cloud struct {
+	lastRead time.Time // the last one that succeeded was sent
+	err      string    // of the last one; empty: it succeeded, or there was none
+}
+
+// NewMonitor returns a monitor that has been told nothing yet.
+func NewMonitor(opts MonitorOptions) *Monitor {
+	now := time.Now()
+	return &Monitor{opts: opts, started: now, writerGone: now, metrics: newMetrics()}
+}
+
+// Loaded takes over the inputs in force. what says what has changed; empty: they are the first ones.
+func (m *Monitor) Loaded(inputs Inputs, what string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inputs, m.refused, m.loaded = inputs, "", time.Now()
+	if what != "" {
+		m.events.add(report.StatusEvent{Time: m.loaded, Kind: report.EventReload, Text: what})
+	}
+}
+
+// Refused notes why an edit of the configuration is not in force.
+func (m *Monitor) Refused(why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refused == why {
+		return
+	}
+	m.refused = why
+	m.events.add(report.StatusEvent{Time: time.Now(), Kind: report.EventReload, Text: "the edited configuration is unusable: " + why})
+}
+
+// SetKeepalived takes over what Keepalived says now; the snapshot must not change any more.
+func (m *Monitor) SetKeepalived(s keepalived.Snapshot) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.keepalived
+	m.keepalived = s
+	switch {
+	case s.Connected:
+		m.writerGone = time.Time{}
+	case was.Connected:
+		m.writerGone = now
+	}
+	for name, inst := range s.Instances {
+		if before := was.Instances[name].State; before != inst.State {
+			m.events.add(report.StatusEvent{
+				Time: now, Kind: report.EventState, Instance: name, From: before.String(), To: inst.State.String(),
+			})
+		}
+	}
+}
+
+// readEnded notes how a read ended that was begun at a time.
+func (m *Monitor) readEnded(begun time.Time, err error) {
+	now := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.cloud
+	switch {
+	case begun.Before(was.lastRead): // a later one has told already
+		return
+	case err != nil:
+		m.cloud.err = err.Error()
+	default:
+		m.cloud = cloud{lastRead: begun}
+	}
+	switch {
+	case err != nil && was.err == "":
+		m.events.add(report.StatusEvent{Time: now, Kind: report.EventCloud, Text: "reading the cloud failed: " + m.cloud.err})
+	case err == nil && was.err != "":
+		m.events.add(report.StatusEvent{Time: now, Kind: report.EventCloud, Text: "the cloud can be read again"})
+	}
+}
+
+// Assigned notes how a write ended. A failure that repeats itself is noted once.
+func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error) {
+	e := report.StatusEvent{
+		Time: time.Now(), Kind: report.EventAssign, Address: addr.String(), From: strings.Join(from, ", "), To: to, Text: "assigned",
+	}
+	if err != nil {
+		e.Text = "assigning failed: " + err.Error()
+	}
+	m.metrics.count(addr, func(c *addressCounts) {
+		if err == nil {
+			c.assigned++
+		} else {
+			c.failed++
+		}
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil || !m.events.repeats(e) {
+		m.events.add(e)
+	}
+}
+
+// Contested notes that an address became contested, or is so no more. rival is the server that it is contested with; empty: not known.
+func (m *Monitor) Contested(addr netip.Addr, rival string, contested bool) {
+	e := report.StatusEvent{Time: time.Now(), Kind: report.EventContest, Address: addr.String(), From: rival, Text: "contested"}
+	if contested {
+		m.metrics.count(addr, func(c *addressCounts) { c.contested++ })
+	} else {
+		e.Text = "no longer contested"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.events.add(e)
+}
+
+// Status returns what is known now.
+func (m *Monitor) Status() report.Status {
+	engine := m.opts.Engine()
+	server, _ := m.opts.Desired.Server(netip.Addr{})
+	s := report.Status{
+		Version: built().version, PID: os.Getpid(), Started: m.started, DryRun: m.opts.DryRun,
+		Server:    report.StatusServer{ID: server, Name: m.opts.HostName()},
+		Addresses: engine.Addresses(),
+		NotReady:  m.NotReady(),
+	}
+	s.Ready = len(s.NotReady) == 0
+	for i := range s.Addresses {
+		a := &s.Addresses[i]
+		want, _ := m.opts.Desired.Want(a.Address)
+		a.Instances, a.Desired = want.Instances, want.Ours
+		a.InPlace = a.InPlace && a.Desired
+	}
+	if retry := engine.Retry(); retry.After(time.Now()) {
+		s.Cloud.Retry = retry
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.Provider = m.inputs.Provider
+	s.Cloud.LastRead, s.Cloud.Error = m.cloud.lastRead, m.cloud.err
+	s.Config = report.StatusConfig{Loaded: m.loaded, Error: m.refused}
+	s.Keepalived.Connected = m.keepalived.Connected
+	for _, name := range m.inputs.Instances {
+		inst := m.keepalived.Instances[name]
+		s.Instances = append(s.Instances, report.StatusInstance{Name: name, State: inst.State.String(), Since: inst.Since})
+	}
+	s.Events = slices.Clone(m.events)
+	return s
+}
+
+// NotReady returns what is missing for a takeover, one line each; nothing: it would work now.
+func (m *Monitor) NotReady() []string {
+	r := readiness{unknown: m.opts.Desired.Unknown(), managed: m.opts.Desired.Len(), now: time.Now()}
+	r.server, _ = m.opts.Desired.Server(netip.Addr{})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.cloud, r.writerGone = m.cloud, m.writerGone
+	return notReady(r)
+}
+
+// said returns the last snapshot of Keepalived.
+func (m *Monitor) said() keepalived.Snapshot {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keepalived
+}
+
+// writerAwayAtMost is how long the FIFO may have no writer: a reload of Keepalived takes milliseconds.
+const writerAwayAtMost = 3 * time.Second
+
+// A readiness is all that decides whether a takeover would work now.
+type readiness struct {
+	server     string
+	cloud      cloud
+	managed    int       // addresses
+	writerGone time.Time // zero: there is one
+	unknown    []string  // instances without a state
+	now        time.Time
+}
+
+// notReady returns what is missing for a takeover, one line each. An address that cannot be read does not count: the others can move.
+func notReady(r readiness) []string {
+	missing := []string{} // JSON has a list always
+	if r.server == "" {
+		missing = append(missing, "this server's ID is not known yet")
+	}
+	switch {
+	case r.cloud.err != "":
+		missing = append(missing, "the last read of the cloud failed: "+r.cloud.err)
+	case r.cloud.lastRead.IsZero() && r.managed > 0:
+		missing = append(missing, "the cloud has not been read yet")
+	}
+	if !r.writerGone.IsZero() && r.now.Sub(r.writerGone) > writerAwayAtMost {
+		missing = append(missing, "Keepalived does not have the FIFO open")
+	}
+	for i, name := range r.unknown {
+		if i == 10 { // a host may have thousands
+			missing = append(missing, fmt.Sprintf("Keepalived has not said the state of %d more instances", len(r.unknown)-i))
+			break
+		}
+		missing = append(missing, "Keepalived has not said the state of instance "+name)
+	}
+	return missing
+}

@@ -1,0 +1,40 @@
+package serve
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"net/http"
+	"strings"
+)
+
+// pageHTML is the page: one file with one style and one script, and nothing from elsewhere.
+//
+//go:embed page.html
+var pageHTML string
+
+// noContent is the Content-Security-Policy of what is no page.
+const noContent = "default-src 'none'; frame-ancestors 'none'"
+
+// A page is the page, and what it may do: run its own script and style, and ask this server.
+type page struct{ policy string }
+
+func newPage() page {
+	return page{"default-src 'none'; script-src " + hash("script") + "; style-src " + hash("style") +
+		"; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+}
+
+// hash names what stands in the page's only element of that name, for a Content-Security-Policy.
+func hash(element string) string {
+	_, content, _ := strings.Cut(pageHTML, "<"+element+">")
+	content, _, _ = strings.Cut(content, "</"+element+">")
+	sum := sha256.Sum256([]byte(content))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// ServeHTTP implements [http.Handler].
+func (p page) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Security-Policy", p.policy)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(pageHTML))
+}

@@ -1,0 +1,46 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"floaty/providers"
+)
+
+// Watch returns a provider that does as p does, and tells the monitor how its calls end.
+func (m *Monitor) Watch(p providers.Provider) providers.Provider { return watched{p, m} }
+
+type watched struct {
+	providers.Provider
+	monitor *Monitor
+}
+
+// Read implements [providers.Provider]. A read that does not return has failed at its deadline; one that was cancelled says nothing.
+func (w watched) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	begun := time.Now()
+	var once sync.Once
+	ended := func(err error) {
+		once.Do(func() {
+			if !errors.Is(context.Cause(ctx), context.Canceled) {
+				w.monitor.readEnded(begun, err)
+			}
+		})
+	}
+	stop := context.AfterFunc(ctx, func() { ended(context.Cause(ctx)) })
+	defer stop()
+	holdings, err := w.Provider.Read(ctx, addrs)
+	ended(err)
+	return holdings, err
+}
+
+// Assign implements [providers.Provider]. What a dry run does not write, and what was cancelled, is no assignment.
+func (w watched) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
+	err := w.Provider.Assign(ctx, addr, server, seen)
+	if !errors.Is(err, providers.ErrNotWritten) && !errors.Is(context.Cause(ctx), context.Canceled) {
+		w.monitor.Assigned(addr, seen, server, err)
+	}
+	return err
+}

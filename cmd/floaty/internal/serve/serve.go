@@ -1,0 +1,133 @@
+// Package serve shows what the daemon knows, over HTTP: metrics, status, health, and a page.
+//
+// It listens on a unix socket, and on a TCP address if there is one:
+//
+//   - /metrics: for Prometheus;
+//   - /status: [report.Status] as JSON;
+//   - /: the same as a page, which asks for /status each second;
+//   - /healthz: 200 while the process works;
+//   - /readyz: 200 while a takeover would work, else 503 and what is missing.
+//
+// The promises:
+//
+//   - It only reads, and shows no secret.
+//   - It slows nothing down: it works on copies, two of which are made at a time; whoever asks for more gets 503. Each listener keeps
+//     [maxConns] connections, and closes those on which nothing moves.
+//   - What the cloud's API or keepalived.conf chose as a name reaches nobody as markup or as a control character.
+//   - A browser that another site has lured to a loopback address gets nothing (DNS rebinding).
+//   - A listener that cannot be opened is tried again, and ends nothing.
+//
+// A [Monitor] keeps what is shown. The package makes no call to the cloud and decides nothing. It is the only one that knows
+// Prometheus.
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/net/netutil"
+
+	"floaty/providers"
+	"floaty/providers/logkey"
+)
+
+const (
+	// maxConns is how many connections each of the two listeners keeps: a flood on one of them leaves the other alone.
+	maxConns = 32
+	// How long a client may take to ask, to read its answer, and to ask again: a scrape each 15 s keeps its connection.
+	headerTimeout = 2 * time.Second
+	writeTimeout  = 10 * time.Second
+	idleTimeout   = 30 * time.Second
+	maxHeader     = 8 << 10 // in bytes
+	// retryListening is how long to wait before a listener is tried again.
+	retryListening = 10 * time.Second
+)
+
+// Options says what to serve, and where.
+type Options struct {
+	Socket  string // path of the unix socket; its directory is made if its parent is there; empty: none
+	Address string // HOST:PORT to listen on; empty: none
+	Monitor *Monitor
+	Alive   func() error // whether the daemon's loops work: an error names the one that hangs; it does not block
+	Log     logr.Logger
+}
+
+// A Server answers requests. Create it with [New].
+type Server struct {
+	opts Options
+	page page
+	busy chan struct{} // copies that are being made
+}
+
+// New returns a server that listens nowhere yet; the only one of its monitor.
+func New(opts Options) *Server {
+	opts.Monitor.register()
+	return &Server{opts: opts, page: newPage(), busy: make(chan struct{}, maxCopies)}
+}
+
+// Run serves until ctx ends. It returns when no request is being answered any more; those that are slow are cut off.
+func (s *Server) Run(ctx context.Context) {
+	var listeners sync.WaitGroup
+	defer listeners.Wait()
+	if s.opts.Socket != "" {
+		listeners.Go(func() {
+			s.keep(ctx, s.handler(nil), func() (net.Listener, error) { return listenUnix(ctx, s.opts.Socket) }, s.opts.Socket)
+		})
+	}
+	if s.opts.Address != "" {
+		listeners.Go(func() {
+			s.keep(ctx, s.handler(allowedHosts(s.opts.Address)), func() (net.Listener, error) {
+				return new(net.ListenConfig).Listen(ctx, "tcp", s.opts.Address)
+			}, s.opts.Address)
+		})
+	}
+}
+
+// keep serves on a listener until ctx ends, and opens it anew when it fails. where names it in what is logged.
+func (s *Server) keep(ctx context.Context, h http.Handler, open func() (net.Listener, error), where string) {
+	var failure providers.Trouble
+	for ctx.Err() == nil {
+		listener, err := open()
+		if err == nil {
+			if failure.Over() {
+				s.opts.Log.Info("status and metrics are served now", logkey.Listen, where)
+			}
+			err = s.serve(ctx, h, listener)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if failure.Fail(time.Now()) {
+			s.opts.Log.Error(err, "cannot serve status and metrics here: trying again", logkey.Listen, where, logkey.Next, retryListening)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryListening):
+		}
+	}
+}
+
+// serve answers requests until ctx ends.
+func (s *Server) serve(ctx context.Context, h http.Handler, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       headerTimeout, // no request has a body
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          nil, // the standard logger, which is withheld: it would quote what a client sent
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	err := server.Serve(netutil.LimitListener(listener, maxConns))
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
