@@ -63,7 +63,17 @@ func read(path string, root mapping) (*Config, Problems) {
 
 // LoadLock returns what a file that [Load] refuses says about the lock, as far as it can be told, and the defaults for the
 // rest: a process that must end the holder has to find it also when the file has a mistake in it.
-func LoadLock(path string) Lock {
+func LoadLock(path string) Lock { return loadSome(path).Lock }
+
+// LoadState returns the same of a file's own path, made absolute, and of state-dir: a daemon that works with an earlier version of the
+// file is found there.
+func LoadState(path string) (absolute, stateDir string) {
+	c := loadSome(path)
+	return c.Path, c.StateDir
+}
+
+// loadSome returns a configuration of what is usable in a file.
+func loadSome(path string) *Config {
 	var root mapping // stays empty if the file cannot be read
 	absolute, err := filepath.Abs(path)
 	if err == nil {
@@ -72,7 +82,7 @@ func LoadLock(path string) Lock {
 		}
 	}
 	c, _ := read(absolute, root)
-	return c.Lock
+	return c
 }
 
 // readFile reads a regular file of at most limit bytes. Anything else is refused before it is opened: the FIFO, given in

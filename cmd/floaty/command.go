@@ -20,6 +20,8 @@ const usage = `usage: floaty [flags] --fifo CONFIG FIFO
        floaty [flags] --dry-run --fifo CONFIG FIFO
        floaty [flags] --check CONFIG [FIFO]
        floaty [flags] --test CONFIG
+       floaty [flags] --status [--watch] CONFIG|SOCKET
+       floaty [flags] --ready CONFIG|SOCKET
        floaty --version
        floaty --help
 `
@@ -37,8 +39,11 @@ Keeps floating IP addresses pointed at the server whose Keepalived VRRP instance
                      (exit status 0: all is well, 1: something needs a human)
   --test, -T         ask the real cloud whether credential, server and addresses are right; writes
                      nothing (exit status 0: all is well, 1: something is not)
+  --status           show what the running daemon of that configuration knows; --watch follows it until Ctrl-C;
+                     SOCKET, in state-dir, is for those who may not read the configuration
+  --ready            exit status 0 if that daemon could take over now; else 1, and one line says why
   --version          print version, commit and Go version
-  --output text|json how --check, --test and --dry-run report to standard output (default text)
+  --output text|json how --check, --test, --dry-run and --status report to standard output (default text)
   --json-log         log in JSON
   --verbose, -v      log more (also: FLOATY_LOG_VERBOSE set to anything but the empty string)
 
@@ -55,6 +60,8 @@ const (
 	modeLook
 	modeCheck
 	modeTest
+	modeStatus
+	modeReady
 	modeVersion
 )
 
@@ -66,6 +73,7 @@ type command struct {
 	fifoGiven bool             // with --check it may be left out
 	event     keepalived.Event // of a notify script
 	dryRun    bool
+	watch     bool // the status, again and again
 	verbose   bool
 	jsonLog   bool
 	output    report.Format
@@ -74,7 +82,7 @@ type command struct {
 // parse reads a command line without the program's name. Its error is one line, or flag.ErrHelp.
 func parse(args []string) (command, error) {
 	var c command
-	var fifo, check, test, version bool
+	var fifo, check, test, status, ready, version bool
 	var output string
 	flags := flag.NewFlagSet("floaty", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -82,6 +90,9 @@ func parse(args []string) (command, error) {
 	flags.BoolVar(&check, "check", false, "")
 	flags.BoolVar(&test, "test", false, "")
 	flags.BoolVar(&test, "T", false, "")
+	flags.BoolVar(&status, "status", false, "")
+	flags.BoolVar(&c.watch, "watch", false, "")
+	flags.BoolVar(&ready, "ready", false, "")
 	flags.BoolVar(&version, "version", false, "")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "")
 	flags.BoolVar(&c.verbose, "verbose", false, "")
@@ -99,14 +110,16 @@ func parse(args []string) (command, error) {
 	}
 	want := "CONFIG"
 	modes := 0
-	for _, given := range []bool{fifo, check, test, version} {
+	for _, given := range []bool{fifo, check, test, status, ready, version} {
 		if given {
 			modes++
 		}
 	}
 	switch {
-	case modes > 1, c.dryRun && (check || test || version):
-		return c, errors.New("--fifo, --check, --test and --version exclude each other, and --dry-run does not go with the last three")
+	case modes > 1, c.dryRun && modes > 0 && !fifo:
+		return c, errors.New("--fifo, --check, --test, --status, --ready and --version exclude each other, and --dry-run goes with --fifo only")
+	case c.watch && !status:
+		return c, errors.New("--watch goes with --status only")
 	case version:
 		c.mode, want = modeVersion, ""
 	case check:
@@ -116,6 +129,10 @@ func parse(args []string) (command, error) {
 		}
 	case test:
 		c.mode = modeTest
+	case status:
+		c.mode, want = modeStatus, "CONFIG|SOCKET"
+	case ready:
+		c.mode, want = modeReady, "CONFIG|SOCKET"
 	case fifo:
 		c.mode, want = modeDaemon, "CONFIG FIFO"
 	case len(rest) > 1:
@@ -123,7 +140,7 @@ func parse(args []string) (command, error) {
 	case c.dryRun:
 		c.mode = modeLook
 	default:
-		return c, errors.New("which mode: --fifo, --dry-run, --check, --test, --version, or the five arguments of a notify script?")
+		return c, errors.New("which mode: --fifo, --dry-run, --check, --test, --status, --ready, --version, or the five arguments of a notify script?")
 	}
 	if len(rest) != len(strings.Fields(want)) {
 		return c, fmt.Errorf("wrong number of arguments: got %d, want %s", len(rest), cmp.Or(want, "none"))
@@ -143,7 +160,7 @@ func parse(args []string) (command, error) {
 		if c.fifoGiven {
 			c.fifo = rest[1]
 		}
-	case modeLook, modeTest, modeVersion:
+	case modeLook, modeTest, modeStatus, modeReady, modeVersion:
 	}
 	return c, err
 }

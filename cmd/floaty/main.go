@@ -69,6 +69,10 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		return look(ctx, c, log, stdout)
 	case modeTest:
 		return selftest(ctx, c, log, stdout)
+	case modeStatus:
+		return status(ctx, c, log, stdout)
+	case modeReady:
+		return ready(ctx, c, log)
 	case modeDaemon:
 		return runDaemon(ctx, c, log)
 	case modeNotify:

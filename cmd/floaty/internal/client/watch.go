@@ -1,0 +1,145 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"floaty/cmd/floaty/internal/printable"
+	"floaty/cmd/floaty/internal/report"
+)
+
+// watchEvery is how often a status is shown anew.
+const watchEvery = time.Second
+
+// Control sequences of terminals (ECMA-48, and xterm's alternate screen).
+const (
+	enterScreen = "\x1b[?1049h\x1b[?25l" // another screen, without a cursor
+	leaveScreen = "\x1b[?25h\x1b[?1049l"
+	toTop       = "\x1b[H"
+	clearLine   = "\x1b[K"
+	clearRest   = "\x1b[J"
+	plainText   = "\x1b[0m"
+)
+
+// Watch shows the status each second until ctx ends, as write has it. On a terminal it is redrawn in place, and what was there before
+// comes back at the end; a daemon that has gone is waited for. Elsewhere one follows the other, and a daemon that has gone is an error.
+func (c *Client) Watch(ctx context.Context, out io.Writer, write func(io.Writer, report.Status) error) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	draw := func(text []byte) error { _, err := out.Write(text); return err }
+	terminal, redraws := newTerminal(out)
+	if redraws {
+		draw = terminal.draw
+		terminal.open()
+		defer terminal.close()
+	}
+	var text bytes.Buffer
+	var last time.Time
+	for {
+		status, err := c.Status(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			last = time.Now()
+			text.Reset()
+			err = write(&text, status)
+		case redraws:
+			text = *bytes.NewBuffer(outOfTouch(text.Bytes(), err, last))
+			err = nil
+		}
+		if err == nil {
+			err = draw(text.Bytes())
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// touchMark begins the line that says that what follows is old.
+const touchMark = "out of touch: "
+
+// outOfTouch puts a line before what was shown last, that says since when it is old and why.
+func outOfTouch(text []byte, err error, last time.Time) []byte {
+	if bytes.HasPrefix(text, []byte(touchMark)) {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	age := "nothing is known yet"
+	if !last.IsZero() {
+		age = "this is from " + last.Format(time.TimeOnly)
+	}
+	return append([]byte(fmt.Sprintf("%s%s: %s\n", touchMark, age, printable.Text(err.Error()))), text...)
+}
+
+// A terminal is redrawn in place.
+type terminal struct{ f *os.File }
+
+// newTerminal returns the terminal that out is; false if it is none.
+func newTerminal(out io.Writer) (terminal, bool) {
+	f, ok := out.(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" {
+		return terminal{}, false
+	}
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return terminal{f}, err == nil
+}
+
+func (t terminal) open()  { _, _ = t.f.WriteString(enterScreen) }
+func (t terminal) close() { _, _ = t.f.WriteString(leaveScreen) }
+
+// draw shows text, as much of it as there is room for.
+func (t terminal) draw(text []byte) error {
+	columns, rows := 0, 0
+	if size, err := unix.IoctlGetWinsize(int(t.f.Fd()), unix.TIOCGWINSZ); err == nil {
+		columns, rows = int(size.Col), int(size.Row)
+	}
+	_, err := t.f.WriteString(frame(string(text), columns, rows))
+	return err
+}
+
+// frame is text for a screen of that size, over what stands there; 0: the size is not known.
+func frame(text string, columns, rows int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if rows > 1 && len(lines) > rows {
+		more := len(lines) - rows + 1
+		lines = append(lines[:rows-1], fmt.Sprintf("… %d more lines", more))
+	}
+	for i, line := range lines {
+		lines[i] = fit(line, columns) + plainText + clearLine
+	}
+	return toTop + strings.Join(lines, "\r\n") + clearRest
+}
+
+// fit cuts a line that is wider than a screen. Colours have no width.
+func fit(line string, columns int) string {
+	width, colour := 0, false
+	for i, r := range line {
+		switch {
+		case r == '\x1b':
+			colour = true
+		case colour:
+			colour = r != 'm'
+		default:
+			width++
+		}
+		if columns > 0 && width > columns {
+			_, size := utf8.DecodeLastRuneInString(line[:i])
+			return line[:i-size] + "…"
+		}
+	}
+	return line
+}

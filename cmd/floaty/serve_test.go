@@ -1,0 +1,145 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"floaty/cmd/floaty/internal/report"
+)
+
+// ask asks floaty for something over its status socket.
+func (w *world) ask(path string) (code int, body string) {
+	w.Helper()
+	socket := w.socket()
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(w.Context(), http.MethodGet, "http://localhost"+path, nil)
+	w.must(err)
+	resp, err := client.Do(req)
+	w.must(err)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	w.must(err)
+	return resp.StatusCode, string(text)
+}
+
+// socket returns the path of floaty's status socket.
+func (w *world) socket() string {
+	w.Helper()
+	var found []string
+	w.eventually("floaty makes its status socket", 5*time.Second, func() bool {
+		found, _ = filepath.Glob(w.Path("state") + "/*.sock")
+		return len(found) == 1
+	})
+	return found[0]
+}
+
+// status returns what floaty --status says.
+func (w *world) status() report.Status {
+	w.Helper()
+	code, out, errs := run(w.T, "--status", "--output", "json", w.Path("floaty.yml"))
+	var s report.Status
+	if err := json.Unmarshal([]byte(out), &s); code != 0 || err != nil {
+		w.Fatalf("--status: exit status %d, %v, %q, %q", code, err, out, errs)
+	}
+	return s
+}
+
+func TestTheStatusFollowsATakeover(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.start()
+	w.eventually("the standby knows where the addresses are", 5*time.Second, func() bool {
+		s := w.status()
+		return len(s.Addresses) == 2 && strings.Join(s.Addresses[0].Targets, " ") == stranger
+	})
+	s := w.status()
+	if a := s.Addresses[0]; a.Desired || a.InPlace || a.Address != one || s.Ready || s.Instances[0].State != "unknown" {
+		t.Errorf("before Keepalived speaks: got %+v, ready %v, instance %+v", a, s.Ready, s.Instances[0])
+	}
+	if code, _, errs := run(t, "--ready", w.Path("floaty.yml")); code != 1 || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "instance VI_1") {
+		t.Errorf("--ready before Keepalived speaks: got exit status %d, %q, want 1 and one line about VI_1", code, errs)
+	}
+	w.says("MASTER")
+	w.holds(5*time.Second, one, two)
+	w.eventually("a reading has shown both in place", 5*time.Second, func() bool {
+		s = w.status()
+		return s.Addresses[0].InPlace && s.Addresses[1].InPlace && s.Ready
+	})
+	if !s.Addresses[0].Desired || s.Addresses[0].Verified.IsZero() || s.Server.ID != w.UUID || !s.Keepalived.Connected || s.Provider != "cloudscale" ||
+		s.Instances[0].State != "MASTER" || s.Cloud.LastRead.IsZero() || s.Config.Loaded.IsZero() || len(s.NotReady) != 0 {
+		t.Errorf("after the takeover: got %+v", s)
+	}
+	var kinds []string
+	for _, e := range s.Events {
+		kinds = append(kinds, string(e.Kind))
+	}
+	if got := strings.Join(kinds, " "); got != "state assign assign" {
+		t.Errorf("the events are of the kinds %q, want the state's and two assignments", got)
+	}
+	if code, out, errs := run(t, "--ready", w.socket()); code != 0 || out+errs != "" {
+		t.Errorf("--ready with the socket: got exit status %d, %q, want 0 and no word", code, out+errs)
+	}
+	if _, out, _ := run(t, "--status", w.Path("floaty.yml")); !strings.Contains(out, "in place") || !strings.Contains(out, "this server") {
+		t.Errorf("--status as text: got\n%s", out)
+	}
+	if info, err := os.Stat(w.socket()); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("the socket: got %v, %v, want mode 0660", info.Mode(), err)
+	}
+}
+
+func TestMetricsOfATakeover(t *testing.T) {
+	w := newWorld(t, one, two)
+	w.start()
+	w.says("MASTER")
+	w.holds(5*time.Second, one, two)
+	var text string
+	w.eventually("the metrics show both in place", 5*time.Second, func() bool {
+		_, text = w.ask("/metrics")
+		return strings.Contains(text, `floaty_address_in_place{address="198.51.100.1"} 1`)
+	})
+	for _, want := range []string{
+		`floaty_ready 1`, `floaty_vrrp_instance_state{state="MASTER",vrrp_instance="VI_1"} 1`,
+		`floaty_vrrp_instance_state{state="BACKUP",vrrp_instance="VI_1"} 0`, `floaty_address_desired{address="198.51.100.2"} 1`,
+		`floaty_assignments_total{address="198.51.100.1",result="success"} 1`, `floaty_keepalived_connected 1`,
+		`floaty_config_last_reload_successful 1`, `floaty_build_info{`, `floaty_provider_last_read_timestamp_seconds `, `process_cpu_seconds_total `,
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("%s is missing from the metrics:\n%s", want, text)
+		}
+	}
+	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", two)))
+	w.eventually("a removed address takes its series with it", 5*time.Second, func() bool {
+		_, text = w.ask("/metrics")
+		return !strings.Contains(text, `"198.51.100.1"`) && strings.Contains(text, `"198.51.100.2"`)
+	})
+}
+
+func TestNobodyToAsk(t *testing.T) {
+	w := newWorld(t, one)
+	for _, args := range [][]string{{"--status"}, {"--ready"}, {"--status", "--watch"}} {
+		code, out, errs := run(t, append(args, w.Path("floaty.yml"))...)
+		if code != 1 || out != "" || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%v without a daemon: got exit status %d, %q, %q, want 1 and one line", args, code, out, errs)
+		}
+	}
+}
+
+func TestPathsOfTheServer(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	for path, want := range map[string]int{"/healthz": 200, "/": 200, "/status": 200, "/readyz": 503, "/x": 404, "/metrics/": 404} {
+		if code, body := w.ask(path); code != want {
+			t.Errorf("%s: got %d, %q, want %d", path, code, body, want)
+		}
+	}
+}

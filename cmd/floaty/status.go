@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"floaty/cmd/floaty/internal/client"
+	"floaty/cmd/floaty/internal/report"
+	"floaty/config"
+)
+
+// findSocket returns the status socket that an argument names: itself, or the one of the daemon with that configuration, which need not
+// be usable any more.
+func findSocket(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", err
+	case info.Mode().Type() == fs.ModeSocket:
+		return path, nil
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is neither a configuration file nor a socket", path)
+	}
+	absolute, stateDir := config.LoadState(path)
+	return socketPath(stateDir, absolute), nil
+}
+
+// status shows what a running daemon knows.
+func status(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
+	socket, err := findSocket(c.config)
+	if err != nil {
+		log.Error(err, "cannot show the status")
+		return exitUnusable
+	}
+	daemon := client.New(socket)
+	write := func(w io.Writer, s report.Status) error {
+		if c.output == report.JSON {
+			return s.WriteJSON(w)
+		}
+		return s.WriteText(w, time.Now(), isTerminal(stdout))
+	}
+	if c.watch {
+		err = daemon.Watch(ctx, stdout, write)
+	} else {
+		var s report.Status
+		if s, err = daemon.Status(ctx); err == nil {
+			err = write(stdout, s)
+		}
+	}
+	if err != nil {
+		log.Error(err, "cannot show the status")
+		return exitUnusable
+	}
+	return exitOK
+}
+
+// ready says whether a running daemon could take over now.
+func ready(ctx context.Context, c command, log logr.Logger) int {
+	socket, err := findSocket(c.config)
+	if err == nil {
+		err = client.New(socket).Ready(ctx)
+	}
+	if err != nil {
+		log.Error(err, "not ready")
+		return exitUnusable
+	}
+	return exitOK
+}
