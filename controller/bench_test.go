@@ -1,0 +1,142 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"floaty/desired"
+	"floaty/desired/keepalived"
+	"floaty/observed"
+	"floaty/providers"
+)
+
+// An instantCloud answers at once and reports each write.
+type instantCloud struct {
+	holder  string
+	written chan netip.Addr
+}
+
+func (c *instantCloud) Server(context.Context) (string, error) { return here, nil }
+
+func (c *instantCloud) Read(_ context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	answer := make(map[netip.Addr]providers.Holding, len(addrs))
+	servers := []string{c.holder}
+	for _, addr := range addrs {
+		answer[addr] = providers.Holding{Servers: servers}
+	}
+	return answer, nil
+}
+
+func (c *instantCloud) Assign(_ context.Context, addr netip.Addr, _ string, _ []string) error {
+	c.written <- addr
+	return nil
+}
+
+// startBench starts a controller for instances that each want the given number of addresses. It has read all of them once.
+func startBench(b *testing.B, c *instantCloud, instances, addresses int) (*desired.State, *Controller, map[string]keepalived.Instance) {
+	b.Helper()
+	state := &desired.State{}
+	wanted := map[string][]netip.Addr{}
+	states := map[string]keepalived.Instance{}
+	addr := netip.MustParseAddr("10.0.0.1")
+	for i := range instances {
+		name := fmt.Sprint("VI_", i)
+		wanted[name] = following(addr, addresses)
+		states[name] = keepalived.Instance{State: keepalived.Backup}
+		addr = wanted[name][addresses-1].Next()
+	}
+	state.SetServer(here)
+	state.SetSettings(desired.Settings{Instances: wanted})
+	state.SetKeepalived(states)
+	backOff := observed.BackOff{Initial: time.Second, Multiplier: 1.1, Max: 10 * time.Second}
+	see := observed.New(observed.Options{
+		Provider: c, Addresses: state.Addresses, Interval: time.Hour, Timeout: 10 * time.Second,
+		BackOff: backOff, Found: func(string) {}, Log: logr.Discard(),
+	})
+	ctl := New(Options{
+		Desired: state, Observed: see, Provider: c, Interval: time.Hour, Timeout: 10 * time.Second,
+		BackOff: backOff, Concurrent: 100, Log: logr.Discard(),
+	})
+	ctx, stop := context.WithCancel(b.Context())
+	done := make(chan struct{}, 2)
+	go func() { see.Run(ctx); done <- struct{}{} }()
+	go func() { ctl.Run(ctx); done <- struct{}{} }()
+	b.Cleanup(func() { stop(); <-done; <-done })
+	last := addr.Prev()
+	for _, known := see.Last(last); !known; _, known = see.Last(last) {
+		time.Sleep(time.Millisecond)
+	}
+	rest(ctl)
+	return state, ctl, states
+}
+
+// rest returns when the queue is empty.
+func rest(c *Controller) {
+	for c.queue.Len() > 0 {
+		runtime.Gosched()
+	}
+}
+
+// BenchmarkMasterLineToAssign is the way from the state of an instance to the provider, for one address of many. An address may be
+// written four times in a row: -benchtime must stay below 4 × 1000 iterations.
+func BenchmarkMasterLineToAssign(b *testing.B) {
+	c := &instantCloud{holder: there, written: make(chan netip.Addr)}
+	state, ctl, states := startBench(b, c, 1000, 1)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		name := fmt.Sprint("VI_", i%len(states))
+		b.StopTimer()
+		states[name] = keepalived.Instance{State: keepalived.Backup, Claims: uint64(i)}
+		before := clone(states)
+		ctl.Apply(state.SetKeepalived(before))
+		rest(ctl)
+		states[name] = keepalived.Instance{State: keepalived.Master, Claims: uint64(i + 1)}
+		after := clone(states)
+		b.StartTimer()
+		ctl.Apply(state.SetKeepalived(after))
+		<-c.written
+	}
+}
+
+func clone(states map[string]keepalived.Instance) map[string]keepalived.Instance {
+	copied := make(map[string]keepalived.Instance, len(states))
+	for name, is := range states {
+		copied[name] = is
+	}
+	return copied
+}
+
+// BenchmarkHolding10000Addresses is one refresh of ten thousand addresses that are where they belong.
+func BenchmarkHolding10000Addresses(b *testing.B) {
+	c := &instantCloud{holder: here, written: make(chan netip.Addr, 10_000)}
+	state, ctl, states := startBench(b, c, 10, 1000)
+	for name := range states {
+		states[name] = keepalived.Instance{State: keepalived.Master, Claims: 1}
+	}
+	ctl.Apply(state.SetKeepalived(states))
+	rest(ctl)
+	time.Sleep(100 * time.Millisecond)
+	b.ReportAllocs()
+	for b.Loop() {
+		refreshAll(b, ctl)
+	}
+}
+
+// refreshAll reads all addresses and has each of them looked at.
+func refreshAll(b *testing.B, ctl *Controller) {
+	b.Helper()
+	if err := ctl.opts.Observed.Refresh(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for _, addr := range ctl.opts.Desired.Addresses() {
+		ctl.queue.Add(addr)
+	}
+	rest(ctl)
+}
