@@ -21,10 +21,10 @@ func (h *host) leftovers(turns int) string {
 	c := h.ctl
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.turns.free == turns && len(c.turns.has)+len(c.turns.line)+len(c.asked)+len(c.writes)+len(c.signals) == 0 {
+	if c.turns.free == turns && len(c.turns.has)+len(c.turns.line)+len(c.writes)+len(c.signals) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("turns %+v, asked %v, %d writes, %d signals", c.turns, c.asked, len(c.writes), len(c.signals))
+	return fmt.Sprintf("turns %+v, %d writes, %d signals", c.turns, len(c.writes), len(c.signals))
 }
 
 // A chance is a story that dice tell: of two instances that change their states, of rivals, of addresses that come and go, alone or

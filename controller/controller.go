@@ -56,16 +56,14 @@ type Options struct {
 type Controller struct {
 	opts  Options
 	queue workqueue.TypedDelayingInterface[netip.Addr]
-	hurry chan struct{} // the next refresh may be due earlier than thought
 
 	mu       sync.Mutex // guards all below
 	memories map[netip.Addr]*memory
 	signals  map[netip.Addr]*signal
-	asked    map[netip.Addr]bool // looks that wait for a reading; true: it is there
 	turns    turns
 	writes   map[netip.Addr]context.CancelCauseFunc // that are under way
 
-	apart map[netip.Addr]string // what was said of resources that several instances want; the refresh's own
+	apart map[netip.Addr]string // what was said of resources that several instances want; owned by the look at everything
 }
 
 // A signal is what has happened to an address since it was last looked at.
@@ -78,8 +76,8 @@ type signal struct {
 	resumed bool      // waits that the cloud asked for are over
 }
 
-// urgent reports whether a look that waits for a reading must begin anew at once. A rival is looked for after that.
-func (s *signal) urgent() bool { return s != nil && (s.lost || s.gained || s.claimed || s.resumed) }
+// everything is the key that stands for the refresh of all addresses. No address is equal to it.
+var everything netip.Addr
 
 var (
 	errLost    = errors.New("the address is no longer ours")
@@ -91,10 +89,8 @@ func New(opts Options) *Controller {
 	return &Controller{
 		opts:     opts,
 		queue:    workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[netip.Addr]{}),
-		hurry:    make(chan struct{}, 1),
 		memories: map[netip.Addr]*memory{},
 		signals:  map[netip.Addr]*signal{},
-		asked:    map[netip.Addr]bool{},
 		turns:    turns{free: opts.Concurrent, has: map[netip.Addr]bool{}},
 		writes:   map[netip.Addr]context.CancelCauseFunc{},
 	}
@@ -105,11 +101,10 @@ func New(opts Options) *Controller {
 func (c *Controller) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
-	work.Go(func() { c.refresh(ctx) })
 	stop := context.AfterFunc(ctx, c.queue.ShutDown)
 	defer stop()
 	looks := make(chan struct{}, c.opts.Concurrent+spare)
-	for {
+	for c.queue.Add(everything); ; {
 		addr, shutdown := c.queue.Get()
 		if shutdown {
 			return
@@ -225,35 +220,20 @@ func (c *Controller) Resume() {
 	for _, addr := range leads {
 		c.queue.Add(addr)
 	}
-	select {
-	case c.hurry <- struct{}{}:
-	default: // it is about to look
-	}
+	c.queue.Add(everything)
 }
 
-// refresh reads all addresses at one common instant an interval and then has each of them looked at.
-func (c *Controller) refresh(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.hurry:
-		case <-timer.C:
-		}
-		if wait := time.Until(c.opts.Observed.Due()); wait > 0 {
-			timer.Reset(wait)
-			continue
-		}
-		if err := c.opts.Observed.Refresh(ctx); err != nil {
-			return
-		}
-		addrs := c.opts.Desired.Addresses()
-		for _, addr := range addrs {
-			c.queue.Add(c.lead(addr))
-		}
-		c.warn(addrs)
-		timer.Reset(time.Until(c.opts.Observed.Due()))
+// Enqueue makes the controller look at addrs, for a read of them has ended. What it has told may also change when the next refresh is
+// due.
+func (c *Controller) Enqueue(addrs []netip.Addr) {
+	for _, addr := range addrs {
+		c.queue.Add(c.lead(addr))
 	}
+	c.queue.Add(everything)
+}
+
+// refresh has all addresses read when that is due.
+func (c *Controller) refresh() {
+	c.queue.AddAfter(everything, c.opts.Observed.Refresh())
+	c.warn()
 }

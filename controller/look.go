@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"time"
 
-	"floaty/observed"
 	"floaty/providers"
 )
 
@@ -22,11 +21,12 @@ func (c *Controller) work(ctx context.Context, addr netip.Addr, over func()) {
 		over()
 		return
 	}
-	m, s, ok := c.begin(addr)
-	if !ok {
+	if addr == everything {
+		c.refresh()
 		over()
 		return
 	}
+	m, s := c.begin(addr)
 	if lead := c.lead(addr); lead != addr {
 		c.follow(addr, lead, m, s)
 		over()
@@ -60,19 +60,11 @@ func (c *Controller) write(ctx context.Context, addr netip.Addr, m *memory, w *a
 	providers.Bounded(call, assign, func(_ struct{}, err error) { finish(c.written(call, err, addr, m, w)) })
 }
 
-// begin hands out the memory of addr, which is the look's own until end: the queue never hands out an address twice at once. It
-// hands out nothing while a look waits for its reading, unless it has a turn, which must not lie idle. When the reading is there it
-// is judged first: what is heard meanwhile came later.
-func (c *Controller) begin(addr netip.Addr) (m *memory, s signal, ok bool) {
+// begin hands out the memory of addr, which is the look's own until end: the queue never hands out an address twice at once.
+func (c *Controller) begin(addr netip.Addr) (m *memory, s signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	heard := c.signals[addr]
-	there, asked := c.asked[addr]
-	if asked && !there && !heard.urgent() && !c.turns.has[addr] {
-		return nil, s, false
-	}
-	delete(c.asked, addr)
-	if heard != nil && (!asked || heard.urgent()) {
+	if heard := c.signals[addr]; heard != nil {
 		s = *heard
 		delete(c.signals, addr)
 	}
@@ -82,7 +74,7 @@ func (c *Controller) begin(addr netip.Addr) (m *memory, s signal, ok bool) {
 		c.memories[addr] = m
 	}
 	m.turn = c.turns.has[addr]
-	return m, s, true
+	return m, s
 }
 
 // end ends a look, and its turn to write if it had one. It has addr looked at again after a while, if that is above 0.
@@ -112,30 +104,6 @@ func (c *Controller) end(addr netip.Addr, m *memory, again time.Duration) {
 	if again > 0 {
 		c.queue.AddAfter(addr, again)
 	}
-}
-
-// ask asks for a reading. While it is pending, the look is over: another begins when it is there.
-func (c *Controller) ask(addr netip.Addr, after time.Time) (r observed.Reading, pending bool, err error) {
-	c.mu.Lock()
-	c.asked[addr] = false
-	c.mu.Unlock()
-	r, pending, err = c.opts.Observed.Ask(addr, after, c.answered)
-	if !pending {
-		c.mu.Lock()
-		delete(c.asked, addr)
-		c.mu.Unlock()
-	}
-	return r, pending, err
-}
-
-// answered begins the look that waits for a reading of addr.
-func (c *Controller) answered(addr netip.Addr) {
-	c.mu.Lock()
-	if _, asked := c.asked[addr]; asked {
-		c.asked[addr] = true
-	}
-	c.mu.Unlock()
-	c.queue.Add(addr)
 }
 
 // takeTurn reports whether addr may be written now. If not, it stands in line.

@@ -23,7 +23,8 @@ const afterLoss = 3 * time.Second
 type memory struct {
 	claimed bool      // MASTER was said, and neither a write was acknowledged nor a reading had since
 	suspect bool      // a rival was heard: one write is allowed
-	doubted time.Time // the last look because of a rival, or the next one if it is not due yet
+	rival   time.Time // the last one that was heard
+	sought  time.Time // when a reading because of a rival was due last, or is due
 	need    time.Time // a reading begun earlier cannot say "in place"
 
 	written  time.Time     // the last write was acknowledged
@@ -79,25 +80,42 @@ func (m *memory) hear(s signal, now time.Time) {
 	}
 }
 
-// hearRival takes in that a rival was heard. It is looked for at once, but not more than once a second: a master of lower
-// priority speaks that often, or oftener. All addresses of an instance reckon with the same instants, and share a read.
+// rivalRest is the time between two readings because of rivals: a master of lower priority speaks once a second, or oftener. All
+// addresses of an instance reckon with the same instants, and share a read.
+const rivalRest = time.Second
+
+// hearRival takes in that a rival was heard. While one is looked for already, this one waits until that reading is judged: it may be
+// newer than that.
 func (m *memory) hearRival(at, now time.Time) {
-	switch {
-	case m.suspect: // the look that is due, or to come, serves this one too
-	case at.Sub(m.doubted) < time.Second:
-		m.doubted = m.doubted.Add(time.Second)
-	default:
-		m.doubted = at
-	}
-	m.suspect = true
-	for _, t := range []time.Time{at, m.doubted} {
-		if m.need.Before(t) {
-			m.need = t
-		}
+	m.rival = at
+	if !m.suspect {
+		m.suspect = true
+		m.seek()
 	}
 	if m.look.IsZero() || m.looked > 0 { // its write may land after the look that is made now
 		m.begin(now)
 	}
+}
+
+// seek has the last rival looked for with a reading, at once or a second after the last such.
+func (m *memory) seek() {
+	m.sought = later(m.rival, m.sought.Add(rivalRest))
+	m.need = later(m.need, m.sought)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// rivalWait is how long until a rival is to be looked for.
+func (m *memory) rivalWait(now time.Time) time.Duration {
+	if !m.suspect || m.claimed {
+		return 0
+	}
+	return m.sought.Sub(now)
 }
 
 // begin starts a series of looks.
@@ -114,14 +132,6 @@ func (m *memory) again(last observed.Reading, now time.Time) time.Time {
 		return time.Time{}
 	}
 	return m.retry
-}
-
-// rivalWait is how long until the look because of a rival is due.
-func (m *memory) rivalWait(now time.Time) time.Duration {
-	if !m.suspect || m.claimed {
-		return 0
-	}
-	return m.doubted.Sub(now)
 }
 
 // slack is by how much a look may be early: addresses written together are then served by one read. Ten thousand are written

@@ -22,7 +22,7 @@ func (c *Controller) reconcile(addr netip.Addr, m *memory) (time.Duration, *atte
 	}
 	now := time.Now()
 	if wait := m.rivalWait(now); wait > 0 {
-		c.opts.Observed.Expect(addr, m.doubted)
+		c.opts.Observed.Expect(addr, m.sought)
 		return wait, nil
 	}
 	reading, valid := c.opts.Observed.Last(addr)
@@ -40,7 +40,7 @@ func (c *Controller) reconcile(addr netip.Addr, m *memory) (time.Duration, *atte
 		if m.lined {
 			return c.unread(addr, want, m, reading)
 		}
-		fresh, pending, err := c.ask(addr, need)
+		fresh, pending, err := c.opts.Observed.Read(addr, need)
 		if pending {
 			return 0, nil
 		}
@@ -55,7 +55,7 @@ func (c *Controller) reconcile(addr netip.Addr, m *memory) (time.Duration, *atte
 	case reading.Err != nil:
 		return c.unjudged(addr, want, m, reading)
 	case reading.Holding.At(want):
-		return c.inPlace(addr, want, m), nil
+		return c.inPlace(addr, want, m, reading), nil
 	case m.contest.allows(reading) || m.suspect:
 		return c.attempt(addr, want, m, reading)
 	}
@@ -95,7 +95,7 @@ func (c *Controller) standBy(addr netip.Addr, m *memory) time.Duration {
 		after = m.look
 	}
 	m.look = time.Time{}
-	reading, pending, err := c.ask(addr, after)
+	reading, pending, err := c.opts.Observed.Read(addr, after)
 	if !pending && err == nil { // else observed has said it, and the refresh comes back when it may
 		c.readable(addr, m, reading)
 	}
@@ -153,7 +153,7 @@ func (c *Controller) judge(addr netip.Addr, want string, m *memory, r observed.R
 }
 
 // inPlace is what a reading says that leaves nothing to do.
-func (c *Controller) inPlace(addr netip.Addr, want string, m *memory) time.Duration {
+func (c *Controller) inPlace(addr netip.Addr, want string, m *memory, r observed.Reading) time.Duration {
 	now := time.Now()
 	switch {
 	case m.trouble.Over():
@@ -161,8 +161,14 @@ func (c *Controller) inPlace(addr netip.Addr, want string, m *memory) time.Durat
 	case m.claimed:
 		c.opts.Log.Info("address is already there", logkey.Address, addr, logkey.To, want)
 	}
-	m.claimed, m.suspect, m.failures, m.hold, m.shown = false, false, 0, time.Time{}, ""
+	m.claimed, m.failures, m.hold, m.shown = false, 0, time.Time{}, ""
+	m.suspect = m.suspect && r.At.Before(m.rival)
 	m.advance(now)
+	if m.suspect { // one was heard after that reading began
+		m.seek()
+		c.opts.Observed.Expect(addr, m.sought)
+		return max(m.sought.Sub(now), time.Millisecond)
+	}
 	return c.next(addr, m, now)
 }
 
@@ -247,7 +253,7 @@ func (c *Controller) written(call context.Context, err error, addr netip.Addr, m
 		m.acknowledged(now)
 		return c.next(addr, m, now)
 	case errors.Is(err, providers.ErrNotWritten):
-		return c.notWritten(call, addr, w.server, m)
+		return c.notWritten(addr, m, w)
 	case call.Err() != nil && !errors.Is(context.Cause(call), errTimeout): // no longer ours, or the end
 		return 0
 	case errors.Is(err, providers.ErrGivenUp): // it may have landed, or still will
@@ -300,24 +306,25 @@ func (c *Controller) failed(err error, addr netip.Addr, m *memory, now time.Time
 	return wait
 }
 
-// notWritten is a dry run: what would have been written is said once, after a reading has shown that it would change
-// anything.
-func (c *Controller) notWritten(ctx context.Context, addr netip.Addr, want string, m *memory) time.Duration {
-	m.claimed, m.suspect, m.hold = false, false, time.Now().Add(observed.Jitter(c.opts.Interval, 0.1))
-	reading, err := c.opts.Observed.Read(ctx, addr, m.need)
-	if err != nil || reading.Err != nil || reading.Holding.At(want) {
+// notWritten is a dry run: what would have been written is said once, after a reading has shown that it would change anything. A
+// takeover waits for no reading, so that is read now.
+func (c *Controller) notWritten(addr netip.Addr, m *memory, w *attempt) time.Duration {
+	m.claimed, m.suspect = false, false
+	if last, valid := c.opts.Observed.Last(addr); !valid || last.Order != w.seen.Order || last.At.Before(m.need) {
+		c.opts.Observed.Void(addr)
+		return time.Millisecond
+	}
+	m.hold = time.Now().Add(observed.Jitter(c.opts.Interval, 0.1))
+	from := strings.Join(others(w.seen.Servers, w.server), ", ")
+	if w.seen.Err != nil || m.shown == from+w.server {
 		return 0
 	}
-	from := strings.Join(others(reading.Servers, want), ", ")
-	if m.shown == from+want {
-		return 0
-	}
-	m.shown = from + want
-	log := c.opts.Log.WithValues(logkey.Address, addr)
+	m.shown = from + w.server
+	log := c.opts.Log.WithValues("address", addr)
 	if from != "" {
-		log = log.WithValues(logkey.From, from)
+		log = log.WithValues("from", from)
 	}
-	log.Info("dry run: address would be assigned", logkey.To, want)
+	log.Info("dry run: address would be assigned", "to", w.server)
 	return 0
 }
 

@@ -57,14 +57,11 @@ func (c *Controller) follow(addr, lead netip.Addr, m *memory, s signal) {
 }
 
 // warn says once of each resource that instances want addresses of it which do not change their state together.
-func (c *Controller) warn(addrs []netip.Addr) {
+func (c *Controller) warn() {
 	said := c.apart
 	c.apart = nil
-	for _, addr := range addrs {
-		sharing := c.opts.Observed.Sharing(addr)
-		if sharing == nil || sharing[0] != addr {
-			continue
-		}
+	for _, sharing := range c.opts.Observed.Resources() {
+		addr := sharing[0]
 		names := strings.Join(c.opts.Desired.Apart(sharing), ", ")
 		if names == "" {
 			continue

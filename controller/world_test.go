@@ -217,7 +217,7 @@ func newHost(t *testing.T, cloud *cloud, server string, provider providers.Provi
 	backOff := observed.BackOff{Initial: time.Second, Multiplier: 1.1, Max: 10 * time.Second}
 	see := observed.New(observed.Options{
 		Provider: provider, Addresses: h.desired.Addresses, Interval: interval, Timeout: 10 * time.Second,
-		BackOff: backOff, Found: func(string) {}, Log: log,
+		BackOff: backOff, Found: func(string) {}, OnRead: func(addrs []netip.Addr) { h.ctl.Enqueue(addrs) }, Log: log,
 	})
 	h.desired.SetServer(server)
 	h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": addrs}})

@@ -3,7 +3,8 @@
 //   - One read serves all who ask: those who want a reading no older than one that is under way share it.
 //   - A reading's time is when its request was sent.
 //   - A reading stays, however old, until a newer one replaces it or it is voided.
-//   - A shared read has its own deadline; an asker who goes away does not end it. A call that does not return then is given up.
+//   - A shared read has its own deadline, and nobody waits for it: those who ask come back when it has ended. A call that does not
+//     return by then is given up.
 //   - A failed read is shared too, until its back-off is over.
 //   - All managed addresses are read together at one common instant an interval.
 //   - What voids the readings of an address voids those of all that share its resource.
@@ -26,7 +27,7 @@ import (
 	"floaty/providers"
 )
 
-// Options says what to observe. All fields are needed.
+// Options says what to observe. All fields but OnRead are needed. The functions must not block.
 type Options struct {
 	Provider  providers.Provider
 	Addresses func() []netip.Addr // all that are managed now
@@ -34,6 +35,7 @@ type Options struct {
 	Timeout   time.Duration       // of one shared read
 	BackOff   BackOff             // between failed reads
 	Found     func(server string) // called once, when it is known which server this is
+	OnRead    func([]netip.Addr)  // called after each read, also a failed one, with the addresses that it was of; nil: nobody is told
 	Log       logr.Logger
 }
 
@@ -45,7 +47,7 @@ type Reading struct {
 	Order   uint64    // of its request among requests and voidings: it tells readings apart
 }
 
-// minWait is how long a failed read waits at least, whatever a cloud says: no loop turns without a rest.
+// minWait is the shortest time between two reads that fail, or two looks at whether a refresh is due, so that no loop turns without a rest.
 const minWait = 100 * time.Millisecond
 
 // ErrUnread is what every failure to read wraps.
@@ -71,21 +73,12 @@ type Observed struct {
 	trouble  providers.Trouble
 }
 
-// A read is one call that several askers may wait for.
+// A read is one call of the provider, which serves everybody who asks for what it covers.
 type read struct {
 	addrs   []netip.Addr // sorted
 	refresh bool         // guarded by mu
 	at      time.Time
 	order   uint64
-	done    chan struct{} // closed at the end
-	ended   bool          // guarded by mu
-	askers  []asker       // to be called at the end; guarded by mu
-}
-
-// An asker waits for a read without standing by.
-type asker struct {
-	addr  netip.Addr
-	again func(netip.Addr)
 }
 
 // New returns an Observed that knows nothing yet.
@@ -164,7 +157,8 @@ func (o *Observed) Forget(addr netip.Addr) {
 func (o *Observed) Due() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.failed != nil && o.retry.Before(o.due) {
+	refreshing := slices.ContainsFunc(o.current, func(r *read) bool { return r.refresh })
+	if o.failed != nil && !refreshing && o.retry.Before(o.due) {
 		return o.retry
 	}
 	return o.due
@@ -184,73 +178,41 @@ func (o *Observed) Resume() {
 	o.retry = time.Time{}
 }
 
-// Refresh reads all managed addresses and sets the next common instant. It returns when the read is done, or early with
-// ctx's cause.
-func (o *Observed) Refresh(ctx context.Context) error {
-	addrs := o.opts.Addresses()
+// Refresh starts a read of all managed addresses if one is due, and sets the next common instant. It returns how long it is until
+// the next one is due, always above 0. That changes when a read ends.
+func (o *Observed) Refresh() time.Duration {
+	if wait := time.Until(o.Due()); wait > 0 {
+		return wait
+	}
+	o.startRefresh(o.opts.Addresses())
+	return max(time.Until(o.Due()), minWait)
+}
+
+// startRefresh starts a read of addrs, which are all that are managed, and sets the next common instant.
+func (o *Observed) startRefresh(addrs []netip.Addr) {
 	now := time.Now()
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !now.Before(o.due) {
 		o.due = now.Add(Jitter(o.opts.Interval, 0.1))
 	}
-	if len(addrs) == 0 { // nothing is read, so nothing is to be tried again
+	switch {
+	case len(addrs) == 0: // nothing is read, so there is nothing to try again
 		o.failed = nil
-	}
-	if len(addrs) == 0 || o.barred(now) != nil {
-		o.mu.Unlock()
-		return nil
-	}
-	r := o.covering(addrs, now)
-	if r == nil {
-		r = o.begin(now, addrs, true)
-	}
-	r.refresh = true
-	o.mu.Unlock()
-	return await(ctx, r)
-}
-
-// Read returns a reading of addr that was begun at after or later and is not voided: the last one, one under way, or a new
-// one, which then also covers every managed address of which nothing valid is known or a reading is expected by now. Its
-// error wraps [ErrUnread], or is ctx's cause. A reading whose Err is set is no error of Read's.
-func (o *Observed) Read(ctx context.Context, addr netip.Addr, after time.Time) (Reading, error) {
-	for {
-		reading, under, err := o.look(addr, after)
-		if under == nil {
-			return reading, err
+	case o.barred(now) == nil:
+		r := o.covering(addrs, now)
+		if r == nil {
+			r = o.begin(now, addrs, true)
 		}
-		if err := await(ctx, under); err != nil {
-			return Reading{}, err
-		}
+		r.refresh = true
 	}
 }
 
-// Ask is Read for who does not wait: a thousand that wait would cost a stack each. While no reading is there, it is pending, and
-// again is called with addr when it is worth asking once more.
-func (o *Observed) Ask(addr netip.Addr, after time.Time, again func(netip.Addr)) (reading Reading, pending bool, err error) {
-	for {
-		reading, under, err := o.look(addr, after)
-		if under == nil {
-			return reading, false, err
-		}
-		if o.join(under, asker{addr, again}) {
-			return Reading{}, true, nil
-		}
-	}
-}
-
-// join has an asker called when a read ends; false if it has ended.
-func (o *Observed) join(r *read, a asker) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if r.ended {
-		return false
-	}
-	r.askers = append(r.askers, a)
-	return true
-}
-
-// look returns what Read does, or a read under way that will tell.
-func (o *Observed) look(addr netip.Addr, after time.Time) (Reading, *read, error) {
+// Read returns a reading of addr that was begun at after or later and is not voided. If there is none yet, it is pending: a read under
+// way will tell, or a new one, which then also covers every managed address of which nothing valid is known or a reading is expected by
+// now. OnRead is called once that read has ended. The error is that of the last read, until its back-off is over. A reading whose Err
+// is set is no error of Read's.
+func (o *Observed) Read(addr netip.Addr, after time.Time) (reading Reading, pending bool, err error) {
 	var managed []netip.Addr // asked for only where a read must be made
 	for {
 		o.mu.Lock()
@@ -258,29 +220,21 @@ func (o *Observed) look(addr netip.Addr, after time.Time) (Reading, *read, error
 		ok = ok && !reading.At.Before(after)
 		now := time.Now()
 		barred := o.barred(now)
-		under := o.underWay(addr, after)
-		if !ok && barred == nil && under == nil && managed != nil {
-			under = o.begin(now, o.wanted(addr, managed, now), false)
+		pending := o.underWay(addr, after)
+		if !ok && barred == nil && !pending && managed != nil {
+			o.begin(now, o.wanted(addr, managed, now), false)
+			pending = true
 		}
 		o.mu.Unlock()
 		switch {
 		case ok:
-			return reading, nil, nil
+			return reading, false, nil
 		case barred != nil:
-			return Reading{}, nil, barred
-		case under != nil:
-			return Reading{}, under, nil
+			return Reading{}, false, barred
+		case pending:
+			return Reading{}, true, nil
 		}
 		managed = append([]netip.Addr{addr}, o.opts.Addresses()...)
-	}
-}
-
-func await(ctx context.Context, r *read) error {
-	select {
-	case <-r.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 
@@ -297,15 +251,12 @@ func (o *Observed) barred(now time.Time) error {
 	return fmt.Errorf("%w: %w", ErrUnread, o.failed)
 }
 
-// underWay returns a read that will tell what an asker wants to know; nil if there is none.
-func (o *Observed) underWay(addr netip.Addr, after time.Time) *read {
-	for _, r := range o.current {
+// underWay reports whether a read is under way that will tell what somebody wants to know.
+func (o *Observed) underWay(addr netip.Addr, after time.Time) bool {
+	return slices.ContainsFunc(o.current, func(r *read) bool {
 		_, covered := slices.BinarySearchFunc(r.addrs, addr, netip.Addr.Compare)
-		if covered && !r.at.Before(after) && r.order > o.voided[addr] {
-			return r
-		}
-	}
-	return nil
+		return covered && !r.at.Before(after) && r.order > o.voided[addr]
+	})
 }
 
 // covering returns a read that has just begun and tells about all of addrs; nil if there is none. At the start, an address
@@ -343,7 +294,7 @@ func (o *Observed) wanted(addr netip.Addr, managed []netip.Addr, now time.Time) 
 // begin hands a read to Run. Its time is that of now, so that nothing that happens after this counts as seen by it.
 func (o *Observed) begin(now time.Time, addrs []netip.Addr, refresh bool) *read {
 	o.order++
-	r := &read{addrs: addrs, refresh: refresh, at: now, order: o.order, done: make(chan struct{})}
+	r := &read{addrs: addrs, refresh: refresh, at: now, order: o.order}
 	o.pending = append(o.pending, r)
 	o.current = append(o.current, r)
 	select {

@@ -109,13 +109,41 @@ func story(t *testing.T, tell func(t *testing.T, c *cloud, o *Observed, lines *[
 	})
 }
 
+// read returns what Read does once it is not pending.
+func reading(ctx context.Context, o *Observed, addr netip.Addr, after time.Time) (Reading, error) {
+	for {
+		r, pending, err := o.Read(addr, after)
+		if !pending {
+			return r, err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return Reading{}, context.Cause(ctx)
+		}
+	}
+}
+
+// refresh makes a refresh, whether it is due or not, and returns when its read has ended.
+func refresh(o *Observed) {
+	o.startRefresh(o.opts.Addresses())
+	ended := func() bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return !slices.ContainsFunc(o.current, func(r *read) bool { return r.refresh })
+	}
+	for !ended() {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestAllWhoAskShareOneRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		var askers sync.WaitGroup
 		for i := range 100 {
 			askers.Go(func() {
 				addr := []netip.Addr{one, two}[i%2]
-				if r, err := o.Read(t.Context(), addr, time.Time{}); err != nil || r.Servers[0] != "there" {
+				if r, err := reading(t.Context(), o, addr, time.Time{}); err != nil || r.Servers[0] != "there" {
 					t.Errorf("got %v, %v", r, err)
 				}
 			})
@@ -130,9 +158,9 @@ func TestAllWhoAskShareOneRead(t *testing.T) {
 func TestARefreshJoinsAReadOfAllThatHasJustBegun(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		var askers sync.WaitGroup
-		askers.Go(func() { _, _ = o.Read(t.Context(), one, time.Time{}) }) // of nothing is anything known, so it covers all
+		askers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) }) // of nothing is anything known, so it covers all
 		synctest.Wait()
-		askers.Go(func() { _ = o.Refresh(t.Context()) })
+		askers.Go(func() { refresh(o) })
 		askers.Wait()
 		if got := c.reads(); got != 1 {
 			t.Errorf("got %d reads, want one", got)
@@ -142,9 +170,9 @@ func TestARefreshJoinsAReadOfAllThatHasJustBegun(t *testing.T) {
 		}
 
 		o.Void(one)
-		askers.Go(func() { _, _ = o.Read(t.Context(), one, time.Time{}) })
+		askers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) })
 		synctest.Wait()
-		askers.Go(func() { _ = o.Refresh(t.Context()) }) // the one under way tells nothing of two
+		askers.Go(func() { refresh(o) }) // the one under way tells nothing of two
 		askers.Wait()
 		if got := c.reads(); got != 3 {
 			t.Errorf("got %d reads, want three", got)
@@ -155,7 +183,7 @@ func TestARefreshJoinsAReadOfAllThatHasJustBegun(t *testing.T) {
 func TestAReadingsTimeIsThatOfItsRequest(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
 		sent := time.Now()
-		r, err := o.Read(t.Context(), one, time.Time{})
+		r, err := reading(t.Context(), o, one, time.Time{})
 		if err != nil || !r.At.Equal(sent) {
 			t.Errorf("got %v, %v; want %v", r.At, err, sent)
 		}
@@ -164,7 +192,7 @@ func TestAReadingsTimeIsThatOfItsRequest(t *testing.T) {
 
 func TestAReadBegunBeforeAVoidingSaysNothing(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
-		go func() { _ = o.Refresh(t.Context()) }()
+		go func() { refresh(o) }()
 		time.Sleep(time.Second / 2)
 		o.Void(one)
 		c.set(func() { c.holder = "me" })
@@ -175,7 +203,7 @@ func TestAReadBegunBeforeAVoidingSaysNothing(t *testing.T) {
 		if _, ok := o.Last(two); !ok {
 			t.Error("the other address has no reading, want one")
 		}
-		if r, err := o.Read(t.Context(), one, time.Time{}); err != nil || r.Servers[0] != "me" || c.reads() != 2 {
+		if r, err := reading(t.Context(), o, one, time.Time{}); err != nil || r.Servers[0] != "me" || c.reads() != 2 {
 			t.Errorf("got %v, %v after %d reads, want me after 2", r, err, c.reads())
 		}
 	})
@@ -186,7 +214,7 @@ func TestAnAskerWhoGoesAwayDoesNotEndTheRead(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("gone")
 		time.AfterFunc(time.Second/2, func() { cancel(why) })
-		if _, err := o.Read(ctx, one, time.Time{}); !errors.Is(err, why) {
+		if _, err := reading(ctx, o, one, time.Time{}); !errors.Is(err, why) {
 			t.Errorf("got %v, want %v", err, why)
 		}
 		time.Sleep(time.Second)
@@ -200,7 +228,7 @@ func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, lines *[]string) {
 		c.set(func() { c.err = errDown })
 		for range 50 {
-			if _, err := o.Read(t.Context(), one, time.Time{}); !errors.Is(err, ErrUnread) || !errors.Is(err, errDown) {
+			if _, err := reading(t.Context(), o, one, time.Time{}); !errors.Is(err, ErrUnread) || !errors.Is(err, errDown) {
 				t.Fatalf("got %v, want %v because of %v", err, ErrUnread, errDown)
 			}
 		}
@@ -209,7 +237,7 @@ func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
 		}
 		c.set(func() { c.err = nil })
 		time.Sleep(time.Until(o.Retry()))
-		if _, err := o.Read(t.Context(), one, time.Time{}); err != nil {
+		if _, err := reading(t.Context(), o, one, time.Time{}); err != nil {
 			t.Errorf("got %v after the back-off, want a reading", err)
 		}
 		if got := strings.Count(strings.Join(*lines, "\n"), `"reading the cloud failed"`); got != 1 {
@@ -220,10 +248,10 @@ func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
 
 func TestAnOldReadingStaysWhenReadsFail(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
-		_ = o.Refresh(t.Context())
+		refresh(o)
 		c.set(func() { c.err = errDown })
 		time.Sleep(time.Hour)
-		_ = o.Refresh(t.Context())
+		refresh(o)
 		if r, ok := o.Last(one); !ok || r.Servers[0] != "there" {
 			t.Errorf("got %v, %v, want the old reading", r, ok)
 		}
@@ -236,16 +264,16 @@ func TestAnOldReadingStaysWhenReadsFail(t *testing.T) {
 func TestAHangingReadEndsAtItsDeadlineAndANewerOneIsNotSpoilt(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		c.set(func() { c.hangs = true })
-		go func() { _ = o.Refresh(t.Context()) }()
+		go func() { refresh(o) }()
 		time.Sleep(5 * time.Second)
 		c.set(func() { c.hangs = false })
 		o.Void(one)
-		if _, err := o.Read(t.Context(), one, time.Time{}); err != nil {
+		if _, err := reading(t.Context(), o, one, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Second)
 		o.Void(one)
-		if _, err := o.Read(t.Context(), one, time.Time{}); err != nil {
+		if _, err := reading(t.Context(), o, one, time.Time{}); err != nil {
 			t.Errorf("got %v, want the late failure of the old read not to count", err)
 		}
 	})
@@ -254,14 +282,14 @@ func TestAHangingReadEndsAtItsDeadlineAndANewerOneIsNotSpoilt(t *testing.T) {
 func TestRefreshesComeAtOneInstantAnInterval(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
 		for range 100 {
-			before := time.Now()
-			if err := o.Refresh(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if wait := o.Due().Sub(before); wait < 54*time.Second || wait > 66*time.Second {
+			wait := o.Refresh()
+			if wait < 54*time.Second || wait > 66*time.Second {
 				t.Fatalf("the next is due after %v, want a minute ±10 %%", wait)
 			}
-			time.Sleep(time.Until(o.Due()))
+			if again := o.Refresh(); again != wait {
+				t.Fatalf("asked again, the next is due after %v, want %v", again, wait)
+			}
+			time.Sleep(wait)
 		}
 		r, _ := o.Last(two)
 		if !r.Refresh {
@@ -280,7 +308,7 @@ func TestWhatTheCloudDoesNotMentionIsNotFound(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); o.Run(ctx) }()
 		defer func() { stop(); <-done }()
-		if r, err := o.Read(ctx, one, time.Time{}); err != nil || !errors.Is(r.Err, providers.ErrNotFound) {
+		if r, err := reading(ctx, o, one, time.Time{}); err != nil || !errors.Is(r.Err, providers.ErrNotFound) {
 			t.Errorf("got %v, %v; want %v", r, err, providers.ErrNotFound)
 		}
 	})
@@ -320,13 +348,19 @@ func TestBackOffGrowsWithJitterUpToItsMaximum(t *testing.T) {
 	}
 }
 
-func TestWhoAsksIsCalledWhenTheReadEnds(t *testing.T) {
+func TestEachAddressOfAReadIsNamedOnceWhenItEnds(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
-		called := map[netip.Addr]int{}
-		again := func(addr netip.Addr) { c.set(func() { called[addr]++ }) }
+		named := map[netip.Addr]int{}
+		o.opts.OnRead = func(addrs []netip.Addr) {
+			c.set(func() {
+				for _, addr := range addrs {
+					named[addr]++
+				}
+			})
+		}
 		ask := func(addr netip.Addr, wantPending bool) (Reading, error) {
 			t.Helper()
-			r, pending, err := o.Ask(addr, time.Time{}, again)
+			r, pending, err := o.Read(addr, time.Time{})
 			if pending != wantPending {
 				t.Errorf("%v: pending: %v, want %v", addr, pending, wantPending)
 			}
@@ -336,8 +370,8 @@ func TestWhoAsksIsCalledWhenTheReadEnds(t *testing.T) {
 			t.Helper()
 			time.Sleep(1500 * time.Millisecond)
 			c.set(func() {
-				if called[one] != each || called[two] != each {
-					t.Errorf("called %v, want %d each", called, each)
+				if named[one] != each || named[two] != each {
+					t.Errorf("named %v, want %d each", named, each)
 				}
 			})
 		}
@@ -357,6 +391,7 @@ func TestWhoAsksIsCalledWhenTheReadEnds(t *testing.T) {
 		o.Void(two)
 		_, _ = ask(one, true)
 		_, _ = ask(two, true)
+		_, _ = ask(two, true) // twice is no other read
 		want(2)
 		if got := c.reads(); got != 2 {
 			t.Errorf("%d reads, want one for both each time", got)
@@ -372,13 +407,10 @@ func TestWhoAsksIsCalledWhenTheReadEnds(t *testing.T) {
 func TestWithNoAddressNothingIsToBeTriedAgain(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		c.set(func() { c.err = errDown })
-		_ = o.Refresh(t.Context())
+		refresh(o)
 		o.opts.Addresses = func() []netip.Addr { return nil }
 		time.Sleep(time.Until(o.Due()))
-		if err := o.Refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if rest := time.Until(o.Due()); rest < 20*time.Second { // what is left of the interval
+		if rest := o.Refresh(); rest < 20*time.Second { // what is left of the interval
 			t.Errorf("the next refresh is due in %v, want it at the common instant", rest)
 		}
 	})

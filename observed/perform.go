@@ -26,7 +26,7 @@ func (o *Observed) perform(ctx context.Context, r *read, over func()) {
 	})
 }
 
-// finish keeps what a read has told and calls those who asked.
+// finish keeps what a read has told and says that it has ended.
 func (o *Observed) finish(ctx context.Context, r *read, holdings map[netip.Addr]providers.Holding, err error) {
 	o.mu.Lock()
 	o.current = slices.DeleteFunc(o.current, func(c *read) bool { return c == r })
@@ -37,11 +37,9 @@ func (o *Observed) finish(ctx context.Context, r *read, holdings map[netip.Addr]
 	default:
 		o.keep(r, holdings)
 	}
-	r.ended = true
-	close(r.done)
 	o.mu.Unlock()
-	for _, a := range r.askers {
-		a.again(a.addr)
+	if o.opts.OnRead != nil {
+		o.opts.OnRead(r.addrs)
 	}
 }
 

@@ -15,6 +15,21 @@ func (o *Observed) Sharing(addr netip.Addr) []netip.Addr {
 	return (*sharing)[addr]
 }
 
+// Resources returns, for each resource that several addresses are part of, those addresses, sorted. The caller must not change them.
+func (o *Observed) Resources() [][]netip.Addr {
+	sharing := o.sharing.Load()
+	if sharing == nil {
+		return nil
+	}
+	var resources [][]netip.Addr
+	for addr, addrs := range *sharing {
+		if addr == addrs[0] {
+			resources = append(resources, addrs)
+		}
+	}
+	return resources
+}
+
 // share finds out anew which addresses share a resource. What one of them has voided is void for all: the resource was written. o.mu
 // is held.
 func (o *Observed) share() {

@@ -35,7 +35,7 @@ func TestAddressesOfOneResourceAreVoidTogether(t *testing.T) {
 		o.opts.Provider = w
 		share := func(what string, want bool) {
 			t.Helper()
-			_ = o.Refresh(t.Context())
+			refresh(o)
 			if got := slices.Equal(o.Sharing(two), []netip.Addr{one, two}); got != want {
 				t.Errorf("%s: %v shares with %v, want that: %v", what, two, o.Sharing(two), want)
 			}
@@ -49,7 +49,7 @@ func TestAddressesOfOneResourceAreVoidTogether(t *testing.T) {
 			t.Error("the other address still has a reading, want it void too")
 		}
 		before := c.reads()
-		_, _ = o.Read(t.Context(), one, time.Time{})
+		_, _ = reading(t.Context(), o, one, time.Time{})
 		if _, ok := o.Last(two); !ok || c.reads() != before+1 {
 			t.Errorf("read: %v, %d reads; want one for both", ok, c.reads()-before)
 		}
@@ -71,7 +71,7 @@ func TestWhatOneAddressHasVoidedIsVoidForItsResource(t *testing.T) {
 	for _, pair := range [][2]netip.Addr{{one, two}, {two, one}} {
 		story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 			o.opts.Provider = whole{cloud: c}
-			go func() { _ = o.Refresh(t.Context()) }()
+			go func() { refresh(o) }()
 			time.Sleep(time.Second / 2)
 			o.Void(pair[0])
 			time.Sleep(time.Second)

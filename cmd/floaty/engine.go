@@ -144,6 +144,7 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 		Timeout:   s.config.RefreshTimeout,
 		BackOff:   backOff(s.config.BackOff),
 		Found:     opts.found,
+		OnRead:    func(addrs []netip.Addr) { e.ctl.Enqueue(addrs) },
 		Log:       log,
 	})
 	e.ctl = controller.New(controller.Options{

@@ -44,7 +44,7 @@ func newHost(c *cloud, server string, own, peers []netip.Addr, share float64) *h
 	})
 	h.seen = observed.New(observed.Options{
 		Provider: h.paced, Addresses: h.desired.Addresses, Interval: interval, Timeout: 10 * time.Second,
-		BackOff: backOff, Found: func(string) {}, Log: log,
+		BackOff: backOff, Found: func(string) {}, OnRead: func(addrs []netip.Addr) { h.ctl.Enqueue(addrs) }, Log: log,
 	})
 	h.ctl = controller.New(controller.Options{
 		Desired: &h.desired, Observed: h.seen, Provider: h.paced, Interval: interval, Timeout: 10 * time.Second,
