@@ -320,11 +320,11 @@ func (c *Controller) notWritten(addr netip.Addr, m *memory, w *attempt) time.Dur
 		return 0
 	}
 	m.shown = from + w.server
-	log := c.opts.Log.WithValues("address", addr)
+	log := c.opts.Log.WithValues(logkey.Address, addr)
 	if from != "" {
-		log = log.WithValues("from", from)
+		log = log.WithValues(logkey.From, from)
 	}
-	log.Info("dry run: address would be assigned", "to", w.server)
+	log.Info("dry run: address would be assigned", logkey.To, w.server)
 	return 0
 }
 
