@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// generate makes the files that the packages hold and the repository does not.
+func (r *release) generate(ctx context.Context, parts []part) error {
+	for _, page := range []string{"floaty.8", "floaty.yml.5"} {
+		content, err := os.ReadFile(filepath.Join(r.source, "hack", "docs", "man", page))
+		if err != nil {
+			return err
+		}
+		var zipped bytes.Buffer
+		w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // it writes no time and no name
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(content); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		if err := r.put("man/"+page+".gz", zipped.Bytes()); err != nil {
+			return err
+		}
+	}
+	notices, err := r.notices(ctx, parts)
+	if err != nil {
+		return err
+	}
+	return r.put("notices", notices)
+}
+
+// notices returns the licences of all that is linked into the program, with the place of the source where the licence wants that said.
+// Each package's licence is found by go-licenses, which knows those in subdirectories too.
+func (r *release) notices(ctx context.Context, parts []part) ([]byte, error) {
+	saved := filepath.Join(r.stage, "licenses")
+	cmd := exec.CommandContext(ctx, filepath.Join(r.root, ".cache", "bin", "go-licenses"), "save", "./cmd/floaty", "--save_path="+saved, "--ignore=floaty") //nolint:gosec // our own words
+	cmd.Dir = r.source
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("go-licenses: %w\n%s", err, out)
+	}
+	var text strings.Builder
+	text.WriteString("The program floaty contains the following works of others, unmodified. For those under the Mozilla Public License 2.0\n" +
+		"(MPL-2.0) the address below is where their source can be had.\n")
+	for _, p := range parts {
+		own := p.text
+		if p.path != "std" {
+			var err error
+			if own, err = savedLicences(saved, p.path, parts); err != nil {
+				return nil, err
+			}
+		}
+		fmt.Fprintf(&text, "\n%s\n%s %s (%s)\n%s\n\n%s\n", strings.Repeat("=", 78), p.path, p.version, p.license, p.url(), own)
+	}
+	return []byte(text.String()), nil
+}
+
+// savedLicences returns the licence files that go-licenses has saved for a module, each once.
+func savedLicences(saved, module string, parts []part) (string, error) {
+	var texts []string
+	root := filepath.Join(saved, module)
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			below, _ := filepath.Rel(saved, path)
+			if path != root && slices.ContainsFunc(parts, func(p part) bool { return p.path == below }) {
+				return filepath.SkipDir // another module
+			}
+			return nil
+		}
+		name := strings.ToUpper(entry.Name())
+		if !strings.HasPrefix(name, "LICEN") && !strings.HasPrefix(name, "COPYING") && !strings.HasPrefix(name, "NOTICE") {
+			return nil
+		}
+		content, err := os.ReadFile(path) //nolint:gosec // what was just saved
+		if err != nil {
+			return err
+		}
+		if text := strings.TrimSpace(string(content)); !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("the licences of %s: %w", module, err)
+	}
+	if len(texts) == 0 {
+		return "", fmt.Errorf("go-licenses has found no licence of %s", module)
+	}
+	return strings.Join(texts, "\n\n"), nil
+}
+
+// put makes a file of the stage.
+func (r *release) put(name string, content []byte) error {
+	path := filepath.Join(r.stage, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // not secret
+		return err
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // not secret
+		return err
+	}
+	return os.Chtimes(path, r.time, r.time)
+}
