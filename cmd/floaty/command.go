@@ -77,6 +77,7 @@ type command struct {
 	verbose   bool
 	jsonLog   bool
 	output    report.Format
+	names     *serverNames // for the log
 }
 
 // parse reads a command line without the program's name. Its error is one line, or flag.ErrHelp.

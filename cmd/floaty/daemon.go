@@ -70,7 +70,7 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 	}
 	d.watcher = config.NewWatcher(log)
 	if server, _ := s.server(); server != "" {
-		d.update(func() desired.Change { return d.state.SetServer(server) })
+		d.setServer(server)
 	}
 	d.take(s)
 	d.monitor.Loaded(d.shown(s), "")
@@ -202,6 +202,7 @@ func waitFor(parts *sync.WaitGroup, atMost time.Duration) {
 
 // take takes over what the configuration and keepalived.conf say.
 func (d *daemon) take(s setup) (change desired.Change) {
+	d.command.names.configure(s.config)
 	d.sources.Store(&sourceInfo{owners: s.fifoOwners(), pidFile: s.pidFile()})
 	d.update(func() desired.Change {
 		change = d.state.SetSettings(s.settings(d.only))
@@ -323,6 +324,7 @@ func (d *daemon) engineOptions() engineOptions {
 		before:  d.before,
 		found:   d.found,
 		monitor: d.monitor,
+		names:   d.command.names,
 		log:     d.log,
 	}
 }

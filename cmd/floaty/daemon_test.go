@@ -163,7 +163,7 @@ func TestADryRunDaemonWritesNothingAndSaysWhatItWould(t *testing.T) {
 	w.says("MASTER")
 	w.eventually("the difference is said", time.Second, func() bool { return w.logged("would be assigned") == 1 })
 	w.never("written in a dry run", 3*interval, func() bool { return len(w.Writes()) > 0 })
-	if n := w.saidInAll("would be assigned"); n != 1 || w.saidInAll(stranger) != 1 {
+	if n := w.saidInAll("would be assigned"); n != 1 || w.saidInAll("address="+one.String()+" from=stranger to=") != 1 {
 		t.Errorf("%d lines, want one with address, current and wanted server", n)
 	}
 	if n := w.saidInAll(two.String()); n != 1 || w.saidInAll("already there") != 1 {

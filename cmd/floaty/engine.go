@@ -25,6 +25,8 @@ type cloud interface {
 	providers.Provider
 	// Describe tells the name of a server, and what the API's clock says, also with most errors.
 	Describe(ctx context.Context, server string) (name string, clock time.Time, err error)
+	// ServerName returns the name of a server, as far as readings have told it; empty: it is not known.
+	ServerName(id string) string
 	// Close closes the connections that no call uses.
 	Close()
 }
@@ -114,6 +116,7 @@ type engineOptions struct {
 	before  func(context.Context) error // is asked before each changing request, in a dry run too; nil: nothing is
 	found   func(server string)
 	monitor *serve.Monitor
+	names   *serverNames
 	log     logr.Logger
 }
 
@@ -125,6 +128,7 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.names.cloud.Store(&cloud)
 	var provider providers.Provider = cloud
 	if opts.dryRun {
 		provider = rehearsal{providers.DryRun(cloud), opts.before}

@@ -54,7 +54,7 @@ func (d *daemon) found(server string) {
 	case byName && known != "":
 		server = known
 	}
-	d.update(func() desired.Change { return d.state.SetServer(server) })
+	d.setServer(server)
 }
 
 // renamed takes over a new name of this host, if the configuration has a server for it.
@@ -66,7 +66,13 @@ func (d *daemon) renamed() {
 	}
 	if known != "" {
 		d.log.Info("this host was renamed: its server has changed", logkey.From, known, logkey.To, id)
-		d.update(func() desired.Change { return d.state.SetServer("") }) // ends the writes for the other one
+		d.setServer("") // ends the writes for the other one
 	}
+	d.setServer(id)
+}
+
+// setServer takes over which server this is; empty: that is not known.
+func (d *daemon) setServer(id string) {
+	d.command.names.self.Store(&id)
 	d.update(func() desired.Change { return d.state.SetServer(id) })
 }

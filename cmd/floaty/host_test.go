@@ -54,7 +54,7 @@ func TestAHostThatIsRenamedIsTheServerOfItsNewName(t *testing.T) {
 
 			rename("nobody") // a name that the configuration lacks keeps the server
 			w.must(w.HangUpFloaty())
-			w.eventually("it is said", 2*time.Second, func() bool { return w.logged(`"nobody"`) == 1 })
+			w.eventually("it is said", 2*time.Second, func() bool { return w.logged("err=nobody") == 1 })
 			w.Cloud.Move(one, stranger)
 			w.holds(interval*2, one)
 

@@ -87,3 +87,27 @@ func TestAReaderOfTheLogThatGoesEndsNothing(t *testing.T) {
 	default:
 	}
 }
+
+func TestServersAreShownByNameAndWithVerboseByID(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flag, want := range map[string]string{"": "from=stranger to=" + host, "--verbose": "from=" + stranger + " to=11111111-1111-4111-8111-111111111111"} {
+		t.Run(flag, func(t *testing.T) {
+			w := newWorld(t, one)
+			w.Cloud.Move(one, stranger)
+			var flags []string
+			if flag != "" {
+				flags = []string{flag}
+			}
+			w.start(append(flags, "--fifo", w.Path("floaty.yml"), w.FIFO)...)
+			w.says("MASTER")
+			w.holds(3*time.Second, one)
+			w.eventually("the assignment is logged with "+want, 3*time.Second, func() bool { return w.logged("address assigned") == 1 })
+			if w.saidInAll(want) != 1 {
+				t.Errorf("%q is not in the log", want)
+			}
+		})
+	}
+}

@@ -16,13 +16,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/go-logr/zapr"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-
 	"floaty/cmd/floaty/internal/logqueue"
 	"floaty/cmd/floaty/internal/printable"
+	"floaty/cmd/floaty/internal/textlog"
 )
 
 // Exit statuses that have no report of their own.
@@ -46,10 +42,11 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		_, _ = io.WriteString(stdout, help)
 		return exitOK
 	}
-	encoder := newEncoder(c.jsonLog)
-	queue := logqueue.New(stderr, func(dropped int) []byte { return droppedLine(encoder, dropped) })
+	c.names = &serverNames{}
+	form := logForm{json: c.jsonLog, journal: textlog.IsJournal(stderr), verbose: c.verbose, names: c.names}
+	queue := logqueue.New(stderr, form.droppedLine)
 	defer queue.Close(lastWords)
-	log := newLogger(queue, encoder, c.verbose)
+	log := form.logger(queue)
 	withhold(log)
 	if err != nil {
 		if c.jsonLog {
@@ -83,38 +80,6 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 
 // lastWords is how long the end waits for who reads the log.
 const lastWords = time.Second
-
-// newLogger logs to w. Messages of logr's level 1 and above only if verbose.
-func newLogger(w zapcore.WriteSyncer, encoder zapcore.Encoder, verbose bool) logr.Logger {
-	level := zapcore.InfoLevel
-	if verbose {
-		level = zapcore.DebugLevel
-	}
-	return zapr.NewLoggerWithOptions(zap.New(zapcore.NewCore(encoder, w, level)), zapr.ErrorKey("err"))
-}
-
-// newEncoder makes a line of an entry, or a JSON object.
-func newEncoder(asJSON bool) zapcore.Encoder {
-	form := zap.NewProductionEncoderConfig()
-	form.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00")
-	form.EncodeDuration = zapcore.StringDurationEncoder
-	form.EncodeLevel = zapcore.CapitalLevelEncoder
-	form.TimeKey = "time"
-	if asJSON {
-		return escaping{zapcore.NewJSONEncoder(form)}
-	}
-	return escaping{zapcore.NewConsoleEncoder(form)}
-}
-
-// droppedLine says that lines were lost.
-func droppedLine(encoder zapcore.Encoder, n int) []byte {
-	entry := zapcore.Entry{Level: zapcore.ErrorLevel, Time: time.Now(), Message: "log lines were dropped: nobody read them in time"}
-	line, err := encoder.EncodeEntry(entry, []zapcore.Field{zap.Int("lines", n)})
-	if err != nil { // it encodes a number
-		return nil
-	}
-	return line.Bytes()
-}
 
 // version says what was built, from what the Go command put into the binary.
 func version() string {

@@ -48,7 +48,7 @@ func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := newDaemon(command{config: path}, logr.Discard(), s, nil, nil)
+	d, err := newDaemon(command{names: &serverNames{}, config: path}, logr.Discard(), s, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"floaty/config"
-	"floaty/desired"
 	"floaty/desired/keepalived/conf"
 	"floaty/providers/logkey"
 )
@@ -190,7 +189,7 @@ func (d *daemon) rebuild(ctx context.Context, next setup) error {
 		fresh.paced.Inherit(old.paced)
 	}
 	if was != is && unnamed == "" || d.running.config.Provider != next.config.Provider {
-		d.update(func() desired.Change { return d.state.SetServer("") })
+		d.setServer("")
 	}
 	d.secrets.Store(next.config)
 	fresh.start(ctx)

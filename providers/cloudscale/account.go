@@ -15,6 +15,7 @@ type account struct {
 	holders netset.Set[[]string]
 	six     netset.Set[struct{}] // the IPv6 networks among them
 	unclear []string             // networks that could not be read
+	names   map[string]string    // of servers, by ID
 	known   map[string][]string  // what holders has, by the ID in it: many addresses have few holders
 }
 
@@ -27,6 +28,7 @@ type floatingIP struct {
 
 type stub struct {
 	UUID string `json:"uuid"`
+	Name string `json:"name"` // of a server
 }
 
 // ReadFrom reads the list as it comes, one floating IP at a time. It implements [io.ReaderFrom], to which the SDK hands the
@@ -110,6 +112,9 @@ func (a *account) aimed(ip floatingIP) []string {
 	}
 	if len(ids) != 1 {
 		return ids
+	}
+	if ip.Server != nil && ip.Server.Name != "" {
+		a.names[ids[0]] = ip.Server.Name
 	}
 	if known, ok := a.known[ids[0]]; ok {
 		return known

@@ -52,6 +52,7 @@ type Provider struct {
 	api      *sdk.Client
 	server   string // "" if the metadata service must be asked
 	metadata string
+	names    atomic.Pointer[map[string]string]    // of the servers in the last list, by ID; nil: there was none
 	six      atomic.Pointer[netset.Set[struct{}]] // the IPv6 networks of the last list; nil: there was none
 }
 

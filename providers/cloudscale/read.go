@@ -32,11 +32,12 @@ func (p *Provider) list(ctx context.Context) (*account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing floating IPs: %w", err)
 	}
-	a := &account{known: map[string][]string{}}
+	a := &account{known: map[string][]string{}, names: map[string]string{}}
 	if err := answer.Err(p.api.Do(ctx, req, a)); err != nil {
 		return nil, fmt.Errorf("listing floating IPs: %w", err)
 	}
 	p.six.Store(&a.six)
+	p.names.Store(&a.names)
 	return a, nil
 }
 
@@ -49,4 +50,13 @@ func (a *account) holding(addr netip.Addr) providers.Holding {
 		return providers.Holding{Err: fmt.Errorf("no floating IP that could be read is %v; %.50q could not be read", addr, a.unclear[0])}
 	}
 	return providers.Holding{Err: fmt.Errorf("%w: the account has no floating IP %v", providers.ErrNotFound, addr)}
+}
+
+// ServerName returns the name of a server that the last list of floating IPs named; empty: it did not.
+func (p *Provider) ServerName(id string) string {
+	names := p.names.Load()
+	if names == nil {
+		return ""
+	}
+	return (*names)[id]
 }

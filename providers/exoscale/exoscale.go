@@ -69,6 +69,7 @@ type Provider struct {
 	filter  filter
 	started started
 	flights flights
+	names   sync.Map // of instances, by ID, as lists have told them
 
 	mu      sync.Mutex // guards all below
 	api     *v3.Client // the last one made; nil: none

@@ -236,6 +236,9 @@ func (p *Provider) instances(ctx context.Context, api *v3.Client, ip string) ([]
 	ids := make([]string, 0, len(list.Instances))
 	for _, instance := range list.Instances {
 		ids = append(ids, string(instance.ID))
+		if id := string(instance.ID); p.ServerName(id) != instance.Name {
+			p.names.Store(id, instance.Name)
+		}
 	}
 	slices.Sort(ids)
 	if ip == "" {
@@ -271,4 +274,11 @@ func (p *Provider) holds(ctx context.Context, api *v3.Client, instance string) (
 func general(err error) bool {
 	var told *providers.WaitError
 	return errors.As(err, &told) || errors.Is(err, providers.ErrUnauthorized)
+}
+
+// ServerName returns the name of an instance that a list has named; empty: none did.
+func (p *Provider) ServerName(id string) string {
+	name, _ := p.names.Load(id)
+	text, _ := name.(string)
+	return text
 }
