@@ -31,7 +31,7 @@ type addressCounts struct{ assigned, failed, contested int }
 
 func newMetrics() *metrics {
 	m := &metrics{
-		registry:  prometheus.NewPedanticRegistry(),
+		registry:  prometheus.NewRegistry(),
 		addresses: map[netip.Addr]addressCounts{},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "floaty_provider_requests_total",

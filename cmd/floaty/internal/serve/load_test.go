@@ -1,0 +1,160 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"floaty/cmd/floaty/internal/report"
+)
+
+func TestTwoCopiesAreMadeAtATime(t *testing.T) {
+	m := newMonitor(t, nil, "VI_1")
+	entered, leave := make(chan struct{}, maxCopies), make(chan struct{})
+	m.opts.Engine = func() Engine {
+		entered <- struct{}{}
+		<-leave
+		return engine{}
+	}
+	r := start(t, m, nil)
+	statuses := make(chan int, maxCopies)
+	for range maxCopies {
+		go func() {
+			resp, _ := r.get("/status", "localhost")
+			statuses <- resp.StatusCode
+		}()
+		<-entered
+	}
+	for _, path := range []string{"/status", "/metrics"} {
+		if resp, _ := r.get(path, "localhost"); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s while two are made: got %d, Retry-After %q, want 503", path, resp.StatusCode, resp.Header.Get("Retry-After"))
+		}
+	}
+	if resp, _ := r.get("/readyz", "localhost"); resp.StatusCode != http.StatusOK {
+		t.Errorf("/readyz while two are made: got %d, want 200: it copies nothing", resp.StatusCode)
+	}
+	close(leave)
+	for range maxCopies {
+		if got := <-statuses; got != http.StatusOK {
+			t.Errorf("one of the two: got %d, want 200", got)
+		}
+	}
+}
+
+func TestSoManyConnectionsAreKept(t *testing.T) {
+	r := start(t, newMonitor(t, nil, "VI_1"), nil)
+	const tried = 200
+	var answered atomic.Int32
+	conns := make([]net.Conn, 0, tried)
+	for range tried {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "unix", r.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		conns = append(conns, conn)
+		go func() {
+			_, _ = conn.Write([]byte("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				_ = resp.Body.Close()
+				answered.Add(1)
+			}
+		}()
+	}
+	eventually(t, "as many are answered as are kept", func() bool { return answered.Load() >= maxConns })
+	for deadline := time.Now().Add(100 * time.Millisecond); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if got := answered.Load(); got > maxConns {
+			t.Fatalf("%d connections are answered, want %d at a time", got, maxConns)
+		}
+	}
+	for _, conn := range conns[:tried-maxConns] {
+		_ = conn.Close()
+	}
+	eventually(t, "the others get their turn", func() bool { return answered.Load() > maxConns })
+}
+
+func TestSlowClientsAreCutOff(t *testing.T) {
+	t.Parallel()
+	r := start(t, newMonitor(t, nil, "VI_1"), nil)
+	for range maxConns {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "unix", r.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		go func() { // one byte now and then, for ever
+			for _, b := range []byte("GET /status HTTP/1.1\r\nHost: " + strings.Repeat("x", 1000)) {
+				if _, err := conn.Write([]byte{b}); err != nil {
+					return
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		}()
+	}
+	if resp, _ := r.get("/readyz", "localhost"); resp.StatusCode != http.StatusOK { // it waits until one of them is cut off
+		t.Errorf("got %d, want 200", resp.StatusCode)
+	}
+}
+
+// many is an engine that knows so many addresses in place.
+func many(n int) engine {
+	known := make(engine, 0, n)
+	for i := range n {
+		known = append(known, report.StatusAddress{
+			Address: netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), Targets: []string{here}, InPlace: true,
+			Since: time.Now(), Verified: time.Now(), Next: time.Now(),
+		})
+	}
+	return known
+}
+
+func BenchmarkScrape(b *testing.B) {
+	for name, n := range map[string]int{"100": 100, "10000": 10_000} {
+		b.Run(name, func(b *testing.B) {
+			m := newMonitor(b, many(n), "VI_1")
+			s := New(Options{Monitor: m})
+			h := s.handler(nil)
+			req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://localhost/metrics", nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(&buffer{header: http.Header{}}, req)
+			}
+		})
+	}
+}
+
+func TestPromtoolFindsNothing(t *testing.T) {
+	promtool, err := filepath.Abs("../../../../.cache/prometheus/usr/bin/promtool") // where hack/install-monitoring puts it
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(promtool); err != nil {
+		if promtool, err = exec.LookPath("promtool"); err != nil {
+			t.Skip("promtool is missing; hack/install-monitoring fetches it")
+		}
+	}
+	m := newMonitor(t, engine{{Address: one, Verified: time.Now()}}, "VI_1", hostile)
+	m.Assigned(one, nil, here, nil)
+	m.Contested(one, "", true)
+	m.Reconciled("in place")
+	m.Requested("read", http.StatusOK, time.Second)
+	m.Requested("assign", 0, time.Second)
+	_, text := start(t, m, nil).get("/metrics", "localhost")
+	cmd := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}

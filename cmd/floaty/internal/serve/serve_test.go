@@ -1,0 +1,146 @@
+package serve
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"floaty/cmd/floaty/internal/report"
+)
+
+// hostile is a name as nobody should choose it.
+const hostile = "VI<script>alert(1)</script>\x1b]0;owned\a\u202e\n\"&\xff"
+
+func TestHostileNamesReachNobody(t *testing.T) {
+	m := newMonitor(t, engine{{Address: one, Targets: []string{hostile}, Error: hostile, Contested: true, Rival: hostile}}, "VI_1", hostile)
+	m.Assigned(one, []string{hostile}, hostile, errors.New(hostile))
+	m.Contested(one, hostile, true)
+	m.Refused(hostile)
+	m.readEnded(time.Now(), errors.New(hostile))
+	r := start(t, m, nil)
+	for _, path := range []string{"/status", "/metrics", "/readyz", "/"} {
+		resp, body := r.get(path, "localhost")
+		if (path == "/status" || path == "/metrics") && !strings.Contains(body, "owned") {
+			t.Errorf("%s lacks the name, so nothing was checked: %s", path, body)
+		}
+		if path != "/" && strings.ContainsAny(body, "<>") {
+			t.Errorf("%s has markup: %s", path, body)
+		}
+		if path == "/" && strings.Contains(body, "owned") {
+			t.Error("the page has a foreign name in it")
+		}
+		if i := strings.IndexFunc(body, func(r rune) bool {
+			return !unicode.IsPrint(r) && r != '\n' && r != '\t' || r == unicode.ReplacementChar
+		}); i >= 0 {
+			t.Errorf("%s has something at %d that does not print: %q", path, i, body[max(i-20, 0):i+20])
+		}
+		if got := resp.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+			t.Errorf("%s: X-Content-Type-Options is %q", path, got)
+		}
+		if got := resp.Header.Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'") || strings.Contains(got, "unsafe") {
+			t.Errorf("%s: Content-Security-Policy is %q", path, got)
+		}
+	}
+}
+
+func TestOnlyOwnNamesAtALoopbackAddress(t *testing.T) {
+	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Address = freeAddress(t, "127.0.0.1") })
+	_, port, _ := strings.Cut(r.address, ":")
+	for host, want := range map[string]int{
+		"localhost:" + port: 200, "127.0.0.1:" + port: 200, "LOCALHOST": 200, "[::1]:" + port: 200, "floaty.localhost": 200,
+		"evil.example": 421, "evil.example:" + port: 421, "localhost.evil.example": 421, "192.0.2.7": 421,
+	} {
+		if resp, _ := r.get("/status", host); resp.StatusCode != want {
+			t.Errorf("Host %s: got %d, want %d", host, resp.StatusCode, want)
+		}
+	}
+}
+
+func TestEachNameAtAnotherAddress(t *testing.T) {
+	if allowed := allowedHosts("192.0.2.7:9753"); allowed != nil {
+		t.Error("192.0.2.7:9753: names are checked, want none")
+	}
+	if allowed := allowedHosts(":9753"); allowed != nil {
+		t.Error(":9753: names are checked, want none")
+	}
+	if allowed := allowedHosts("[::1]:9753"); allowed == nil || allowed("evil.example") || !allowed("[::1]:9753") || !allowed("localhost") {
+		t.Error("[::1]:9753: want what stands for it, and nothing else")
+	}
+}
+
+func TestOnlyReadingIsServed(t *testing.T) {
+	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Address = freeAddress(t, "127.0.0.1") })
+	resp, err := http.Post("http://"+r.address+"/status", "text/plain", strings.NewReader("x")) //nolint:noctx // it ends at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: got %d, want 405", resp.StatusCode)
+	}
+}
+
+func TestALoopThatHangsIsNotHealthy(t *testing.T) {
+	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Alive = func() error { return errors.New("the listener hangs") } })
+	if resp, body := r.get("/healthz", "localhost"); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "the listener hangs") {
+		t.Errorf("got %d, %q, want 503 and the loop", resp.StatusCode, body)
+	}
+}
+
+func TestWhatIsMissing(t *testing.T) {
+	now := time.Now()
+	fine := readiness{server: here, cloud: cloud{lastRead: now}, managed: 1, now: now}
+	for _, c := range []struct {
+		name string
+		edit func(*readiness)
+		want string // empty: ready
+	}{
+		{"all is well", func(*readiness) {}, ""},
+		{"no server", func(r *readiness) { r.server = "" }, "this server's ID is not known yet"},
+		{"a failed read", func(r *readiness) { r.cloud.err = "401" }, "the last read of the cloud failed: 401"},
+		{"no read", func(r *readiness) { r.cloud = cloud{} }, "the cloud has not been read yet"},
+		{"nothing to read", func(r *readiness) { r.cloud, r.managed = cloud{}, 0 }, ""},
+		{"a reload of Keepalived", func(r *readiness) { r.writerGone = now.Add(-2 * time.Second) }, ""},
+		{"no Keepalived", func(r *readiness) { r.writerGone = now.Add(-4 * time.Second) }, "Keepalived does not have the FIFO open"},
+		{"a silent instance", func(r *readiness) { r.unknown = []string{"VI_1"} }, "Keepalived has not said the state of instance VI_1"},
+		{"many", func(r *readiness) { r.unknown = make([]string, 30) }, "Keepalived has not said the state of 20 more instances"},
+	} {
+		r := fine
+		c.edit(&r)
+		got := strings.Join(notReady(r), "; ")
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTheHistoryIsBounded(t *testing.T) {
+	m := newMonitor(t, engine{{Address: one}}, "VI_1")
+	for range 3 { // a failure that repeats itself is one event
+		m.Assigned(one, nil, here, errors.New("503"))
+	}
+	if got := m.Status().Events; len(got) != 2 || got[0].Kind != report.EventState || got[1].Text != "assigning failed: 503" {
+		t.Errorf("got %+v, want the state and one failure", got)
+	}
+	for i := range 200 {
+		m.Assigned(one, nil, netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}).String(), nil)
+	}
+	got := m.Status().Events
+	if len(got) != maxEvents || got[maxEvents-1].To != "10.0.0.199" || got[0].To != "10.0.0.150" {
+		t.Errorf("got %d events from %s to %s, want %d from 10.0.0.150 to 10.0.0.199", len(got), got[0].To, got[len(got)-1].To, maxEvents)
+	}
+}
+
+func TestReadsThatEndLateDoNotHideLaterOnes(t *testing.T) {
+	m := newMonitor(t, nil)
+	begun := time.Now()
+	m.readEnded(begun.Add(time.Second), nil)
+	m.readEnded(begun, errors.New("a timeout"))
+	if got := m.Status().Cloud; got.Error != "" {
+		t.Errorf("got %+v, want no error: a later read succeeded", got)
+	}
+}
