@@ -16,6 +16,19 @@ type Event struct {
 	Priority int    // 0 to 255; of a GROUP always 0
 }
 
+// The types of event that matter here.
+const (
+	typeInstance = "INSTANCE"
+	typeGroup    = "GROUP"
+)
+
+// What Keepalived writes in the place of a state, though it is none.
+const (
+	masterPriority     = "MASTER_PRIORITY" // the priority of a MASTER has changed
+	backupPriority     = "BACKUP_PRIORITY" // the same of a BACKUP, and on a reload also of a MASTER (seen on 2.2.7)
+	lowerPriorityHeard = "MASTER_RX_LOWER_PRI"
+)
+
 // errEvent says what a line should look like.
 var errEvent = errors.New(`want TYPE "NAME" STATE PRIORITY`)
 
@@ -27,7 +40,7 @@ func ParseEvent(line []byte) (Event, error) {
 		return Event{}, errEvent
 	}
 	e := Event{Type: string(kind)}
-	if e.Type != "INSTANCE" && e.Type != "GROUP" {
+	if e.Type != typeInstance && e.Type != typeGroup {
 		return e, nil
 	}
 	if len(rest) == 0 || rest[0] != '"' {
@@ -62,7 +75,7 @@ func isWord(b []byte) bool {
 // ParseArgs reads the four arguments that Keepalived gives a notify script: INSTANCE or GROUP, a name, a state, a priority. The state may
 // be any word: see [Event.IsState].
 func ParseArgs(args []string) (Event, error) {
-	if len(args) != 4 || args[0] != "INSTANCE" && args[0] != "GROUP" {
+	if len(args) != 4 || args[0] != typeInstance && args[0] != typeGroup {
 		return Event{}, errors.New("want INSTANCE or GROUP, a name, a state and a priority")
 	}
 	n, err := strconv.ParseUint(args[3], 10, 8)
@@ -80,7 +93,7 @@ func (e Event) IsState() bool {
 
 // IsRemark reports whether an event is of a kind that changes no state: a new priority, or that a rival was heard.
 func (e Event) IsRemark() bool {
-	return strings.HasSuffix(e.State, "_PRIORITY") || e.State == "MASTER_RX_LOWER_PRI"
+	return strings.HasSuffix(e.State, "_PRIORITY") || e.State == lowerPriorityHeard
 }
 
 // Claims reports whether an event says that the instance or group is MASTER.

@@ -92,8 +92,8 @@ type Listener struct {
 	stateFile   *stateFile
 	saved       *Process // that the record names which was saved last
 	boot        string   // the ID of this boot
-	bad         int      // lines that could not be understood
 	badSaid     time.Time
+	statistics  statistics
 	buf         []byte
 	fence       *fence
 	heart       *heart  // while Run runs
@@ -125,6 +125,9 @@ func New(opts Options) *Listener {
 // Settle returns when all that Keepalived has said before the call has been acted on, and the calls that this cancels are cancelled:
 // whoever is about to write calls it first. Its error is the cause of ctx's end. On the quiet path it costs about a microsecond.
 func (l *Listener) Settle(ctx context.Context) error { return l.fence.settle(ctx, false) }
+
+// Stats returns what the Listener has seen and counted. It may be called at any time, and waits for nothing but a copy.
+func (l *Listener) Stats() Stats { return l.statistics.get() }
 
 // Ping returns when Run has made one more pass over the FIFO, from a moment after the call on. Its error is the cause of ctx's end.
 func (l *Listener) Ping(ctx context.Context) error { return l.fence.settle(ctx, true) }
@@ -173,14 +176,14 @@ func (l *Listener) pass(now time.Time) {
 	if l.connected && l.next == nil {
 		l.begin(now)
 		l.listen(now)
-		l.report()
+		l.report(now)
 	}
 	l.begin(now)
 	l.follow(now)
 	l.recall(now)
 	l.listen(now)
 	l.watch(now)
-	l.report()
+	l.report(now)
 	l.seek(now)
 }
 
@@ -243,10 +246,11 @@ func (l *Listener) hear(line line, now time.Time) {
 		l.complain(line.text, now)
 		return
 	}
+	l.statistics.event(e)
 	var members []string
 	switch e.Type {
-	case "INSTANCE":
-	case "GROUP":
+	case typeInstance:
+	case typeGroup:
 		members = l.opts.Members(e.Name)
 	default:
 		l.opts.Log.V(1).Info("line of no interest", logkey.Type, e.Type)
@@ -259,18 +263,18 @@ func (l *Listener) hear(line line, now time.Time) {
 
 // complain says that a line cannot be understood, now and then.
 func (l *Listener) complain(text []byte, now time.Time) {
-	l.bad++
+	bad := l.statistics.badLine()
 	if !l.badSaid.IsZero() && now.Sub(l.badSaid) < badEvery {
 		return
 	}
 	l.badSaid = now
 	start := text[:min(len(text), 80)]
-	l.opts.Log.Error(nil, "a line in the FIFO cannot be understood: it is ignored", logkey.Line, fmt.Sprintf("%+q", start), logkey.Lines, l.bad)
+	l.opts.Log.Error(nil, "a line in the FIFO cannot be understood: it is ignored", logkey.Line, fmt.Sprintf("%+q", start), logkey.Lines, bad)
 }
 
 // report hands on what has changed. What leaves MASTER is saved at the same time, all else, and the lines about it, come after: a
 // takeover does not wait for them.
-func (l *Listener) report() {
+func (l *Listener) report(now time.Time) {
 	was := l.reported
 	changed, leaves := l.compare(was)
 	if changed {
@@ -278,6 +282,7 @@ func (l *Listener) report() {
 		if leaves {
 			l.save(l.reported.Instances)
 		}
+		l.statistics.handedOn(l.reported, now)
 		l.opts.Changed(l.reported)
 	}
 	l.fence.end(l.current.descriptor(), l.next.descriptor(), l.process.descriptor())

@@ -79,10 +79,10 @@ type states map[string]Instance
 // events that change a priority are understood and change nothing.
 func (s states) hear(e Event, members []string, now time.Time) bool {
 	switch e.State {
-	case "MASTER_PRIORITY", "BACKUP_PRIORITY": // no states: 2.2.7 says the latter of a MASTER on a reload
+	case masterPriority, backupPriority: // no states: 2.2.7 says the latter of a MASTER on a reload
 		return true
-	case "MASTER_RX_LOWER_PRI":
-		if e.Type != "INSTANCE" {
+	case lowerPriorityHeard:
+		if e.Type != typeInstance {
 			return false
 		}
 		s.rival(e.Name, now)
@@ -92,7 +92,7 @@ func (s states) hear(e Event, members []string, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	if e.Type == "INSTANCE" {
+	if e.Type == typeInstance {
 		s.set(e.Name, state, now)
 		return true
 	}

@@ -1,0 +1,64 @@
+package keepalived
+
+import (
+	"maps"
+	"testing"
+	"time"
+)
+
+func TestStatsCountLinesByKind(t *testing.T) {
+	w := newFIFO(t)
+	wr := w.writer()
+	wr.say(
+		`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`, `INSTANCE "A" BACKUP 100`, `INSTANCE "A" MASTER_RX_LOWER_PRI 100`,
+		`INSTANCE "A" BACKUP_PRIORITY 90`, `INSTANCE "A" WHO_KNOWS 90`, `GROUP "G" FAULT 0`, `VS [192.0.2.1]:tcp:80 UP`, `ANYTHING`, `nonsense`, ``,
+	)
+	w.look(0)
+	got := w.Stats()
+	want := map[EventKind]uint64{
+		{"INSTANCE", "MASTER"}: 2, {"INSTANCE", "BACKUP"}: 1, {"INSTANCE", "MASTER_RX_LOWER_PRI"}: 1,
+		{"INSTANCE", "BACKUP_PRIORITY"}: 1, {"INSTANCE", "other"}: 1, {"GROUP", "FAULT"}: 1, {"other", ""}: 2,
+	}
+	if !maps.Equal(got.Events, want) || got.BadLines != 2 {
+		t.Errorf("got %v and %d bad lines, want %v and 2", got.Events, got.BadLines, want)
+	}
+	if state := got.Instances["B"].State; state != Fault {
+		t.Errorf("B: got %v, want FAULT, as it was handed on", state)
+	}
+}
+
+func TestStatsTellSinceWhenTheFIFOHasHadAWriter(t *testing.T) {
+	w := newFIFO(t)
+	w.look(0)
+	is := func(connected bool, since time.Time) {
+		t.Helper()
+		if got := w.Stats(); got.Connected != connected || !got.ConnectionChanged.Equal(since) {
+			t.Errorf("got connected %v since %v, want %v since %v", got.Connected, got.ConnectionChanged, connected, since)
+		}
+	}
+	is(false, time.Time{})
+	wr := w.writer()
+	w.look(time.Minute)
+	came := w.now
+	is(true, came)
+	wr.say(`INSTANCE "A" MASTER 100`)
+	w.look(time.Minute)
+	is(true, came)
+	wr.close()
+	w.look(time.Minute)
+	is(false, w.now)
+}
+
+func TestStatsAreReadWhileTheListenerWorks(t *testing.T) {
+	w := newFIFO(t)
+	wr := w.writer()
+	w.run()
+	for i := range uint64(100) {
+		wr.say(`INSTANCE "A" MASTER 100`)
+		w.settles()
+		got := w.Stats()
+		if kind := (EventKind{"INSTANCE", "MASTER"}); got.Events[kind] != i+1 || got.Instances["A"].Claims != i+1 {
+			t.Fatalf("got %d lines and %d claims, want %d of both", got.Events[kind], got.Instances["A"].Claims, i+1)
+		}
+	}
+}
