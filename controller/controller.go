@@ -40,7 +40,7 @@ import (
 	"floaty/providers"
 )
 
-// Options says what a controller works on. All fields are needed.
+// Options says what a controller works on. All fields but the last two are needed.
 type Options struct {
 	Desired    *desired.State
 	Observed   *observed.Observed // must run as long as the controller does
@@ -50,6 +50,8 @@ type Options struct {
 	BackOff    observed.BackOff
 	Concurrent int // writes side by side
 	Log        logr.Logger
+	Recorder   Recorder      // nil: nobody is told
+	Metrics    *QueueMetrics // nil: none
 }
 
 // A Controller reconciles addresses. Create it with [New].
@@ -86,9 +88,12 @@ var (
 
 // New returns a controller that does nothing until [Controller.Run].
 func New(opts Options) *Controller {
+	if opts.Recorder == nil {
+		opts.Recorder = nobody{}
+	}
 	return &Controller{
 		opts:     opts,
-		queue:    workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[netip.Addr]{}),
+		queue:    newQueue(opts.Metrics),
 		memories: map[netip.Addr]*memory{},
 		signals:  map[netip.Addr]*signal{},
 		turns:    turns{free: opts.Concurrent, has: map[netip.Addr]bool{}},

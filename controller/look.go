@@ -38,6 +38,7 @@ func (c *Controller) work(ctx context.Context, addr netip.Addr, over func()) {
 		c.write(ctx, addr, m, w, over)
 		return
 	}
+	c.opts.Recorder.Reconciled("looked")
 	c.end(addr, m, again)
 	over()
 }
@@ -81,6 +82,7 @@ func (c *Controller) begin(addr netip.Addr) (m *memory, s signal) {
 func (c *Controller) end(addr netip.Addr, m *memory, again time.Duration) {
 	var next []netip.Addr
 	c.mu.Lock()
+	m.publish(again)
 	if m.turn {
 		next = c.turns.pass(addr)
 	}

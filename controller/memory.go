@@ -36,7 +36,9 @@ type memory struct {
 	failures int           // in a row, which the back-off counts
 	hold     time.Time     // no write before
 	trouble  providers.Trouble
-	shown    string // the difference that a dry run has said
+	err      error     // why the last write failed; nil: it did not
+	takeover *Takeover // under way; nil: none is
+	shown    string    // the difference that a dry run has said
 
 	unreadable providers.Trouble // readings that carried an error
 	failed     uint64            // order of the one that was counted last
@@ -45,6 +47,8 @@ type memory struct {
 	contest contest
 	turn    bool // to write, which ends with the look
 	lined   bool // it stands in line to be written for want of a reading
+
+	published published // guarded by the controller's mu
 }
 
 // newMemory allows four writes in a row: a claim and the answers to three rivals, after which the address is contested.
@@ -57,7 +61,7 @@ func (m *memory) hear(s signal, now time.Time) {
 	if s.lost {
 		*m = memory{
 			writes: m.writes, trouble: m.trouble, unreadable: m.unreadable, failed: m.failed, retry: m.retry,
-			look: s.at.Add(afterLoss), turn: m.turn,
+			look: s.at.Add(afterLoss), turn: m.turn, published: m.published,
 		}
 	}
 	if s.gained || s.claimed {
@@ -68,6 +72,9 @@ func (m *memory) hear(s signal, now time.Time) {
 	}
 	if s.claimed { // tries at once, and a new master owes nothing to the fights of the last
 		m.claimed, m.failures, m.hold, m.contest, m.trouble.Since = true, 0, time.Time{}, contest{}, now
+		if m.takeover == nil {
+			m.takeover = &Takeover{Claimed: s.at}
+		}
 	}
 	if s.resumed { // what was refused may be granted now
 		m.hold = time.Time{}
@@ -150,7 +157,10 @@ func (m *memory) due(now time.Time) bool {
 func (m *memory) acknowledged(now time.Time) {
 	m.claimed, m.suspect, m.failures, m.hold = false, false, 0, time.Time{}
 	m.trouble.Over()
-	m.written = now
+	m.written, m.err = now, nil
+	if m.takeover != nil && m.takeover.Acknowledged.IsZero() {
+		m.takeover.Acknowledged = now
+	}
 	m.contest.acknowledged()
 	m.begin(now)
 }

@@ -147,6 +147,9 @@ func (c *Controller) judge(addr netip.Addr, want string, m *memory, r observed.R
 		c.opts.Log.Error(nil, "address is contested: another host keeps moving it; from now on one write an interval",
 			logkey.Address, addr, logkey.Server, want, logkey.From, m.contest.rival)
 	}
+	if began || ended {
+		c.opts.Recorder.Contested(addr, m.contest.rival, began)
+	}
 	if ended {
 		c.opts.Log.Info("address is no longer contested", logkey.Address, addr, logkey.Server, want)
 	}
@@ -161,7 +164,11 @@ func (c *Controller) inPlace(addr netip.Addr, want string, m *memory, r observed
 	case m.claimed:
 		c.opts.Log.Info("address is already there", logkey.Address, addr, logkey.To, want)
 	}
-	m.claimed, m.failures, m.hold, m.shown = false, 0, time.Time{}, ""
+	if t := m.takeover; t != nil && !t.Acknowledged.IsZero() {
+		t.Address, t.Verified = addr, now
+		c.opts.Recorder.TookOver(*t)
+	}
+	m.claimed, m.failures, m.hold, m.shown, m.err, m.takeover = false, 0, time.Time{}, "", nil, nil
 	m.suspect = m.suspect && r.At.Before(m.rival)
 	m.advance(now)
 	if m.suspect { // one was heard after that reading began
@@ -240,6 +247,9 @@ func (c *Controller) begun(addr netip.Addr, m *memory, w *attempt) (wait time.Du
 	}
 	m.contest.attempted(w.seen)
 	m.tried = now
+	if m.takeover != nil && m.takeover.FirstWrite.IsZero() {
+		m.takeover.FirstWrite = now
+	}
 	return 0, true
 }
 
@@ -248,6 +258,8 @@ func (c *Controller) written(call context.Context, err error, addr netip.Addr, m
 	now := time.Now()
 	switch {
 	case err == nil:
+		c.opts.Recorder.Reconciled("assigned")
+		c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, nil)
 		c.logAssigned(addr, w.server, m, w.seen)
 		c.opts.Observed.Void(addr)
 		m.acknowledged(now)
@@ -259,6 +271,9 @@ func (c *Controller) written(call context.Context, err error, addr netip.Addr, m
 	case errors.Is(err, providers.ErrGivenUp): // it may have landed, or still will
 		c.opts.Observed.Void(addr)
 	}
+	m.err = err
+	c.opts.Recorder.Reconciled("failed")
+	c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, err)
 	if !permanent(err) { // a contest's write of the interval is not used up by what did not come to pass
 		m.contest.spent = w.spent
 	}

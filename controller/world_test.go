@@ -197,6 +197,7 @@ type host struct {
 	cloud   *cloud
 	desired *desired.State
 	ctl     *Controller
+	memo    *memo
 	states  map[string]keepalived.Instance
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -208,7 +209,7 @@ type host struct {
 // newHost starts a host on which the instance VI wants addrs.
 func newHost(t *testing.T, cloud *cloud, server string, provider providers.Provider, addrs ...netip.Addr) *host {
 	t.Helper()
-	h := &host{t: t, cloud: cloud, desired: &desired.State{}, states: map[string]keepalived.Instance{}, done: make(chan struct{})}
+	h := &host{t: t, cloud: cloud, desired: &desired.State{}, memo: &memo{}, states: map[string]keepalived.Instance{}, done: make(chan struct{})}
 	log := funcr.New(func(_, args string) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -223,7 +224,7 @@ func newHost(t *testing.T, cloud *cloud, server string, provider providers.Provi
 	h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": addrs}})
 	h.ctl = New(Options{
 		Desired: h.desired, Observed: see, Provider: provider, Interval: interval, Timeout: 10 * time.Second,
-		BackOff: backOff, Concurrent: 100, Log: log,
+		BackOff: backOff, Concurrent: 100, Log: log, Recorder: h.memo,
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	h.stop = func() {

@@ -43,6 +43,7 @@ type Options struct {
 type Reading struct {
 	providers.Holding
 	At      time.Time // its request was sent
+	Since   time.Time // of the first of the readings in a row that have shown these servers
 	Refresh bool      // it is a regular one, not a look in between
 	Order   uint64    // of its request among requests and voidings: it tells readings apart
 }

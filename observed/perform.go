@@ -63,7 +63,11 @@ func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
 			holding.Resource = last.Resource // a failure says nothing about it
 		}
 		moved = moved || holding.Resource != last.Resource
-		o.readings[addr] = Reading{Holding: holding, At: r.at, Refresh: r.refresh, Order: r.order}
+		since := r.at
+		if last.Order > 0 && slices.Equal(last.Servers, holding.Servers) {
+			since = last.Since
+		}
+		o.readings[addr] = Reading{Holding: holding, At: r.at, Since: since, Refresh: r.refresh, Order: r.order}
 	}
 	if moved {
 		o.share()

@@ -1,0 +1,165 @@
+package controller
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/desired/keepalived"
+)
+
+// A memo is a Recorder that keeps what it is told.
+type memo struct {
+	mu        sync.Mutex // guards all below
+	assigned  []string
+	takeovers []Takeover
+	contested []bool
+}
+
+func (m *memo) Reconciled(string) {}
+
+func (m *memo) Assigned(addr netip.Addr, from []string, to string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	result := "ok"
+	if err != nil {
+		result = err.Error()
+	}
+	m.assigned = append(m.assigned, addr.String()+" "+slices.Concat(from, []string{""})[0]+" "+to+" "+result)
+}
+
+func (m *memo) TookOver(t Takeover) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.takeovers = append(m.takeovers, t)
+}
+
+func (m *memo) Contested(_ netip.Addr, _ string, contested bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.contested = append(m.contested, contested)
+}
+
+// recorded runs a test like story does, and keeps what the Recorder is told.
+func recorded(t *testing.T, tell func(t *testing.T, c *cloud, h *host, m *memo)) {
+	t.Helper()
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		tell(t, c, h, h.memo)
+	})
+}
+
+func TestATakeoverIsRecordedOnceWithItsTimes(t *testing.T) {
+	recorded(t, func(t *testing.T, c *cloud, h *host, m *memo) {
+		c.move(two, here)
+		time.Sleep(2 * interval)
+		said := time.Now()
+		h.says(keepalived.Master)
+		time.Sleep(5 * interval)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		want := Takeover{one, said, said, said.Add(trip), said.Add(time.Second + trip - time.Second/4)}
+		if len(m.takeovers) != 1 {
+			t.Fatalf("got %v, want one takeover, and none of %v, which was in place", m.takeovers, two)
+		}
+		got := m.takeovers[0]
+		if got.Address != one || !got.Claimed.Equal(want.Claimed) || !got.FirstWrite.Equal(want.FirstWrite) || !got.Acknowledged.Equal(want.Acknowledged) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		if late := got.Verified.Sub(said); late < time.Second/2 || late > 2*time.Second {
+			t.Errorf("verified after %v, want after the first reading, at about 1 s", late)
+		}
+		if want := []string{one.String() + " " + there + " " + here + " ok"}; !slices.Equal(m.assigned, want) {
+			t.Errorf("assigned: got %q, want %q", m.assigned, want)
+		}
+	})
+}
+
+func TestStatusesTellWhatIsKnown(t *testing.T) {
+	recorded(t, func(t *testing.T, c *cloud, h *host, m *memo) {
+		check := func(when string, want Status) {
+			t.Helper()
+			synctest.Wait()
+			all := h.ctl.Statuses()
+			if len(all) != 2 || all[0].Addr != one || all[1].Addr != two {
+				t.Fatalf("%s: got %+v, want %v and %v", when, all, one, two)
+			}
+			got := all[0]
+			if age := time.Since(got.Verified); age > interval*12/10 {
+				t.Errorf("%s: verified %v ago, want it within an interval", when, age)
+			}
+			if next := time.Until(got.Next); next <= 0 || next > interval*11/10 {
+				t.Errorf("%s: next in %v, want it within an interval", when, next)
+			}
+			got.Verified, got.Next, got.Since = time.Time{}, time.Time{}, time.Time{}
+			if got.Desired != want.Desired || got.InPlace != want.InPlace || got.Contested != want.Contested || got.Rival != want.Rival ||
+				got.Err != want.Err || !slices.Equal(got.Targets, want.Targets) {
+				t.Errorf("%s:\ngot  %+v\nwant %+v", when, got, want)
+			}
+		}
+		since := h.ctl.Statuses()[0].Since
+		time.Sleep(3 * interval)
+		if got := h.ctl.Statuses()[0].Since; !got.Equal(since) || since.IsZero() {
+			t.Errorf("at the same server since %v, later since %v, want one time", since, got)
+		}
+		check("standby", Status{Targets: []string{there}})
+		h.says(keepalived.Master)
+		time.Sleep(5 * time.Second)
+		check("master", Status{Desired: true, InPlace: true, Targets: []string{here}})
+		c.spoil(one, errDown)
+		time.Sleep(interval * 11 / 10)
+		check("unreadable", Status{Desired: true, Err: errDown.Error()})
+		c.spoil(one, nil)
+		stop := c.thief(t, one, there)
+		time.Sleep(5 * interval)
+		check("contested", Status{Desired: true, Contested: true, Rival: there, Targets: []string{there}})
+		stop()
+		time.Sleep(4 * interval)
+		check("no longer", Status{Desired: true, InPlace: true, Targets: []string{here}})
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if want := []bool{true, false}; !slices.Equal(m.contested, want) {
+			t.Errorf("contested: got %v, want %v", m.contested, want)
+		}
+	})
+}
+
+// A figure is a metric that keeps a number.
+type figure struct {
+	mu    sync.Mutex
+	value float64
+}
+
+func (f *figure) Inc()              { f.add(1) }
+func (f *figure) Dec()              { f.add(-1) }
+func (f *figure) Observe(_ float64) { f.add(1) }
+func (f *figure) Set(v float64)     { f.mu.Lock(); defer f.mu.Unlock(); f.value = v }
+
+func (f *figure) add(v float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.value += v
+}
+
+func TestTheQueueTellsItsFigures(t *testing.T) {
+	var depth, adds, latency, work, unfinished, longest, retries figure
+	queue := newQueue(&QueueMetrics{&depth, &adds, &latency, &work, &unfinished, &longest, &retries})
+	defer queue.ShutDown()
+	queue.Add(one)
+	queue.Add(two)
+	queue.AddAfter(one, time.Hour)
+	addr, _ := queue.Get()
+	queue.Done(addr)
+	for what, is := range map[string]struct {
+		got  *figure
+		want float64
+	}{
+		"depth": {&depth, 1}, "adds": {&adds, 2}, "latencies": {&latency, 1}, "work durations": {&work, 1}, "retries": {&retries, 1},
+	} {
+		if is.got.value != is.want {
+			t.Errorf("%s: got %v, want %v", what, is.got.value, is.want)
+		}
+	}
+}
