@@ -78,8 +78,8 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 	return d, nil
 }
 
-// runDaemon runs the daemon with a FIFO until ctx ends and returns the exit status.
-func runDaemon(ctx context.Context, c command, log logr.Logger) int {
+// runDaemon runs the daemon with a FIFO until ctx ends and returns the exit status. dropped tells how many lines of the log were lost.
+func runDaemon(ctx context.Context, c command, log logr.Logger, dropped func() uint64) int {
 	hangup, stop := hangups()
 	defer stop()
 	s, err := load(ctx, c.config)
@@ -108,7 +108,7 @@ func runDaemon(ctx context.Context, c command, log logr.Logger) int {
 	log.Info("floaty starts", d.about(s)...)
 	d.run(ctx, hangup, func(ctx context.Context) {
 		go live.run(ctx, d.systemd.interval()) // not waited for: what it asks may hang
-		d.listenAndServe(ctx, listener, live.alive)
+		d.listenAndServe(ctx, listener, live.alive, dropped)
 	}, connected)
 	log.Info("floaty ends")
 	return exitOK

@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 	case modeReady:
 		return ready(ctx, c, log)
 	case modeDaemon:
-		return runDaemon(ctx, c, log)
+		return runDaemon(ctx, c, log, queue.Dropped)
 	case modeNotify:
 		return notify(ctx, c, log)
 	}

@@ -26,7 +26,6 @@ func (d *daemon) newMonitor() *serve.Monitor {
 			defer d.mu.Unlock()
 			return facts{d.engine, &d.state}
 		},
-		DroppedLines: func() int { return 0 },
 	})
 }
 
@@ -68,11 +67,13 @@ func (f facts) Addresses() []report.StatusAddress {
 func (f facts) Retry() time.Time { return f.engine.seen.Retry() }
 
 // listenAndServe follows Keepalived, and serves status and metrics, until ctx ends.
-func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listener, alive func() error) {
+func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listener, alive func() error, dropped func() uint64) {
 	server := serve.New(serve.Options{
 		Socket:  socketPath(d.started.StateDir, d.started.Path),
 		Address: d.started.ListenAddress,
 		Monitor: d.monitor,
+		Heard:   listener.Stats,
+		Dropped: dropped,
 		Alive:   alive,
 		Log:     d.log,
 	})

@@ -111,6 +111,8 @@ func TestMetricsOfATakeover(t *testing.T) {
 		`floaty_ready 1`, `floaty_vrrp_instance_state{state="MASTER",vrrp_instance="VI_1"} 1`,
 		`floaty_vrrp_instance_state{state="BACKUP",vrrp_instance="VI_1"} 0`, `floaty_address_desired{address="198.51.100.2"} 1`,
 		`floaty_assignments_total{address="198.51.100.1",result="success"} 1`, `floaty_keepalived_connected 1`,
+		`floaty_keepalived_events_total{state="MASTER",type="INSTANCE"} 1`, `floaty_keepalived_bad_lines_total 0`, `floaty_standstills_total 0`,
+		`floaty_log_lines_dropped_total 0`,
 		`floaty_config_last_reload_successful 1`, `floaty_build_info{`, `floaty_provider_last_read_timestamp_seconds `, `process_cpu_seconds_total `,
 	} {
 		if !strings.Contains(text, "\n"+want) {

@@ -23,8 +23,9 @@ type Queue struct {
 
 	mu      sync.Mutex // guards all below
 	lines   [][]byte
-	size    int // of lines, in bytes
-	dropped int // since a note said so
+	size    int    // of lines, in bytes
+	dropped int    // since a note said so
+	total   uint64 // dropped since New
 	closed  bool
 }
 
@@ -41,6 +42,7 @@ func (q *Queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	if q.size+len(line) > maxQueued {
 		q.dropped++
+		q.total++
 	} else {
 		q.lines = append(q.lines, bytes.Clone(line))
 		q.size += len(line)
@@ -48,6 +50,13 @@ func (q *Queue) Write(line []byte) (int, error) {
 	q.mu.Unlock()
 	q.wake()
 	return len(line), nil
+}
+
+// Dropped returns how many lines have been dropped since New.
+func (q *Queue) Dropped() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.total
 }
 
 // Sync implements zapcore.WriteSyncer. It does nothing: see [Queue.Close].

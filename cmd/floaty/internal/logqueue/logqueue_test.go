@@ -62,6 +62,9 @@ func TestAReaderThatComesLateIsToldHowManyLinesItMissed(t *testing.T) {
 		if got := len(p.lines); got != 1+256+1 {
 			t.Fatalf("got %d lines, want the first one, the 256 that fit into the queue, and one that tells of the others", got)
 		}
+		if got := q.Dropped(); got != 44 {
+			t.Errorf("Dropped: got %d, want 44", got)
+		}
 		if got, want := p.lines[257], "44 dropped\n"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

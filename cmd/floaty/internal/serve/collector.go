@@ -11,19 +11,19 @@ import (
 
 // A collector makes metrics of what the monitor knows at the time of a scrape, so that what is no longer managed has no series.
 type collector struct {
-	monitor *Monitor
+	opts Options
 
 	ready, state, desired, inPlace, verified, contested, assignments, contests *prometheus.Desc
 	lastRead, connected, events, badLines, standstills, dropped                *prometheus.Desc
 	reloadOK, reloaded                                                         *prometheus.Desc
 }
 
-func newCollector(m *Monitor) *collector {
+func newCollector(opts Options) *collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("floaty_"+name, help, labels, nil)
 	}
 	return &collector{
-		monitor:     m,
+		opts:        opts,
 		ready:       desc("ready", "Whether a takeover would work now, as /readyz says it."),
 		state:       desc("vrrp_instance_state", "Whether a VRRP instance is in a state on this host: 1 for one of the states.", "vrrp_instance", "state"),
 		desired:     desc("address_desired", "Whether an address belongs on this server now.", "address"),
@@ -55,11 +55,11 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	status := c.monitor.Status()
+	status := c.opts.Monitor.Status()
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	counter := func(d *prometheus.Desc, value int, labels ...string) {
+	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
 	timestamp := func(d *prometheus.Desc, t time.Time, labels ...string) {
@@ -83,7 +83,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			gauge(c.state, number(inst.State == state), name, state)
 		}
 	}
-	counts := c.monitor.metrics.counts(managed(status))
+	counts := c.opts.Monitor.metrics.counts(managed(status))
 	for _, a := range status.Addresses {
 		addr, count := a.Address.String(), counts[a.Address]
 		gauge(c.desired, number(a.Desired), addr)
@@ -94,9 +94,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(c.assignments, count.failed, addr, "failure")
 		counter(c.contests, count.contested, addr)
 	}
-	said := c.monitor.said()
-	counter(c.standstills, said.Standstills)
-	counter(c.dropped, c.monitor.opts.DroppedLines())
+	heard := c.opts.Heard()
+	for e, n := range heard.Events {
+		counter(c.events, n, e.Type, e.State)
+	}
+	counter(c.badLines, heard.BadLines)
+	counter(c.standstills, uint64(heard.Standstills))
+	counter(c.dropped, c.opts.Dropped())
 }
 
 // states are those of VRRP instances, as Keepalived writes them.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"floaty/cmd/floaty/internal/report"
+	"floaty/desired/keepalived"
 )
 
 func TestTwoCopiesAreMadeAtATime(t *testing.T) {
@@ -121,7 +122,7 @@ func BenchmarkScrape(b *testing.B) {
 	for name, n := range map[string]int{"100": 100, "10000": 10_000} {
 		b.Run(name, func(b *testing.B) {
 			m := newMonitor(b, many(n), "VI_1")
-			s := New(Options{Monitor: m})
+			s := New(Options{Monitor: m, Heard: func() keepalived.Stats { return keepalived.Stats{} }, Dropped: func() uint64 { return 0 }})
 			h := s.handler(nil)
 			req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://localhost/metrics", nil)
 			if err != nil {

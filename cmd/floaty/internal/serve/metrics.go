@@ -27,7 +27,7 @@ type metrics struct {
 }
 
 // addressCounts are the counts of one address. They go when the address is no longer managed.
-type addressCounts struct{ assigned, failed, contested int }
+type addressCounts struct{ assigned, failed, contested uint64 }
 
 func newMetrics() *metrics {
 	m := &metrics{
@@ -62,8 +62,8 @@ func (m *Monitor) handler() http.Handler {
 	return promhttp.HandlerFor(m.metrics.registry, promhttp.HandlerOpts{DisableCompression: true})
 }
 
-// register makes the registry know all metrics.
-func (m *Monitor) register() {
+// register makes the registry know all metrics: also those of what is known.
+func (m *Monitor) register(known prometheus.Collector) {
 	b := built()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "floaty_build_info",
@@ -73,7 +73,7 @@ func (m *Monitor) register() {
 	info.Set(1)
 	m.metrics.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		info, m.metrics.requests, m.metrics.durations, m.metrics.reconciles, m.metrics.takeovers, newCollector(m),
+		info, m.metrics.requests, m.metrics.durations, m.metrics.reconciles, m.metrics.takeovers, known,
 	)
 }
 

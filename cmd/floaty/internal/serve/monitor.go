@@ -20,8 +20,6 @@ type MonitorOptions struct {
 	Desired  *desired.State
 	HostName func() string
 	Engine   func() Engine // the one that works now
-
-	DroppedLines func() int // log lines that nobody read in time, so far
 }
 
 // An Engine is what is asked about the calls to the cloud. Its methods return copies, and soon.
@@ -210,13 +208,6 @@ func (m *Monitor) NotReady() []string {
 	defer m.mu.Unlock()
 	r.cloud, r.writerGone = m.cloud, m.writerGone
 	return notReady(r)
-}
-
-// said returns the last snapshot of Keepalived.
-func (m *Monitor) said() keepalived.Snapshot {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.keepalived
 }
 
 // writerAwayAtMost is how long the FIFO may have no writer: a reload of Keepalived takes milliseconds.

@@ -32,6 +32,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
 
+	"floaty/desired/keepalived"
 	"floaty/providers"
 	"floaty/providers/logkey"
 )
@@ -53,7 +54,9 @@ type Options struct {
 	Socket  string // path of the unix socket; its directory is made if its parent is there; empty: none
 	Address string // HOST:PORT to listen on; empty: none
 	Monitor *Monitor
-	Alive   func() error // whether the daemon's loops work: an error names the one that hangs; it does not block
+	Heard   func() keepalived.Stats
+	Dropped func() uint64 // log lines that nobody read in time, so far
+	Alive   func() error  // whether the daemon's loops work: an error names the one that hangs; it does not block
 	Log     logr.Logger
 }
 
@@ -66,7 +69,7 @@ type Server struct {
 
 // New returns a server that listens nowhere yet; the only one of its monitor.
 func New(opts Options) *Server {
-	opts.Monitor.register()
+	opts.Monitor.register(newCollector(opts))
 	return &Server{opts: opts, page: newPage(), busy: make(chan struct{}, maxCopies)}
 }
 

@@ -44,7 +44,6 @@ func newMonitor(t testing.TB, known engine, instances ...string) *Monitor {
 	state.SetKeepalived(states)
 	m := NewMonitor(MonitorOptions{
 		Desired: state, HostName: func() string { return "lb1" }, Engine: func() Engine { return known },
-		DroppedLines: func() int { return 0 },
 	})
 	m.Loaded(Inputs{Provider: "cloudscale", Instances: instances}, "")
 	m.SetKeepalived(keepalived.Snapshot{Instances: states, Connected: true})
@@ -64,6 +63,7 @@ func start(t *testing.T, m *Monitor, edit func(*Options)) running {
 	t.Helper()
 	opts := Options{
 		Socket: filepath.Join(t.TempDir(), "state", "s.sock"), Monitor: m, Alive: func() error { return nil },
+		Heard: func() keepalived.Stats { return keepalived.Stats{} }, Dropped: func() uint64 { return 0 },
 		Log: funcr.New(func(_, line string) { t.Log(line) }, funcr.Options{}),
 	}
 	if edit != nil {
