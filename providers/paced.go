@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
@@ -47,16 +48,16 @@ type Paced struct {
 	provider Provider
 	opts     PacedOptions
 
-	mu           sync.Mutex // guards all below
-	until        time.Time  // no call before, by Retry-After
-	reason       error      // of until
-	drawn        float64    // by which share the present wait is lengthened
-	waits        Trouble    // Retry-After came, and no call begun after its end was accepted yet
-	unauthorized error      // why the credential is not accepted; nil: it is, as far as known
-	rejects      Trouble    // of unauthorized
-	probe        time.Time  // the next probe may be made then
-	hurry        bool       // one probe need not wait for that
-	generation   uint64     // of what is known of the credential
+	mu           sync.Mutex       // guards all below
+	until        time.Time        // no call before, by Retry-After
+	reason       error            // of until
+	drawn        float64          // by which share the present wait is lengthened
+	waits        failurelog.Entry // Retry-After came, and no call begun after its end was accepted yet
+	unauthorized error            // why the credential is not accepted; nil: it is, as far as known
+	rejects      failurelog.Entry // of unauthorized
+	probe        time.Time        // the next probe may be made then
+	hurry        bool             // one probe need not wait for that
+	generation   uint64           // of what is known of the credential
 }
 
 // A pass lets one call through.
@@ -109,7 +110,7 @@ func (p *Paced) CredentialChanged() {
 	p.generation++
 	held := p.unauthorized != nil
 	p.unauthorized = nil
-	p.rejects.Over()
+	p.rejects = failurelog.Entry{}
 	p.mu.Unlock()
 	if held {
 		p.opts.Log.Info("the credential changed: calling the cloud again")
@@ -170,7 +171,7 @@ func (p *Paced) wait(told *WaitError) error {
 	if end := now.Add(spread(told.Wait, p.drawn)); end.After(p.until) {
 		p.until, p.reason = end, told.Err
 	}
-	left, say := p.until.Sub(now), p.waits.Fail(now)
+	left, say := p.until.Sub(now), p.waits.Failed(now)
 	p.mu.Unlock()
 	if say {
 		p.opts.Log.Error(told.Err, "the cloud asks to wait: not calling it", logkey.Wait, left)
@@ -203,7 +204,7 @@ func (p *Paced) reject(by pass, err error) error {
 	if !p.probe.After(now) || first {
 		p.probe = now.Add(p.opts.MaxInterval)
 	}
-	left, say := p.probe.Sub(now), p.rejects.Fail(now)
+	left, say := p.probe.Sub(now), p.rejects.Failed(now)
 	p.mu.Unlock()
 	if say {
 		p.opts.Log.Error(err, "the cloud does not accept the credential: only probing it", logkey.Wait, left)
@@ -214,11 +215,11 @@ func (p *Paced) reject(by pass, err error) error {
 // accept ends the waits that this answer shows to be over.
 func (p *Paced) accept(by pass) {
 	p.mu.Lock()
-	calm := !by.at.Before(p.until) && p.waits.Over()
+	calm := !by.at.Before(p.until) && p.waits.Succeeded(time.Now())
 	held := p.unauthorized != nil && by.generation == p.generation
 	if held {
 		p.unauthorized = nil
-		p.rejects.Over()
+		p.rejects = failurelog.Entry{}
 		p.generation++
 	}
 	p.mu.Unlock()

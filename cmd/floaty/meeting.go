@@ -16,7 +16,7 @@ import (
 
 	"floaty/cmd/floaty/internal/report"
 	"floaty/desired/keepalived"
-	"floaty/providers"
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
@@ -107,7 +107,7 @@ const lonelyAfter = 10 * time.Second
 type lonely struct {
 	log     logr.Logger
 	tick    *time.Ticker
-	trouble providers.Trouble
+	trouble failurelog.Entry
 }
 
 // newLonely returns one that looks while there is no writer, if there is a FIFO at all.
@@ -128,7 +128,7 @@ func (l *lonely) connected(on bool) {
 		return
 	}
 	l.stop()
-	if l.trouble.Over() {
+	if l.trouble.Succeeded(time.Now()) {
 		l.log.Info("the FIFO has a writer now")
 	}
 }
@@ -137,10 +137,10 @@ func (l *lonely) connected(on bool) {
 func (l *lonely) look(s setup) {
 	sign := s.keepalivedRuns()
 	if sign == "" {
-		_ = l.trouble.Over() // Keepalived is gone, and so nothing is wrong
+		l.trouble = failurelog.Entry{} // Keepalived is gone, and so nothing is wrong
 		return
 	}
-	if l.trouble.Fail(time.Now()) {
+	if l.trouble.Failed(time.Now()) {
 		l.log.Error(errors.New(sign+": keepalived.conf may name another FIFO, or Keepalived was reloaded where it must be restarted, or it "+
 			"refuses a FIFO that is neither its own user's nor that of the user named (vrrp_notify_fifo PATH USER, since 2.4)"),
 			"no process has the FIFO open for writing: nothing is known of any instance", logkey.Path, *s.fifo)

@@ -28,7 +28,7 @@ import (
 	"github.com/exoscale/egoscale/v3/credentials"
 	"github.com/go-logr/logr"
 
-	"floaty/providers"
+	"floaty/providers/failurelog"
 	"floaty/providers/httpapi"
 )
 
@@ -75,8 +75,8 @@ type Provider struct {
 	api     *v3.Client // the last one made; nil: none
 	key     string     // of api
 	secret  string
-	zone    string            // found by metadata
-	unasked providers.Trouble // operations cannot be asked for
+	zone    string           // found by metadata
+	unasked failurelog.Entry // operations cannot be asked for
 }
 
 // New returns a provider. It makes no call. The error says what is wrong with the endpoint or the instance's ID.

@@ -89,8 +89,8 @@ func (p *Provider) operation(ctx context.Context, api *v3.Client, id v3.UUID) (*
 // asked logs that operations cannot be asked for, and that they can again.
 func (p *Provider) asked(refused error) {
 	p.mu.Lock()
-	began := refused != nil && p.unasked.Fail(time.Now())
-	ended := refused == nil && p.unasked.Over()
+	began := refused != nil && p.unasked.Failed(time.Now())
+	ended := refused == nil && p.unasked.Succeeded(time.Now())
 	p.mu.Unlock()
 	switch {
 	case began:

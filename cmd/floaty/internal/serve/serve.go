@@ -33,7 +33,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"floaty/desired/keepalived"
-	"floaty/providers"
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
@@ -93,11 +93,11 @@ func (s *Server) Run(ctx context.Context) {
 
 // keep serves on a listener until ctx ends, and opens it anew when it fails. where names it in what is logged.
 func (s *Server) keep(ctx context.Context, h http.Handler, open func() (net.Listener, error), where string) {
-	var failure providers.Trouble
+	var failure failurelog.Entry
 	for ctx.Err() == nil {
 		listener, err := open()
 		if err == nil {
-			if failure.Over() {
+			if failure.Succeeded(time.Now()) {
 				s.opts.Log.Info("status and metrics are served now", logkey.Listen, where)
 			}
 			err = s.serve(ctx, h, listener)
@@ -105,7 +105,7 @@ func (s *Server) keep(ctx context.Context, h http.Handler, open func() (net.List
 		if ctx.Err() != nil {
 			return
 		}
-		if failure.Fail(time.Now()) {
+		if failure.Failed(time.Now()) {
 			s.opts.Log.Error(err, "cannot serve status and metrics here: trying again", logkey.Listen, where, logkey.Next, retryListening)
 		}
 		select {
