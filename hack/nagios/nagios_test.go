@@ -159,7 +159,7 @@ func TestNoAnswerIsCriticalAndNoRightToAskIsUnknown(t *testing.T) {
 		text    string
 	}{
 		{answers(t, "", "floaty: no daemon listens on /run/floaty/socket\n", 1), critical, "FLOATY CRITICAL: no status from /run/floaty/socket: floaty: no daemon listens on /run/floaty/socket"},
-		{answers(t, "", "floaty: connecting: Permission denied\n", 1), unknown, "FLOATY UNKNOWN: floaty: connecting: Permission denied"},
+		{answers(t, "", "floaty: /run/floaty/socket: no permission: only root may ask\n", 1), unknown, "FLOATY UNKNOWN: floaty: /run/floaty/socket: no permission: only root may ask"},
 		{"/no/such/floaty", unknown, "FLOATY UNKNOWN: there is no program /no/such/floaty"},
 	} {
 		if got, text := check(t, "-f", test.program, "/run/floaty/socket"); got != test.want || !strings.HasPrefix(text, test.text) {

@@ -1,0 +1,301 @@
+// Package browser_test looks at floaty's status page with a real Chromium: the real program, beside a simulated cloud. It is a module of its own,
+// so that the driver stays out of the program's go.mod. Where Chromium is missing, it is skipped; hack/install-monitoring installs it.
+package browser_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"floaty/hack/stage"
+)
+
+// patience is for how long a test waits for something to appear on the page; no test waits that long unless it fails.
+const patience = 40 * time.Second
+
+var (
+	one = netip.MustParseAddr("198.51.100.1")
+	two = netip.MustParseAddr("198.51.100.2")
+)
+
+// program is floaty, built once; empty where there is no Chromium.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(build(m.Run)) }
+
+func build(run func() int) int {
+	if browser() == "" {
+		return run() // which skips all
+	}
+	dir, err := os.MkdirTemp("", "floaty-browser-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // nothing to be done about it
+	path := filepath.Join(dir, "floaty")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/floaty")
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v: %s\n", err, out)
+		return 1
+	}
+	program = path
+	return run()
+}
+
+// browser returns the path of Chromium, or nothing.
+func browser() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// A world is a cloud and two hosts whose Keepalived the test plays. Each floaty has its page.
+type world struct {
+	*testing.T
+	*stage.Stage
+	a, b *stage.Host
+	urls map[*stage.Host]string
+}
+
+// instance is the name of the VRRP instance in the configuration that the stage writes.
+const instance = "VI_1"
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if program == "" {
+		t.Skip("Chromium is missing; hack/install-monitoring installs it, as root")
+	}
+	t.Parallel()
+	s, err := stage.New(t.Context(), filepath.Join(shortDir(t), "stage"), program, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, Stage: s, urls: map[*stage.Host]string{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, h := range []*stage.Host{w.a, w.b} {
+				t.Logf("floaty on %s has logged:\n%s", h.Name, h.Log())
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, host := range []struct {
+		name string
+		at   **stage.Host
+	}{{"lb1", &w.a}, {"lb2", &w.b}} {
+		h, err := s.AddHost(t.Context(), host.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*host.at = h
+		address := freeAddress(t)
+		w.urls[h] = "http://" + address + "/"
+		w.must(h.Configure("floaty.yml", h.Floaty()+"listen-address: "+address+"\n"))
+		w.must(h.Configure("keepalived.conf", h.Keepalived(100, "", one, two)))
+	}
+	s.AddAddresses("", one, two)
+	return w
+}
+
+// shortDir returns a new directory that goes with the test. The path of a unix socket in it must not pass 107 bytes, which one of [testing.T.TempDir] may.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "floaty-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// freeAddress returns an address of the loopback interface on which nothing listens at the moment.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() //nolint:errcheck // it was not used
+	return listener.Addr().String()
+}
+
+// start starts floaty on a host and waits until its page answers and it has made its FIFO.
+func (w *world) start(h *stage.Host) {
+	w.Helper()
+	w.must(h.StartFloaty())
+	address := strings.TrimSuffix(strings.TrimPrefix(w.urls[h], "http://"), "/")
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			_ = conn.Close()
+			if _, err = os.Stat(h.FIFO); err == nil {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			w.Fatalf("floaty on %s does not serve its page: %v", h.Name, err)
+		}
+	}
+}
+
+// say writes a state of the instance into a host's FIFO, as Keepalived would.
+func (w *world) say(h *stage.Host, state string) {
+	w.Helper()
+	w.must(h.Say(fmt.Sprintf("INSTANCE %q %s 100", instance, state)))
+}
+
+// A page is one that is open in the browser.
+type page struct {
+	*testing.T
+	ctx context.Context
+
+	mu         sync.Mutex // guards complaints
+	complaints []string   // what the browser said about the page: violations of its security policy, uncaught exceptions
+}
+
+// open opens a host's page in a browser of its own.
+func (w *world) open(h *stage.Host) *page {
+	w.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(browser()), chromedp.NoSandbox, chromedp.WSURLReadTimeout(patience), chromedp.WindowSize(1280, 1000))
+	allocator, stop := chromedp.NewExecAllocator(w.Context(), options...)
+	w.Cleanup(stop)
+	ctx, closePage := chromedp.NewContext(allocator)
+	w.Cleanup(closePage)
+	p := &page{T: w.T, ctx: ctx}
+	w.must(chromedp.Listen(ctx, func(event any) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		switch e := event.(type) {
+		case *log.EventEntryAdded:
+			if e.Entry.Source != log.EntrySourceNetwork { // that floaty is away is what some tests want
+				p.complaints = append(p.complaints, e.Entry.Text)
+			}
+		case *runtime.EventExceptionThrown:
+			complaint := e.ExceptionDetails.Text
+			if e.ExceptionDetails.Exception != nil {
+				complaint += ": " + e.ExceptionDetails.Exception.Description
+			}
+			p.complaints = append(p.complaints, complaint)
+		}
+	}))
+	run(p, chromedp.Navigate(w.urls[h]))
+	eval[bool](p, `window.loadedOnce = true`)
+	return p
+}
+
+// run lets the browser do something, and returns what that returns.
+func run[T any](p *page, action chromedp.Action[T]) T {
+	p.Helper()
+	result, err := chromedp.Run(p.ctx, action)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return result
+}
+
+// eval evaluates an expression in the page.
+func eval[T any](p *page, expression string) T {
+	p.Helper()
+	result, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		p.Fatalf("%s: %v", expression, err)
+	}
+	return result
+}
+
+// text returns what a human sees of the elements that a selector names; "" if they are hidden.
+func (p *page) text(selector string) string {
+	p.Helper()
+	return eval[string](p, fmt.Sprintf(`Array.from(document.querySelectorAll(%q), e => e.checkVisibility() ? e.innerText : "").join("\n")`, selector))
+}
+
+// sees waits until the elements that a selector names contain each of words.
+func (p *page) sees(selector string, words ...string) {
+	p.Helper()
+	p.until(func() (string, bool) {
+		text := p.text(selector)
+		for _, word := range words {
+			if !strings.Contains(text, word) {
+				return fmt.Sprintf("%s is %q, want it to contain %q", selector, text, word), false
+			}
+		}
+		return "", true
+	})
+}
+
+// until waits until is holds; if it does not, the test fails with what is says.
+func (p *page) until(is func() (string, bool)) {
+	p.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		problem, ok := is()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.Fatal(problem)
+		}
+	}
+}
+
+// row is the selector of the row of an address.
+func (p *page) row(addr netip.Addr) string {
+	p.Helper()
+	n := eval[int](p, fmt.Sprintf(`Array.from(document.querySelectorAll("#addresses tr")).findIndex(r => r.cells[0].innerText.split(/\s/)[0] === %q) + 1`, addr))
+	return fmt.Sprintf("#addresses tr:nth-child(%d)", n)
+}
+
+// seesAddress waits until the row of an address contains each of words.
+func (p *page) seesAddress(addr netip.Addr, words ...string) {
+	p.Helper()
+	p.until(func() (string, bool) {
+		text := p.text(p.row(addr))
+		for _, word := range words {
+			if !strings.Contains(text, word) {
+				return fmt.Sprintf("the row of %s is %q, want it to contain %q; the page is\n%s", addr, text, word, p.text("main")), false
+			}
+		}
+		return "", true
+	})
+}
+
+// unreloaded checks that the page is still the one that was opened, and that the browser had nothing to complain about.
+func (p *page) unreloaded() {
+	p.Helper()
+	if !eval[bool](p, `window.loadedOnce === true`) {
+		p.Error("the page was loaded again")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, complaint := range p.complaints {
+		p.Errorf("the browser complains: %s", complaint)
+	}
+}

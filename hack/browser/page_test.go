@@ -1,0 +1,173 @@
+package browser_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"floaty/providers/simulator"
+)
+
+func TestAFailoverIsSeenWithoutReloadingThePage(t *testing.T) {
+	w := newWorld(t)
+	w.start(w.a)
+	w.start(w.b)
+	pageA, pageB := w.open(w.a), w.open(w.b)
+
+	w.say(w.a, "MASTER")
+	w.say(w.b, "BACKUP")
+	pageA.seesAddress(one, "in place", "this server")
+	pageA.sees("#ready", "✓ Ready")
+	pageA.sees("#instances", instance, "MASTER")
+	pageA.sees("#summary", "2 of 2")
+	pageB.seesAddress(one, "standby", w.a.UUID)
+	pageB.sees("#instances", "BACKUP")
+
+	w.say(w.a, "BACKUP")
+	w.say(w.b, "MASTER")
+	pageB.seesAddress(one, "in place", "this server")
+	pageB.seesAddress(two, "in place", "this server")
+	pageB.sees("#events", "MASTER", one.String())
+	pageA.sees("#instances", "BACKUP")
+	pageA.seesAddress(one, "standby", w.b.UUID)
+
+	pageA.unreloaded()
+	pageB.unreloaded()
+}
+
+func TestThePageSaysThatFloatyIsNotReadyAndWhy(t *testing.T) {
+	w := newWorld(t)
+	w.start(w.a)
+	p := w.open(w.a)
+	p.sees("#ready", "✗ Not ready")
+	w.say(w.a, "BACKUP")
+	p.sees("#ready", "✓ Ready")
+
+	w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Status: http.StatusServiceUnavailable})
+	p.sees("#ready", "✗ Not ready", "503")
+	w.Cloud.ClearFaults()
+	p.sees("#ready", "✓ Ready")
+
+	w.must(w.a.Configure("floaty.yml", "provider: nobody\n"))
+	p.sees("#trouble", "configuration", "provider")
+	p.unreloaded()
+}
+
+func TestThePageSaysThatItIsOutOfTouch(t *testing.T) {
+	w := newWorld(t)
+	w.start(w.a)
+	p := w.open(w.a)
+	w.say(w.a, "MASTER")
+	p.seesAddress(one, "in place")
+
+	w.a.StopFloaty()
+	p.sees("#lost", "Out of touch")
+	if text := p.text("#ready"); text != "" {
+		t.Errorf("out of touch, the page still says %q", text)
+	}
+	if text := p.text(p.row(one)); !strings.Contains(text, "in place") {
+		t.Errorf("out of touch, the row of %s is %q, want what was last known", one, text)
+	}
+	w.start(w.a)
+	p.until(func() (string, bool) {
+		lost := p.text("#lost")
+		return fmt.Sprintf("floaty is back, and the page still says %q", lost), lost == ""
+	})
+	p.unreloaded()
+}
+
+// Names come from keepalived.conf and messages from the API. Neither may become markup.
+func TestHostileNamesAreInert(t *testing.T) {
+	w := newWorld(t)
+	const (
+		hostile = `<img/src=x/onerror=window.hacked=1>`
+		answer  = `{"detail":"</td><script>window.hacked=1</script>\u001b[31m\u202e<a/href=javascript:window.hacked=1>"}`
+	)
+	conf := strings.ReplaceAll(w.a.Keepalived(100, "", one, two), instance, hostile)
+	w.must(w.a.Configure("keepalived.conf", conf))
+	w.start(w.a)
+	p := w.open(w.a)
+	w.must(w.a.Say(`INSTANCE "` + hostile + `" MASTER 100`))
+	p.sees("#instances", "img/src=x/onerror", "MASTER")
+	p.seesAddress(one, "in place", "img/src=x/onerror")
+
+	w.Cloud.Fail(simulator.Fault{Status: http.StatusForbidden, Body: answer})
+	p.sees("main", "403", "script")
+
+	if eval[bool](p, `window.hacked === 1`) {
+		t.Error("a script from a name was run")
+	}
+	if foreign := eval[int](p, `document.querySelectorAll("img, main script, iframe, body a, [onerror]").length`); foreign != 0 {
+		t.Errorf("%d elements came from names, want none", foreign)
+	}
+	if text := p.text("main"); strings.ContainsAny(text, "\x1b\u202e") {
+		t.Errorf("the page shows characters that steer terminals or turn text around: %q", text)
+	}
+	p.unreloaded()
+}
+
+// tooWide names what reaches beyond the window.
+const tooWide = `Array.from(document.querySelectorAll("main *")).filter(e => e.offsetParent !== null && !e.closest("thead") &&
+	e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5).map(e => e.tagName + " " + e.innerText).slice(0, 3).join("; ")`
+
+// contrast returns the worst contrast between a text and what is behind it, by the formula of WCAG 2, and where that is.
+const contrast = `(() => {
+	const parse = text => text.match(/[\d.]+/g).map(Number);
+	const light = rgb => rgb.slice(0, 3).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+	const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+	let worst = {ratio: 21, text: ""};
+	for (const e of document.querySelectorAll("main *")) {
+		if (e.offsetParent === null || !Array.from(e.childNodes).some(n => n.nodeType === 3 && n.data.trim())) continue;
+		const a = light(parse(getComputedStyle(e).color)), b = light(ground(e));
+		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+		if (ratio < worst.ratio) worst = {ratio, text: e.innerText};
+	}
+	return worst;
+})()`
+
+// The screenshots are left in .cache/screenshots for a human to look at.
+func TestThePageIsReadableLightAndDarkAndOnAPhone(t *testing.T) {
+	w := newWorld(t)
+	const other = "99999999-9999-4999-8999-999999999999"
+	w.Cloud.AddServer(other, "other")
+	w.start(w.a)
+	p := w.open(w.a)
+	w.say(w.a, "MASTER")
+	p.seesAddress(one, "in place")
+	w.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Path: two.String(), Status: http.StatusForbidden, Body: `{"detail":"You do not have permission to perform this action."}`})
+	w.Cloud.Move(two, other)
+	p.seesAddress(two, "not in place")
+
+	dir := "../../.cache/screenshots"
+	w.must(os.MkdirAll(dir, 0o755))
+	for _, view := range []struct {
+		name   string
+		scheme string
+		width  int64
+	}{{"light", "light", 1280}, {"dark", "dark", 1280}, {"phone", "light", 390}, {"phone-dark", "dark", 390}} {
+		run(p, chromedp.EmulateViewport(view.width, 844))
+		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: view.scheme}}}
+		if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
+			t.Fatal(err)
+		}
+		w.must(os.WriteFile(filepath.Join(dir, view.name+".png"), run(p, chromedp.FullScreenshot(100)), 0o644))
+		if wide := eval[string](p, tooWide); wide != "" {
+			t.Errorf("%s: wider than the window of %d pixels: %s", view.name, view.width, wide)
+		}
+		type worst struct {
+			Ratio float64 `json:"ratio"`
+			Text  string  `json:"text"`
+		}
+		if worst := eval[worst](p, contrast); worst.Ratio < 4.5 {
+			t.Errorf("%s: %q has a contrast of %.2f, want 4.5 (WCAG 2, AA)", view.name, worst.Text, worst.Ratio)
+		}
+	}
+	p.unreloaded()
+}
