@@ -89,7 +89,7 @@ func (c *Controller) end(addr netip.Addr, m *memory, again time.Duration) {
 	if c.signals[addr] != nil {
 		next = append(next, addr)
 	}
-	if _, managed := c.opts.Desired.Want(addr); !managed {
+	if _, managed := c.opts.Desired.Address(addr); !managed {
 		delete(c.memories, addr)
 		sharing := c.opts.Observed.Sharing(addr)
 		c.opts.Observed.Forget(addr)

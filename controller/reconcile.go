@@ -82,7 +82,7 @@ func (c *Controller) need(m *memory, last observed.Reading, now time.Time) time.
 // standBy keeps what is known of an address fresh that is not ours, so that a takeover can begin with a write.
 func (c *Controller) standBy(addr netip.Addr, m *memory) time.Duration {
 	m.claimed, m.suspect = false, false
-	if _, managed := c.opts.Desired.Want(addr); !managed {
+	if _, managed := c.opts.Desired.Address(addr); !managed {
 		return 0
 	}
 	if wait := time.Until(m.look); wait > 0 {

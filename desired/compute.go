@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"floaty/desired/keepalived"
 	"floaty/desired/keepalived/conf"
@@ -24,21 +25,37 @@ type Input struct {
 	Server string // this server's ID; empty: not known yet
 }
 
-// A Want says who wants an address.
-type Want struct {
-	Instances []string // sorted
-	Ours      bool     // one of them is MASTER on this host, beyond doubt
+// An Address says who wants an address, and where it belongs.
+type Address struct {
+	Instances  []string  // that want it, sorted
+	Server     string    // where it belongs while it is ours; empty: not known yet
+	Ours       bool      // one of the instances is MASTER on this host, beyond doubt
+	Generation           // zero in what Compute returns; State numbers its changes
+	Changed    time.Time // when it became managed, ours or another's, or the generation changed; one instant for all addresses of a change
+}
+
+// A Generation tells whether something has been said of an address since somebody looked last. Each of its numbers is that of the
+// latest change of its kind, counted over all changes of a State: the higher, the later; 0: there was none. So it never falls.
+type Generation struct {
+	Claims uint64 // MASTER was said while it was ours, or made it ours
+	Rivals uint64 // a rival was heard while it was ours
+	Losses uint64 // it stopped being ours
+}
+
+// Latest returns the later number of each kind.
+func (g Generation) Latest(other Generation) Generation {
+	return Generation{max(g.Claims, other.Claims), max(g.Rivals, other.Rivals), max(g.Losses, other.Losses)}
 }
 
 // A Set is what should be.
 type Set struct {
 	Server    string
-	Addresses map[netip.Addr]Want
-	Notes     []Note
+	Addresses map[netip.Addr]Address
+	Warnings  []Warning
 }
 
-// A Note is something about the input that a human should be told once. It is comparable.
-type Note struct {
+// A Warning is something about the input that a human should be told once. It is comparable.
+type Warning struct {
 	Message  string // constant
 	Problem  bool   // needs a human
 	Instance string // or several, with commas
@@ -46,12 +63,12 @@ type Note struct {
 }
 
 const (
-	noteUnnamed   = "instance is not named by keepalived.conf: its lines count for nothing"
-	noteUnlisted  = "instance is not named by the configuration, and keepalived.conf is not known: its lines count for nothing"
-	noteMistaken  = "the configuration gives addresses to an instance that keepalived.conf does not name"
-	noteNone      = "keepalived.conf has no vrrp_instance: nothing is managed"
-	noteNoAddress = "instance has no addresses: it manages nothing"
-	noteTwice     = "instances that are in no common sync group want the same address: it is ours while any of them is MASTER"
+	warnUnnamed   = "instance is not named by keepalived.conf: its lines count for nothing"
+	warnUnlisted  = "instance is not named by the configuration, and keepalived.conf is not known: its lines count for nothing"
+	warnMistaken  = "the configuration gives addresses to an instance that keepalived.conf does not name"
+	warnNone      = "keepalived.conf has no vrrp_instance: nothing is managed"
+	warnNoAddress = "instance has no addresses: it manages nothing"
+	warnTwice     = "instances that are in no common sync group want the same address: it is ours while any of them is MASTER"
 )
 
 // An Instance is a VRRP instance with the addresses that it wants.
@@ -68,31 +85,32 @@ type Instance struct {
 //   - Where keepalived.conf is known, an instance that it does not name counts for nothing.
 //   - An address is ours while any instance that wants it is MASTER and not suspended, and this server's ID is known.
 func Compute(in Input) Set {
-	set := Set{Server: in.Server, Addresses: map[netip.Addr]Want{}}
+	set := Set{Server: in.Server, Addresses: map[netip.Addr]Address{}}
 	if in.Keepalived == nil { // then every instance may want them, also one that has not spoken yet
 		for _, addr := range in.Managed {
-			set.Addresses[addr] = Want{}
+			set.Addresses[addr] = Address{Server: in.Server}
 		}
 	}
 	var names []string
 	for _, inst := range in.Instances() {
 		names = append(names, inst.Name)
 		if len(inst.Addresses) == 0 {
-			set.Notes = append(set.Notes, Note{Message: noteNoAddress, Instance: inst.Name})
+			set.Warnings = append(set.Warnings, Warning{Message: warnNoAddress, Instance: inst.Name})
 		}
 		ours := in.ours([]string{inst.Name})
 		for _, addr := range inst.Addresses {
 			w := set.Addresses[addr]
+			w.Server = in.Server
 			w.Instances = append(w.Instances, inst.Name)
 			w.Ours = w.Ours || ours
 			set.Addresses[addr] = w
 		}
 	}
 	if in.Keepalived != nil && len(names) == 0 {
-		set.Notes = append(set.Notes, Note{Message: noteNone, Problem: true})
+		set.Warnings = append(set.Warnings, Warning{Message: warnNone, Problem: true})
 	}
-	set.Notes = append(set.Notes, in.unnamed(names)...)
-	set.Notes = append(set.Notes, in.twice(set.Addresses)...)
+	set.Warnings = append(set.Warnings, in.unnamed(names)...)
+	set.Warnings = append(set.Warnings, in.twice(set.Addresses)...)
 	return set
 }
 
@@ -173,29 +191,29 @@ func manageable(addr netip.Addr) bool {
 	return !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && !addr.IsMulticast() && !addr.IsUnspecified()
 }
 
-// unnamed notes the instances that count for nothing, though Keepalived or the configuration speaks of them.
-func (in Input) unnamed(names []string) []Note {
-	message := noteUnnamed
+// unnamed names the instances that count for nothing, though Keepalived or the configuration speaks of them.
+func (in Input) unnamed(names []string) []Warning {
+	message := warnUnnamed
 	if in.Keepalived == nil {
-		message = noteUnlisted
+		message = warnUnlisted
 	}
-	var notes []Note
+	var warnings []Warning
 	for name := range in.States {
 		if _, found := slices.BinarySearch(names, name); !found {
-			notes = append(notes, Note{Message: message, Problem: true, Instance: name})
+			warnings = append(warnings, Warning{Message: message, Problem: true, Instance: name})
 		}
 	}
 	for name := range in.Settings.Instances {
 		if _, found := slices.BinarySearch(names, name); !found {
-			notes = append(notes, Note{Message: noteMistaken, Problem: true, Instance: name})
+			warnings = append(warnings, Warning{Message: warnMistaken, Problem: true, Instance: name})
 		}
 	}
-	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.Instance, b.Instance) })
-	return notes
+	slices.SortFunc(warnings, func(a, b Warning) int { return strings.Compare(a.Instance, b.Instance) })
+	return warnings
 }
 
-// twice names the instances that want the same addresses and are not all in one sync group, one note for each such set.
-func (in Input) twice(addrs map[netip.Addr]Want) []Note {
+// twice names the instances that want the same addresses and are not all in one sync group, one warning for each such set.
+func (in Input) twice(addrs map[netip.Addr]Address) []Warning {
 	shared := map[string][]netip.Addr{} // by the names of those that want them
 	for addr, w := range addrs {
 		if len(w.Instances) > 1 && !in.together(w.Instances) {
@@ -203,12 +221,12 @@ func (in Input) twice(addrs map[netip.Addr]Want) []Note {
 			shared[names] = append(shared[names], addr)
 		}
 	}
-	var notes []Note
+	var warnings []Warning
 	for names, addrs := range shared {
-		notes = append(notes, Note{Message: noteTwice, Instance: names, Address: abridge(addrs)})
+		warnings = append(warnings, Warning{Message: warnTwice, Instance: names, Address: abridge(addrs)})
 	}
-	slices.SortFunc(notes, func(a, b Note) int { return strings.Compare(a.Instance, b.Instance) })
-	return notes
+	slices.SortFunc(warnings, func(a, b Warning) int { return strings.Compare(a.Instance, b.Instance) })
+	return warnings
 }
 
 // abridge names the lowest of addrs and counts the others.

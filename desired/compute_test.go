@@ -82,37 +82,37 @@ func TestCompute(t *testing.T) {
 			"nobody has spoken",
 			Input{Settings: Settings{Keepalived: kc}, Server: "s"},
 			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
-			[]string{noteNoAddress + " C"},
+			[]string{warnNoAddress + " C"},
 		},
 		{
 			"only MASTER is ours",
 			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A MASTER", "B BACKUP", "C FAULT")},
 			"192.0.2.1:A! 192.0.2.2:A! 192.0.2.3:B",
-			[]string{noteNoAddress + " C"},
+			[]string{warnNoAddress + " C"},
 		},
 		{
 			"FAULT, STOP and DELETED are not",
 			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A FAULT", "B STOP", "C DELETED")},
 			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
-			[]string{noteNoAddress + " C"},
+			[]string{warnNoAddress + " C"},
 		},
 		{
 			"in doubt, nothing is",
 			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A MASTER?", "B MASTER")},
 			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B!",
-			[]string{noteNoAddress + " C"},
+			[]string{warnNoAddress + " C"},
 		},
 		{
 			"without a server, nothing is",
 			Input{Settings: Settings{Keepalived: kc}, States: is("A MASTER")},
 			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
-			[]string{noteNoAddress + " C"},
+			[]string{warnNoAddress + " C"},
 		},
 		{
 			"the configuration's come first, then the managed ones",
 			Input{Settings: Settings{Keepalived: kc, Instances: map[string][]netip.Addr{"A": addrs("198.51.100.9")}, Managed: addrs("198.51.100.1")}, Server: "s", States: is("B MASTER")},
 			"198.51.100.1:B+C! 198.51.100.9:A",
-			[]string{noteTwice + " B, C 198.51.100.1"},
+			[]string{warnTwice + " B, C 198.51.100.1"},
 		},
 		{
 			"in one sync group it is no remark",
@@ -128,13 +128,13 @@ func TestCompute(t *testing.T) {
 			"an instance that keepalived.conf lacks counts for nothing",
 			Input{Settings: Settings{Keepalived: excluded, Managed: addrs("198.51.100.1")}, Server: "s", States: is("X MASTER")},
 			"198.51.100.1:A",
-			[]string{noteUnnamed + " X"},
+			[]string{warnUnnamed + " X"},
 		},
 		{
 			"nor does one that only the configuration has",
 			Input{Settings: Settings{Keepalived: excluded, Instances: map[string][]netip.Addr{"X": addrs("198.51.100.1")}}, Server: "s", States: is("X MASTER")},
 			"192.0.2.1:A 2001:db8::1:A",
-			[]string{noteUnnamed + " X", noteMistaken + " X"},
+			[]string{warnUnnamed + " X", warnMistaken + " X"},
 		},
 		{
 			"without keepalived.conf, all managed ones are known before anybody speaks",
@@ -150,7 +150,7 @@ func TestCompute(t *testing.T) {
 			"without keepalived.conf and managed ones, only named instances count",
 			Input{Settings: Settings{Instances: map[string][]netip.Addr{"A": addrs("198.51.100.1")}}, Server: "s", States: is("A MASTER", "X MASTER")},
 			"198.51.100.1:A!",
-			[]string{noteUnlisted + " X"},
+			[]string{warnUnlisted + " X"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestCompute(t *testing.T) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 			var notes []string
-			for _, n := range set.Notes {
+			for _, n := range set.Warnings {
 				notes = append(notes, strings.TrimSpace(strings.Join([]string{n.Message, n.Instance, n.Address}, " ")))
 			}
 			if !slices.Equal(notes, c.notes) {

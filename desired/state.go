@@ -16,13 +16,18 @@ import (
 
 // A Change is what a new input changed. The lists are sorted, and an address may be in several of them.
 type Change struct {
-	Added   []netip.Addr // managed from now on
-	Removed []netip.Addr // no longer managed
-	Lost    []netip.Addr // ours before, not now
-	Gained  []netip.Addr // ours now, not before
-	Claimed []netip.Addr // ours, and an instance that wants it has just said MASTER
-	Rivals  []netip.Addr // ours, and an instance that wants it has just heard a rival (MASTER_RX_LOWER_PRI)
-	Notes   []Note       // those that did not hold before
+	Added    []netip.Addr // managed from now on
+	Removed  []netip.Addr // no longer managed
+	Lost     []netip.Addr // ours before, not now
+	Gained   []netip.Addr // ours now, not before
+	Claimed  []netip.Addr // ours, and an instance that wants it has just said MASTER
+	Rivals   []netip.Addr // ours, and an instance that wants it has just heard a rival (MASTER_RX_LOWER_PRI)
+	Warnings []Warning    // those that did not hold before
+}
+
+// Addresses returns the addresses to be reconciled because of a change, the most urgent first. An address may be in it several times.
+func (c Change) Addresses() []netip.Addr {
+	return slices.Concat(c.Claimed, c.Lost, c.Gained, c.Rivals, c.Added, c.Removed)
 }
 
 // State is the latest input and the set computed from it. Its methods may be called from many goroutines at once.
@@ -31,6 +36,7 @@ type State struct {
 	in    Input
 	set   Set
 	wants map[string][]netip.Addr // by instance, as in set
+	count uint64                  // of changes so far, which numbers them
 }
 
 // SetKeepalived takes over what Keepalived says. Mostly one of many instances has changed, and only its addresses are looked
@@ -61,6 +67,7 @@ func (s *State) sameNames(states map[string]keepalived.Instance) bool {
 func (s *State) patch(states map[string]keepalived.Instance) Change {
 	before := s.in.States
 	s.in.States = states
+	m := s.newMark()
 	var change Change
 	for name, inst := range states {
 		if inst == before[name] {
@@ -70,32 +77,47 @@ func (s *State) patch(states map[string]keepalived.Instance) Change {
 			w := s.set.Addresses[addr]
 			was := w.Ours
 			w.Ours = s.in.ours(w.Instances)
-			s.set.Addresses[addr] = w
-			change.add(addr, was, w, before, states)
+			s.set.Addresses[addr] = m.add(&change, addr, was, w, before, states)
 		}
 	}
 	change.sort()
 	return change
 }
 
-// add notes what has become of an address that is managed before and after.
-func (c *Change) add(addr netip.Addr, was bool, is Want, before, now map[string]keepalived.Instance) {
+// A mark is what a change leaves on the addresses that it concerns.
+type mark struct {
+	number uint64
+	at     time.Time
+}
+
+func (s *State) newMark() mark {
+	s.count++
+	return mark{s.count, time.Now()}
+}
+
+// add notes in c what has become of an address that is managed before and after, and returns it with the mark of that.
+func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now map[string]keepalived.Instance) Address {
 	switch {
 	case was && !is.Ours:
 		c.Lost = append(c.Lost, addr)
+		is.Losses, is.Changed = m.number, m.at
 	case !was && is.Ours:
 		c.Gained = append(c.Gained, addr)
+		is.Changed = m.at
 	}
 	if !is.Ours {
-		return
+		return is
 	}
 	claims, rivals := news(is.Instances, before, now)
 	if claims {
 		c.Claimed = append(c.Claimed, addr)
+		is.Claims, is.Changed = m.number, m.at
 	}
 	if rivals {
 		c.Rivals = append(c.Rivals, addr)
+		is.Rivals, is.Changed = m.number, m.at
 	}
+	return is
 }
 
 // sort sorts the lists, and drops what two instances have brought in.
@@ -128,15 +150,15 @@ func (s *State) Server(addr netip.Addr) (server string, ours bool) {
 	return s.set.Server, s.set.Addresses[addr].Ours
 }
 
-// Want returns who wants addr; false if it is not managed.
-func (s *State) Want(addr netip.Addr) (Want, bool) {
+// Address returns who wants addr, and where it belongs; false if it is not managed.
+func (s *State) Address(addr netip.Addr) (Address, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w, ok := s.set.Addresses[addr]
 	return w, ok
 }
 
-// Apart returns the instances that want addrs, sorted, if they are in no common sync group; none if a note of the set has said
+// Apart returns the instances that want addrs, sorted, if they are in no common sync group; none if a warning of the set has said
 // so already, since all of them want one of the addresses.
 func (s *State) Apart(addrs []netip.Addr) []string {
 	s.mu.Lock()
@@ -245,8 +267,14 @@ func (s *State) update(edit func(*Input)) Change {
 	edit(&s.in)
 	set := Compute(s.in)
 	change := difference(s.set, set)
+	m := s.newMark()
 	for addr, w := range set.Addresses {
-		change.add(addr, w.Ours, w, before.States, s.in.States) // what was lost and gained is in it already
+		old, known := s.set.Addresses[addr]
+		w.Generation, w.Changed = old.Generation, old.Changed
+		if !known {
+			w.Changed = m.at
+		}
+		set.Addresses[addr] = m.add(&change, addr, old.Ours, w, before.States, s.in.States)
 	}
 	s.set, s.wants = set, map[string][]netip.Addr{}
 	for addr, w := range set.Addresses {
@@ -258,30 +286,26 @@ func (s *State) update(edit func(*Input)) Change {
 	return change
 }
 
-// difference says what makes now another set than before, apart from what Keepalived repeated.
+// difference says which addresses are managed from now on or no longer, and which warnings are new.
 func difference(before, now Set) Change {
 	var c Change
-	for addr, w := range now.Addresses {
-		old, known := before.Addresses[addr]
-		if !known {
+	for addr := range now.Addresses {
+		if _, known := before.Addresses[addr]; !known {
 			c.Added = append(c.Added, addr)
-		}
-		if w.Ours && !old.Ours {
-			c.Gained = append(c.Gained, addr)
 		}
 	}
 	for addr, w := range before.Addresses {
-		after, known := now.Addresses[addr]
-		if !known {
-			c.Removed = append(c.Removed, addr)
+		if _, known := now.Addresses[addr]; known {
+			continue
 		}
-		if w.Ours && !after.Ours {
+		c.Removed = append(c.Removed, addr)
+		if w.Ours {
 			c.Lost = append(c.Lost, addr)
 		}
 	}
-	for _, note := range now.Notes {
-		if !slices.Contains(before.Notes, note) {
-			c.Notes = append(c.Notes, note)
+	for _, warning := range now.Warnings {
+		if !slices.Contains(before.Warnings, warning) {
+			c.Warnings = append(c.Warnings, warning)
 		}
 	}
 	return c

@@ -119,15 +119,15 @@ func TestTheServerGainsWhenItIsFound(t *testing.T) {
 	expect(t, "claimed by the same server", c.Claimed)
 }
 
-func TestANoteIsNewOnce(t *testing.T) {
+func TestAWarningIsReportedOnce(t *testing.T) {
 	s := newState()
 	for i, want := range []int{1, 0, 0, 1} {
 		states := is("A BACKUP", "B BACKUP", "X MASTER")
 		if i == 2 {
 			states = is("A BACKUP", "B BACKUP")
 		}
-		if c := s.SetKeepalived(states); len(c.Notes) != want {
-			t.Errorf("step %d: notes %v, want %d", i, c.Notes, want)
+		if c := s.SetKeepalived(states); len(c.Warnings) != want {
+			t.Errorf("step %d: notes %v, want %d", i, c.Warnings, want)
 		}
 	}
 }
@@ -209,6 +209,11 @@ func TestAPatchIsTheSetComputedAnew(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || summary(patched.set) != summary(anew.set) {
 			t.Fatalf("states %+v:\ngot  %+v, %s\nwant %+v, %s", states, got, summary(patched.set), want, summary(anew.set))
 		}
+		for addr, is := range patched.set.Addresses {
+			if want := anew.set.Addresses[addr].Generation; is.Generation != want {
+				t.Fatalf("states %+v: %v: got %+v, want %+v", states, addr, is.Generation, want)
+			}
+		}
 	}
 }
 
@@ -254,6 +259,56 @@ func TestInstancesThatShareAResourceAreApartUnlessASyncGroupHasBoth(t *testing.T
 	}
 	s.SetSettings(Settings{Managed: []netip.Addr{one, two}})
 	if got := s.Apart([]netip.Addr{one, two}); got != nil {
-		t.Errorf("got %q, want none: a note says already that both want both", got)
+		t.Errorf("got %q, want none: a warning says already that both want both", got)
+	}
+}
+
+func TestGenerationsRiseWithWhatIsSaid(t *testing.T) {
+	s := newState()
+	a, b := addr("192.0.2.1"), addr("192.0.2.2")
+	states := claim("A BACKUP", "B BACKUP")
+	rival := func(name string) {
+		is := states[name]
+		is.Rivals++
+		states[name] = is
+	}
+	set := func(name string, state keepalived.State) {
+		is := states[name]
+		is.State = state
+		if state == keepalived.Master {
+			is.Claims++
+		}
+		states[name] = is
+	}
+	for _, step := range []struct {
+		what                 string
+		change               func()
+		claim, rival, lost   bool // of A's address
+		changed, otherChange bool
+	}{
+		{"the same once more", func() {}, false, false, false, false, false},
+		{"A is MASTER", func() { set("A", keepalived.Master) }, true, false, false, true, false},
+		{"A says MASTER again", func() { set("A", keepalived.Master) }, true, false, false, true, false},
+		{"A hears a rival", func() { rival("A") }, false, true, false, true, false},
+		{"B hears one, as a BACKUP", func() { rival("B") }, false, false, false, false, false},
+		{"A is BACKUP", func() { set("A", keepalived.Backup) }, false, false, true, true, false},
+		{"both are MASTER", func() { set("A", keepalived.Master); set("B", keepalived.Master) }, true, false, false, true, true},
+	} {
+		before, _ := s.Address(a)
+		other, _ := s.Address(b)
+		step.change()
+		s.SetKeepalived(maps.Clone(states))
+		now, _ := s.Address(a)
+		otherNow, _ := s.Address(b)
+		if (now.Claims > before.Claims) != step.claim || (now.Rivals > before.Rivals) != step.rival || (now.Losses > before.Losses) != step.lost ||
+			now.Changed.After(before.Changed) != step.changed || now.Latest(before.Generation) != now.Generation {
+			t.Errorf("%s: from %+v to %+v, want claim %v, rival %v, loss %v, changed %v", step.what, before, now, step.claim, step.rival, step.lost, step.changed)
+		}
+		if (other.Generation != otherNow.Generation) != step.otherChange {
+			t.Errorf("%s: the other address: from %+v to %+v, want a change: %v", step.what, other, otherNow, step.otherChange)
+		}
+	}
+	if first, second := s.set.Addresses[a], s.set.Addresses[b]; first.Claims != second.Claims || !first.Changed.Equal(second.Changed) {
+		t.Errorf("claimed together: %+v and %+v, want one number and one instant", first, second)
 	}
 }

@@ -296,12 +296,12 @@ func (d *daemon) update(set func() desired.Change) {
 	change := set()
 	d.engine.apply(change)
 	d.mu.Unlock()
-	for _, note := range change.Notes {
+	for _, note := range change.Warnings {
 		d.note(note)
 	}
 }
 
-func (d *daemon) note(n desired.Note) {
+func (d *daemon) note(n desired.Warning) {
 	var about []any
 	if n.Instance != "" {
 		about = append(about, logkey.Instance, n.Instance)

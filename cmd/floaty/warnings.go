@@ -101,7 +101,7 @@ func (s setup) reported() []report.Warning {
 		one.Text += ": " + w.reason
 		list = append(list, one)
 	}
-	for _, n := range desired.Compute(desired.Input{Settings: s.settings(nil)}).Notes {
+	for _, n := range desired.Compute(desired.Input{Settings: s.settings(nil)}).Warnings {
 		list = append(list, report.Warning{Error: n.Problem, Text: n.Message, Instance: n.Instance, Address: n.Address})
 	}
 	return list

@@ -26,7 +26,7 @@ const (
 var (
 	one = netip.MustParseAddr("198.51.100.1")
 	two = netip.MustParseAddr("198.51.100.2")
-	set = desired.Set{Addresses: map[netip.Addr]desired.Want{one: {Instances: []string{"VI_1"}}, two: {Instances: []string{"VI_1", "VI_2"}}}}
+	set = desired.Set{Addresses: map[netip.Addr]desired.Address{one: {Instances: []string{"VI_1"}}, two: {Instances: []string{"VI_1", "VI_2"}}}}
 
 	reached = Contact{Reached: true, TLS: "TLS 1.3", Took: 35 * time.Millisecond}
 	here    = map[netip.Addr]providers.Holding{one: {Servers: []string{self}}, two: {Servers: []string{rival}}}

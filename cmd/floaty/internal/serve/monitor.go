@@ -178,7 +178,7 @@ func (m *Monitor) Status() report.Status {
 	s.Ready = len(s.NotReady) == 0
 	for i := range s.Addresses {
 		a := &s.Addresses[i]
-		want, _ := m.opts.Desired.Want(a.Address)
+		want, _ := m.opts.Desired.Address(a.Address)
 		a.Instances, a.Desired = want.Instances, want.Ours
 		a.InPlace = a.InPlace && a.Desired
 	}
