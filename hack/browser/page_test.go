@@ -144,6 +144,7 @@ func TestThePageIsReadableLightAndDarkAndOnAPhone(t *testing.T) {
 	w.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Path: two.String(), Status: http.StatusForbidden, Body: `{"detail":"You do not have permission to perform this action."}`})
 	w.Cloud.Move(two, other)
 	p.seesAddress(two, "not in place")
+	p.sees("#trouble", "does not point here")
 
 	dir := "../../.cache/screenshots"
 	w.must(os.MkdirAll(dir, 0o755))
