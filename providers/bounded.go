@@ -8,16 +8,15 @@ import (
 	"time"
 )
 
-// Grace is how long after its context has ended a call may take to return before its caller gives it up.
+// Grace is how long a call may take to return after its context has ended. Then its caller gives it up.
 const Grace = 2 * time.Second
 
-// ErrGivenUp says that a call had not returned [Grace] after its context ended. Nobody knows what it did, or may still do.
+// ErrGivenUp means that a call had not returned [Grace] after its context ended. What it did, or may still do, is unknown.
 var ErrGivenUp = errors.New("given up on a call that does not return")
 
-// Bounded makes a call, in the calling goroutine, and hands what it returns to done there: a takeover cannot afford to wait for
-// another goroutine. If the call has not returned [Grace] after ctx has ended, another goroutine hands [ErrGivenUp] to done
-// instead, and what the call returns later, if it ever does, counts for nothing. So done is called exactly once, but Bounded
-// itself may return much later, and whoever waits for the end must wait for done.
+// Bounded runs call and passes its result to done. Both run in the calling goroutine, because a takeover cannot afford to wait for
+// another one. If call has not returned [Grace] after ctx ended, another goroutine passes [ErrGivenUp] to done instead, and a later
+// result is discarded. So done is called exactly once, but Bounded itself may return much later: to wait for the end, wait for done.
 func Bounded[T any](ctx context.Context, call func() (T, error), done func(T, error)) {
 	var handed atomic.Bool
 	returned := make(chan struct{})
@@ -39,7 +38,7 @@ func Bounded[T any](ctx context.Context, call func() (T, error), done func(T, er
 	}
 }
 
-// Await is [Bounded] for a caller that has the time: the call is made in a goroutine of its own.
+// Await is like [Bounded], but runs call in a goroutine of its own and returns its result.
 func Await[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	type answer struct {
 		result T

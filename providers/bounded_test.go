@@ -11,7 +11,7 @@ import (
 
 var errAnswer = errors.New("an answer")
 
-func TestACallIsBounded(t *testing.T) {
+func TestBoundedGivesUpCallsThatDoNotReturn(t *testing.T) {
 	for name, tale := range map[string]struct {
 		takes   time.Duration
 		after   time.Duration // done is called
@@ -49,7 +49,7 @@ func TestACallIsBounded(t *testing.T) {
 	}
 }
 
-func TestWhoAwaitsACallIsFreeWhenItIsGivenUp(t *testing.T) {
+func TestAwaitReturnsWhenTheCallIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()

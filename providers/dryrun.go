@@ -6,11 +6,10 @@ import (
 	"net/netip"
 )
 
-// DryRun returns a provider that reads as p does and writes nothing: its Assign makes no call and returns
-// [ErrNotWritten].
+// DryRun wraps p so that nothing is written: Assign makes no call and returns [ErrNotWritten]. Reads pass through.
 func DryRun(p Provider) Provider { return dryRun{p} }
 
-// A dryRun names its provider instead of embedding it, so that no method passes unless it is passed on here.
+// A dryRun does not embed its provider, so that a method added to the interface does not pass through by accident.
 type dryRun struct{ provider Provider }
 
 func (d dryRun) Server(ctx context.Context) (string, error) { return d.provider.Server(ctx) }

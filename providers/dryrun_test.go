@@ -9,7 +9,7 @@ import (
 	"floaty/providers"
 )
 
-func TestADryRunReadsAndWritesNothing(t *testing.T) {
+func TestDryRunReadsButDoesNotWrite(t *testing.T) {
 	held := map[netip.Addr]providers.Holding{addr: {Servers: []string{self}}}
 	c := &cloud{holdings: held}
 	p := providers.DryRun(c)
@@ -39,16 +39,16 @@ func TestADryRunReadsAndWritesNothing(t *testing.T) {
 	}
 }
 
-func TestADryRunEndsNoWait(t *testing.T) {
+func TestDryRunDoesNotUseUpTheProbe(t *testing.T) {
 	c := &cloud{}
-	p := providers.NewPaced(providers.DryRun(c), providers.PacedOptions{MaxInterval: probeEach})
+	p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})
 	c.answers(errWrong)
 	_, err := p.Read(t.Context(), addrs)
 	wantError(t, err, providers.ErrUnauthorized)
 	p.Probe()
 
-	wantError(t, assign(t, p), providers.ErrNotWritten)
-	// The write that was not made has left the probe to the next call, and has not let two through.
+	wantError(t, assign(t, providers.DryRun(p)), providers.ErrNotWritten)
+	// The write that was not made leaves the probe to the next call.
 	_, _ = p.Read(t.Context(), addrs)
 	_, err = p.Read(t.Context(), addrs)
 	wantError(t, err, providers.ErrUnauthorized)

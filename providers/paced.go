@@ -14,219 +14,215 @@ import (
 	"floaty/providers/logkey"
 )
 
-// MaxWait is the longest time that a cloud's Retry-After is obeyed: longer ones are taken for a mistake.
+// MaxWait is the longest Retry-After that floaty obeys. A longer one is taken for a mistake.
 const MaxWait = 5 * time.Minute
 
-// PacedOptions says how [Paced] waits.
+// PacedOptions configures [NewPaced].
 type PacedOptions struct {
-	// MaxInterval is the time between two probes while the credential is not accepted; above 0.
+	// MaxInterval is the time between two probes while the credential is not accepted. It must be above 0.
 	MaxInterval time.Duration
-	// Spread is the share by which a Retry-After is lengthened at most, drawn once a wait, so that hosts that were refused
-	// together do not return together; 0: not at all.
+	// Spread lengthens each Retry-After by a random share of at most this much, so that hosts that were refused together do
+	// not return together. 0 turns it off; 0.5 adds up to half.
 	Spread float64
-	// Resumed is called when a wait because of the credential ends, and when the credential changes, so that what waits can be
-	// looked at again at once.
-	// It may be nil. It may call methods of Paced.
+	// Resumed is called when the credential is accepted again, and when it changes, so that whatever waits can be tried at
+	// once. It may be nil, and it may call methods of Paced.
 	Resumed func()
 	Log     logr.Logger
 }
 
-// Paced stands before a provider and makes no call while the cloud does not want any. It refuses with a [*WaitError]
-// that tells the time remaining.
+// Paced wraps a provider and holds its calls back while the cloud wants none. A call that is held back is not made: it
+// returns a [*WaitError] with the time remaining.
 //
-//   - A *WaitError of the provider (429 or 503 with Retry-After) holds back every Read and Assign until it is over,
-//     lengthened by a share that is drawn, [MaxWait] at most in all. Of several, the latest end counts.
-//   - [ErrUnauthorized] holds back every Read and Assign but one probe each MaxInterval, until the cloud accepts one or
-//     the credential changes. It is returned as a *WaitError too, since all addresses wait for the same thing.
-//   - Answers to calls that were begun before the credential changed, or before what is known of it changed, neither
-//     start nor end that wait.
-//   - A probe that hangs or is cancelled holds up no other longer than MaxInterval.
-//   - Whatever waits, there is one line when it starts, reminders at a growing distance, and one line when it ends.
+//   - After a *WaitError from the provider (429 or 503 with Retry-After), every Read and Assign is held back until that time has
+//     passed, plus a random share of it, [MaxWait] at most. If several arrive, the latest end counts.
+//   - After [ErrUnauthorized], every Read and Assign is held back except for one probe per MaxInterval, until the cloud accepts a
+//     probe or the credential changes. Callers get a *WaitError here too, because all addresses wait for the same thing.
+//   - An answer to a call that began before the credential changed, or before its state was last updated, neither starts nor ends
+//     that wait.
+//   - A probe that hangs or is cancelled delays the next one by MaxInterval at most.
+//   - Each kind of wait is logged once when it begins, with reminders at a growing distance, and once when it ends.
 //
-// Server is passed on always: it asks no API. Create it with [NewPaced].
+// Server always passes, because it does not call the API. Create a Paced with [NewPaced].
 type Paced struct {
 	provider Provider
 	opts     PacedOptions
 
-	mu           sync.Mutex       // guards all below
-	until        time.Time        // no call before, by Retry-After
-	reason       error            // of until
-	drawn        float64          // by which share the present wait is lengthened
-	waits        failurelog.Entry // Retry-After came, and no call begun after its end was accepted yet
-	unauthorized error            // why the credential is not accepted; nil: it is, as far as known
-	rejects      failurelog.Entry // of unauthorized
-	probe        time.Time        // the next probe may be made then
-	hurry        bool             // one probe need not wait for that
-	generation   uint64           // of what is known of the credential
+	mu       sync.Mutex       // guards all below
+	until    time.Time        // Retry-After: no call before then
+	reason   error            // of until
+	jitter   float64          // the share by which the present wait was lengthened
+	throttle failurelog.Entry // Retry-After came, and no call that began after its end has succeeded yet
+
+	rejected   error            // why the credential is not accepted; nil: as far as known, it is
+	rejections failurelog.Entry // of rejected
+	probe      time.Time        // when the next probe may be made
+	probeNow   bool             // one probe need not wait for that
+	generation uint64           // counts the changes of what is known about the credential
 }
 
-// A pass lets one call through.
-type pass struct {
+// A ticket lets one call through.
+type ticket struct {
 	at         time.Time
 	generation uint64
 }
 
-// NewPaced returns a Paced before p.
+// NewPaced returns a Paced around p.
 func NewPaced(p Provider, opts PacedOptions) *Paced { return &Paced{provider: p, opts: opts} }
 
 // Server returns the ID of the server that this process runs on.
 func (p *Paced) Server(ctx context.Context) (string, error) { return p.provider.Server(ctx) }
 
-// Read reads addrs, unless it has to wait. An address whose error concerns the whole cloud holds back all of it.
+// Read reads addrs, unless it has to wait. An error that one address carries but that concerns the whole cloud holds back every
+// later call.
 func (p *Paced) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]Holding, error) {
-	by, err := p.enter()
+	t, err := p.admit()
 	if err != nil {
 		return nil, err
 	}
 	holdings, err := p.provider.Read(ctx, addrs)
 	if err != nil {
-		return holdings, p.leave(by, err)
+		return holdings, p.record(t, err)
 	}
-	_ = p.leave(by, gravest(holdings)) // the address carries it
+	_ = p.record(t, cloudWide(holdings)) // the address carries it
 	return holdings, nil
 }
 
 // Assign assigns addr, unless it has to wait.
 func (p *Paced) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
-	by, err := p.enter()
+	t, err := p.admit()
 	if err != nil {
 		return err
 	}
-	return p.leave(by, p.provider.Assign(ctx, addr, server, seen))
+	return p.record(t, p.provider.Assign(ctx, addr, server, seen))
 }
 
-// Probe lets one call through at once though the credential was not accepted, for when one is worth a try. It has no
-// effect on Retry-After.
+// Probe lets the next call through at once even though the credential was not accepted. It does not shorten a Retry-After.
 func (p *Paced) Probe() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hurry = p.unauthorized != nil
+	p.probeNow = p.rejected != nil
 }
 
-// CredentialChanged says that calls from now on are made with another credential. Whatever was known of the one before,
-// Resumed is called: a cloud may have refused it call by call (Exoscale says 403), and those waits end too.
+// CredentialChanged tells Paced that calls are made with another credential from now on. It always calls Resumed: a cloud may
+// also have refused the old credential call by call (Exoscale answers 403), and those waits end too.
 func (p *Paced) CredentialChanged() {
 	p.mu.Lock()
 	p.generation++
-	held := p.unauthorized != nil
-	p.unauthorized = nil
-	p.rejects = failurelog.Entry{}
+	blocked := p.rejected != nil
+	p.rejected, p.rejections = nil, failurelog.Entry{}
 	p.mu.Unlock()
-	if held {
+	if blocked {
 		p.opts.Log.Info("the credential changed: calling the cloud again")
 	}
 	p.resume()
 }
 
-// Inherit takes over from the Paced before the same cloud that p replaces for how long that has asked to wait.
+// Inherit takes over a wait that the cloud asked for from the Paced that p replaces.
 func (p *Paced) Inherit(from *Paced) {
 	from.mu.Lock()
-	until, reason, waits := from.until, from.reason, from.waits
+	until, reason, throttle := from.until, from.reason, from.throttle
 	from.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.until, p.reason, p.waits = until, reason, waits
+	p.until, p.reason, p.throttle = until, reason, throttle
 }
 
-// enter lets a call through or says how long it has to wait.
-func (p *Paced) enter() (pass, error) {
+// admit lets a call through, or returns how long it has to wait.
+func (p *Paced) admit() (ticket, error) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if wait := p.until.Sub(now); wait > 0 {
-		return pass{}, &WaitError{Wait: wait, Err: p.reason}
+		return ticket{}, &WaitError{Wait: wait, Err: p.reason}
 	}
-	if p.unauthorized != nil {
-		if wait := p.probe.Sub(now); wait > 0 && !p.hurry {
-			return pass{}, &WaitError{Wait: wait, Err: p.unauthorized}
+	if p.rejected != nil {
+		if wait := p.probe.Sub(now); wait > 0 && !p.probeNow {
+			return ticket{}, &WaitError{Wait: wait, Err: p.rejected}
 		}
-		p.probe, p.hurry = now.Add(p.opts.MaxInterval), false
+		p.probe, p.probeNow = now.Add(p.opts.MaxInterval), false
 	}
-	return pass{now, p.generation}, nil
+	return ticket{now, p.generation}, nil
 }
 
-// leave draws the conclusions from a call's answer and returns what its caller is told.
-func (p *Paced) leave(by pass, err error) error {
+// record notes what the answer to a call says about the cloud, and returns the error that the caller gets.
+func (p *Paced) record(t ticket, err error) error {
 	var told *WaitError
 	switch {
 	case errors.As(err, &told):
 		return p.wait(told)
 	case errors.Is(err, ErrUnauthorized):
-		return p.reject(by, err)
-	case errors.Is(err, ErrNotWritten): // no call was made: another one may be the probe
-		p.Probe()
-	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrRefused): // the last two read it before declining
-		p.accept(by)
+		return p.reject(t, err)
+	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrRefused): // to decline a call, the cloud had to accept the credential
+		p.accept(t)
 	}
 	return err
 }
 
-// wait starts a wait by Retry-After, or prolongs it.
+// wait begins a wait by Retry-After, or prolongs it.
 func (p *Paced) wait(told *WaitError) error {
 	now := time.Now()
 	p.mu.Lock()
-	if !now.Before(p.until) { // answers to calls side by side must not each draw: the longest would win
-		p.drawn = p.opts.Spread * rand.Float64() //nolint:gosec // spreads load, guards nothing
+	if !now.Before(p.until) { // concurrent answers share one draw: with one each, the longest would always win
+		p.jitter = p.opts.Spread * rand.Float64() //nolint:gosec // spreads load, guards nothing
 	}
-	if end := now.Add(spread(told.Wait, p.drawn)); end.After(p.until) {
+	if end := now.Add(spread(told.Wait, p.jitter)); end.After(p.until) {
 		p.until, p.reason = end, told.Err
 	}
-	left, say := p.until.Sub(now), p.waits.Failed(now)
+	remaining, say := p.until.Sub(now), p.throttle.Failed(now)
 	p.mu.Unlock()
 	if say {
-		p.opts.Log.Error(told.Err, "the cloud asks to wait: not calling it", logkey.Wait, left)
+		p.opts.Log.Error(told.Err, "the cloud asks to wait: not calling it", logkey.Wait, remaining)
 	}
-	return &WaitError{Wait: left, Err: told.Err}
+	return &WaitError{Wait: remaining, Err: told.Err}
 }
 
-// spread returns a wait that is longer by the drawn share, as far as MaxWait allows. One that is over MaxWait, a mistake, is
-// cut to it less a share, so that not all return together then.
-func spread(told time.Duration, drawn float64) time.Duration {
+// spread lengthens a wait by the share jitter, up to MaxWait. A wait above MaxWait, which is a mistake, becomes MaxWait less a
+// share, so that hosts still return at different times.
+func spread(told time.Duration, jitter float64) time.Duration {
 	if told >= MaxWait {
-		return MaxWait - time.Duration(drawn*float64(MaxWait)/5)
+		return MaxWait - time.Duration(jitter*float64(MaxWait)/5)
 	}
-	return min(told+time.Duration(drawn*float64(told)), MaxWait)
+	return min(told+time.Duration(jitter*float64(told)), MaxWait)
 }
 
-// reject starts a wait by a credential that is not accepted, or keeps it up.
-func (p *Paced) reject(by pass, err error) error {
+// reject begins or prolongs the wait for a credential that is accepted.
+func (p *Paced) reject(t ticket, err error) error {
 	now := time.Now()
 	p.mu.Lock()
-	first := p.unauthorized == nil
-	if first && by.generation != p.generation { // it is about a credential that is no longer used
+	first := p.rejected == nil
+	if first && t.generation != p.generation { // about a credential that is no longer used
 		p.mu.Unlock()
 		return err
 	}
 	if first {
 		p.generation++
-		p.unauthorized, p.hurry = err, false
+		p.rejected, p.probeNow = err, false
 	}
 	if !p.probe.After(now) || first {
 		p.probe = now.Add(p.opts.MaxInterval)
 	}
-	left, say := p.probe.Sub(now), p.rejects.Failed(now)
+	remaining, say := p.probe.Sub(now), p.rejections.Failed(now)
 	p.mu.Unlock()
 	if say {
-		p.opts.Log.Error(err, "the cloud does not accept the credential: only probing it", logkey.Wait, left)
+		p.opts.Log.Error(err, "the cloud does not accept the credential: only probing it", logkey.Wait, remaining)
 	}
-	return &WaitError{Wait: left, Err: err}
+	return &WaitError{Wait: remaining, Err: err}
 }
 
-// accept ends the waits that this answer shows to be over.
-func (p *Paced) accept(by pass) {
+// accept ends the waits that this answer proves to be over.
+func (p *Paced) accept(t ticket) {
 	p.mu.Lock()
-	calm := !by.at.Before(p.until) && p.waits.Succeeded(time.Now())
-	held := p.unauthorized != nil && by.generation == p.generation
-	if held {
-		p.unauthorized = nil
-		p.rejects = failurelog.Entry{}
+	throttled := !t.at.Before(p.until) && p.throttle.Succeeded(time.Now())
+	blocked := p.rejected != nil && t.generation == p.generation
+	if blocked {
+		p.rejected, p.rejections = nil, failurelog.Entry{}
 		p.generation++
 	}
 	p.mu.Unlock()
-	if calm {
+	if throttled {
 		p.opts.Log.Info("the cloud takes calls again")
 	}
-	if held {
+	if blocked {
 		p.opts.Log.Info("the cloud accepts the credential again")
 		p.resume()
 	}
@@ -238,17 +234,17 @@ func (p *Paced) resume() {
 	}
 }
 
-// gravest returns an error among holdings that concerns the whole cloud; nil if there is none.
-func gravest(holdings map[netip.Addr]Holding) error {
-	var gravest error
+// cloudWide returns an error of one of holdings that concerns the whole cloud; nil if there is none.
+func cloudWide(holdings map[netip.Addr]Holding) error {
+	var rejected error
 	for _, h := range holdings {
 		var told *WaitError
 		if errors.As(h.Err, &told) {
 			return h.Err
 		}
 		if errors.Is(h.Err, ErrUnauthorized) {
-			gravest = h.Err
+			rejected = h.Err
 		}
 	}
-	return gravest
+	return rejected
 }

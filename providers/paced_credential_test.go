@@ -32,7 +32,7 @@ func rejecting(t *testing.T) (c *cloud, p *providers.Paced, said *diary, resumed
 	return c, p, said, resumed
 }
 
-func TestACredentialThatIsNotAcceptedIsProbedEachMaxInterval(t *testing.T) {
+func TestRejectedCredentialIsProbedOncePerMaxInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, said, resumed := rejecting(t)
 		for second := range 35 { // 100 addresses that all try each second
@@ -56,7 +56,7 @@ func TestACredentialThatIsNotAcceptedIsProbedEachMaxInterval(t *testing.T) {
 	})
 }
 
-func TestAnAddressThatIsNotFoundShowsThatTheCredentialIsAccepted(t *testing.T) {
+func TestNotFoundProvesThatTheCredentialIsAccepted(t *testing.T) {
 	for _, declined := range []error{providers.ErrNotFound, providers.ErrRefused} {
 		synctest.Test(t, func(t *testing.T) {
 			c, p, said, _ := rejecting(t)
@@ -70,7 +70,7 @@ func TestAnAddressThatIsNotFoundShowsThatTheCredentialIsAccepted(t *testing.T) {
 	}
 }
 
-func TestAFailureOfAnotherKindDoesNotEndTheProbing(t *testing.T) {
+func TestOtherFailuresDoNotEndTheProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, said, _ := rejecting(t)
 		c.answers(errFull)
@@ -81,7 +81,7 @@ func TestAFailureOfAnotherKindDoesNotEndTheProbing(t *testing.T) {
 	})
 }
 
-func TestAChangedCredentialIsTriedAtOnce(t *testing.T) {
+func TestChangedCredentialIsTriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, said, resumed := rejecting(t)
 		c.answers(nil)
@@ -101,7 +101,7 @@ func TestAChangedCredentialIsTriedAtOnce(t *testing.T) {
 	})
 }
 
-func TestAnAnswerToTheOldCredentialDoesNotCountAgainstTheNew(t *testing.T) {
+func TestAnswersToTheOldCredentialDoNotCountAgainstTheNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &diary{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
@@ -123,7 +123,7 @@ func TestAnAnswerToTheOldCredentialDoesNotCountAgainstTheNew(t *testing.T) {
 }
 
 // Rotation may revoke the old token between two calls under way at once: of those, only the later evidence counts.
-func TestAnAnswerToAnEarlierCallDoesNotEndTheProbing(t *testing.T) {
+func TestAnswersToEarlierCallsDoNotEndTheProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &diary{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
@@ -144,7 +144,7 @@ func TestAnAnswerToAnEarlierCallDoesNotEndTheProbing(t *testing.T) {
 	})
 }
 
-func TestALateAnswerDoesNotStartTheProbingAnew(t *testing.T) {
+func TestLateAnswersDoNotRestartTheProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, said, _ := rejecting(t)
 		answer := c.answersWhen()
@@ -162,7 +162,7 @@ func TestALateAnswerDoesNotStartTheProbingAnew(t *testing.T) {
 	})
 }
 
-func TestAMasterLineTriesAtOnce(t *testing.T) {
+func TestMasterLineProbesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _, _ := rejecting(t)
 		time.Sleep(3 * time.Second)
@@ -176,7 +176,7 @@ func TestAMasterLineTriesAtOnce(t *testing.T) {
 	})
 }
 
-func TestAMasterLineIsNotForgottenByALateAnswer(t *testing.T) {
+func TestMasterLineProbesEvenAfterALateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _, _ := rejecting(t)
 		answer := c.answersWhen()
@@ -192,7 +192,7 @@ func TestAMasterLineIsNotForgottenByALateAnswer(t *testing.T) {
 	})
 }
 
-func TestAMasterLineOfADayThatWentWellIsNotKept(t *testing.T) {
+func TestProbeRequestIsDroppedWhileTheCredentialIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})
@@ -206,7 +206,7 @@ func TestAMasterLineOfADayThatWentWellIsNotKept(t *testing.T) {
 	})
 }
 
-func TestAProbeThatHangsOrIsCancelledHoldsUpNoOther(t *testing.T) {
+func TestHangingOrCancelledProbeDoesNotBlockTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _, _ := rejecting(t)
 		c.answersWhen()
@@ -229,7 +229,7 @@ func TestAProbeThatHangsOrIsCancelledHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-func TestAProbeThatIsAnsweredLateIsFollowedByAPause(t *testing.T) {
+func TestLateAnswerToAProbeStartsANewInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _, _ := rejecting(t)
 		answer := c.answersWhen()
@@ -243,7 +243,7 @@ func TestAProbeThatIsAnsweredLateIsFollowedByAPause(t *testing.T) {
 	})
 }
 
-func TestAnAddressThatIsUnauthorizedHoldsBackTheCloud(t *testing.T) {
+func TestUnauthorizedAddressHoldsBackTheWholeCloud(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{holdings: map[netip.Addr]providers.Holding{addr: {Servers: []string{self}}, other: {Err: errWrong}}}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})

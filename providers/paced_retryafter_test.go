@@ -41,7 +41,7 @@ func TestRetryAfterHoldsBackEveryCall(t *testing.T) {
 	})
 }
 
-func TestTheLatestEndOfSeveralWaitsCounts(t *testing.T) {
+func TestLatestRetryAfterCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &diary{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
@@ -63,7 +63,7 @@ func TestTheLatestEndOfSeveralWaitsCounts(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsObeyedForFiveMinutesAtMost(t *testing.T) {
+func TestRetryAfterIsCappedAtFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})
@@ -75,7 +75,7 @@ func TestRetryAfterIsObeyedForFiveMinutesAtMost(t *testing.T) {
 	})
 }
 
-func TestAnAnswerToAnEarlierCallDoesNotEndRetryAfter(t *testing.T) {
+func TestAnswersToEarlierCallsDoNotEndRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &diary{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
@@ -94,7 +94,7 @@ func TestAnAnswerToAnEarlierCallDoesNotEndRetryAfter(t *testing.T) {
 	})
 }
 
-func TestACloudThatAsksToWaitAgainAndAgainIsSaidOnce(t *testing.T) {
+func TestRepeatedRetryAfterIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &diary{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
@@ -116,7 +116,7 @@ func TestACloudThatAsksToWaitAgainAndAgainIsSaidOnce(t *testing.T) {
 }
 
 // An Exoscale reading is made of several calls; one of them may be told to wait while others are answered.
-func TestAnAddressThatIsToldToWaitHoldsBackTheCloud(t *testing.T) {
+func TestRetryAfterOfOneAddressHoldsBackTheWholeCloud(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{holdings: map[netip.Addr]providers.Holding{
 			addr: {Servers: []string{self}}, other: {Err: full(time.Minute)},
@@ -131,7 +131,7 @@ func TestAnAddressThatIsToldToWaitHoldsBackTheCloud(t *testing.T) {
 	})
 }
 
-func TestAReplacementInheritsTheWait(t *testing.T) {
+func TestReplacementInheritsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &diary{}
 		old := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
@@ -150,7 +150,7 @@ func TestAReplacementInheritsTheWait(t *testing.T) {
 	})
 }
 
-func TestALongWaitIsSaidAgainNowAndThen(t *testing.T) {
+func TestLongRetryAfterIsLoggedAgainAtGrowingDistance(t *testing.T) {
 	for name, failure := range map[string]error{"Retry-After": full(10 * time.Second), "401": providers.ErrUnauthorized} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,8 +1,8 @@
-// Package providers says what a cloud must be able to do and how it may refuse.
+// Package providers defines what a cloud must be able to do, and how it may refuse.
 //
-// It holds the one interface that every cloud implements, the errors that the rest of floaty branches on, and two
-// wrappers that go around any cloud: [DryRun], which writes nothing, and [Paced], which waits when the cloud says so.
-// It knows no cloud, makes no calls of its own and never retries: the controller's queue is the only place that does.
+// It holds the interface that every cloud implements, the errors that the rest of floaty branches on, and two wrappers for
+// any provider: [DryRun] writes nothing, and [Paced] holds calls back while the cloud asks for that. The package knows no
+// particular cloud and makes no calls of its own. Nothing in it retries: only the controller's queue does.
 package providers
 
 import (
@@ -14,36 +14,35 @@ import (
 	"time"
 )
 
-// A Provider is one cloud, seen from one of its servers. Its methods may be called from many goroutines at once. None of
+// A Provider is one cloud, as seen from one of its servers. Its methods may be called from many goroutines at once. None of
 // them retries, and each returns soon after its context ends.
 //
-// Errors wrap what the caller may branch on ([ErrNotFound], [ErrRefused], [ErrUnauthorized], [*WaitError]); any other
-// error is worth another try after a back-off.
+// A method's error wraps what the caller may branch on: [ErrNotFound], [ErrRefused], [ErrUnauthorized] or [*WaitError]. Any
+// other error is worth another try after a back-off.
 type Provider interface {
 	// Server returns the ID of the server that this process runs on.
 	Server(ctx context.Context) (string, error)
 
-	// Read returns who holds each of addrs. An address that fails carries its error and spoils no other; the error
-	// returned beside the map means that nothing could be read at all.
+	// Read returns the holders of each of addrs. If reading one address fails, its Holding carries the error and the other
+	// addresses are unaffected. Read itself returns an error only if nothing could be read at all.
 	Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]Holding, error)
 
-	// Assign makes server the only holder of addr (one of them, if the address is Shared); seen are the holders known.
-	// It is idempotent, looks at ctx before each changing request, and never retries.
+	// Assign makes server the only holder of addr, or one of its holders if the address is Shared. seen lists the holders
+	// that are known. Assign is idempotent, checks ctx before each changing request, and never retries.
 	Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error
 }
 
-// A Holding is what the cloud said about one address.
+// A Holding is what the cloud says about one address.
 type Holding struct {
-	// Resource names what the address is part of, in the cloud's own terms: the ID of an elastic IP, the network of a
-	// floating IP. Addresses with the same Resource are moved together, by one write. It is set also when only the holders
-	// could not be read; empty: not known.
+	// Resource identifies what the address is part of, in the cloud's own terms: the ID of an elastic IP, or the network of
+	// a floating IP. One write moves all addresses with the same Resource. It may be set even if Err is; empty means unknown.
 	Resource string
-	Servers  []string // IDs of those that hold it; empty: it is aimed at nothing
-	Shared   bool     // several holders are wanted (an Exoscale address with a health check)
-	Err      error    // the address could not be judged; Servers and Shared then say nothing
+	Servers  []string // IDs of the servers that hold the address; empty: it points at nothing
+	Shared   bool     // the address is meant to have several holders (an Exoscale address with a health check)
+	Err      error    // the holders could not be read: Servers and Shared mean nothing
 }
 
-// At reports whether the address is where it should be: at server alone, or at server among others if it is shared.
+// At reports whether the address points at server, and at no other server unless it is shared.
 func (h Holding) At(server string) bool {
 	if h.Err != nil {
 		return false
@@ -55,22 +54,22 @@ func (h Holding) At(server string) bool {
 }
 
 var (
-	// ErrNotFound says that the account has no such address or server. It waits a refresh interval.
+	// ErrNotFound means that the account has no such address or server. The next try is one refresh interval later.
 	ErrNotFound = errors.New("not found")
 
-	// ErrRefused says that the cloud understood the call and declined it for good (400, 403, 422): asking again at
-	// once would be refused again. It waits a refresh interval.
+	// ErrRefused means that the cloud understood the call and declined it (400, 403, 422), and would decline it again. The
+	// next try is one refresh interval later.
 	ErrRefused = errors.New("refused")
 
-	// ErrUnauthorized says that the cloud does not accept the credential (401).
+	// ErrUnauthorized means that the cloud does not accept the credential (401).
 	ErrUnauthorized = errors.New("credential not accepted")
 
-	// ErrNotWritten is what [DryRun] answers instead of writing. It waits a refresh interval and is no failure.
+	// ErrNotWritten is what [DryRun] returns instead of writing. It is not counted as a failure.
 	ErrNotWritten = errors.New("not written: dry run")
 )
 
-// A WaitError says that no call to this cloud may be made for a while. A provider returns it for a 429 or 503 with
-// Retry-After; [Paced] returns it instead of calling, with the time that is left.
+// A WaitError means that this cloud must not be called for a while. A provider returns it for a 429, or a 503, with
+// Retry-After. [Paced] returns it in place of a call, with the time remaining.
 type WaitError struct {
 	Wait time.Duration // from now, above 0
 	Err  error         // why, never nil

@@ -129,20 +129,19 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 		return nil, err
 	}
 	opts.names.cloud.Store(&cloud)
-	var provider providers.Provider = cloud
-	if opts.dryRun {
-		provider = rehearsal{providers.DryRun(cloud), opts.before}
-	}
 	e := &engine{cloud: cloud}
-	e.paced = providers.NewPaced(provider, providers.PacedOptions{
+	e.paced = providers.NewPaced(cloud, providers.PacedOptions{
 		MaxInterval: s.config.BackOff.MaxInterval,
 		Spread:      0.5, // see hack/decisions/008
 		Resumed:     func() { e.ctl.Resume() },
 		Log:         log,
 	})
-	watched := opts.monitor.Watch(e.paced)
+	provider := opts.monitor.Watch(e.paced)
+	if opts.dryRun {
+		provider = rehearsal{providers.DryRun(provider), opts.before}
+	}
 	e.seen = observed.New(observed.Options{
-		Provider:  watched,
+		Provider:  provider,
 		Addresses: opts.desired.Addresses,
 		Interval:  s.config.RefreshInterval,
 		Timeout:   s.config.RefreshTimeout,
@@ -154,7 +153,7 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 	e.ctl = controller.New(controller.Options{
 		Desired:    opts.desired,
 		Observed:   e.seen,
-		Provider:   watched,
+		Provider:   provider,
 		Interval:   s.config.RefreshInterval,
 		Timeout:    s.config.RefreshTimeout,
 		BackOff:    backOff(s.config.BackOff),
