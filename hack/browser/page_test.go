@@ -147,7 +147,7 @@ func TestThePageIsReadableLightAndDarkAndOnAPhone(t *testing.T) {
 	p.sees("#trouble", "does not point here")
 
 	dir := "../../.cache/screenshots"
-	w.must(os.MkdirAll(dir, 0o755))
+	w.must(os.MkdirAll(dir, 0o750))
 	for _, view := range []struct {
 		name   string
 		scheme string
@@ -158,7 +158,7 @@ func TestThePageIsReadableLightAndDarkAndOnAPhone(t *testing.T) {
 		if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
 			t.Fatal(err)
 		}
-		w.must(os.WriteFile(filepath.Join(dir, view.name+".png"), run(p, chromedp.FullScreenshot(100)), 0o644))
+		w.must(os.WriteFile(filepath.Join(dir, view.name+".png"), run(p, chromedp.FullScreenshot(100)), 0o600))
 		if wide := eval[string](p, tooWide); wide != "" {
 			t.Errorf("%s: wider than the window of %d pixels: %s", view.name, view.width, wide)
 		}

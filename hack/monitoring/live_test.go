@@ -121,7 +121,7 @@ func (w *world) startPrometheus(path string, targets []string) {
 	rules, err := os.ReadFile("alerts.yml")
 	w.must(err)
 	fast := regexp.MustCompile(`(?m)^( *for:) .*$`).ReplaceAll(rules, []byte("$1 1s"))
-	w.must(os.WriteFile(filepath.Join(dir, "alerts.yml"), fast, 0o600))
+	w.must(os.WriteFile(filepath.Join(dir, "alerts.yml"), fast, 0o600)) //nolint:gosec // our own
 	w.must(os.WriteFile(filepath.Join(dir, "prometheus.yml"), fmt.Appendf(nil, `
 global: {scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 250ms}
 rule_files: [alerts.yml]
@@ -145,7 +145,7 @@ scrape_configs:
 		}
 	})
 	w.until("Prometheus is ready", func() string {
-		answer, err := http.Get(w.prometheus + "/-/ready") //nolint:noctx // on loopback
+		answer, err := http.Get(w.prometheus + "/-/ready")
 		if err != nil {
 			return err.Error()
 		}
@@ -174,7 +174,7 @@ func (w *world) until(what string, missing func() string) {
 // query asks Prometheus for an expression's value now, and returns how many series it has, and how many of them are numbers.
 func (w *world) query(expression string) (series, numbers int, problem string) {
 	w.Helper()
-	answer, err := http.Get(w.prometheus + "/api/v1/query?query=" + url.QueryEscape(expression)) //nolint:noctx // on loopback
+	answer, err := http.Get(w.prometheus + "/api/v1/query?query=" + url.QueryEscape(expression))
 	w.must(err)
 	defer func() { _ = answer.Body.Close() }()
 	var result struct {
