@@ -245,12 +245,14 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 		Path:      d.command.fifo,
 		StateFile: stateFile(d.running.config, ".states"),
 
-		PIDFile:        func() string { return d.sources.Load().pidFile },
-		Trusted:        func(uid uint32) bool { return slices.Contains(d.sources.Load().owners, uid) },
-		Named:          d.state.Named,
-		Members:        d.state.Members,
-		VIPs:           d.state.VIPs,
-		AdvertInterval: d.state.AdvertInterval,
+		PIDFile: func() string { return d.sources.Load().pidFile },
+		Trusted: func(uid uint32) bool { return slices.Contains(d.sources.Load().owners, uid) },
+		Conf: keepalived.Conf{
+			Named:          d.state.Named,
+			Members:        d.state.Members,
+			VIPs:           d.state.VIPs,
+			AdvertInterval: d.state.AdvertInterval,
+		},
 		Changed: func(s keepalived.Snapshot) {
 			d.renamed() // MASTER must not be another server's
 			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })

@@ -23,7 +23,7 @@ type writer struct {
 }
 
 // writer opens what is at the path.
-func (w *world) writer() *writer {
+func (w *testEnv) writer() *writer {
 	w.t.Helper()
 	fd, err := openAsKeepalived(w.opts.Path)
 	if err != nil {
@@ -74,10 +74,10 @@ func (wr *writer) close() {
 }
 
 // isFree waits until nobody holds the lock on the FIFO, which copies of a descriptor share.
-func (w *world) isFree() {
+func (w *testEnv) isFree() {
 	w.t.Helper()
 	eventually(w.t, func() (string, bool) {
-		p, err := openPipe(w.opts.Path)
+		p, err := openFIFO(w.opts.Path)
 		p.close()
 		return fmt.Sprintf("opening the FIFO: %v", err), err == nil
 	})
@@ -86,7 +86,7 @@ func (w *world) isFree() {
 // A vrrp is a process of its own that plays Keepalived's VRRP process.
 type vrrp struct {
 	t   *testing.T
-	w   *world
+	w   *testEnv
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
@@ -95,7 +95,7 @@ type vrrp struct {
 const playKeepalived = "play-keepalived"
 
 // keepalived starts a VRRP process that writes its pid file and then opens the FIFO, in the order in which Keepalived does.
-func (w *world) keepalived() *vrrp {
+func (w *testEnv) keepalived() *vrrp {
 	w.t.Helper()
 	k := w.process("keepalived")
 	k.registers()
@@ -104,12 +104,12 @@ func (w *world) keepalived() *vrrp {
 }
 
 // process starts one of this name. It ends with the test at the latest.
-func (w *world) process(name string) *vrrp {
+func (w *testEnv) process(name string) *vrrp {
 	w.t.Helper()
 	return w.processWith(name, nil)
 }
 
-func (w *world) processWith(name string, attr *syscall.SysProcAttr) *vrrp {
+func (w *testEnv) processWith(name string, attr *syscall.SysProcAttr) *vrrp {
 	w.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -152,7 +152,7 @@ func (k *vrrp) registers() {
 	k.w.pidFile(strconv.Itoa(k.cmd.Process.Pid) + "\n")
 }
 
-func (w *world) pidFile(text string) {
+func (w *testEnv) pidFile(text string) {
 	w.t.Helper()
 	if err := os.WriteFile(w.pidPath, []byte(text), 0o600); err != nil {
 		w.t.Fatal(err)

@@ -18,14 +18,16 @@ func BenchmarkLineToSnapshot(b *testing.B) {
 		b.Run(fmt.Sprintf("instances=%d", instances), func(b *testing.B) {
 			handedOn := 0
 			l := New(Options{
-				Path:           filepath.Join(b.TempDir(), "fifo"),
-				PIDFile:        func() string { return "/nonexistent" },
-				Named:          func(string) bool { return true },
-				Members:        func(string) []string { return nil },
-				AdvertInterval: func(string) time.Duration { return time.Second },
-				VIPs:           func(string) []netip.Addr { return nil },
-				Changed:        func(Snapshot) { handedOn++ },
-				Log:            logr.Discard(),
+				Path:    filepath.Join(b.TempDir(), "fifo"),
+				PIDFile: func() string { return "/nonexistent" },
+				Conf: Conf{
+					Named:          func(string) bool { return true },
+					Members:        func(string) []string { return nil },
+					AdvertInterval: func(string) time.Duration { return time.Second },
+					VIPs:           func(string) []netip.Addr { return nil },
+				},
+				Changed: func(Snapshot) { handedOn++ },
+				Log:     logr.Discard(),
 			})
 			now := time.Now()
 			l.pass(now) // makes the FIFO
@@ -58,7 +60,7 @@ func BenchmarkLineToSnapshot(b *testing.B) {
 			if handedOn != n {
 				b.Errorf("got %d snapshots handed on for %d lines, want one for each", handedOn, n)
 			}
-			l.search.end()
+			l.trust.vrrp.search.end()
 		})
 	}
 }

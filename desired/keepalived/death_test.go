@@ -6,7 +6,7 @@ import (
 )
 
 func TestADeadKeepalivedIsForgotten(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", true) // a kill leaves the address where it is
 	k := w.keepalived()
 	w.run()
@@ -18,7 +18,7 @@ func TestADeadKeepalivedIsForgotten(t *testing.T) {
 }
 
 func TestADeadKeepalivedIsForgottenThoughTheFIFOHasAWriter(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", true)
 	k := w.keepalived()
 	w.writer() // as the checker process is one where notify_fifo serves both
@@ -31,7 +31,7 @@ func TestADeadKeepalivedIsForgottenThoughTheFIFOHasAWriter(t *testing.T) {
 }
 
 func TestTheLastWordsOfADeadKeepalivedCountForNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" BACKUP 100`)
 	w.look(0)
@@ -49,7 +49,7 @@ func TestTheLastWordsOfADeadKeepalivedCountForNothing(t *testing.T) {
 }
 
 func TestARestartedKeepalivedStartsFromNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", true)
 	old := w.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
@@ -69,7 +69,7 @@ func TestARestartedKeepalivedStartsFromNothing(t *testing.T) {
 }
 
 func TestASuccessorOfWhichTheEndOfFileWasSeenIsHeard(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	old := w.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
 	w.look(0)
@@ -86,7 +86,7 @@ func TestASuccessorOfWhichTheEndOfFileWasSeenIsHeard(t *testing.T) {
 }
 
 func TestASuccessorThatNobodyKnowsStartsFromNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	old := w.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
 	w.look(0)
@@ -127,7 +127,7 @@ func TestASuccessorThatCameUnseenIsHeard(t *testing.T) {
 		},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			w := newFIFO(t)
+			w := newEnvWithFIFO(t)
 			w.gives("A", c.local)
 			old := w.keepalived()
 			old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
@@ -140,7 +140,7 @@ func TestASuccessorThatCameUnseenIsHeard(t *testing.T) {
 			w.is(c.want)
 			w.look(settleTime)
 			w.is(c.settle)
-			w.look(checkEvery)
+			w.look(lookEvery)
 
 			// The successor is known from now on.
 			fresh.say(`INSTANCE "A" MASTER 100`)
@@ -159,7 +159,7 @@ func TestASuccessorThatCameUnseenIsHeard(t *testing.T) {
 }
 
 func TestAnotherKeepalivedThatTakesOverStartsFromNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", true)
 	old := w.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`)
@@ -177,7 +177,7 @@ func TestAnotherKeepalivedThatTakesOverStartsFromNothing(t *testing.T) {
 // Where the checker process holds the FIFO open too (notify_fifo), nobody sees the end of a VRRP process but who holds its pidfd; its
 // successor writes its pid file a moment later.
 func TestASuccessorIsKnownSoonThoughTheWriterNeverWent(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	w.writer()
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -189,10 +189,10 @@ func TestASuccessorIsKnownSoonThoughTheWriterNeverWent(t *testing.T) {
 	w.is("writer: A unknown")
 	next := w.keepalived()
 	next.say(`INSTANCE "A" MASTER 100`)
-	w.look(askEvery)
-	w.look(askEvery)
+	w.look(identifyEvery)
+	w.look(identifyEvery)
 	w.is("writer: A MASTER")
 	next.kill()
-	w.look(askEvery)
+	w.look(identifyEvery)
 	w.is("writer: A unknown")
 }

@@ -13,7 +13,7 @@ import (
 var vip = netip.MustParseAddr("192.0.2.7")
 
 // gives says that keepalived.conf gives the instance an address, and whether that is on a local interface.
-func (w *world) gives(instance string, local bool) {
+func (w *testEnv) gives(instance string, local bool) {
 	w.vips[instance] = []netip.Addr{netip.MustParseAddr("192.0.2.250"), vip}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -30,7 +30,7 @@ func mustBeApart(t *testing.T, from, to sight, least time.Duration) {
 }
 
 func TestAReloadKeepsMaster(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", false) // the process is known, so that says nothing
 	k := w.keepalived()
 	w.run()
@@ -49,7 +49,7 @@ func TestAReloadKeepsMaster(t *testing.T) {
 }
 
 func TestAReloadWithAFIFOOfKeepalivedsOwnKeepsMaster(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	w.run()
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -76,7 +76,7 @@ func TestAReloadThatTakesLongKeepsMasterWhileTheProcessLives(t *testing.T) {
 		"nor if there is no evidence": {none, "writer: A unknown, B BACKUP", 1},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newFIFO(t)
+			w := newEnvWithFIFO(t)
 			if c.local != none {
 				w.gives("A", c.local == on)
 			}
@@ -97,7 +97,7 @@ func TestAReloadThatTakesLongKeepsMasterWhileTheProcessLives(t *testing.T) {
 }
 
 func TestAReloadTooShortToBeSeenChangesNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
@@ -112,7 +112,7 @@ func TestAReloadTooShortToBeSeenChangesNothing(t *testing.T) {
 }
 
 func TestAfterAReloadTheStatesGoOnAsTheyAreThen(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`, `INSTANCE "C" MASTER 100`)
 	w.look(0)
@@ -135,7 +135,7 @@ func TestAfterAReloadTheStatesGoOnAsTheyAreThen(t *testing.T) {
 }
 
 func TestALineFromTheNewWriterCountsAtOnce(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" BACKUP 100`, `INSTANCE "B" BACKUP 100`)
 	w.look(0)
@@ -148,7 +148,7 @@ func TestALineFromTheNewWriterCountsAtOnce(t *testing.T) {
 }
 
 func TestEachReloadWaitsAnew(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
@@ -183,7 +183,7 @@ func TestAProcessThatNobodyKnowsIsTrustedWithinThreeSecondsAndWithItsAddress(t *
 		{what: "too late, and it has none", away: awayAtMost + time.Millisecond, local: none, want: "writer: A unknown, B unknown"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			w := newFIFO(t)
+			w := newEnvWithFIFO(t)
 			w.deaf = c.deaf
 			if c.local != none {
 				w.gives("A", c.local == on)
@@ -206,7 +206,7 @@ func TestAProcessThatNobodyKnowsIsTrustedWithinThreeSecondsAndWithItsAddress(t *
 }
 
 func TestNothingIsSaidOfTheEvidenceForAnInstanceThatIsNone(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say(`INSTANCE "NAMELESS" MASTER 100`)
 	w.look(0)
@@ -221,7 +221,7 @@ func TestNothingIsSaidOfTheEvidenceForAnInstanceThatIsNone(t *testing.T) {
 
 // A host may have hundreds of instances, and thousands of addresses.
 func TestTheKernelIsAskedOnceForAllInstances(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	asked, local := 0, w.opts.Local
 	w.opts.Local = func() (map[netip.Addr]bool, error) {
 		asked++
@@ -244,7 +244,7 @@ func TestTheKernelIsAskedOnceForAllInstances(t *testing.T) {
 }
 
 func TestAProcessThatNobodyKnowsIsForgottenAfterThreeSeconds(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	stop := w.run()
 	wr := w.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
@@ -254,12 +254,12 @@ func TestAProcessThatNobodyKnowsIsForgottenAfterThreeSeconds(t *testing.T) {
 	forgotten := w.becomes("no writer: A unknown")
 	mustBeApart(t, gone, forgotten, awayAtMost/2)
 	stop() // lines come after what they tell of
-	w.said("Keepalived is gone", 1)
+	w.said("Keepalived has gone", 1)
 	w.said("instance changed", 2)
 }
 
 func TestThreeSecondsAreThreeSeconds(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
@@ -278,7 +278,7 @@ func TestThreeSecondsAreThreeSeconds(t *testing.T) {
 // The first reload is of a process that nobody knew, the second of the one that followed it. That one is known, but it is
 // not the one that said MASTER.
 func TestASecondReloadProvesNothingAboutTheFirst(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", false)
 	wr := w.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
@@ -301,7 +301,7 @@ func TestASecondReloadProvesNothingAboutTheFirst(t *testing.T) {
 func TestAReloadRightAfterAStartKeepsWhatTheNewProcessSaid(t *testing.T) {
 	for what, restarts := range map[string]bool{"": false, "and floaty was restarted, too": true} {
 		t.Run(what, func(t *testing.T) {
-			w := newKeeping(t)
+			w := newEnvWithState(t)
 			old := w.keepalived()
 			old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
 			w.look(0)
@@ -329,7 +329,7 @@ func TestAReloadRightAfterAStartKeepsWhatTheNewProcessSaid(t *testing.T) {
 }
 
 func TestAPIDFileThatNamesNoKeepalivedCountsForNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", false)
 	other := w.process("keepalive")
 	other.registers()
@@ -346,14 +346,14 @@ func TestAPIDFileThatNamesNoKeepalivedCountsForNothing(t *testing.T) {
 }
 
 func TestAPIDFileMayComeLate(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", false)
 	k := w.process("keepalived")
 	k.open()
 	k.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
 	k.registers()
-	w.look(checkEvery)
+	w.look(lookEvery)
 	if err := os.Remove(w.pidPath); err != nil { // it is known from now on
 		t.Fatal(err)
 	}
@@ -380,15 +380,15 @@ func TestTheKernelIsAskedForLocalAddresses(t *testing.T) {
 
 // An edit of keepalived.conf may move it: Keepalived writes to the new place when it starts the next time.
 func TestAPIDFileThatHasMovedIsLookedForThere(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	first := w.keepalived()
 	w.look(0)
 	first.kill()
 	w.pidPath += ".moved"
 	next := w.keepalived()
-	w.look(askEvery)
-	w.look(askEvery)
-	if got, want := w.last().PID, next.cmd.Process.Pid; got != want || !w.Listener.process.registered {
+	w.look(identifyEvery)
+	w.look(identifyEvery)
+	if got, want := w.last().PID, next.cmd.Process.Pid; got != want || !w.trust.vrrp.registered {
 		t.Errorf("got process %d, want %d, as its pid file says", got, want)
 	}
 }

@@ -9,48 +9,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fence tells whether all that Keepalived has said so far has been acted on. The listener's goroutine brackets its reading and
-// acting with begin and end; all others only ask.
+// A fence tells whether all that Keepalived has said so far has been acted on. The listener calls begin before it reads and end after
+// it has acted; everybody else only waits, in settle.
 type fence struct {
-	mu    sync.Mutex // guards all below
-	wake  func()     // ends the listener's sleep
-	clock clock
-	fds   [3]unix.PollFd // the FIFO, the next one and the VRRP process while the listener does nothing; -1: none
-	begun uint64         // how often the listener began to read
-	ended uint64         // how often it had acted on what it read
-	over  chan struct{}  // closed at the next end; nil: nobody waits
+	mu       sync.Mutex // guards all below
+	wakeUp   func()     // ends the listener's sleep; nil: there is no listener yet
+	clock    clock
+	fds      [3]unix.PollFd // the FIFO, the next one and the VRRP process, between end and begin; -1: none
+	begun    uint64         // how often the listener has begun to read
+	ended    uint64         // begun, when the listener last ended
+	nextDone chan struct{}  // closed at the next end; nil: nobody waits
 }
 
-// newFence returns the fence of a listener that does not listen yet: nobody passes it.
+// newFence returns the fence of a listener that does not run yet: settle waits.
 func newFence() *fence { return &fence{clock: newClock(), begun: 1} }
 
-// open names what ends the listener's sleep.
-func (f *fence) open(wake func()) {
+// open says how to end the listener's sleep.
+func (f *fence) open(wakeUp func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.wake = wake
+	f.wakeUp = wakeUp
 }
 
-// rouse ends the listener's sleep, if it listens.
-func (f *fence) rouse() {
+// wake ends the listener's sleep, if it runs.
+func (f *fence) wake() {
 	f.mu.Lock()
-	wake := f.wake
+	wakeUp := f.wakeUp
 	f.mu.Unlock()
-	if wake != nil {
-		wake()
+	if wakeUp != nil {
+		wakeUp()
 	}
 }
 
-// begin notes that the listener starts to read, and returns how it stood still before, if it did. Until end the listener may open
+// begin notes that the listener begins to read, and returns how the process stood still before. Until end, the listener may open
 // and close descriptors.
-func (f *fence) begin() pause {
+func (f *fence) begin() standstill {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.begun++
-	return f.clock.awake()
+	return f.clock.reset()
 }
 
-// end notes that the listener has acted on all that it read from fifo and next, and on the end of process. Each may be -1.
+// end notes that the listener has acted on everything that it read from fifo and next, and on the end of process. These are
+// descriptors, or -1.
 func (f *fence) end(fifo, next, process int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -58,44 +59,45 @@ func (f *fence) end(fifo, next, process int) {
 		f.fds[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN} //nolint:gosec // a descriptor fits
 	}
 	f.ended = f.begun
-	if f.over != nil {
-		close(f.over)
-		f.over = nil
+	if f.nextDone != nil {
+		close(f.nextDone)
+		f.nextDone = nil
 	}
 }
 
-// beat notes that the process runs. After a standstill it leaves that to the listener, which it wakes.
+// beat notes that the process runs. After a standstill it wakes the listener instead, which then calls begin.
 func (f *fence) beat() {
 	f.mu.Lock()
-	stood := f.clock.pause().any()
-	if !stood {
+	stoodStill := f.clock.standstill().matters()
+	if !stoodStill {
 		f.clock.due = time.Now().Add(beatEvery)
 	}
 	f.mu.Unlock()
-	if stood {
-		f.rouse()
+	if stoodStill {
+		f.wake()
 	}
 }
 
-// expect says whether there will be beats.
-func (f *fence) expect(beats bool) {
+// expectBeats says whether beat will be called from now on.
+func (f *fence) expectBeats(expect bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.clock.due = time.Time{}
-	if beats {
+	if expect {
 		f.clock.due = time.Now().Add(beatEvery)
 	}
 }
 
-// close has nobody pass any more: nobody listens.
+// close makes settle wait from now on, because the listener has ended.
 func (f *fence) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.begun++
 }
 
-// settle returns at once if nothing is unread, nobody has ended and nothing has stood still. Else it waits until the listener has
-// read and acted once more, from a moment after the call on; so it does in any case if evenIfQuiet. Its error is the cause of ctx's end.
+// settle returns nil at once if nothing is unread, the VRRP process has not ended and nothing has stood still, unless evenIfQuiet.
+// Otherwise it waits until the listener has once more read and acted, having begun after the call. Its error is the cause of ctx's
+// end.
 func (f *fence) settle(ctx context.Context, evenIfQuiet bool) error {
 	f.mu.Lock()
 	enough := f.begun + 1
@@ -104,23 +106,23 @@ func (f *fence) settle(ctx context.Context, evenIfQuiet bool) error {
 		if !acting && !evenIfQuiet && f.quiet() {
 			break
 		}
-		if f.over == nil {
-			f.over = make(chan struct{})
+		if f.nextDone == nil {
+			f.nextDone = make(chan struct{})
 		}
-		over := f.over
+		done := f.nextDone
 		f.mu.Unlock()
 		if !acting {
-			f.rouse()
+			f.wake()
 		}
 		select {
-		case <-over:
+		case <-done:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 		f.mu.Lock()
 	}
 	f.mu.Unlock()
-	if ctx.Err() != nil { // what was read may have cancelled the call that asks
+	if ctx.Err() != nil { // what was read may have cancelled the very call that waits
 		return context.Cause(ctx)
 	}
 	return nil
@@ -128,7 +130,7 @@ func (f *fence) settle(ctx context.Context, evenIfQuiet bool) error {
 
 // quiet reports whether there is nothing for the listener to do. f.mu is held.
 func (f *fence) quiet() bool {
-	if f.clock.pause().any() {
+	if f.clock.standstill().matters() {
 		return false
 	}
 	n, err := unix.Poll(f.fds[:], 0)

@@ -13,7 +13,7 @@ import (
 )
 
 // settles asks the running listener and returns what was handed on when it answered.
-func (w *world) settles() string {
+func (w *testEnv) settles() string {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
@@ -24,7 +24,7 @@ func (w *world) settles() string {
 }
 
 func TestWhatIsInTheFIFOHasBeenActedOnWhenSettleReturns(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	w.run()
 	for range 200 {
@@ -38,7 +38,7 @@ func TestWhatIsInTheFIFOHasBeenActedOnWhenSettleReturns(t *testing.T) {
 }
 
 func TestAWriterThatIsGoneHasBeenNoticedWhenSettleReturns(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
 	w.run()
@@ -51,7 +51,7 @@ func TestAWriterThatIsGoneHasBeenNoticedWhenSettleReturns(t *testing.T) {
 
 // Somebody else keeps the FIFO open that Keepalived has removed, and Keepalived speaks through the one that it made.
 func TestWhatIsInTheNextFIFOHasBeenActedOnWhenSettleReturns(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.writer().say(`INSTANCE "A" MASTER 100`)
 	w.run()
 	w.becomes("writer: A MASTER")
@@ -68,7 +68,7 @@ func TestWhatIsInTheNextFIFOHasBeenActedOnWhenSettleReturns(t *testing.T) {
 }
 
 func TestAProcessThatEndedHasBeenNoticedWhenSettleReturns(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	w.writer() // keeps the FIFO open
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -81,10 +81,10 @@ func TestAProcessThatEndedHasBeenNoticedWhenSettleReturns(t *testing.T) {
 }
 
 func TestAStandstillHasBeenNoticedWhenSettleReturns(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
-	w.opts.AdvertInterval = func(string) time.Duration { return time.Microsecond } // MASTER was said long ago
+	w.opts.Conf.AdvertInterval = func(string) time.Duration { return time.Microsecond } // MASTER was said long ago
 	w.run()
 	w.becomes("writer: A MASTER")
 	eventually(t, func() (string, bool) { // the first beat is expected a moment after MASTER was handed on
@@ -102,7 +102,7 @@ func TestAStandstillHasBeenNoticedWhenSettleReturns(t *testing.T) {
 }
 
 func TestASuspendedMachineHasBeenNoticedWhenSettleReturns(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
 	w.run()
@@ -120,7 +120,7 @@ func TestASuspendedMachineHasBeenNoticedWhenSettleReturns(t *testing.T) {
 
 // What the listener hands on cancels the write that asks: it must not go on then.
 func TestSettleReturnsTheCauseOfAContextThatTheLinesCancelled(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	lost := errors.New("no longer ours")
@@ -148,7 +148,7 @@ func TestSettleReturnsTheCauseOfAContextThatTheLinesCancelled(t *testing.T) {
 }
 
 func TestSettleWaitsNoLongerThanItsContext(t *testing.T) {
-	w := newFIFO(t) // nobody listens
+	w := newEnvWithFIFO(t) // nobody listens
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if err := w.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -203,7 +203,7 @@ func BenchmarkSettleQuiet(b *testing.B) {
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	fifo, err := openPipe(path)
+	fifo, err := openFIFO(path)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func BenchmarkSettleQuiet(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	if f.begun != 2 || f.over != nil {
+	if f.begun != 2 || f.nextDone != nil {
 		b.Error("got a call that waited, want none")
 	}
 }

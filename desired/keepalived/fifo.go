@@ -1,130 +1,129 @@
 package keepalived
 
-import (
-	"errors"
-	"fmt"
-	"os"
-	"time"
+import "time"
 
-	"golang.org/x/sys/unix"
+const (
+	probeEvery = 50 * time.Millisecond // while there is no writer: poll(2) would report the end of file again and again
+	maxRead    = 64 << 10              // bytes at once: what a pipe holds by default
 )
 
-// missingFor is how long the FIFO must be missing before it is made: Keepalived makes its own anew on each reload.
-const missingFor = 2 * time.Second
-
-var errReader = errors.New("another process reads it")
-
-// A pipe is an open FIFO, locked against a second reader: two would share the lines at random.
-type pipe struct {
-	fd       int
-	dev, ino uint64
+// A fifo reads events from the FIFO at a path. It follows the FIFO when that is removed and made again.
+type fifo struct {
+	at        fifoPath
+	current   *fifoFile // the one that is read; nil: none has been opened yet
+	next      *fifoFile // the one at the path, while current is no longer there but still has a writer
+	connected bool      // current has a writer
+	events    eventReader
+	buf       []byte
+	on        fifoHandlers
 }
 
-// openPipe opens the FIFO at path without waiting for a writer.
-func openPipe(path string) (*pipe, error) {
-	// Without O_RDWR, so that the absence of a writer shows; O_NOFOLLOW as Keepalived itself does.
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, unix.ELOOP) {
-		return nil, errors.New("it is a symbolic link, want a FIFO")
+// fifoHandlers are called from read and follow, in the order in which things happened.
+type fifoHandlers struct {
+	connected func(now time.Time) // a writer came
+	event     func(e Event, now time.Time)
+	gone      func(now time.Time) // the writer went; what it had written was handed on before
+}
+
+func newFIFO(opts *Options, stats *statistics, on fifoHandlers) *fifo {
+	return &fifo{
+		at:     fifoPath{opts: opts},
+		events: eventReader{stats: stats, log: opts.Log},
+		buf:    make([]byte, maxRead),
+		on:     on,
 	}
-	if err != nil {
-		return nil, err
+}
+
+// opened reports whether a FIFO has been opened. Its lock keeps a second daemon of the same configuration out.
+func (f *fifo) opened() bool { return f.current != nil }
+
+// read hands on what is in the current FIFO.
+func (f *fifo) read(now time.Time) {
+	if f.current != nil {
+		n, writer := f.current.read(f.buf)
+		f.receive(f.buf[:n], writer, now)
 	}
-	var stat unix.Stat_t
-	err = unix.Fstat(fd, &stat)
-	if err == nil && stat.Mode&unix.S_IFMT != unix.S_IFIFO {
-		err = errors.New("it is not a FIFO")
+}
+
+// receive hands on data. writer is whether the FIFO still had a writer when data had been read.
+func (f *fifo) receive(data []byte, writer bool, now time.Time) {
+	if !f.connected && (writer || len(data) > 0) {
+		f.connected = true
+		f.on.connected(now)
 	}
-	if err == nil {
-		if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-			err = errReader
+	f.events.add(data, now, f.on.event)
+	if f.connected && !writer {
+		f.connected = false
+		f.events.writerGone()
+		f.on.gone(now)
+	}
+}
+
+// follow keeps the FIFO at the path open. Another one, opened earlier, is read as long as it has a writer, or until the one at
+// the path has one.
+func (f *fifo) follow(now time.Time) {
+	due := f.at.due(now, f.next != nil)
+	if f.connected && f.next == nil && !due {
+		return
+	}
+	f.at.looked = now
+	if f.current != nil {
+		if same, err := f.current.isAt(f.at.opts.Path); err == nil && same {
+			f.at.found()
+			return
 		}
 	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return nil, err
-	}
-	return &pipe{fd: fd, dev: stat.Dev, ino: stat.Ino}, nil
-}
-
-// trusted says why a FIFO must not be obeyed: whoever may write to it decides what this host writes to the cloud. It must belong to
-// root, to our own user, or to one that others accepts, and the world may not write to it. Nil: it may be obeyed.
-func (p *pipe) trusted(others func(uid uint32) bool) error {
-	var stat unix.Stat_t
-	if err := unix.Fstat(p.fd, &stat); err != nil {
-		return err
-	}
-	own := os.Geteuid()
-	switch {
-	case stat.Mode&0o002 != 0:
-		return errors.New("everybody may write to it: chmod o-w")
-	case stat.Uid != 0 && int(stat.Uid) != own && (others == nil || !others(stat.Uid)):
-		return fmt.Errorf("it belongs to user %d: want root, floaty's own user (%d) or the user that keepalived.conf names for it", stat.Uid, own)
-	}
-	return nil
-}
-
-// CheckPath says why a path cannot become that of a FIFO by waiting; nil: it can, or is one.
-func CheckPath(path string) error {
-	if path == "" {
-		return errors.New("the path is empty")
-	}
-	info, err := os.Lstat(path)
-	switch {
-	case err != nil: // it may come
-		return nil
-	case info.IsDir():
-		return errors.New("it is a directory")
-	case info.Mode().IsRegular():
-		return errors.New("it is a regular file")
-	}
-	return nil
-}
-
-// descriptor returns its descriptor; -1 of a nil one.
-func (p *pipe) descriptor() int {
-	if p == nil {
-		return -1
-	}
-	return p.fd
-}
-
-func (p *pipe) close() {
-	if p != nil {
-		_ = unix.Close(p.fd)
-	}
-}
-
-// read reads what is there into buf, up to its length. It reports whether there is a writer.
-func (p *pipe) read(buf []byte) (n int, writer bool) {
-	for n < len(buf) {
-		got, err := unix.Read(p.fd, buf[n:])
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil: // EAGAIN: there is a writer, and nothing to read
-			return n, errors.Is(err, unix.EAGAIN)
-		case got == 0:
-			return n, false
-		default:
-			n += got
+	if f.next != nil {
+		if same, err := f.next.isAt(f.at.opts.Path); err != nil || !same {
+			f.next.close()
+			f.next = nil
 		}
 	}
-	return n, true
+	if f.next == nil {
+		if f.next = f.at.open(now); f.next == nil {
+			return
+		}
+	}
+	if !f.connected {
+		f.read(now) // it may have had a writer since it was last read
+	}
+	if !f.connected {
+		f.current.close()
+		f.current, f.next = f.next, nil
+		return
+	}
+	if n, writer := f.next.read(f.buf); n > 0 || writer {
+		f.replaceCurrent(f.buf[:n], writer, now)
+	}
 }
 
-// isAt reports whether the FIFO at path is this one; the error is that of looking.
-func (p *pipe) isAt(path string) (bool, error) {
-	var stat unix.Stat_t
-	if err := unix.Lstat(path, &stat); err != nil {
-		return false, err
-	}
-	return stat.Dev == p.dev && stat.Ino == p.ino, nil
+// replaceCurrent goes over to the next FIFO, from which data has been read. What the current one still holds was written earlier.
+func (f *fifo) replaceCurrent(data []byte, writer bool, now time.Time) {
+	rest := make([]byte, maxRead)
+	n, _ := f.current.read(rest)
+	f.receive(rest[:n], false, now)
+	f.current.close()
+	f.current, f.next = f.next, nil
+	f.receive(data, writer, now)
 }
 
-// makeFIFO makes one that only its owner, and root, may open.
-func makeFIFO(path string) error {
-	if err := unix.Mkfifo(path, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("making the FIFO: %w", err)
+// wait returns for how long there is nothing to do, unless one of the descriptors that it appends to fds becomes readable.
+func (f *fifo) wait(now time.Time, fds []int) (time.Duration, []int) {
+	wait := probeEvery
+	if f.connected {
+		fds = append(fds, f.current.fd)
+		wait = max(f.at.looked.Add(f.at.interval(f.next != nil)).Sub(now), time.Millisecond)
 	}
-	return nil
+	if pause := f.at.dir.pause(now); pause > 0 {
+		wait = min(wait, pause)
+	} else if f.at.dir.fd >= 0 {
+		fds = append(fds, f.at.dir.fd)
+	}
+	return wait, fds
+}
+
+func (f *fifo) close() {
+	f.current.close()
+	f.next.close()
+	f.current, f.next = nil, nil
 }

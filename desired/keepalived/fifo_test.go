@@ -11,7 +11,7 @@ import (
 )
 
 // wantFIFO asserts that there is a FIFO at the path that only its owner may open.
-func (w *world) wantFIFO() {
+func (w *testEnv) wantFIFO() {
 	w.t.Helper()
 	info, err := os.Lstat(w.opts.Path)
 	if err != nil {
@@ -22,7 +22,7 @@ func (w *world) wantFIFO() {
 	}
 }
 
-func (w *world) wantNothing() {
+func (w *testEnv) wantNothing() {
 	w.t.Helper()
 	if _, err := os.Lstat(w.opts.Path); !os.IsNotExist(err) {
 		w.t.Fatalf("got %v, want nothing at the path", err)
@@ -30,7 +30,7 @@ func (w *world) wantNothing() {
 }
 
 func TestAMissingFIFOIsMadeAtOnceAtTheStart(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.look(0)
 	w.wantFIFO()
 	w.said("FIFO made", 1)
@@ -42,7 +42,7 @@ func TestAMissingFIFOIsMadeAtOnceAtTheStart(t *testing.T) {
 }
 
 func TestARemovedFIFOIsMadeAnewOnlyAfterTwoSeconds(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.look(0)
 	w.removeFIFO()
 	w.look(probeEvery)
@@ -60,7 +60,7 @@ func TestARemovedFIFOIsMadeAnewOnlyAfterTwoSeconds(t *testing.T) {
 }
 
 func TestAFIFOThatKeepalivedMakesWithinTwoSecondsIsFollowed(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.look(0)
 	w.removeFIFO()
 	w.look(probeEvery)
@@ -72,12 +72,12 @@ func TestAFIFOThatKeepalivedMakesWithinTwoSecondsIsFollowed(t *testing.T) {
 }
 
 func TestADirectoryMayComeLate(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	dir := filepath.Join(filepath.Dir(w.opts.Path), "late")
 	w.opts.Path = filepath.Join(dir, "fifo")
 	w.look(0)
 	w.look(time.Hour)
-	w.said("the FIFO cannot be read", 2) // with a reminder
+	w.said("cannot read the FIFO", 2) // with a reminder
 	w.said("no such file or directory", 2)
 
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -105,7 +105,7 @@ func TestWhatIsNoFIFOIsLeftAloneAndSaidOnce(t *testing.T) {
 		{"a link to nothing", "it is a symbolic link", func(path string) error { return os.Symlink(path+"2", path) }},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			if err := c.put(w.opts.Path); err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +132,7 @@ func TestWhatIsNoFIFOIsLeftAloneAndSaidOnce(t *testing.T) {
 }
 
 func TestASecondReaderSaysSoAndWaits(t *testing.T) {
-	first := newFIFO(t)
+	first := newEnvWithFIFO(t)
 	wr := first.writer()
 	first.look(0)
 
@@ -143,11 +143,11 @@ func TestASecondReaderSaysSoAndWaits(t *testing.T) {
 		second.look(probeEvery)
 	}
 	second.is("no writer:")
-	second.said("another process reads it", 1)
+	second.said("another process is reading it", 1)
 	first.look(0)
 	first.is("writer: A MASTER")
 
-	first.current.close() // as its end does
+	first.fifo.current.close() // as its end does
 	first.isFree()
 	wr.say(`INSTANCE "A" BACKUP 100`)
 	second.look(probeEvery)
@@ -156,8 +156,8 @@ func TestASecondReaderSaysSoAndWaits(t *testing.T) {
 }
 
 // another is a second host program beside w's, on the same FIFO.
-func (w *world) another() *world {
-	second := &world{t: w.t, now: w.now}
+func (w *testEnv) another() *testEnv {
+	second := &testEnv{t: w.t, now: w.now}
 	opts := w.opts
 	opts.Changed = func(s Snapshot) { second.seen = append(second.seen, sight{second.now, text(s), s}) }
 	opts.Log = logTo(func(line string) { second.log = append(second.log, line) })
@@ -166,35 +166,35 @@ func (w *world) another() *world {
 }
 
 func TestTheOldFIFOCountsWhileItHasAWriter(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	old := w.writer()
 	old.say(`INSTANCE "A" BACKUP 100`)
 	w.look(0)
 	w.remakeFIFO()
-	w.look(checkEvery)
+	w.look(lookEvery)
 	old.say(`INSTANCE "A" MASTER 100`)
-	w.look(checkEvery)
+	w.look(lookEvery)
 	w.is("writer: A MASTER")
 
 	old.say(`INSTANCE "B" FAULT 100`)
 	fresh := w.writer()
 	fresh.say(`INSTANCE "A" BACKUP 100`)
-	w.look(checkEvery)
+	w.look(lookEvery)
 	w.is("writer: A BACKUP, B FAULT?") // what the old one still held was said earlier
 	old.say(`INSTANCE "A" MASTER 100`) // nobody listens any more
-	w.look(checkEvery)
+	w.look(lookEvery)
 	w.is("writer: A BACKUP, B FAULT")
 	w.areOpen(3) // both writers, and one to read
 }
 
 func TestANewFIFOWinsThoughItsWriterIsSilent(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", true)
 	w.writer().say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
 	w.remakeFIFO()
 	fresh := w.writer()
-	w.look(checkEvery)
+	w.look(lookEvery)
 	w.is("writer: A MASTER?") // as after any reload
 	w.look(settleTime)
 	w.is("writer: A MASTER")
@@ -206,7 +206,7 @@ func TestANewFIFOWinsThoughItsWriterIsSilent(t *testing.T) {
 // Nobody looks at the path while all is well: that something is made there must be an event. The best of several tries counts,
 // for the machine may be busy.
 func TestANewFIFOIsSeenAtOnce(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.writer()
 	defer w.run()()
 	w.becomes("writer:")
@@ -229,14 +229,14 @@ func TestANewFIFOIsSeenAtOnce(t *testing.T) {
 		w.becomes("writer: A " + state)
 		best = min(best, time.Since(began))
 	}
-	if most := checkEvery / 4; best > most {
+	if most := lookEvery / 4; best > most {
 		t.Errorf("got the line after %v, want it within %v", best, most)
 	}
 }
 
 // No event tells that a symbolic link is aimed elsewhere, as of /var/run.
 func TestADirectoryBehindALinkIsFollowed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	base := t.TempDir()
 	link := func(to string) {
 		if err := os.Mkdir(filepath.Join(base, to), 0o700); err != nil {
@@ -261,17 +261,17 @@ func TestADirectoryBehindALinkIsFollowed(t *testing.T) {
 	began := time.Now()
 	w.becomes("writer: A MASTER")
 	if took := time.Since(began); took > restEvery/2 {
-		t.Errorf("got the line after %v, want it within about %v", took, checkEvery)
+		t.Errorf("got the line after %v, want it within about %v", took, lookEvery)
 	}
 }
 
 func TestTheNewFIFOWinsOnceTheOldOneIsLeft(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	old := w.writer()
 	old.say(`INSTANCE "A" BACKUP 100`)
 	w.look(0)
 	w.remakeFIFO()
-	w.look(checkEvery)
+	w.look(lookEvery)
 	old.close()
 	w.look(0)
 	w.is("no writer: A BACKUP?")
@@ -282,12 +282,12 @@ func TestTheNewFIFOWinsOnceTheOldOneIsLeft(t *testing.T) {
 }
 
 func TestAFIFOMadeAnewManyTimesLeavesNothingOpen(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	w.look(0)
 	for range 5 { // with a writer on the first one
 		w.remakeFIFO()
-		w.look(checkEvery)
+		w.look(lookEvery)
 	}
 	w.areOpen(3) // the first one, its writer, and the last one
 	wr.close()
@@ -297,7 +297,7 @@ func TestAFIFOMadeAnewManyTimesLeavesNothingOpen(t *testing.T) {
 }
 
 // opened returns what this process has open of what is, or was, at the path.
-func (w *world) opened() []string {
+func (w *testEnv) opened() []string {
 	w.t.Helper()
 	fds, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {
@@ -312,7 +312,7 @@ func (w *world) opened() []string {
 	return got
 }
 
-func (w *world) areOpen(want int) {
+func (w *testEnv) areOpen(want int) {
 	w.t.Helper()
 	if got := w.opened(); len(got) != want {
 		w.t.Errorf("open: got %q, want %d", got, want)
@@ -320,7 +320,7 @@ func (w *world) areOpen(want int) {
 }
 
 func TestWhatWasSaidBetweenTwoLooksIsNotLostWithItsFIFO(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", true)
 	w.look(0)
 	// Within one probe Keepalived starts, becomes MASTER and is reloaded; it does not say MASTER again.
@@ -338,7 +338,7 @@ func TestWhatWasSaidBetweenTwoLooksIsNotLostWithItsFIFO(t *testing.T) {
 // Whoever may write to the FIFO decides what this host writes to the cloud.
 func TestAFIFOOfAnybodyIsRefusedUntilItIsOurs(t *testing.T) {
 	const stranger = 65534
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.writer().say(`INSTANCE "A" MASTER 100`)
 	allowed := -1
 	w.opts.Trusted = func(uid uint32) bool { return int(uid) == allowed }
@@ -365,7 +365,7 @@ func TestAFIFOOfAnybodyIsRefusedUntilItIsOurs(t *testing.T) {
 		}
 		w.look(probeEvery)
 		w.is("no writer:")
-		w.said("it belongs to user 65534: want root, floaty's own user (0) or the user that keepalived.conf names for it", 1)
+		w.said("it belongs to user 65534 (want root, floaty's own user 0, or the user that keepalived.conf names for it)", 1)
 		allowed = stranger
 	}
 	w.look(probeEvery)

@@ -28,7 +28,7 @@ type HolderOptions struct {
 // NewHolder returns the Holder of an event, of its instance or of the members of its group.
 func NewHolder(e Event, members []string, opts HolderOptions) *Holder {
 	h := &Holder{opts: opts, states: states{}, clock: newClock()}
-	h.states.hear(e, members, time.Now())
+	h.states.apply(e, members, time.Now())
 	return h
 }
 
@@ -75,8 +75,8 @@ func (h *Holder) expect() {
 func (h *Holder) look(now time.Time) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p := h.clock.awake(); p.any() {
+	if p := h.clock.reset(); p.matters() {
 		changed = h.states.stoodStill(p, now, h.opts.AdvertInterval, h.opts.Log)
 	}
-	return h.states.resume(now) || changed
+	return h.states.endSuspensions(now) || changed
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // anonymous starts a Keepalived that has no pid file, and opens the FIFO.
-func (w *world) anonymous() *vrrp {
+func (w *testEnv) anonymous() *vrrp {
 	w.t.Helper()
 	k := w.process("keepalived")
 	k.open()
@@ -18,7 +18,7 @@ func (w *world) anonymous() *vrrp {
 }
 
 func TestWhoWritesTheFIFOIsKnownWithoutAPIDFile(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.anonymous()
 	k.say(`INSTANCE "A" MASTER 100`)
 	w.look(0) // the search begins
@@ -39,7 +39,7 @@ func TestWhoWritesTheFIFOIsKnownWithoutAPIDFile(t *testing.T) {
 
 // Its parent starts it anew after 1 ms, and a track script keeps it silent (seen on 2.2.7).
 func TestASilentSuccessorOfWhoWroteTheFIFOStartsFromNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", true) // a kill leaves the address where it is
 	k := w.anonymous()
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -54,7 +54,7 @@ func TestASilentSuccessorOfWhoWroteTheFIFOStartsFromNothing(t *testing.T) {
 
 // A shell that keeps the FIFO open plays several Keepalived one after the other, and none of them.
 func TestAWriterThatIsNoKeepalivedIsNoEvidence(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	shell := w.process("bash")
 	shell.open()
 	shell.say(`INSTANCE "A" MASTER 100`)
@@ -70,15 +70,15 @@ func TestAWriterThatIsNoKeepalivedIsNoEvidence(t *testing.T) {
 }
 
 func TestOfSeveralWritersThePIDFileDecides(t *testing.T) {
-	w := newFIFO(t)
-	reader, err := openPipe(w.opts.Path)
+	w := newEnvWithFIFO(t)
+	reader, err := openFIFO(w.opts.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(reader.close)
 	found := func(want *vrrp) {
 		t.Helper()
-		p := reader.writer(t.Context(), w.pidPath)
+		p := reader.findWriter(t.Context(), w.pidPath)
 		defer p.Close()
 		switch {
 		case p == nil && want != nil:
@@ -104,7 +104,7 @@ func TestOfSeveralWritersThePIDFileDecides(t *testing.T) {
 	}
 	checker.kill()
 	eventually(t, func() (string, bool) { // its child ends a moment later
-		p := reader.writer(t.Context(), w.pidPath)
+		p := reader.findWriter(t.Context(), w.pidPath)
 		defer p.Close()
 		return "the VRRP process is not found", p != nil && p.PID == k.cmd.Process.Pid
 	})
@@ -113,7 +113,7 @@ func TestOfSeveralWritersThePIDFileDecides(t *testing.T) {
 }
 
 func TestWhetherTheProcessIsIdentifiedIsToldBeforehand(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	tells := func(path string, want bool) {
 		t.Helper()
 		if err := Identified(t.Context(), path, w.pidPath); (err == nil) != want {
@@ -132,14 +132,14 @@ func TestWhetherTheProcessIsIdentifiedIsToldBeforehand(t *testing.T) {
 
 // The checker process may open the FIFO first.
 func TestALatePIDFileCorrectsWhatASearchFound(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.gives("A", true)
 	checker := w.anonymous()
 	w.look(0)
 	w.look(probeEvery)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
-	w.look(askEvery)
+	w.look(identifyEvery)
 	k.kill()
 	w.look(0)
 	w.is("writer: A unknown")
@@ -147,10 +147,10 @@ func TestALatePIDFileCorrectsWhatASearchFound(t *testing.T) {
 }
 
 func TestAnEndedSearchLeavesNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.anonymous()
 	w.run()()
-	if w.search.found != nil {
+	if w.trust.vrrp.search.found != nil {
 		t.Error("got a search after the end of Run, want none")
 	}
 }
@@ -162,7 +162,7 @@ func TestTheAddressesOfAnotherNetworkNamespaceCount(t *testing.T) {
 	}
 	for want, local := range map[string]bool{"writer: A MASTER": true, "writer: A unknown": false} {
 		t.Run(want, func(t *testing.T) {
-			w := newFIFO(t)
+			w := newEnvWithFIFO(t)
 			w.gives("A", false)
 			k := w.keepalivedApart()
 			if local {
@@ -182,7 +182,7 @@ func TestTheAddressesOfAnotherNetworkNamespaceCount(t *testing.T) {
 }
 
 // keepalivedApart is one in a network namespace of its own.
-func (w *world) keepalivedApart() *vrrp {
+func (w *testEnv) keepalivedApart() *vrrp {
 	w.t.Helper()
 	k := w.processWith("keepalived", &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET})
 	k.order("ip link set lo up")
@@ -221,7 +221,7 @@ Local:
 	if len(addrs) != len(want) {
 		t.Errorf("got %v, want %v", addrs, want)
 	}
-	if got, err := addrsElsewhere(os.Getpid()); got != nil || err != nil {
+	if got, err := otherNamespaceAddrs(os.Getpid()); got != nil || err != nil {
 		t.Errorf("got %v, %v of our own namespace, want nothing", got, err)
 	}
 }
@@ -251,7 +251,7 @@ func TestASavedMasterOfAnUnknownProcessNeedsItsAddress(t *testing.T) {
 		"and has none":   {false, "writer: A unknown", 1},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newKeeping(t)
+			w := newEnvWithState(t)
 			if !c.vips {
 				delete(w.vips, "A")
 			}
@@ -269,7 +269,7 @@ func TestASavedMasterOfAnUnknownProcessNeedsItsAddress(t *testing.T) {
 
 // What a search finds is saved too, and found again.
 func TestASavedMasterOfWhoWritesTheFIFOCounts(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	delete(w.vips, "A")
 	k := w.anonymous()
 	k.say(`INSTANCE "A" MASTER 100`)

@@ -1,29 +1,31 @@
-// Package keepalived tells what Keepalived says: the states of its VRRP instances, and whether they can be relied on.
+// Package keepalived reads what Keepalived says: the states of its VRRP instances, and whether they can be relied on.
 //
-// A [Listener] reads the lines of a notify FIFO and hands on whole states, never single lines: a burst counts as its last
-// states. It follows the FIFO when it is removed and made anew, and it notices when its writer goes:
+// A [Listener] reads the lines of a notify FIFO and hands on whole states, never single lines, so a burst of lines counts as its last
+// states. It follows the FIFO when that is removed and made again, and it notices when Keepalived no longer has it open for writing:
 //
-//   - No writer: every state is suspended at once. Keepalived is reloading, restarting or gone.
-//   - The VRRP process is known, and a writer is back while it lives: it was a reload, in which Keepalived
-//     does not repeat MASTER (seen on 2.2.7). After 300 ms the states count again as they are then. If the writer was away
-//     for longer than 3 s, lines may have been lost: an instance then counts only as in the next case.
-//   - The process is not known, and a writer is back within 3 s: after 300 ms an instance's state counts again, but MASTER
-//     only if one of the addresses that keepalived.conf gives it is on an interface. No evidence is no MASTER.
-//   - The VRRP process has ended, or was not known and no writer is back within 3 s: all is forgotten.
+//   - Without a writer, every state is suspended at once. Keepalived is reloading, restarting or gone.
+//   - If the VRRP process is known, and a writer comes back while that process lives, it was a reload, in which Keepalived does not
+//     repeat MASTER (seen on 2.2.7). After 300 ms the states count again, as they are then. If the writer was away for longer than
+//     3 s, lines may have been lost; each instance then counts only under the condition of the next case.
+//   - If the VRRP process is not known, and a writer comes back within 3 s, the states count again after 300 ms, but MASTER only if one
+//     of the addresses that keepalived.conf gives the instance is on an interface. No evidence means no MASTER.
+//   - If the VRRP process has ended, or is not known and no writer comes back within 3 s, every state is forgotten.
 //   - A line from the new writer counts at once.
-//   - The VRRP process is the Keepalived that has the FIFO open for writing, or where that may not be seen, the one that the pid
-//     file names.
-//   - The states outlive floaty's own restart in a file: what leaves MASTER is saved while others act on it, what becomes
-//     MASTER after that; what cannot be saved removes the file. They count again as after a reload, but a MASTER only with the
-//     same VRRP process, where that was known, and one of its addresses on a local interface, where it has any: Keepalived
-//     empties the pipe when it reloads as its last holder, so that a BACKUP may be lost (seen on 2.2.7).
-//   - After a standstill of floaty, Keepalived may have stood still too: every MASTER is suspended for three advertisements and a
-//     second, unless Keepalived speaks.
 //
-// The listener waits for nobody: not for the disk, and not for what its callers do. Who is about to write waits for the listener
-// (see [Listener.Settle]).
+// The VRRP process is the Keepalived that has the FIFO open for writing or, if that cannot be seen, the one that the pid file names.
 //
-// The package does not decide what follows from a state, and it asks Keepalived nothing.
+// The states survive a restart of floaty in a file. An instance that leaves MASTER is saved while others act on that, one that
+// becomes MASTER afterwards. If saving fails, the file is removed. Saved states count again as after a reload, but a MASTER only if the
+// VRRP process, if it was known, is the same, and if one of the instance's addresses, if it has any, is on a local interface: Keepalived
+// empties the pipe when it reloads while nobody else has it open, so a BACKUP may be lost (seen on 2.2.7).
+//
+// When this process has stood still (SIGSTOP, a suspended machine), Keepalived may have stood still too. Every MASTER is then suspended
+// for three advertisement intervals and a second, at most 10 s, or until Keepalived writes about the instance.
+//
+// The listener waits neither for the disk nor for the functions that it calls to finish their work. Whoever is about to write to the
+// cloud waits for the listener instead: see [Listener.Settle]. A notify script, which hears of one event only, uses a [Holder].
+//
+// The package does not decide what follows from a state, and it never asks Keepalived anything.
 package keepalived
 
 import (
@@ -40,113 +42,78 @@ import (
 	"floaty/providers/logkey"
 )
 
-const (
-	probeEvery = 50 * time.Millisecond  // while there is no writer: an end of file is no event to wait for
-	checkEvery = 2 * time.Second        // whether the FIFO at the path is still the one that is open, where nothing would tell
-	restEvery  = 30 * time.Second       // the same, and for the VRRP process, when nothing more is expected
-	newsEvery  = 50 * time.Millisecond  // from where the FIFO is: many files may come and go there
-	askEvery   = 500 * time.Millisecond // for the VRRP process, while it is not known, at first
-	askAtFirst = 10 * time.Second       // since it may be unknown: perhaps there never is a pid file
-	settleTime = 300 * time.Millisecond // from a writer's return until silence means "unchanged"
-	awayAtMost = 3 * time.Second        // a reload's writer is back within milliseconds
-	badEvery   = time.Minute            // between two log lines about lines that cannot be understood
-	maxRead    = 64 << 10               // at once, in bytes: what a pipe holds by default
-)
-
-// Options says what to listen to. All fields but StateFile are needed.
+// Options says what to listen to. StateFile, Trusted and Local may be left out.
 type Options struct {
 	Path      string // of the FIFO
-	StateFile string // where the states outlive a restart of floaty; its directory is made if its parent is there; empty: nowhere
+	StateFile string // where the states survive a restart of floaty; empty: nowhere. Its directory is made if its parent exists
+	Conf      Conf
+	PIDFile   func() string                       // returns the path of the pid file of Keepalived's VRRP process
+	Trusted   func(uid uint32) bool               // whether a user, other than root and floaty's own, may own the FIFO; nil: none may
+	Local     func() (map[netip.Addr]bool, error) // returns the addresses on local interfaces; nil: asks the kernel
+	Changed   func(Snapshot)                      // called from Run whenever something has changed; it must not change the snapshot
+	Log       logr.Logger
+}
 
-	PIDFile        func() string                       // the path of that of Keepalived's VRRP process
-	Trusted        func(uid uint32) bool               // whether a user may own the FIFO beside root and our own; nil: nobody may
-	Named          func(instance string) bool          // whether an instance is still one, of those in StateFile
-	Members        func(group string) []string         // of a sync group
-	AdvertInterval func(instance string) time.Duration // between two advertisements of an instance; 1 s where it is not known
-	VIPs           func(instance string) []netip.Addr  // that keepalived.conf gives an instance; none: not known, or it has none
-	Local          func() (map[netip.Addr]bool, error) // the addresses on local interfaces; nil: asks the kernel
-	Changed        func(Snapshot)                      // called from Run with each new state of things, which it must not change
-	Log            logr.Logger
+// Conf is what keepalived.conf says at the moment of a call.
+type Conf struct {
+	Named          func(instance string) bool          // whether it has that instance
+	Members        func(group string) []string         // the instances in a sync group
+	VIPs           func(instance string) []netip.Addr  // the instance's addresses; none if it has none or they are not known
+	AdvertInterval func(instance string) time.Duration // between two of its advertisements; 1 s if that is not known
 }
 
 // A Listener follows one FIFO. Create it with [New].
 type Listener struct {
-	opts      Options
-	states    states
-	reported  Snapshot
-	connected bool // current has a writer
-
-	current *pipe     // nil: none could be opened
-	next    *pipe     // at the path, while current is no longer
-	checked time.Time // the path was looked at
-	unknown time.Time // the VRRP process may be since: a writer came, or it ended
-	asked   time.Time // for the VRRP process
-	missing time.Time // nothing has been at the path since
-	begun   bool      // there has been a FIFO: when it is missing, Keepalived may be about to make it
-	said    trouble   // with the FIFO, the last
-
-	lines       lines
-	process     *Process // the VRRP process; nil: not known
-	search      search   // for it
-	doubt       *doubt   // since the writer went; nil: none
-	stateFile   *stateFile
-	saved       *Process // that the record names which was saved last
-	boot        string   // the ID of this boot
-	badSaid     time.Time
-	statistics  statistics
-	buf         []byte
-	fence       *fence
-	heart       *heart  // while Run runs
-	standstills int     // so far
-	wait        *waiter // while Run runs
-	folder      *folder // while Run runs
+	opts       Options
+	fifo       *fifo
+	trust      *trust
+	stateFile  *stateFile
+	fence      *fence
+	statistics statistics
+	reported   Snapshot
+	poller     *poller // nil: Run does not run
+	heart      *heart  // nil: Run does not run
 }
 
-// A doubt is whether the states still count.
-type doubt struct {
-	gone    time.Time
-	back    time.Time // zero: no writer yet
-	another bool      // a writer since then is not known to be the same process
-
-	recalled bool // the states are from the last run: a BACKUP may have been lost since
-	named    bool // the last run knew the process that said them
-}
-
-// New returns a Listener that does nothing until Run.
+// New returns a Listener that does nothing until Run is called.
 func New(opts Options) *Listener {
 	if opts.Local == nil {
 		opts.Local = localAddrs
 	}
-	l := &Listener{opts: opts, states: states{}, boot: BootID(), fence: newFence(), buf: make([]byte, maxRead)}
-	l.stateFile = newStateFile(opts.StateFile, opts.Log)
+	l := &Listener{opts: opts, fence: newFence(), stateFile: newStateFile(opts.StateFile, opts.Path, opts.Log)}
+	l.trust = newTrust(&l.opts)
+	l.fifo = newFIFO(&l.opts, &l.statistics, fifoHandlers{connected: l.trust.writerConnected, event: l.trust.event, gone: l.trust.writerGone})
+	l.trust.readFrom(l.fifo)
 	return l
 }
 
-// Settle returns when all that Keepalived has said before the call has been acted on, and the calls that this cancels are cancelled:
-// whoever is about to write calls it first. Its error is the cause of ctx's end. On the quiet path it costs about a microsecond.
+// Settle returns nil once everything that Keepalived wrote before the call has been acted on; calls that this cancels have then been
+// cancelled. Whoever is about to write to the cloud calls it first. Its error is the cause of ctx's end. If nothing is unread, it
+// takes about half a microsecond.
 func (l *Listener) Settle(ctx context.Context) error { return l.fence.settle(ctx, false) }
 
-// Stats returns what the Listener has seen and counted. It may be called at any time, and waits for nothing but a copy.
-func (l *Listener) Stats() Stats { return l.statistics.get() }
-
-// Ping returns when Run has made one more pass over the FIFO, from a moment after the call on. Its error is the cause of ctx's end.
+// Ping returns nil once Run has read and acted once more, having begun after the call. Its error is the cause of ctx's end.
 func (l *Listener) Ping(ctx context.Context) error { return l.fence.settle(ctx, true) }
 
-// Run listens until ctx ends, and then stops reading at once. Its error is that of the system being out of descriptors
-// at the start; every later trouble is logged and tried again.
+// Stats returns what the Listener has seen and counted so far. It may be called at any time, and waits only for a copy.
+func (l *Listener) Stats() Stats { return l.statistics.get() }
+
+// Run listens until ctx ends, and then stops reading at once. It returns an error only if it cannot begin, because the system is out of
+// descriptors. Any later problem is logged, and what failed is tried again.
 func (l *Listener) Run(ctx context.Context) error {
-	wait, err := newWaiter()
+	poller, err := newPoller()
 	if err != nil {
-		return fmt.Errorf("waiting for the FIFO: %w", err)
+		return fmt.Errorf("creating an epoll instance: %w", err)
 	}
 	heart, err := newHeart()
 	if err != nil {
-		wait.close()
+		poller.close()
 		return err
 	}
-	l.wait, l.heart, l.folder = wait, heart, newFolder(filepath.Dir(l.opts.Path))
-	stop := context.AfterFunc(ctx, wait.wake)
-	l.fence.open(wait.nudge)
+	dir := newDirWatch(filepath.Dir(l.opts.Path))
+	l.poller, l.heart, l.fifo.at.dir = poller, heart, dir
+	stop := context.AfterFunc(ctx, poller.end)
+	l.fence.open(poller.nudge)
 	var beats sync.WaitGroup
 	beats.Go(func() { heart.run(l.fence.beat) })
 	defer func() {
@@ -154,217 +121,124 @@ func (l *Listener) Run(ctx context.Context) error {
 		heart.close()
 		beats.Wait()
 		stop()
-		wait.close()
-		l.folder.close()
-		l.current.close()
-		l.next.close()
-		l.search.end()
-		l.process.Close()
+		poller.close()
+		dir.close()
+		l.fifo.at.dir = nil
+		l.fifo.close()
+		l.trust.vrrp.close()
 		l.stateFile.close()
-		l.current, l.next, l.process, l.folder = nil, nil, nil, nil
 	}()
 	for ctx.Err() == nil {
 		now := time.Now()
-		l.pass(now) //nolint:contextcheck // a search is ended by search.end
+		l.pass(now) //nolint:contextcheck // a search is ended by vrrpProcess.close
 		l.sleep(now)
 	}
 	return nil
 }
 
-// pass looks at everything once; first at what matters most, unless there are two FIFOs to be looked at.
+// pass looks at everything once. Lines come first, because a takeover waits for them; with two FIFOs, their order must be found out
+// before.
 func (l *Listener) pass(now time.Time) {
-	if l.connected && l.next == nil {
+	if l.fifo.connected && l.fifo.next == nil {
 		l.begin(now)
 		l.listen(now)
 		l.report(now)
 	}
 	l.begin(now)
-	l.follow(now)
-	l.recall(now)
+	l.fifo.follow(now)
+	l.loadState(now)
 	l.listen(now)
-	l.watch(now)
+	l.trust.review(now)
 	l.report(now)
-	l.seek(now)
+	l.trust.vrrp.startSearch(now) // last: it may take a while to start, and nothing waits for it
 }
 
-// begin starts to read; report ends that.
+// begin begins to read and act, and report ends that. What happens in between is not visible to others.
 func (l *Listener) begin(now time.Time) {
-	if p := l.fence.begin(); p.any() {
-		if awake := time.Now(); awake.After(now) { // it may have stood still since the pass began
+	if s := l.fence.begin(); s.matters() {
+		if awake := time.Now(); awake.After(now) { // the process may have stood still since the pass began
 			now = awake
 		}
-		l.standstills++
-		l.states.stoodStill(p, now, l.opts.AdvertInterval, l.opts.Log)
+		l.trust.standstill(s, now)
 	}
 }
 
-// listen reads what is there and acts on it. Whether the VRRP process lives is asked before: what was heard until then is
-// its own, while what is unread may be by a successor that took over unseen.
+// listen reads what is in the FIFO and applies it. It first checks whether the VRRP process lives: if so, what is read was written by
+// that process, and if not, some of it may be from a successor that took over unnoticed.
 func (l *Listener) listen(now time.Time) {
-	dead := l.process
-	if dead.Alive() {
-		dead = nil
+	process := l.trust.vrrp.process
+	ended := process != nil && !process.Alive()
+	if ended {
+		l.trust.states.suspend()
 	}
-	if dead != nil {
-		l.states.suspend()
-	}
-	l.read(now)
-	if dead != nil && dead == l.process {
-		l.ended(now)
+	l.fifo.read(now)
+	if ended && l.trust.vrrp.process == process {
+		l.trust.processEnded(now)
 	}
 }
 
-func (l *Listener) read(now time.Time) {
-	if l.current != nil {
-		n, writer := l.current.read(l.buf)
-		l.take(l.buf[:n], writer, now)
+// loadState restores what the earlier run has saved, once it has been read. The FIFO must be open first, so that a second daemon of the
+// same configuration does not do this.
+func (l *Listener) loadState(now time.Time) {
+	if l.fifo.opened() {
+		l.stateFile.open(l.fence.wake)
+	}
+	if r, ok := l.stateFile.load(); ok {
+		l.trust.restore(r, now)
+		l.stateFile.save(l.trust.vrrp.process, l.trust.states)
 	}
 }
 
-// take takes in what was read, and whether there is a writer after it.
-func (l *Listener) take(data []byte, writer bool, now time.Time) {
-	if !l.connected && (writer || len(data) > 0) {
-		l.appear(now)
-	}
-	l.lines.add(data, func(line line) { l.hear(line, now) })
-	if l.connected && !writer {
-		l.vanish(now)
-	}
-}
-
-// hear acts on one line.
-func (l *Listener) hear(line line, now time.Time) {
-	e, err := ParseEvent(line.text[line.cut:])
-	switch {
-	case line.cut == 0:
-	case e.Name == "": // no event by itself: it may end what an earlier writer began
-		e, err = ParseEvent(line.text)
-	default:
-		l.complain(line.text[:line.cut], now)
-	}
-	if err != nil {
-		l.complain(line.text, now)
-		return
-	}
-	l.statistics.event(e)
-	var members []string
-	switch e.Type {
-	case typeInstance:
-	case typeGroup:
-		members = l.opts.Members(e.Name)
-	default:
-		l.opts.Log.V(1).Info("line of no interest", logkey.Type, e.Type)
-		return
-	}
-	if !l.states.hear(e, members, now) {
-		l.opts.Log.V(1).Info("state of no interest", logkey.Instance, e.Name, logkey.State, e.State)
-	}
-}
-
-// complain says that a line cannot be understood, now and then.
-func (l *Listener) complain(text []byte, now time.Time) {
-	bad := l.statistics.badLine()
-	if !l.badSaid.IsZero() && now.Sub(l.badSaid) < badEvery {
-		return
-	}
-	l.badSaid = now
-	start := text[:min(len(text), 80)]
-	l.opts.Log.Error(nil, "a line in the FIFO cannot be understood: it is ignored", logkey.Line, fmt.Sprintf("%+q", start), logkey.Lines, bad)
-}
-
-// report hands on what has changed. What leaves MASTER is saved at the same time, all else, and the lines about it, come after: a
-// takeover does not wait for them.
+// report hands on what has changed. An instance that leaves MASTER is saved while that is acted on. Saving anything else, and logging,
+// come afterwards, so that a takeover does not wait for them.
 func (l *Listener) report(now time.Time) {
-	was := l.reported
-	changed, leaves := l.compare(was)
+	before, process := l.reported, l.trust.vrrp.process
+	changed, leavesMaster := l.compare(before)
 	if changed {
-		l.reported = Snapshot{Instances: l.states.clone(), Connected: l.connected, PID: l.process.id(), Standstills: l.standstills}
-		if leaves {
-			l.save(l.reported.Instances)
-		}
+		l.reported = Snapshot{Instances: l.trust.states.clone(), Connected: l.fifo.connected, PID: process.id(), Standstills: l.trust.standstills}
 		l.statistics.handedOn(l.reported, now)
+		if leavesMaster {
+			l.stateFile.save(process, l.reported.Instances)
+		}
 		l.opts.Changed(l.reported)
 	}
-	l.fence.end(l.current.descriptor(), l.next.descriptor(), l.process.descriptor())
+	l.fence.end(l.fifo.current.descriptor(), l.fifo.next.descriptor(), process.descriptor())
 	if changed {
-		runtime.Gosched() // whom that has woken goes first
-		l.logChanges(was)
+		runtime.Gosched() // goroutines that Changed has woken go first
+		l.logChanges(before)
 	}
-	if changed && !leaves || l.process != l.saved {
-		l.save(l.states)
-	}
-}
-
-func (l *Listener) logChanges(was Snapshot) {
-	for name, inst := range l.reported.Instances {
-		if before := was.Instances[name].State; before != inst.State {
-			l.opts.Log.Info("instance changed", logkey.Instance, name, logkey.From, before.String(), logkey.State, inst.State.String())
-		}
+	if changed && !leavesMaster || process != l.stateFile.process {
+		l.stateFile.save(process, l.trust.states)
 	}
 }
 
-// compare reports whether anything has changed since a report, and whether an instance that was MASTER is so no more.
-func (l *Listener) compare(was Snapshot) (changed, leaves bool) {
-	changed = l.connected != was.Connected || l.process.id() != was.PID || l.standstills != was.Standstills
-	for name, inst := range l.states { // an instance that was heard of stays
-		if before := was.Instances[name]; inst != before {
+// compare reports whether anything has changed since a snapshot, and whether an instance that was MASTER is not any more.
+func (l *Listener) compare(before Snapshot) (changed, leavesMaster bool) {
+	changed = l.fifo.connected != before.Connected || l.trust.vrrp.process.id() != before.PID || l.trust.standstills != before.Standstills
+	for name, inst := range l.trust.states { // instances are only added
+		if was := before.Instances[name]; inst != was {
 			changed = true
-			leaves = leaves || before.State == Master && inst.State != Master
+			leavesMaster = leavesMaster || was.State == Master && inst.State != Master
 		}
 	}
-	return changed, leaves
+	return changed, leavesMaster
 }
 
-// askEvery is how often to ask for the VRRP process, while it is not known.
-func (l *Listener) askEvery(now time.Time) time.Duration {
-	if now.Sub(l.unknown) < askAtFirst {
-		return askEvery
+func (l *Listener) logChanges(before Snapshot) {
+	for name, inst := range l.reported.Instances {
+		if was := before.Instances[name].State; was != inst.State {
+			l.opts.Log.Info("instance changed", logkey.Instance, name, logkey.From, was.String(), logkey.State, inst.State.String())
+		}
 	}
-	return restEvery
 }
 
-// checkEvery is how often to look at the path while the FIFO that is open has a writer.
-func (l *Listener) checkEvery() time.Duration {
-	waits := l.next != nil || !l.missing.IsZero() // for a writer, or to be made
-	blind := l.process != nil && l.process.fd < 0 // its end is no event
-	if waits || blind || l.folder == nil || !l.folder.watched {
-		return checkEvery
-	}
-	return restEvery
-}
-
-// sleep waits until there is something to do: lines, the end of the VRRP process, the end of Run, or a deadline.
+// sleep waits until there is something to do: a line, the end of the VRRP process or of Run, a change beside the FIFO, or a deadline.
 func (l *Listener) sleep(now time.Time) {
-	var fds []int
-	wait := probeEvery
-	if l.connected { // else its end of file would wake us again and again
-		fds = append(fds, l.current.fd)
-		wait = max(l.checked.Add(l.checkEvery()).Sub(now), time.Millisecond)
+	forFIFO, fds := l.fifo.wait(now, nil)
+	forTrust, fds := l.trust.wait(now, fds)
+	master := l.trust.states.anyMaster()
+	if l.heart.set(master) {
+		l.fence.expectBeats(master)
 	}
-	if resting := l.folder.told.Add(newsEvery).Sub(now); resting > 0 {
-		wait = min(wait, resting)
-	} else if l.folder.fd >= 0 {
-		fds = append(fds, l.folder.fd)
-	}
-	if l.process != nil && l.process.fd >= 0 {
-		fds = append(fds, l.process.fd)
-	}
-	if l.process == nil || !l.process.registered {
-		wait = min(wait, l.askEvery(now))
-	}
-	if l.search.searching(now) {
-		wait = min(wait, searchPoll)
-	}
-	if l.doubt != nil && l.connected {
-		wait = min(wait, settleTime-now.Sub(l.doubt.back)+time.Millisecond)
-	}
-	until := now.Add(wait)
-	some, resumes := l.states.masters()
-	if !resumes.IsZero() && resumes.Before(until) {
-		until = resumes
-	}
-	if l.heart.set(some) {
-		l.fence.expect(some)
-	}
-	l.wait.until(until, fds)
+	l.poller.wait(now.Add(min(forFIFO, forTrust)), fds)
 }

@@ -24,8 +24,8 @@ func localAddrs() (map[netip.Addr]bool, error) {
 	return addrs, nil
 }
 
-// addrsElsewhere returns the addresses in the network namespace of a process, from what the kernel shows of it. Nil: it is ours.
-func addrsElsewhere(pid int) (map[netip.Addr]bool, error) {
+// otherNamespaceAddrs returns the addresses in the network namespace of a process, from what the kernel shows of it. Nil: it is ours.
+func otherNamespaceAddrs(pid int) (map[netip.Addr]bool, error) {
 	dir := fmt.Sprintf("/proc/%d/", pid)
 	theirs, err := os.Readlink(dir + "ns/net")
 	if err != nil {

@@ -20,7 +20,6 @@ const pollEvery = 25 * time.Millisecond
 // A Process is one that is running, told from a later one with the same ID by its start time.
 type Process struct {
 	Stat
-	registered bool // Keepalived's pid file names it
 
 	mu sync.Mutex // guards fd against Close
 	fd int        // a pidfd; -1 where the kernel has none
@@ -84,9 +83,6 @@ func (p *Process) id() int {
 	return p.PID
 }
 
-// startText is the start time as it is saved.
-func (p *Process) startText() string { return strconv.FormatUint(p.Start, 10) }
-
 // Signal sends a signal. It never reaches a later process with the same ID where the kernel has a pidfd.
 func (p *Process) Signal(s unix.Signal) error {
 	if !p.Alive() {
@@ -102,20 +98,20 @@ func (p *Process) Signal(s unix.Signal) error {
 
 // Wait returns nil once the process has ended, or the cause of ctx once that is done. It must return before Close is called.
 func (p *Process) Wait(ctx context.Context) error {
-	wait, err := newWaiter()
+	wait, err := newPoller()
 	if err != nil {
 		return err
 	}
 	defer wait.close()
-	defer context.AfterFunc(ctx, wait.wake)()
+	defer context.AfterFunc(ctx, wait.end)()
 	for p.Alive() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if p.fd < 0 {
-			wait.until(time.Now().Add(pollEvery), nil)
+			wait.wait(time.Now().Add(pollEvery), nil)
 		} else {
-			wait.until(time.Now().Add(time.Hour), []int{p.fd})
+			wait.wait(time.Now().Add(time.Hour), []int{p.fd})
 		}
 	}
 	return nil

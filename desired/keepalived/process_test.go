@@ -14,14 +14,14 @@ import (
 )
 
 // find is FindProcess, with the process closed at the end of the test.
-func (w *world) find() (*Process, error) {
+func (w *testEnv) find() (*Process, error) {
 	p, err := FindProcess(w.pidPath)
 	w.t.Cleanup(p.Close)
 	return p, err
 }
 
 func TestAVRRPProcessIsKnownByItsPIDFile(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	k := w.process("keepalived")
 	for _, form := range []string{"%d\n", "%d", " %d \n"} {
 		w.pidFile(fmt.Sprintf(form, k.cmd.Process.Pid))
@@ -41,7 +41,7 @@ func TestAVRRPProcessIsKnownByItsPIDFile(t *testing.T) {
 }
 
 func TestAPIDFileThatCountsForNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	dead := w.process("keepalived")
 	dead.kill()
 	for what, text := range map[string]string{
@@ -73,7 +73,7 @@ func TestAPIDFileThatCountsForNothing(t *testing.T) {
 }
 
 func TestALaterProcessWithTheSamePIDIsAnother(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	k := w.process("keepalived")
 	k.registers()
 	p, err := w.find()
@@ -108,7 +108,7 @@ func TestALaterProcessWithTheSamePIDIsAnother(t *testing.T) {
 }
 
 func TestWithoutAPIDFDTheStartTimeTells(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	k := w.process("keepalived")
 	k.registers()
 	p, err := w.find()
@@ -129,7 +129,7 @@ func TestWithoutAPIDFDTheStartTimeTells(t *testing.T) {
 func TestTheEndOfAProcessIsWaitedFor(t *testing.T) {
 	for what, old := range map[string]bool{"with a pidfd": false, "without one": true} {
 		t.Run(what, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			k := w.process("any")
 			p, err := OpenProcess(k.cmd.Process.Pid)
 			if err != nil {
@@ -168,7 +168,7 @@ func TestTheEndOfAProcessIsWaitedFor(t *testing.T) {
 
 // Opening a FIFO waits for its other end: a pid file that is one would make floaty deaf.
 func TestAPIDFileThatIsNoRegularFileIsNotWaitedFor(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for what, name := range map[string]func() error{
 		"a FIFO":      func() error { return unix.Mkfifo(w.pidPath, 0o600) },
 		"a directory": func() error { return os.Mkdir(w.pidPath, 0o700) },

@@ -13,7 +13,7 @@ import (
 )
 
 func TestABurstCountsAsItsLastStates(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	w.run()
 	wr.raw("INSTANCE \"A\" MASTER 100\nINSTANCE \"B\" BACKUP 100\nINSTANCE \"A\" FAULT 100\n") // one write, so one read
@@ -22,7 +22,7 @@ func TestABurstCountsAsItsLastStates(t *testing.T) {
 }
 
 func TestTheHistoryInAPipeCountsAsItsLastStates(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.look(0) // holds it open
 	wr := w.writer()
 	full := 0
@@ -50,7 +50,7 @@ func TestTheHistoryInAPipeCountsAsItsLastStates(t *testing.T) {
 }
 
 func TestPartOfALineWaitsForItsNewline(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.raw(`INSTANCE "A" MAS`)
 	w.look(0)
@@ -75,7 +75,7 @@ func TestPartOfALineWaitsForTheNextWriter(t *testing.T) {
 		"after what is just short": {strings.Repeat("x", maxLine-1), "INSTANCE \"A\" MASTER 100\n"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newFIFO(t)
+			w := newEnvWithFIFO(t)
 			w.look(0)
 			for _, piece := range pieces {
 				wr := w.writer()
@@ -90,20 +90,20 @@ func TestPartOfALineWaitsForTheNextWriter(t *testing.T) {
 }
 
 func TestALineThatCannotBeUnderstoodIsSaidNowAndThenAndHarmsNoOther(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say("nonsense", `INSTANCE "A" MASTER 100`, strings.Repeat("long", 10_000), "\x1b[31m", `INSTANCE "B" BACKUP 100`)
 	w.look(0)
 	w.is("writer: A MASTER, B BACKUP")
-	w.said("cannot be understood", 1)
+	w.said("malformed line", 1)
 	w.said("nonsense", 1)
 
-	w.look(badEvery)
+	w.look(malformedEvery)
 	wr.say("\x1b" + strings.Repeat("ü", 1000))
 	w.look(0)
-	w.said("cannot be understood", 2)
+	w.said("malformed line", 2)
 	w.said(`"lines"=4`, 1)
-	for _, line := range w.logged("cannot be understood") {
+	for _, line := range w.logged("malformed line") {
 		if len(line) > 1000 || strings.ContainsAny(line, "\x1bü") {
 			t.Errorf("got a log line of %d bytes, %q, want it short and plain", len(line), line)
 		}
@@ -111,7 +111,7 @@ func TestALineThatCannotBeUnderstoodIsSaidNowAndThenAndHarmsNoOther(t *testing.T
 }
 
 func TestHalfALineThatNobodyCompletesIsSaid(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.raw("half")
 	w.look(0)
@@ -124,7 +124,7 @@ func TestHalfALineThatNobodyCompletesIsSaid(t *testing.T) {
 }
 
 func TestLinesOfNoInterestAreSilent(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.writer().say(`VS [192.0.2.1]:tcp:80 UP`, `INSTANCE "A" WHO_KNOWS 100`, `INSTANCE "A" BACKUP_PRIORITY 100`, `GROUP "H" MASTER 0`)
 	w.look(0)
 	w.is("writer:")
@@ -132,7 +132,7 @@ func TestLinesOfNoInterestAreSilent(t *testing.T) {
 }
 
 func TestAGroupMovesItsMembers(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say(`INSTANCE "C" MASTER 100`, `GROUP "G" MASTER 0`)
 	w.look(0)
@@ -146,7 +146,7 @@ func TestAGroupMovesItsMembers(t *testing.T) {
 }
 
 func TestTheEndStopsReadingAtOnce(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	stop := w.run()
 	wr.say(`INSTANCE "A" MASTER 100`)
@@ -165,7 +165,7 @@ func TestTheEndStopsReadingAtOnce(t *testing.T) {
 // Nothing waits for a deadline at the end, though one may be half a second away. The best of several tries counts, for the
 // machine may be busy.
 func TestTheEndIsAtOnce(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.writer()
 	best := patience
 	for range 5 {
@@ -177,13 +177,13 @@ func TestTheEndIsAtOnce(t *testing.T) {
 		stop()
 		best = min(best, time.Since(began))
 	}
-	if most := checkEvery / 4; best > most {
+	if most := lookEvery / 4; best > most {
 		t.Errorf("got an end after %v, want it within %v", best, most)
 	}
 }
 
 func TestTheEndLeavesNothingOpen(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	stop := w.run()
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -196,7 +196,7 @@ func TestTheEndLeavesNothingOpen(t *testing.T) {
 }
 
 func TestAnEndBeforeTheStartReadsNothing(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.writer().say(`INSTANCE "A" MASTER 100`)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -208,20 +208,20 @@ func TestAnEndBeforeTheStartReadsNothing(t *testing.T) {
 
 // An end of file, and an ended process, stay readable to poll: a loop that waits for them spins.
 func TestWaitingCostsNoTime(t *testing.T) {
-	for what, prepare := range map[string]func(w *world){
-		"no FIFO can be made":     func(w *world) { w.opts.Path += "/nowhere/fifo" },
-		"no writer yet":           func(*world) {},
-		"a writer that is silent": func(w *world) { w.writer() },
-		"a writer that has gone": func(w *world) {
+	for what, prepare := range map[string]func(w *testEnv){
+		"no FIFO can be made":     func(w *testEnv) { w.opts.Path += "/nowhere/fifo" },
+		"no writer yet":           func(*testEnv) {},
+		"a writer that is silent": func(w *testEnv) { w.writer() },
+		"a writer that has gone": func(w *testEnv) {
 			w.look(0)
 			wr := w.writer()
 			w.look(0)
 			wr.close()
 		},
-		"no writer, and something new beside the FIFO": func(w *world) {
+		"no writer, and something new beside the FIFO": func(w *testEnv) {
 			time.AfterFunc(100*time.Millisecond, func() { _ = os.WriteFile(w.opts.Path+".new", nil, 0o600) })
 		},
-		"a writer, and files that come and go beside the FIFO": func(w *world) {
+		"a writer, and files that come and go beside the FIFO": func(w *testEnv) {
 			w.writer()
 			done := make(chan struct{})
 			w.t.Cleanup(func() { close(done) })
@@ -237,7 +237,7 @@ func TestWaitingCostsNoTime(t *testing.T) {
 				}
 			}()
 		},
-		"a process that has ended, and a writer that has not": func(w *world) {
+		"a process that has ended, and a writer that has not": func(w *testEnv) {
 			k := w.keepalived()
 			w.look(0)
 			w.writer()
@@ -245,7 +245,7 @@ func TestWaitingCostsNoTime(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newFIFO(t)
+			w := newEnvWithFIFO(t)
 			prepare(w)
 			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 			defer cancel()

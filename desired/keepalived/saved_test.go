@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// newKeeping is a world with a FIFO whose Listener keeps its states in a directory that is not there yet.
-func newKeeping(t *testing.T) *world {
+// newEnvWithState is a testEnv with a FIFO whose Listener keeps its states in a directory that is not there yet.
+func newEnvWithState(t *testing.T) *testEnv {
 	t.Helper()
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.opts.StateFile = filepath.Join(filepath.Dir(w.opts.Path), "state", "floaty.states")
 	w.Listener = New(w.opts)
 	w.gives("A", true)
@@ -21,18 +21,18 @@ func newKeeping(t *testing.T) *world {
 }
 
 // die ends the Listener as kill -9 does, and begin makes the next one.
-func (w *world) die() {
-	w.current.close()
-	w.next.close()
-	w.search.end()
-	w.Listener.process.Close()
+func (w *testEnv) die() {
+	w.fifo.current.close()
+	w.fifo.next.close()
+	w.trust.vrrp.search.end()
+	w.trust.vrrp.process.Close()
 	w.stateFile.close()
 	w.isFree()
 }
 
-func (w *world) begin() { w.Listener = New(w.opts) }
+func (w *testEnv) begin() { w.Listener = New(w.opts) }
 
-func (w *world) saved() string {
+func (w *testEnv) saved() string {
 	w.t.Helper()
 	data, err := os.ReadFile(w.opts.StateFile)
 	if err != nil {
@@ -42,7 +42,7 @@ func (w *world) saved() string {
 }
 
 func TestARestartBesideAMasterGoesOn(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
 	w.look(0)
@@ -60,7 +60,7 @@ func TestARestartBesideAMasterGoesOn(t *testing.T) {
 
 // On a reload, Keepalived starts the next floaty while the last one may still be saving what it has just heard.
 func TestTheNextRunWaitsForTheEndOfTheLast(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" BACKUP 100`)
 	w.look(0)
@@ -69,13 +69,13 @@ func TestTheNextRunWaitsForTheEndOfTheLast(t *testing.T) {
 	k.open() // the new FIFO
 	now := w.now.Add(time.Millisecond)
 	next.pass(now)
-	if len(next.states) != 0 {
-		t.Errorf("got %v, want nothing taken over while the last run lives", next.states)
+	if len(next.trust.states) != 0 {
+		t.Errorf("got %v, want nothing taken over while the last run lives", next.trust.states)
 	}
-	w.states.set("A", Master, now) // heard from the old FIFO
-	w.save(w.states)
-	w.current.close()
-	w.Listener.process.Close()
+	w.trust.states.set("A", Master, now) // heard from the old FIFO
+	w.stateFile.save(w.trust.vrrp.process, w.trust.states)
+	w.fifo.current.close()
+	w.trust.vrrp.process.Close()
 	w.stateFile.close()
 	eventually(t, func() (string, bool) {
 		next.stateFile.mu.Lock()
@@ -86,16 +86,16 @@ func TestTheNextRunWaitsForTheEndOfTheLast(t *testing.T) {
 		now = now.Add(settleTime)
 		next.pass(now)
 	}
-	if got := next.states["A"]; got.State != Master || got.Suspended {
+	if got := next.trust.states["A"]; got.State != Master || got.Suspended {
 		t.Errorf("got %+v, want it MASTER beyond doubt", got)
 	}
-	next.current.close()
-	next.process.Close()
+	next.fifo.current.close()
+	next.trust.vrrp.process.Close()
 	next.stateFile.close()
 }
 
 func TestWhatWaitsInTheFIFOWinsOverWhatWasSaved(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
 	w.look(0)
@@ -109,26 +109,26 @@ func TestWhatWaitsInTheFIFOWinsOverWhatWasSaved(t *testing.T) {
 }
 
 func TestASavedMasterDoesNotCountWithout(t *testing.T) {
-	for what, meanwhile := range map[string]func(w *world, k *vrrp){
-		"its address": func(w *world, _ *vrrp) { w.gives("A", false) }, // a BACKUP was lost with the pipe
-		"its process": func(w *world, k *vrrp) {
+	for what, meanwhile := range map[string]func(w *testEnv, k *vrrp){
+		"its address": func(w *testEnv, _ *vrrp) { w.gives("A", false) }, // a BACKUP was lost with the pipe
+		"its process": func(w *testEnv, k *vrrp) {
 			k.kill()
 			w.keepalived()
 		},
-		"its boot": func(w *world, _ *vrrp) { w.replace(w.boot, "another") },
-		"its FIFO": func(w *world, _ *vrrp) { w.replace(w.opts.Path, "/another") },
-		"its name": func(w *world, _ *vrrp) { w.replace(`"A"`, `"NAMELESS"`) },
-		"a sound file": func(w *world, _ *vrrp) {
+		"its boot": func(w *testEnv, _ *vrrp) { w.replace(w.stateFile.boot, "another") },
+		"its FIFO": func(w *testEnv, _ *vrrp) { w.replace(w.opts.Path, "/another") },
+		"its name": func(w *testEnv, _ *vrrp) { w.replace(`"A"`, `"NAMELESS"`) },
+		"a sound file": func(w *testEnv, _ *vrrp) {
 			if err := os.Truncate(w.opts.StateFile, 20); err != nil {
 				w.t.Fatal(err)
 			}
 		},
-		"a file of its own": func(w *world, _ *vrrp) {
+		"a file of its own": func(w *testEnv, _ *vrrp) {
 			if err := os.Chmod(w.opts.StateFile, 0o666); err != nil { //nolint:gosec // that is the point
 				w.t.Fatal(err)
 			}
 		},
-		"a file at all": func(w *world, _ *vrrp) {
+		"a file at all": func(w *testEnv, _ *vrrp) {
 			if err := os.Rename(w.opts.StateFile, w.opts.StateFile+".old"); err != nil {
 				w.t.Fatal(err)
 			}
@@ -138,7 +138,7 @@ func TestASavedMasterDoesNotCountWithout(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newKeeping(t)
+			w := newEnvWithState(t)
 			k := w.keepalived()
 			k.say(`INSTANCE "A" MASTER 100`)
 			w.look(0)
@@ -160,7 +160,7 @@ func TestASavedMasterDoesNotCountWithout(t *testing.T) {
 }
 
 // replace changes the saved states.
-func (w *world) replace(old, fresh string) {
+func (w *testEnv) replace(old, fresh string) {
 	w.t.Helper()
 	text := w.saved()
 	if !strings.Contains(text, old) {
@@ -172,7 +172,7 @@ func (w *world) replace(old, fresh string) {
 }
 
 func TestWithoutAWriterNothingSavedCounts(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	wr := w.writer() // nobody knows its process
 	wr.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
@@ -191,7 +191,7 @@ func TestWithoutAWriterNothingSavedCounts(t *testing.T) {
 }
 
 func TestWhatLeavesMasterIsSavedWhileItIsActedOnAndWhatBecomesMasterAfter(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	k := w.keepalived()
 	saved := func(state string) bool {
 		data, _ := os.ReadFile(w.opts.StateFile) // there may be none yet
@@ -215,10 +215,10 @@ func TestWhatLeavesMasterIsSavedWhileItIsActedOnAndWhatBecomesMasterAfter(t *tes
 }
 
 // hangs stands for a disk that does not answer: the state file's goroutine does nothing more.
-func (w *world) hangs() { w.stateFile.done = make(chan struct{}) }
+func (w *testEnv) hangs() { w.stateFile.done = make(chan struct{}) }
 
 func TestAHangingDiskHoldsUpNobody(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	w.hangs()
 	k := w.keepalived()
 	w.run()
@@ -231,7 +231,7 @@ func TestAHangingDiskHoldsUpNobody(t *testing.T) {
 }
 
 func TestTheEndWaitsASecondForAHangingDisk(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	w.hangs()
 	stop := w.run()
 	begun := time.Now()
@@ -243,7 +243,7 @@ func TestTheEndWaitsASecondForAHangingDisk(t *testing.T) {
 }
 
 func TestASecondDaemonLeavesTheSavedStatesAlone(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
@@ -254,8 +254,8 @@ func TestASecondDaemonLeavesTheSavedStatesAlone(t *testing.T) {
 	if got := w.saved(); got != before {
 		t.Errorf("got %s, want %s", got, before)
 	}
-	if len(second.states) != 0 {
-		t.Errorf("got %v, want no states without the FIFO", second.states)
+	if len(second.trust.states) != 0 {
+		t.Errorf("got %v, want no states without the FIFO", second.trust.states)
 	}
 }
 
@@ -273,7 +273,7 @@ func TestTheSavedStatesAreTheOwnersAlone(t *testing.T) {
 		}
 		return
 	}
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	k := w.keepalived()
 	syscall.Umask(0o177) // that of Keepalived's children
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -292,7 +292,7 @@ func TestTheSavedStatesAreTheOwnersAlone(t *testing.T) {
 }
 
 func TestADirectoryThatCannotBeWrittenIsSaidOnceAndForgivenWhenItCan(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	dir := filepath.Dir(w.opts.StateFile)
 	if err := os.WriteFile(dir, nil, 0o600); err != nil { // a file in the directory's place stops root, too
 		t.Fatal(err)
@@ -317,7 +317,7 @@ func TestADirectoryThatCannotBeWrittenIsSaidOnceAndForgivenWhenItCan(t *testing.
 }
 
 func TestAQuietTimeSavesNothing(t *testing.T) {
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)

@@ -12,64 +12,65 @@ import (
 )
 
 const (
-	// beatEvery is how often a heart beats while an instance is MASTER. Nothing else shows that the process was stopped, for the
-	// clocks go on: see hack/decisions/010.
+	// beatEvery is how often a heart beats while an instance is MASTER. Nothing else shows that the process was stopped, because the
+	// clocks went on: see hack/decisions/010.
 	beatEvery = time.Second
 
-	// lateFrom is how late a beat must be, or how long the machine must have slept, to count as a standstill.
+	// lateFrom is by how much a beat must be late, or for how long the machine must have slept, to count as a standstill.
 	lateFrom = time.Second
 
 	maxSuspension = 10 * time.Second // after a standstill
 )
 
-// A pause is how the process stood still.
-type pause struct {
-	late   time.Duration // a beat came so much too late: the process was stopped, frozen, or swapped out
-	asleep time.Duration // so long the machine was suspended, which its monotonic clock does not count
+// A standstill is how this process has stood still.
+type standstill struct {
+	late   time.Duration // by how much a beat came too late: the process was stopped, frozen or swapped out
+	asleep time.Duration // for how long the machine was suspended, which its monotonic clock does not count
 }
 
-func (p pause) any() bool { return p.late > lateFrom || p.asleep > lateFrom }
+// matters reports whether it was long enough to count.
+func (p standstill) matters() bool { return p.late > lateFrom || p.asleep > lateFrom }
 
-// A clock tells a pause.
+// A clock measures standstills.
 type clock struct {
-	start time.Time     // since when it runs
-	ahead time.Duration // by how much CLOCK_BOOTTIME has passed more than CLOCK_MONOTONIC since then; a suspension adds to it
-	due   time.Time     // the next beat; zero: there is none
+	start time.Time     // when it was created
+	ahead time.Duration // how much more time CLOCK_BOOTTIME has counted since then than CLOCK_MONOTONIC; a suspended machine adds to it
+	due   time.Time     // when the next beat is expected; zero: none is
 }
 
 func newClock() clock {
 	return clock{start: time.Now(), ahead: bootTime()}
 }
 
-// pause returns how the process has stood still since awake was called last.
-func (c *clock) pause() pause {
+// standstill returns how the process has stood still since the last reset.
+func (c *clock) standstill() standstill {
 	now := time.Now()
-	return pauseBetween(c.due, now, c.ahead, bootTime()-now.Sub(c.start))
+	return standstillBetween(c.due, now, c.ahead, bootTime()-now.Sub(c.start))
 }
 
-// awake returns the same, and begins anew.
-func (c *clock) awake() pause {
-	p := c.pause()
-	if p.asleep > lateFrom { // less may be from the two clocks' not being read at one instant
-		c.ahead += p.asleep
+// reset returns the same, and begins anew.
+func (c *clock) reset() standstill {
+	s := c.standstill()
+	if s.asleep > lateFrom { // a smaller difference may come from reading the two clocks one after the other
+		c.ahead += s.asleep
 	}
-	if p.late > lateFrom {
+	if s.late > lateFrom {
 		c.due = time.Now().Add(beatEvery)
 	}
-	return p
+	return s
 }
 
-// pauseBetween says what the clocks mean: a beat that was due, perhaps is still, and by how much CLOCK_BOOTTIME was and is ahead.
-func pauseBetween(due, now time.Time, was, is time.Duration) pause {
-	var p pause
+// standstillBetween compares the clocks with what was expected: the next beat at due, and CLOCK_BOOTTIME ahead by as much as before.
+func standstillBetween(due, now time.Time, aheadBefore, ahead time.Duration) standstill {
+	var s standstill
 	if !due.IsZero() {
-		p.late = max(0, now.Sub(due))
+		s.late = max(0, now.Sub(due))
 	}
-	p.asleep = max(0, is-was)
-	return p
+	s.asleep = max(0, ahead-aheadBefore)
+	return s
 }
 
-// bootTime is the time since boot, that of the machine's suspension included; 0 where the kernel does not tell.
+// bootTime is the time since the boot, including that of a suspended machine; 0 if the kernel does not tell.
 func bootTime() time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
@@ -78,9 +79,9 @@ func bootTime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// stoodStill suspends every MASTER that another host may have taken over from meanwhile, and reports whether there is one.
-func (s states) stoodStill(p pause, now time.Time, advert func(name string) time.Duration, log logr.Logger) bool {
-	until := s.standstill(now, p.asleep, advert)
+// stoodStill suspends every MASTER that another host may have taken over meanwhile, and reports whether there is one.
+func (s states) stoodStill(p standstill, now time.Time, advert func(name string) time.Duration, log logr.Logger) bool {
+	until := s.suspendMasters(now, p.asleep, advert)
 	if until.IsZero() {
 		log.V(1).Info("floaty stood still", logkey.Late, p.late, logkey.Asleep, p.asleep)
 		return false
@@ -90,8 +91,8 @@ func (s states) stoodStill(p pause, now time.Time, advert func(name string) time
 	return true
 }
 
-// A heart beats once a second while it is on. It is a timer of the kernel: one of Go's would wake up the runtime's monitor thread
-// as well (3.7 changes of thread a beat, for 1.4).
+// A heart beats once per second while it is on. It is a timer of the kernel, because one of Go's would also wake up the runtime's
+// monitor thread (3.7 context switches per beat instead of 1.4).
 type heart struct {
 	fd   int
 	file *os.File // fd, which the runtime waits for
@@ -101,12 +102,12 @@ type heart struct {
 func newHeart() (*heart, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("making a timer: %w", err)
+		return nil, fmt.Errorf("creating a timer: %w", err)
 	}
 	return &heart{fd: fd, file: os.NewFile(uintptr(fd), "timer")}, nil
 }
 
-// run calls beat with each beat until close.
+// run calls beat at each beat until close.
 func (h *heart) run(beat func()) {
 	var count [8]byte
 	for {
@@ -117,7 +118,7 @@ func (h *heart) run(beat func()) {
 	}
 }
 
-// set turns it on or off, and reports whether that is a change.
+// set turns the heart on or off, and reports whether that is a change.
 func (h *heart) set(on bool) bool {
 	if h.on == on {
 		return false
@@ -127,7 +128,7 @@ func (h *heart) set(on bool) bool {
 	if on {
 		every = unix.NsecToTimespec(beatEvery.Nanoseconds())
 	}
-	_ = unix.TimerfdSettime(h.fd, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil) // fails for bad arguments only
+	_ = unix.TimerfdSettime(h.fd, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil) // it fails only for bad arguments
 	return true
 }
 

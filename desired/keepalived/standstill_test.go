@@ -16,20 +16,20 @@ func TestWhatCountsAsAStandstill(t *testing.T) {
 		due     time.Time
 		now     time.Time
 		was, is time.Duration
-		want    pause
+		want    standstill
 		any     bool
 	}{
-		{"woken early by a line", due, due.Add(-20 * time.Second), 7, 7, pause{}, false},
-		{"woken in time", due, due.Add(time.Millisecond), 7, 7, pause{late: time.Millisecond}, false},
-		{"a busy machine", due, due.Add(time.Second), 7, 7, pause{late: time.Second}, false},
-		{"SIGSTOP", due, due.Add(1001 * time.Millisecond), 7, 7, pause{late: 1001 * time.Millisecond}, true},
-		{"no wake-up planned", time.Time{}, due, 7, 7, pause{}, false},
-		{"a suspended machine", due, due.Add(-time.Second), 7, 7 + time.Hour, pause{asleep: time.Hour}, true},
-		{"clocks read one after the other", due, due, 100, 7, pause{}, false},
+		{"woken early by a line", due, due.Add(-20 * time.Second), 7, 7, standstill{}, false},
+		{"woken in time", due, due.Add(time.Millisecond), 7, 7, standstill{late: time.Millisecond}, false},
+		{"a busy machine", due, due.Add(time.Second), 7, 7, standstill{late: time.Second}, false},
+		{"SIGSTOP", due, due.Add(1001 * time.Millisecond), 7, 7, standstill{late: 1001 * time.Millisecond}, true},
+		{"no wake-up planned", time.Time{}, due, 7, 7, standstill{}, false},
+		{"a suspended machine", due, due.Add(-time.Second), 7, 7 + time.Hour, standstill{asleep: time.Hour}, true},
+		{"clocks read one after the other", due, due, 100, 7, standstill{}, false},
 	} {
-		got := pauseBetween(c.due, c.now, c.was, c.is)
-		if got != c.want || got.any() != c.any {
-			t.Errorf("%s: got %+v, a standstill: %v, want %+v, %v", c.name, got, got.any(), c.want, c.any)
+		got := standstillBetween(c.due, c.now, c.was, c.is)
+		if got != c.want || got.matters() != c.any {
+			t.Errorf("%s: got %+v, a standstill: %v, want %+v, %v", c.name, got, got.matters(), c.want, c.any)
 		}
 	}
 }
@@ -56,7 +56,7 @@ func TestHowLongAMasterIsSuspendedAfterAStandstill(t *testing.T) {
 		{"nothing known", Instance{}, 0, time.Second, 0},
 	} {
 		s := states{"A": c.inst}
-		s.standstill(now, c.asleep, func(string) time.Duration { return c.advert })
+		s.suspendMasters(now, c.asleep, func(string) time.Duration { return c.advert })
 		var got time.Duration
 		if at := s["A"].resumes; !at.IsZero() {
 			got = at.Sub(now)
@@ -68,10 +68,10 @@ func TestHowLongAMasterIsSuspendedAfterAStandstill(t *testing.T) {
 }
 
 // standStill makes the next look believe that it comes late.
-func (w *world) standStill() { w.fence.clock.due = time.Now().Add(-lateFrom - time.Second) }
+func (w *testEnv) standStill() { w.fence.clock.due = time.Now().Add(-lateFrom - time.Second) }
 
 func TestAStandstillSuspendsAMasterForFourSeconds(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.writer().say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
 	w.look(0)
 	w.standStill()
@@ -97,7 +97,7 @@ func TestALineEndsTheSuspensionAfterAStandstill(t *testing.T) {
 		`GROUP "G" FAULT 0`:                    "writer: A FAULT, B FAULT",
 	} {
 		t.Run(line, func(t *testing.T) {
-			w := newFIFO(t)
+			w := newEnvWithFIFO(t)
 			wr := w.writer()
 			wr.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
 			w.look(0)
@@ -113,7 +113,7 @@ func TestALineEndsTheSuspensionAfterAStandstill(t *testing.T) {
 
 // What was said while floaty stood still counts at once, and never the state before.
 func TestABackupDuringAStandstillIsHandedOnAtOnce(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
@@ -128,7 +128,7 @@ func TestABackupDuringAStandstillIsHandedOnAtOnce(t *testing.T) {
 
 // A reload of Keepalived during the suspension does not shorten it.
 func TestAReloadDoesNotEndTheSuspensionAfterAStandstill(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
@@ -158,7 +158,7 @@ func TestTheHeartBeatsOnlyForAMaster(t *testing.T) {
 		"MASTER, suspended":    {states{"A": {State: Master, resumes: now}}, true, now},
 		"MASTER, soon another": {states{"A": {State: Master, resumes: now}, "B": {State: Master, resumes: now.Add(9)}}, true, now},
 	} {
-		if some, resumes := c.states.masters(); some != c.some || !resumes.Equal(c.resumes) {
+		if some, resumes := c.states.anyMaster(), c.states.nextEnd(); some != c.some || !resumes.Equal(c.resumes) {
 			t.Errorf("%s: got %v, %v, want %v, %v", name, some, resumes, c.some, c.resumes)
 		}
 	}
@@ -189,12 +189,12 @@ func TestAHeartBeatsEachSecondUntilItIsTurnedOff(t *testing.T) {
 
 // The suspension begins when floaty goes on, not when the look began in which it was stopped.
 func TestAStandstillWithinALookSuspendsFromItsEnd(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.writer().say(`INSTANCE "A" MASTER 100`)
 	w.look(-time.Hour)
 	w.standStill()
 	w.look(time.Hour - time.Minute)
-	if got := time.Until(w.states["A"].resumes); got < 2*time.Second {
+	if got := time.Until(w.trust.states["A"].resumes); got < 2*time.Second {
 		t.Errorf("got suspended for %v from now on, want 4 s", got)
 	}
 }

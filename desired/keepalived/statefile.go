@@ -1,291 +1,202 @@
 package keepalived
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/sys/unix"
 
 	"floaty/providers/logkey"
 )
 
 const (
-	lockEvery    = 50 * time.Millisecond // while another process holds the lock: the last run is about to end
-	lockPatience = 3 * time.Second       // with it: Keepalived kills the last run after a second
+	lockEvery    = 50 * time.Millisecond // while another process holds the lock: the earlier run is about to end
+	lockPatience = 3 * time.Second       // then the file is discarded; Keepalived kills the earlier run after a second
 	saveAgain    = 5 * time.Second       // after a failure
-	saveAtEnd    = time.Second           // the end waits so long for what is to be saved
+	saveAtEnd    = time.Second           // for how long the end waits for what is not saved yet
 )
 
-// errLocked is why nothing is saved for the time being.
-var errLocked = errors.New("another process holds the lock")
-
-// A stateFile keeps the states over a restart of floaty. All that touches the disk, which may hang, is done by a goroutine of its
-// own; nobody waits for it. What cannot be saved is removed, so that nothing stale survives.
+// A stateFile keeps the states while floaty restarts. A goroutine of its own does everything that touches the disk, because the disk
+// may hang; nobody else waits for it. If something cannot be saved, the file is discarded, so that nothing outdated survives.
 type stateFile struct {
-	path string // of the file; empty: nothing is kept
-	log  logr.Logger
-	todo chan struct{} // there is something to do
-	done chan struct{} // closed when the goroutine has ended; nil: it was not started
+	fifo    string   // the path of the FIFO that the states were read from
+	boot    string   // the ID of this boot
+	process *Process // the VRRP process in the record that was saved last; nil: it was not known
 
-	mu     sync.Mutex // guards all below
-	loaded func()     // is called once the last run's record was read
-	last   *record    // of the last run; nil: it is not read yet, or was taken
-	taken  bool       // nothing is saved before
-	next   *record    // to be saved; nil: nothing
-	ended  bool
+	file recordFile    // of the goroutine; its path is empty if nothing is kept
+	todo chan struct{} // there is something to do for the goroutine
+	done chan struct{} // closed when the goroutine has ended; nil: it has not been started
+	exchange
 }
 
-func newStateFile(path string, log logr.Logger) *stateFile {
-	return &stateFile{path: path, log: log, todo: make(chan struct{}, 1)}
+// An exchange is what the listener and the state file's goroutine hand each other.
+type exchange struct {
+	mu    sync.Mutex // guards all below
+	last  *record    // what the earlier run has saved; nil: not read yet, or taken
+	taken bool       // last has been taken, and only now may the file be replaced
+	next  *record    // what is to be saved; nil: nothing
+	ended bool       // the goroutine must end
 }
 
-// open begins: it locks and reads the file, as soon as the last run has ended, and then calls loaded. A second call does nothing.
-func (f *stateFile) open(loaded func()) {
-	if f.path == "" || f.done != nil {
+func newStateFile(path, fifo string, log logr.Logger) *stateFile {
+	return &stateFile{fifo: fifo, boot: BootID(), file: recordFile{path: path, log: log}, todo: make(chan struct{}, 1)}
+}
+
+// open starts the goroutine: as soon as the earlier run has ended, it locks and reads the file, and calls loaded. A second call does
+// nothing.
+func (s *stateFile) open(loaded func()) {
+	if s.file.path == "" || s.done != nil {
 		return
 	}
-	f.loaded, f.done = loaded, make(chan struct{})
-	go f.run()
+	s.done = make(chan struct{})
+	go s.run(loaded)
 }
 
-// load returns the record of the last run, once.
-func (f *stateFile) load() (r record, ok bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.last == nil {
+// load returns what the earlier run has saved, once. The record is empty if it is about another FIFO or from another boot.
+func (s *stateFile) load() (r record, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil {
 		return record{}, false
 	}
-	r, f.last, f.taken, f.next = *f.last, nil, true, nil
+	r, s.last, s.taken, s.next = *s.last, nil, true, nil
+	if r.FIFO != s.fifo || r.Boot != s.boot {
+		r = record{}
+	}
 	return r, true
 }
 
-// save has r saved, if the file does not hold it already. The latest wins.
-func (f *stateFile) save(r record) {
-	if f.path == "" {
+// save has the states and the VRRP process, which may be nil, saved soon. Of several calls the last one counts.
+func (s *stateFile) save(process *Process, instances map[string]Instance) {
+	s.process = process
+	if s.file.path == "" {
 		return
 	}
-	f.mu.Lock()
-	f.next = &r
-	f.mu.Unlock()
-	f.wake()
+	r := record{FIFO: s.fifo, Boot: s.boot, Instances: map[string]savedInstance{}}
+	if process != nil {
+		r.PID, r.Start = process.PID, process.startText()
+	}
+	for name, inst := range instances {
+		if inst.State != Unknown {
+			r.Instances[name] = savedInstance{inst.State.String(), inst.Since}
+		}
+	}
+	s.mu.Lock()
+	s.next = &r
+	s.mu.Unlock()
+	s.wake()
 }
 
-// close saves what is to be saved and lets go of the file. It waits for a hanging disk no longer than a second.
-func (f *stateFile) close() {
-	if f.done == nil {
+// close waits until everything is saved, but no longer than a second, and releases the file.
+func (s *stateFile) close() {
+	if s.done == nil {
 		return
 	}
-	f.mu.Lock()
-	f.ended = true
-	f.mu.Unlock()
-	f.wake()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.wake()
 	select {
-	case <-f.done:
+	case <-s.done:
 	case <-time.After(saveAtEnd):
-		f.log.Error(nil, "saving the states takes too long: ending without it", logkey.Path, f.path)
+		s.file.log.Error(nil, "saving the states takes too long: ending without it", logkey.Path, s.file.path)
 	}
 }
 
-func (f *stateFile) wake() {
+func (s *stateFile) wake() {
 	select {
-	case f.todo <- struct{}{}:
+	case s.todo <- struct{}{}:
 	default: // it is about to look
 	}
 }
 
 // run is the goroutine.
-func (f *stateFile) run() {
-	defer close(f.done)
-	s := saver{path: f.path, log: f.log}
-	defer s.unlock()
-	if !f.begin(&s) {
+func (s *stateFile) run(loaded func()) {
+	defer close(s.done)
+	defer s.file.unlock()
+	if !s.read(loaded) {
 		return
 	}
 	var failed *record
 	for {
-		r, ended := f.due()
+		r, ended := s.due()
 		if r == nil {
 			r = failed
 		}
 		failed = nil
-		if r != nil && !s.save(*r) {
+		if r != nil && !s.file.save(*r) {
 			failed = r
 		}
-		f.tried(r)
+		s.tried(r)
 		switch {
 		case ended:
 			return
 		case failed != nil:
-			f.wait(saveAgain)
+			s.wait(saveAgain)
 		default:
-			f.wait(0)
+			s.wait(0)
 		}
 	}
 }
 
-// begin waits for the lock and reads the file; false: the end came first. Where the lock cannot be had in time, and there is
-// something to be saved, the file is no longer of use: whoever holds the lock does not know what was said since.
-func (f *stateFile) begin(s *saver) bool {
-	since := time.Now()
-	for !s.acquireLock() {
-		f.mu.Lock()
-		wanted, ended := f.next != nil && len(f.next.Instances) > 0, f.ended
-		f.mu.Unlock()
+// read waits for the lock and reads the file. It reports false if it must end instead. If the lock cannot be had in time although there
+// is something to save, it goes on without: whoever holds the lock has not heard what is to be saved, so the file is of no use.
+func (s *stateFile) read(loaded func()) bool {
+	begun := time.Now()
+	for !s.file.acquireLock() {
+		s.mu.Lock()
+		wanted, ended := s.next != nil && len(s.next.Instances) > 0, s.ended
+		s.mu.Unlock()
 		if ended && wanted {
-			_ = discardSaved(f.path) // whoever holds the lock may still replace it
+			_ = discard(s.file.path) // whoever holds the lock may still replace it
 		}
 		if ended {
 			return false
 		}
-		if wanted && time.Since(since) >= lockPatience {
-			f.mu.Lock()
-			f.taken = true
-			f.mu.Unlock()
+		if wanted && time.Since(begun) >= lockPatience {
+			s.mu.Lock()
+			s.taken = true
+			s.mu.Unlock()
 			return true
 		}
-		f.wait(lockEvery)
+		s.wait(lockEvery)
 	}
-	r := s.load()
-	f.mu.Lock()
-	f.last = &r
-	loaded := f.loaded
-	f.mu.Unlock()
+	r := s.file.load()
+	s.mu.Lock()
+	s.last = &r
+	s.mu.Unlock()
 	loaded()
 	return true
 }
 
-// due returns what is to be saved now, and whether the end has come.
-func (f *stateFile) due() (r *record, ended bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.taken || f.ended { // at the end what is new counts, though it was not put together with what the last run left
-		r = f.next
+// due returns what to save now, and whether this is the end. At the end everything is saved, even if the earlier run's states have not
+// been taken into account.
+func (s *stateFile) due() (r *record, ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken || s.ended {
+		r = s.next
 	}
-	return r, f.ended
+	return r, s.ended
 }
 
-// tried notes that saving r was tried.
-func (f *stateFile) tried(r *record) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.next == r {
-		f.next = nil
+// tried notes that r was saved, or could not be.
+func (s *stateFile) tried(r *record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next == r {
+		s.next = nil
 	}
 }
 
-// wait waits until there is something to do, for a time at most; 0: for as long as it takes.
-func (f *stateFile) wait(atMost time.Duration) {
+// wait waits until there is something to do, or for atMost; 0 means without limit.
+func (s *stateFile) wait(atMost time.Duration) {
 	var timeout <-chan time.Time
 	if atMost > 0 {
 		timeout = time.After(atMost)
 	}
 	select {
-	case <-f.todo:
+	case <-s.todo:
 	case <-timeout:
 	}
-}
-
-// A saver reads, writes and locks the file. One goroutine uses it.
-type saver struct {
-	path    string
-	log     logr.Logger
-	lock    *os.File // held as long as this process saves; nil: not held
-	written []byte   // the file's content
-	failed  string   // why, the last time
-}
-
-// acquireLock reports false while another process holds the lock. Where there can be none, saving will say why.
-func (s *saver) acquireLock() bool {
-	if s.lock != nil || makeDir(s.path) != nil {
-		return true
-	}
-	f, err := os.OpenFile(s.path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return true
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		_ = f.Close()
-		return false
-	}
-	s.lock = f
-	return true
-}
-
-func (s *saver) unlock() {
-	if s.lock != nil {
-		_ = s.lock.Close()
-		s.lock = nil
-	}
-}
-
-// load reads the file; a record of nothing if there is none that can be believed.
-func (s *saver) load() (r record) {
-	data, err := readSaved(s.path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 { // emptied, for something could not be saved
-		return record{}
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &r)
-	}
-	if err != nil {
-		s.log.Error(err, "the saved states cannot be used: nothing is known until Keepalived speaks", logkey.Path, s.path)
-		return record{}
-	}
-	s.written = data
-	return r
-}
-
-// save writes r, or removes the file where that fails. It reports whether r is saved.
-func (s *saver) save(r record) bool {
-	data, err := json.Marshal(r)
-	if err == nil && s.lock != nil && bytes.Equal(data, s.written) {
-		return true
-	}
-	if err == nil {
-		err = s.write(data)
-	}
-	if err == nil {
-		s.written = data
-		if s.failed != "" {
-			s.failed = ""
-			s.log.Info("the states are saved again", logkey.Path, s.path)
-		}
-		return true
-	}
-	s.written = nil
-	if discardErr := discardSaved(s.path); discardErr != nil {
-		err = fmt.Errorf("%w; after a restart what was saved before would count: %w", err, discardErr)
-	}
-	if said := err.Error(); said != s.failed {
-		s.failed = said
-		s.log.Error(err, "saving the states failed: after a restart of floaty (as vrrp_notify_fifo_script, after each reload of "+
-			"Keepalived) nothing is written until Keepalived says MASTER again", logkey.Path, s.path)
-	}
-	return false
-}
-
-func (s *saver) write(data []byte) error {
-	if !s.acquireLock() {
-		return errLocked
-	}
-	return writeSaved(s.path, data)
-}
-
-// discardSaved removes the file, or empties it where its directory may not be changed. Neither takes space or a descriptor.
-func discardSaved(path string) error {
-	err := os.Remove(path)
-	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return nil
-	}
-	if emptied := os.Truncate(path, 0); emptied != nil {
-		return errors.Join(err, emptied)
-	}
-	return nil
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // heardMaster is a host that has saved MASTER, and what says its lines.
-func heardMaster(t *testing.T) (*world, *vrrp) {
+func heardMaster(t *testing.T) (*testEnv, *vrrp) {
 	t.Helper()
-	w := newKeeping(t)
+	w := newEnvWithState(t)
 	k := w.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
 	w.look(0)
@@ -24,7 +24,7 @@ func heardMaster(t *testing.T) (*world, *vrrp) {
 }
 
 // restarts ends the Listener as kill -9 does and asserts that the next one does not take A for a MASTER.
-func (w *world) restarts() {
+func (w *testEnv) restarts() {
 	w.t.Helper()
 	w.die()
 	w.begin()
@@ -37,17 +37,17 @@ func (w *world) restarts() {
 
 // What cannot be saved must not leave an earlier MASTER behind: the address would be another host's.
 func TestABackupThatCannotBeSavedLeavesNoMasterBehind(t *testing.T) {
-	for name, obstruct := range map[string]func(w *world) (undo func()){
-		"the new file cannot be made": func(w *world) func() { // no space, no descriptors
+	for name, obstruct := range map[string]func(w *testEnv) (undo func()){
+		"the new file cannot be made": func(w *testEnv) func() { // no space, no descriptors
 			path := filepath.Join(w.opts.StateFile+".new", "x")
 			if err := os.MkdirAll(path, 0o700); err != nil {
 				w.t.Fatal(err)
 			}
 			return func() { _ = os.RemoveAll(w.opts.StateFile + ".new") }
 		},
-		"another process holds the lock": func(w *world) func() {
+		"another process holds the lock": func(w *testEnv) func() {
 			w.stateFile.close()
-			f := newStateFile(w.opts.StateFile, w.opts.Log)
+			f := newStateFile(w.opts.StateFile, w.opts.Path, w.opts.Log)
 			lock, err := os.OpenFile(w.opts.StateFile+".lock", os.O_RDWR, 0)
 			if err == nil {
 				err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -99,7 +99,7 @@ func TestAFileThatCannotBeWrittenIsNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.restarts()
-	w.said("cannot be used", 1)
+	w.said("cannot use the saved states", 1)
 }
 
 func TestAnEmptiedFileIsNothingToSpeakOf(t *testing.T) {
@@ -110,7 +110,7 @@ func TestAnEmptiedFileIsNothingToSpeakOf(t *testing.T) {
 	}
 	w.begin()
 	w.look(time.Second)
-	w.said("cannot be used", 0)
+	w.said("cannot use the saved states", 0)
 	w.is("writer:")
 }
 
@@ -128,7 +128,7 @@ func TestWhatMayNotBeRemovedIsEmptied(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = os.Chmod(dir, 0o700) }() //nolint:gosec // a directory
-	if err := discardSaved(path); err != nil {
+	if err := discard(path); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}
 	if data, err := os.ReadFile(path); err != nil || len(data) > 0 { //nolint:gosec // our own

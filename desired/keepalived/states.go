@@ -11,7 +11,7 @@ type State int
 
 // The states. Only Master makes addresses belong here.
 const (
-	Unknown State = iota // not said yet, or no longer to be relied on
+	Unknown State = iota // Keepalived has said nothing yet, or what it said no longer counts
 	Backup
 	Master
 	Fault
@@ -22,6 +22,7 @@ const (
 // words are the states as Keepalived writes them.
 var words = [...]string{Unknown: "unknown", Backup: "BACKUP", Master: "MASTER", Fault: "FAULT", Stop: "STOP", Deleted: "DELETED"}
 
+// String returns the state as Keepalived writes it, or "unknown".
 func (s State) String() string {
 	if s < 0 || int(s) >= len(words) {
 		return fmt.Sprintf("State(%d)", int(s))
@@ -29,7 +30,7 @@ func (s State) String() string {
 	return words[s]
 }
 
-// parseState returns the state that Keepalived calls word.
+// parseState returns the state that Keepalived writes as word.
 func parseState(word string) (State, bool) {
 	for s := Backup; int(s) < len(words); s++ {
 		if words[s] == word {
@@ -39,47 +40,47 @@ func parseState(word string) (State, bool) {
 	return Unknown, false
 }
 
-// An Instance is what is known of one VRRP instance.
+// An Instance is what is known about one VRRP instance.
 type Instance struct {
 	State     State
-	Since     time.Time // of State
-	Suspended bool      // State is in doubt: nothing may be written for it
-	Claims    uint64    // MASTER lines so far
-	Rivals    uint64    // MASTER_RX_LOWER_PRI lines so far
+	Since     time.Time // when State began
+	Suspended bool      // State is in doubt: nothing may be written for the instance
+	Claims    uint64    // how many MASTER lines there have been
+	Rivals    uint64    // how many MASTER_RX_LOWER_PRI lines there have been
 
-	unconfirmed bool      // suspended, for the writer went or its process ended
-	resumes     time.Time // suspended until then, after a standstill; zero: not
-	claimed     time.Time // the last line that said MASTER
+	unconfirmed bool      // in doubt because the writer was lost, or the process that wrote has ended
+	resumes     time.Time // in doubt until then because of a standstill; zero: not
+	claimed     time.Time // when a line last said that the instance is MASTER
 }
 
-// heard returns the instance after a line about it, which ends every doubt.
-func (i Instance) heard() Instance {
+// confirmed returns the instance after a line about it, which ends every doubt.
+func (i Instance) confirmed() Instance {
 	i.Suspended, i.unconfirmed, i.resumes = false, false, time.Time{}
 	return i
 }
 
-// judged returns the instance with Suspended as its reasons have it.
-func (i Instance) judged() Instance {
+// derived returns the instance with Suspended as it follows from the reasons for doubt.
+func (i Instance) derived() Instance {
 	i.Suspended = i.unconfirmed || !i.resumes.IsZero()
 	return i
 }
 
 // A Snapshot is all that Keepalived has said, as far as it still counts.
 type Snapshot struct {
-	Instances   map[string]Instance // by name; those that have been heard of
+	Instances   map[string]Instance // by name: every instance that Keepalived has written about
 	Connected   bool                // the FIFO has a writer
-	PID         int                 // of the VRRP process; 0: not known
-	Standstills int                 // so far: SIGSTOP, a suspended machine and the like
+	PID         int                 // the process ID of Keepalived's VRRP process; 0: not known
+	Standstills int                 // how often floaty has stood still so far (SIGSTOP, a suspended machine and the like)
 }
 
-// states are the instances that have been heard of. They change by what is heard, never by time alone.
+// states are the instances that Keepalived has written about, by name.
 type states map[string]Instance
 
-// hear takes in an event of an instance, or of the group of the given members. It reports whether it understood it; the
-// events that change a priority are understood and change nothing.
-func (s states) hear(e Event, members []string, now time.Time) bool {
+// apply applies an event about an instance, or about a group with the given members. It reports whether it knows the event's state.
+// Events about a priority are known and change nothing.
+func (s states) apply(e Event, members []string, now time.Time) bool {
 	switch e.State {
-	case masterPriority, backupPriority: // no states: 2.2.7 says the latter of a MASTER on a reload
+	case masterPriority, backupPriority: // Keepalived 2.2.7 writes the latter for a MASTER on a reload
 		return true
 	case lowerPriorityHeard:
 		if e.Type != typeInstance {
@@ -97,7 +98,8 @@ func (s states) hear(e Event, members []string, now time.Time) bool {
 		return true
 	}
 	for _, name := range members {
-		// Members speak before their group does, so a group's MASTER is news only where a member was not heard.
+		// Keepalived writes about the members before it writes about their group, so a group's MASTER adds something only for a
+		// member of which nothing is known.
 		if state != Master || s[name].State == Unknown {
 			s.set(name, state, now)
 		}
@@ -105,7 +107,7 @@ func (s states) hear(e Event, members []string, now time.Time) bool {
 	return true
 }
 
-// maxInstances bounds the names that are kept: VRRP knows 255 routers an interface, and Keepalived names few.
+// maxInstances bounds how many names are kept. VRRP has 255 virtual routers per interface, and Keepalived names few.
 const maxInstances = 10_000
 
 func (s states) set(name string, state State, now time.Time) {
@@ -120,10 +122,10 @@ func (s states) set(name string, state State, now time.Time) {
 		inst.Claims++
 		inst.claimed = now
 	}
-	s[name] = inst.heard()
+	s[name] = inst.confirmed()
 }
 
-// rival notes that a master has heard somebody of lower priority speak as master.
+// rival notes that an instance, which is MASTER then, has received an advertisement of a lower priority: another host acts as MASTER.
 func (s states) rival(name string, now time.Time) {
 	if inst := s[name]; inst.State != Master {
 		s.set(name, Master, now)
@@ -134,19 +136,19 @@ func (s states) rival(name string, now time.Time) {
 	}
 	inst.Rivals++
 	inst.claimed = now
-	s[name] = inst.heard()
+	s[name] = inst.confirmed()
 }
 
-// suspend puts every state in doubt.
+// suspend makes every known state unconfirmed.
 func (s states) suspend() {
 	for name, inst := range s {
 		inst.unconfirmed = inst.State != Unknown
-		s[name] = inst.judged()
+		s[name] = inst.derived()
 	}
 }
 
-// settle ends the doubt: an unconfirmed state goes on if sure says so, and is forgotten otherwise.
-func (s states) settle(sure func(name string) bool, now time.Time) {
+// confirm decides about the unconfirmed states: each is confirmed if sure says so, and becomes unknown otherwise.
+func (s states) confirm(sure func(name string) bool, now time.Time) {
 	for name, inst := range s {
 		if !inst.unconfirmed {
 			continue
@@ -155,12 +157,12 @@ func (s states) settle(sure func(name string) bool, now time.Time) {
 		if !sure(name) {
 			inst.State, inst.Since, inst.resumes = Unknown, now, time.Time{}
 		}
-		s[name] = inst.judged()
+		s[name] = inst.derived()
 	}
 }
 
-// suspended reports whether any state is in doubt for want of a writer.
-func (s states) suspended() bool {
+// unconfirmed reports whether any state is unconfirmed.
+func (s states) unconfirmed() bool {
 	for _, inst := range s {
 		if inst.unconfirmed {
 			return true
@@ -169,10 +171,11 @@ func (s states) suspended() bool {
 	return false
 }
 
-// standstill suspends every MASTER after the process has stood still, and the machine perhaps slept: Keepalived may have too, and
-// then notices only now that nobody heard it for three advertisements, after which another host takes over. Whoever said MASTER
-// less than that ago was heard; a suspension that runs is not renewed. It returns when the last one ends; zero: there is none.
-func (s states) standstill(now time.Time, asleep time.Duration, advert func(name string) time.Duration) (until time.Time) {
+// suspendMasters suspends every MASTER after a standstill, of which the machine slept for asleep. Keepalived may have stood still too, and
+// would notice only now that another host took over because nobody had heard from this one for three advertisement intervals. An
+// instance that said MASTER less than that ago was still heard then. A suspension that has begun is not extended. suspendMasters
+// returns when the last of the new suspensions ends; zero: there is none.
+func (s states) suspendMasters(now time.Time, asleep time.Duration, advert func(name string) time.Duration) (until time.Time) {
 	for name, inst := range s {
 		interval := advert(name)
 		unheard := inst.claimed.IsZero() || now.Sub(inst.claimed)+asleep >= 3*interval
@@ -180,7 +183,7 @@ func (s states) standstill(now time.Time, asleep time.Duration, advert func(name
 			continue
 		}
 		inst.resumes = now.Add(min(3*interval+time.Second, maxSuspension))
-		s[name] = inst.judged()
+		s[name] = inst.derived()
 		if inst.resumes.After(until) {
 			until = inst.resumes
 		}
@@ -188,27 +191,36 @@ func (s states) standstill(now time.Time, asleep time.Duration, advert func(name
 	return until
 }
 
-// resume ends the suspensions after a standstill that are over, and reports whether there were any.
-func (s states) resume(now time.Time) (some bool) {
+// endSuspensions ends the suspensions after a standstill whose time is over, and reports whether there were any.
+func (s states) endSuspensions(now time.Time) (ended bool) {
 	for name, inst := range s {
 		if !inst.resumes.IsZero() && !inst.resumes.After(now) {
 			inst.resumes = time.Time{}
-			s[name] = inst.judged()
-			some = true
+			s[name] = inst.derived()
+			ended = true
 		}
 	}
-	return some
+	return ended
 }
 
-// masters reports whether an instance is MASTER, and when the first suspension after a standstill ends; zero: there is none.
-func (s states) masters() (some bool, resumes time.Time) {
+// nextEnd returns when the first suspension after a standstill ends; zero: there is none.
+func (s states) nextEnd() (first time.Time) {
 	for _, inst := range s {
-		some = some || inst.State == Master
-		if at := inst.resumes; !at.IsZero() && (resumes.IsZero() || at.Before(resumes)) {
-			resumes = at
+		if at := inst.resumes; !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
 		}
 	}
-	return some, resumes
+	return first
+}
+
+// anyMaster reports whether an instance is MASTER.
+func (s states) anyMaster() bool {
+	for _, inst := range s {
+		if inst.State == Master {
+			return true
+		}
+	}
+	return false
 }
 
 func (s states) clone() map[string]Instance { return maps.Clone(map[string]Instance(s)) }

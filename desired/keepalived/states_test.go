@@ -20,7 +20,7 @@ func hears(t *testing.T, lines ...string) states {
 		if e.Type == "GROUP" {
 			members = []string{"A", "B"}
 		}
-		s.hear(e, members, noon.Add(time.Duration(i)*time.Minute))
+		s.apply(e, members, noon.Add(time.Duration(i)*time.Minute))
 	}
 	return s
 }
@@ -82,13 +82,13 @@ func TestADoubtEndsWithALineOrADecision(t *testing.T) {
 	s := hears(t, `INSTANCE "A" MASTER 1`, `INSTANCE "B" MASTER 1`, `INSTANCE "C" MASTER 1`, `INSTANCE "D" MASTER 1`)
 	s.suspend()
 	later := noon.Add(time.Hour)
-	s.hear(Event{"INSTANCE", "A", "BACKUP", 1}, nil, later)
-	s.hear(Event{"INSTANCE", "B", "MASTER_RX_LOWER_PRI", 1}, nil, later)
-	s.hear(Event{"INSTANCE", "C", "BACKUP_PRIORITY", 1}, nil, later) // 2.2.7 says this of a MASTER on a reload
+	s.apply(Event{"INSTANCE", "A", "BACKUP", 1}, nil, later)
+	s.apply(Event{"INSTANCE", "B", "MASTER_RX_LOWER_PRI", 1}, nil, later)
+	s.apply(Event{"INSTANCE", "C", "BACKUP_PRIORITY", 1}, nil, later) // 2.2.7 says this of a MASTER on a reload
 	if got, want := text(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C MASTER?, D MASTER?"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	s.settle(func(name string) bool { return name == "D" }, later)
+	s.confirm(func(name string) bool { return name == "D" }, later)
 	if got, want := text(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C unknown, D MASTER"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -104,9 +104,9 @@ func TestThereIsNothingToDoubtInTheUnknown(t *testing.T) {
 	t.Parallel()
 	s := hears(t, `INSTANCE "A" MASTER 1`)
 	s.suspend()
-	s.settle(func(string) bool { return false }, noon)
+	s.confirm(func(string) bool { return false }, noon)
 	s.suspend()
-	if s.suspended() {
+	if s.unconfirmed() {
 		t.Errorf("got %q, want nothing suspended", text(Snapshot{Instances: s}))
 	}
 }

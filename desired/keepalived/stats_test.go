@@ -7,7 +7,7 @@ import (
 )
 
 func TestStatsCountLinesByKind(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	wr.say(
 		`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`, `INSTANCE "A" BACKUP 100`, `INSTANCE "A" MASTER_RX_LOWER_PRI 100`,
@@ -28,7 +28,7 @@ func TestStatsCountLinesByKind(t *testing.T) {
 }
 
 func TestStatsTellSinceWhenTheFIFOHasHadAWriter(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	w.look(0)
 	is := func(connected bool, since time.Time) {
 		t.Helper()
@@ -50,7 +50,7 @@ func TestStatsTellSinceWhenTheFIFOHasHadAWriter(t *testing.T) {
 }
 
 func TestStatsAreReadWhileTheListenerWorks(t *testing.T) {
-	w := newFIFO(t)
+	w := newEnvWithFIFO(t)
 	wr := w.writer()
 	w.run()
 	for i := range uint64(100) {

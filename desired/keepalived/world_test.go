@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A world is a host: a FIFO, the pid file of a VRRP process, what keepalived.conf and the kernel say, and a Listener.
-type world struct {
+// A testEnv is a host: a FIFO, the pid file of a VRRP process, what keepalived.conf and the kernel say, and a Listener.
+type testEnv struct {
 	*Listener
 	t       *testing.T
 	now     time.Time // of the last look, where the test takes each one itself
@@ -52,19 +52,21 @@ type sight struct {
 	Snapshot
 }
 
-// newWorld has a directory without a FIFO, no pid file, the sync group G of A and B, and a Listener that does nothing yet.
-func newWorld(t *testing.T) *world {
+// newEnv has a directory without a FIFO, no pid file, the sync group G of A and B, and a Listener that does nothing yet.
+func newEnv(t *testing.T) *testEnv {
 	t.Helper()
 	t.Parallel()
 	dir := t.TempDir()
-	w := &world{t: t, now: time.Now(), pidPath: filepath.Join(dir, "vrrp.pid"), vips: map[string][]netip.Addr{}, local: map[netip.Addr]bool{}}
+	w := &testEnv{t: t, now: time.Now(), pidPath: filepath.Join(dir, "vrrp.pid"), vips: map[string][]netip.Addr{}, local: map[netip.Addr]bool{}}
 	w.Listener = New(Options{
-		Path:           filepath.Join(dir, "fifo"),
-		PIDFile:        func() string { return w.pidPath },
-		Named:          func(instance string) bool { return instance != "NAMELESS" },
-		Members:        func(group string) []string { return map[string][]string{"G": {"A", "B"}}[group] },
-		AdvertInterval: func(string) time.Duration { return time.Second },
-		VIPs:           func(instance string) []netip.Addr { return w.vips[instance] },
+		Path:    filepath.Join(dir, "fifo"),
+		PIDFile: func() string { return w.pidPath },
+		Conf: Conf{
+			Named:          func(instance string) bool { return instance != "NAMELESS" },
+			Members:        func(group string) []string { return map[string][]string{"G": {"A", "B"}}[group] },
+			AdvertInterval: func(string) time.Duration { return time.Second },
+			VIPs:           func(instance string) []netip.Addr { return w.vips[instance] },
+		},
 		Local: func() (map[netip.Addr]bool, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -94,15 +96,15 @@ func logTo(add func(line string)) logr.Logger {
 	return funcr.New(func(_, args string) { add(args) }, funcr.Options{})
 }
 
-// newFIFO is a world with a FIFO that somebody made before.
-func newFIFO(t *testing.T) *world {
+// newFIFO is a testEnv with a FIFO that somebody made before.
+func newEnvWithFIFO(t *testing.T) *testEnv {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.makeFIFO()
 	return w
 }
 
-func (w *world) makeFIFO() {
+func (w *testEnv) makeFIFO() {
 	w.t.Helper()
 	if err := unix.Mkfifo(w.opts.Path, 0o600); err != nil {
 		w.t.Fatal(err)
@@ -110,13 +112,13 @@ func (w *world) makeFIFO() {
 }
 
 // remakeFIFO does what Keepalived does on a reload with a FIFO that it made.
-func (w *world) remakeFIFO() {
+func (w *testEnv) remakeFIFO() {
 	w.t.Helper()
 	w.removeFIFO()
 	w.makeFIFO()
 }
 
-func (w *world) removeFIFO() {
+func (w *testEnv) removeFIFO() {
 	w.t.Helper()
 	if err := os.Remove(w.opts.Path); err != nil {
 		w.t.Fatal(err)
@@ -124,7 +126,7 @@ func (w *world) removeFIFO() {
 }
 
 // run lets the Listener live until the test ends, or until the returned function is called.
-func (w *world) run() (stop func()) {
+func (w *testEnv) run() (stop func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -146,20 +148,20 @@ func (w *world) run() (stop func()) {
 
 // look lets the Listener look once, after a time that passes on the test's clock only. It is for what depends on how long
 // something took, or on what happens between two looks.
-func (w *world) look(after time.Duration) {
+func (w *testEnv) look(after time.Duration) {
 	w.now = w.now.Add(after)
 	w.pass(w.now)
 	if w.settled(); w.stateFile.last != nil { // what was saved has just been read
 		w.pass(w.now)
 		w.settled()
 	}
-	if w.search.found != nil { // its result is there at the next look
-		eventually(w.t, func() (string, bool) { return "the search goes on", len(w.search.found) == 1 })
+	if w.trust.vrrp.search.found != nil { // its result is there at the next look
+		eventually(w.t, func() (string, bool) { return "the search goes on", len(w.trust.vrrp.search.found) == 1 })
 	}
 }
 
 // settled waits until the state file's goroutine has nothing to do.
-func (w *world) settled() {
+func (w *testEnv) settled() {
 	w.t.Helper()
 	f := w.stateFile
 	if f.done == nil {
@@ -190,13 +192,13 @@ func text(s Snapshot) string {
 }
 
 // history returns all that was handed on.
-func (w *world) history() []sight {
+func (w *testEnv) history() []sight {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.seen)
 }
 
-func (w *world) last() sight {
+func (w *testEnv) last() sight {
 	seen := w.history()
 	if len(seen) == 0 {
 		return sight{text: text(Snapshot{})}
@@ -205,7 +207,7 @@ func (w *world) last() sight {
 }
 
 // is asserts what was handed on last.
-func (w *world) is(want string) {
+func (w *testEnv) is(want string) {
 	w.t.Helper()
 	if got := w.last().text; got != want {
 		w.t.Fatalf("got %q, want %q", got, want)
@@ -213,7 +215,7 @@ func (w *world) is(want string) {
 }
 
 // becomes waits until this is handed on, after what was waited for before, however short it lasts.
-func (w *world) becomes(want string) (got sight) {
+func (w *testEnv) becomes(want string) (got sight) {
 	w.t.Helper()
 	eventually(w.t, func() (string, bool) {
 		seen := w.history()
@@ -229,7 +231,7 @@ func (w *world) becomes(want string) (got sight) {
 }
 
 // never asserts that nothing that was handed on, ever, held an instance of this state that counts.
-func (w *world) never(instance string, state State) {
+func (w *testEnv) never(instance string, state State) {
 	w.t.Helper()
 	for _, s := range w.history() {
 		if inst := s.Instances[instance]; inst.State == state && !inst.Suspended {
@@ -239,7 +241,7 @@ func (w *world) never(instance string, state State) {
 }
 
 // logged returns the log lines that hold part.
-func (w *world) logged(part string) []string {
+func (w *testEnv) logged(part string) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var lines []string
@@ -252,7 +254,7 @@ func (w *world) logged(part string) []string {
 }
 
 // said asserts how many log lines hold part.
-func (w *world) said(part string, want int) {
+func (w *testEnv) said(part string, want int) {
 	w.t.Helper()
 	if got := w.logged(part); len(got) != want {
 		w.t.Errorf("log lines with %q: got %d, want %d", part, len(got), want)

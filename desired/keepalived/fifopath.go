@@ -1,0 +1,144 @@
+package keepalived
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"floaty/providers/logkey"
+)
+
+const (
+	lookEvery  = 2 * time.Second  // at the path, if nothing would tell that the FIFO there is another one now
+	restEvery  = 30 * time.Second // at the path, and at the pid file, when no change is expected
+	missingFor = 2 * time.Second  // before the FIFO is made again: Keepalived makes its own again on each reload
+)
+
+// A fifoPath opens the FIFO at a path, and makes it if nothing is there.
+type fifoPath struct {
+	opts    *Options
+	dir     *dirWatch // tells when to look at the path; nil: nothing does
+	looked  time.Time // when the path was last looked at
+	missing time.Time // since when nothing has been at the path; zero: something is
+	existed bool      // a FIFO has been there, so if it is missing, Keepalived may be about to make it
+	failure failure   // to open the FIFO or to make it
+}
+
+// due reports whether it is time to look at the path. waiting means that something is about to change there.
+func (p *fifoPath) due(now time.Time, waiting bool) bool {
+	news := p.dir.changed(now) // first: this empties its queue
+	return news || now.Sub(p.looked) >= p.interval(waiting)
+}
+
+// interval is how often to look at the path while the open FIFO has a writer.
+func (p *fifoPath) interval(waiting bool) time.Duration {
+	if waiting || !p.missing.IsZero() || p.dir == nil || !p.dir.complete {
+		return lookEvery
+	}
+	return restEvery
+}
+
+// open opens the FIFO, or makes it if it is missing; then, or on a failure, it returns nil.
+func (p *fifoPath) open(now time.Time) *fifoFile {
+	file, err := openFIFO(p.opts.Path)
+	if errors.Is(err, unix.ENOENT) {
+		p.makeMissing(now)
+		return nil
+	}
+	if err == nil {
+		if err = file.checkOwner(p.opts.Trusted); err != nil {
+			file.close()
+		}
+	}
+	if err != nil {
+		p.fail(err, now)
+		return nil
+	}
+	p.found()
+	return file
+}
+
+// found notes that the FIFO is there and can be read.
+func (p *fifoPath) found() {
+	p.missing, p.existed = time.Time{}, true
+	if p.failure.recovered() {
+		p.opts.Log.Info("the FIFO can be read now", logkey.Path, p.opts.Path)
+	}
+}
+
+// makeMissing makes the FIFO: at the start at once, later only after it has been missing for a while.
+func (p *fifoPath) makeMissing(now time.Time) {
+	if p.missing.IsZero() {
+		p.missing = now
+	}
+	if p.existed && now.Sub(p.missing) < missingFor {
+		return
+	}
+	if err := unix.Mkfifo(p.opts.Path, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {
+		p.fail(fmt.Errorf("making the FIFO: %w", err), now)
+		return
+	}
+	p.missing, p.existed = time.Time{}, true
+	p.opts.Log.Info("FIFO made", logkey.Path, p.opts.Path)
+	p.looked = time.Time{} // open it at once
+}
+
+func (p *fifoPath) fail(err error, now time.Time) {
+	if p.failure.failed(err, now) {
+		p.opts.Log.Error(err, "cannot read the FIFO, so nothing that Keepalived says arrives; trying again", logkey.Path, p.opts.Path)
+	}
+}
+
+// CheckPath returns an error if there can never be a FIFO at path, however long floaty waits: path is empty, or names a directory or a
+// regular file.
+func CheckPath(path string) error {
+	if path == "" {
+		return errors.New("the path is empty")
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil: // it may come
+		return nil
+	case info.IsDir():
+		return errors.New("it is a directory")
+	case info.Mode().IsRegular():
+		return errors.New("it is a regular file")
+	}
+	return nil
+}
+
+// A failure decides when to log a failure that repeats: when it begins or changes, and then at growing distances.
+type failure struct {
+	text     string        // the error; empty: there is no failure
+	next     time.Time     // when the next reminder is due
+	distance time.Duration // from the last line to the next reminder
+}
+
+const (
+	firstReminder   = time.Minute
+	longestReminder = time.Hour
+)
+
+// failed notes a failure and reports whether to log it.
+func (f *failure) failed(err error, now time.Time) bool {
+	switch text := err.Error(); {
+	case text != f.text:
+		f.text, f.distance = text, firstReminder
+	case now.Before(f.next):
+		return false
+	default:
+		f.distance = min(2*f.distance, longestReminder)
+	}
+	f.next = now.Add(f.distance)
+	return true
+}
+
+// recovered ends the failure and reports whether there was one.
+func (f *failure) recovered() bool {
+	failed := f.text != ""
+	*f = failure{}
+	return failed
+}
