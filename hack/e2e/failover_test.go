@@ -128,7 +128,7 @@ func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
 		if n := len(w.Writes()); n < 4 || n > most {
 			t.Errorf("%d writes in six intervals, want between 4 and %d", n, most)
 		}
-		if !w.said(w.a, "contested") || !w.said(w.a, w.b.UUID) {
+		if !w.said(w.a, "contested") || !w.said(w.a, "from="+w.b.Name) {
 			t.Error("the first host does not name its rival")
 		}
 		w.must(w.a.Isolate(t.Context(), false))

@@ -1,0 +1,278 @@
+package keepalived
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long a test waits for what must come; it tells late from never and costs nothing where all is well.
+const patience = 20 * time.Second
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == fakeKeepalived {
+		runFakeKeepalived()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A testEnv is a host: a FIFO, the pid file of a VRRP process, what keepalived.conf and the kernel say, and a Listener.
+type testEnv struct {
+	*Listener
+	t       *testing.T
+	now     time.Time // of the last look, where the test takes each one itself
+	pidPath string    // of the pid file
+	vips    map[string][]netip.Addr
+	waited  int // how much of what was handed on the test has waited for
+
+	mu       sync.Mutex // guards all below
+	local    map[netip.Addr]bool
+	localErr error // listing the local addresses fails with it
+	reported []report
+	log      []string
+}
+
+// A report is what was handed on, and when.
+type report struct {
+	at   time.Time
+	text string
+	Snapshot
+}
+
+// newEnv has a directory without a FIFO, no pid file, the sync group G of A and B, and a Listener that does nothing yet.
+func newEnv(t *testing.T) *testEnv {
+	t.Helper()
+	t.Parallel()
+	dir := t.TempDir()
+	env := &testEnv{t: t, now: time.Now(), pidPath: filepath.Join(dir, "vrrp.pid"), vips: map[string][]netip.Addr{}, local: map[netip.Addr]bool{}}
+	env.Listener = New(Options{
+		Path:    filepath.Join(dir, "fifo"),
+		PIDFile: func() string { return env.pidPath },
+		Conf: Conf{
+			Named:          func(instance string) bool { return instance != "NAMELESS" },
+			Members:        func(group string) []string { return map[string][]string{"G": {"A", "B"}}[group] },
+			AdvertInterval: func(string) time.Duration { return time.Second },
+			VIPs:           func(instance string) []netip.Addr { return env.vips[instance] },
+		},
+		Local: func() (map[netip.Addr]bool, error) {
+			env.mu.Lock()
+			defer env.mu.Unlock()
+			return maps.Clone(env.local), env.localErr
+		},
+		Changed: func(s Snapshot) {
+			env.mu.Lock()
+			defer env.mu.Unlock()
+			env.reported_ = append(env.reported_, report{time.Now(), format(s), s})
+		},
+		Log: logTo(func(line string) {
+			env.mu.Lock()
+			defer env.mu.Unlock()
+			env.log = append(env.log, line)
+		}),
+	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the log:\n" + strings.Join(env.logLines(""), "\n"))
+		}
+	})
+	return env
+}
+
+// logTo hands on what is logged, debug lines apart.
+func logTo(add func(line string)) logr.Logger {
+	return funcr.New(func(_, args string) { add(args) }, funcr.Options{})
+}
+
+// newFIFO is a testEnv with a FIFO that somebody made before.
+func newEnvWithFIFO(t *testing.T) *testEnv {
+	t.Helper()
+	env := newEnv(t)
+	env.makeFIFO()
+	return env
+}
+
+func (env *testEnv) makeFIFO() {
+	env.t.Helper()
+	if err := unix.Mkfifo(env.opts.Path, 0o600); err != nil {
+		env.t.Fatal(err)
+	}
+}
+
+// remakeFIFO does what Keepalived does on a reload with a FIFO that it made.
+func (env *testEnv) remakeFIFO() {
+	env.t.Helper()
+	env.removeFIFO()
+	env.makeFIFO()
+}
+
+func (env *testEnv) removeFIFO() {
+	env.t.Helper()
+	if err := os.Remove(env.opts.Path); err != nil {
+		env.t.Fatal(err)
+	}
+}
+
+// run lets the Listener live until the test ends, or until the returned function is called.
+func (env *testEnv) run() (stop func()) {
+	env.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- env.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				env.t.Errorf("Run: got error %v, want none", err)
+			}
+		case <-time.After(patience):
+			env.t.Errorf("Run: got no return %v after its context ended, want one at once", patience)
+		}
+	})
+	env.t.Cleanup(stop)
+	return stop
+}
+
+// look lets the Listener look once, after a time that passes on the test's clock only. It is for what depends on how long
+// something took, or on what happens between two looks.
+func (env *testEnv) step(after time.Duration) {
+	env.now = env.now.Add(after)
+	env.pass(env.now)
+	if env.waitSaved(); env.stateFile.last != nil { // what was saved has just been read
+		env.pass(env.now)
+		env.waitSaved()
+	}
+	if env.trust.vrrp.search.found != nil { // its result is there at the next look
+		eventually(env.t, func() (string, bool) { return "the search goes on", len(env.trust.vrrp.search.found) == 1 })
+	}
+}
+
+// settled waits until the state file's goroutine has nothing to do.
+func (env *testEnv) waitSaved() {
+	env.t.Helper()
+	f := env.stateFile
+	if f.done == nil {
+		return
+	}
+	eventually(env.t, func() (string, bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return "the states are not saved", f.last != nil || f.taken && f.next == nil
+	})
+}
+
+// text is a snapshot to read: "no writer: A MASTER?, B BACKUP", with a question mark after a state that is suspended.
+func format(s Snapshot) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(s.Instances)) {
+		doubt := ""
+		if s.Instances[name].Suspended {
+			doubt = "?"
+		}
+		all = append(all, fmt.Sprintf("%s %v%s", name, s.Instances[name].State, doubt))
+	}
+	writer := "no writer:"
+	if s.Connected {
+		writer = "writer:"
+	}
+	return strings.TrimSpace(writer + " " + strings.Join(all, ", "))
+}
+
+// history returns all that was handed on.
+func (env *testEnv) reports() []report {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	return slices.Clone(env.reported_)
+}
+
+func (env *testEnv) last() report {
+	seen := env.reports()
+	if len(seen) == 0 {
+		return report{text: format(Snapshot{})}
+	}
+	return seen[len(seen)-1]
+}
+
+// is asserts what was handed on last.
+func (env *testEnv) wantLast(want string) {
+	env.t.Helper()
+	if got := env.last().text; got != want {
+		env.t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// becomes waits until this is handed on, after what was waited for before, however short it lasts.
+func (env *testEnv) waitFor(want string) (got report) {
+	env.t.Helper()
+	eventually(env.t, func() (string, bool) {
+		seen := env.reports()
+		for ; env.waited < len(seen); env.waited++ {
+			if got = seen[env.waited]; got.text == want {
+				env.waited++
+				return "", true
+			}
+		}
+		return fmt.Sprintf("got %q, want %q", env.last().text, want), false
+	})
+	return got
+}
+
+// never asserts that nothing that was handed on, ever, held an instance of this state that counts.
+func (env *testEnv) wantNever(instance string, state State) {
+	env.t.Helper()
+	for _, s := range env.reports() {
+		if inst := s.Instances[instance]; inst.State == state && !inst.Suspended {
+			env.t.Errorf("got %q, want %s never %v", s.text, instance, state)
+		}
+	}
+}
+
+// logged returns the log lines that hold part.
+func (env *testEnv) logLines(part string) []string {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	var lines []string
+	for _, line := range env.log {
+		if strings.Contains(line, part) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// said asserts how many log lines hold part.
+func (env *testEnv) wantLogged(part string, want int) {
+	env.t.Helper()
+	if got := env.logLines(part); len(got) != want {
+		env.t.Errorf("log lines with %q: got %d, want %d", part, len(got), want)
+	}
+}
+
+// eventually waits for ok; what says what is missing.
+func eventually(t *testing.T, check func() (what string, ok bool)) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		what, ok := check()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s, even after %v", what, patience)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
