@@ -16,21 +16,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A writer holds the FIFO open for writing, as Keepalived does, in the process of the test: nobody knows it by a pid file.
+// A writer has the FIFO open for writing, as Keepalived has, in the process of the test, so that no pid file names it.
 type writer struct {
 	t  *testing.T
 	fd int
 }
 
-// writer opens what is at the path.
-func (w *testEnv) writer() *writer {
-	w.t.Helper()
-	fd, err := openAsKeepalived(w.opts.Path)
+// writer opens the FIFO at the path.
+func (env *testEnv) writer() *writer {
+	env.t.Helper()
+	fd, err := openAsKeepalived(env.opts.Path)
 	if err != nil {
-		w.t.Fatal(err)
+		env.t.Fatal(err)
 	}
-	wr := &writer{t: w.t, fd: fd}
-	w.t.Cleanup(func() { _ = unix.Close(wr.fd) })
+	wr := &writer{t: env.t, fd: fd}
+	env.t.Cleanup(func() { _ = unix.Close(wr.fd) })
 	return wr
 }
 
@@ -39,7 +39,7 @@ func openAsKeepalived(path string) (int, error) {
 	return unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 }
 
-// say writes each line at once.
+// say writes lines, each in one write.
 func (wr *writer) say(lines ...string) {
 	wr.t.Helper()
 	for _, line := range lines {
@@ -55,8 +55,8 @@ func (wr *writer) raw(text string) {
 	}
 }
 
-// close closes it and waits until the FIFO has no writer at all: a process that another test starts at this moment has a copy
-// of each descriptor until it runs its program.
+// close closes the FIFO and waits until it has no writer at all: a process that another test is starting has a copy of each
+// descriptor until it executes its program.
 func (wr *writer) close() {
 	wr.t.Helper()
 	reader, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", wr.fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -73,112 +73,112 @@ func (wr *writer) close() {
 	})
 }
 
-// isFree waits until nobody holds the lock on the FIFO, which copies of a descriptor share.
-func (w *testEnv) isFree() {
-	w.t.Helper()
-	eventually(w.t, func() (string, bool) {
-		p, err := openFIFO(w.opts.Path)
+// waitUnlocked waits until nobody holds the lock on the FIFO, not even a copy of the descriptor.
+func (env *testEnv) waitUnlocked() {
+	env.t.Helper()
+	eventually(env.t, func() (string, bool) {
+		p, err := openFIFO(env.opts.Path)
 		p.close()
 		return fmt.Sprintf("opening the FIFO: %v", err), err == nil
 	})
 }
 
-// A vrrp is a process of its own that plays Keepalived's VRRP process.
-type vrrp struct {
+// A fakeVRRP is a separate process that acts as Keepalived's VRRP process.
+type fakeVRRP struct {
 	t   *testing.T
-	w   *testEnv
+	env *testEnv
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
 }
 
-const playKeepalived = "play-keepalived"
+const fakeKeepalived = "fake-keepalived"
 
-// keepalived starts a VRRP process that writes its pid file and then opens the FIFO, in the order in which Keepalived does.
-func (w *testEnv) keepalived() *vrrp {
-	w.t.Helper()
-	k := w.process("keepalived")
-	k.registers()
-	k.open()
+// keepalived starts a fakeVRRP, writes its pid file and has it open the FIFO, in the order in which Keepalived does that.
+func (env *testEnv) keepalived() *fakeVRRP {
+	env.t.Helper()
+	k := env.process("keepalived")
+	k.writePIDFile()
+	k.openFIFO()
 	return k
 }
 
-// process starts one of this name. It ends with the test at the latest.
-func (w *testEnv) process(name string) *vrrp {
-	w.t.Helper()
-	return w.processWith(name, nil)
+// process starts a fakeVRRP whose program has this name. It ends with the test, if not before.
+func (env *testEnv) process(name string) *fakeVRRP {
+	env.t.Helper()
+	return env.processWith(name, nil)
 }
 
-func (w *testEnv) processWith(name string, attr *syscall.SysProcAttr) *vrrp {
-	w.t.Helper()
+func (env *testEnv) processWith(name string, attr *syscall.SysProcAttr) *fakeVRRP {
+	env.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		w.t.Fatal(err)
+		env.t.Fatal(err)
 	}
-	// The kernel names a process after the file that it runs.
-	file := filepath.Join(w.t.TempDir(), name)
+	// The kernel names a process after its program.
+	file := filepath.Join(env.t.TempDir(), name)
 	if err := os.Link(self, file); err != nil {
 		program, err := os.ReadFile(self) //nolint:gosec // this test program
 		if err == nil {
-			syscall.ForkLock.RLock()                 // what another test forks now would hold the file open for writing: "text file busy"
-			err = os.WriteFile(file, program, 0o700) //nolint:gosec // it is to be run
+			syscall.ForkLock.RLock()                 // a process that another test is starting would have the file open for writing: "text file busy"
+			err = os.WriteFile(file, program, 0o700) //nolint:gosec // a program
 			syscall.ForkLock.RUnlock()
 		}
 		if err != nil {
-			w.t.Fatal(err)
+			env.t.Fatal(err)
 		}
 	}
-	k := &vrrp{t: w.t, w: w, cmd: exec.Command(file, playKeepalived)} //nolint:gosec // this test program
+	k := &fakeVRRP{t: env.t, env: env, cmd: exec.Command(file, fakeKeepalived)} //nolint:gosec // this test program
 	k.cmd.Stderr, k.cmd.SysProcAttr = os.Stderr, attr
 	k.in, err = k.cmd.StdinPipe()
 	if err != nil {
-		w.t.Fatal(err)
+		env.t.Fatal(err)
 	}
 	out, err := k.cmd.StdoutPipe()
 	if err != nil {
-		w.t.Fatal(err)
+		env.t.Fatal(err)
 	}
 	k.out = bufio.NewReader(out)
 	if err := k.cmd.Start(); err != nil {
-		w.t.Fatal(err)
+		env.t.Fatal(err)
 	}
-	w.t.Cleanup(k.kill)
+	env.t.Cleanup(k.kill)
 	return k
 }
 
-// registers writes its pid file.
-func (k *vrrp) registers() {
+// writePIDFile writes its pid file.
+func (k *fakeVRRP) writePIDFile() {
 	k.t.Helper()
-	k.w.pidFile(strconv.Itoa(k.cmd.Process.Pid) + "\n")
+	k.env.pidFile(strconv.Itoa(k.cmd.Process.Pid) + "\n")
 }
 
-func (w *testEnv) pidFile(text string) {
-	w.t.Helper()
-	if err := os.WriteFile(w.pidPath, []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
+func (env *testEnv) pidFile(text string) {
+	env.t.Helper()
+	if err := os.WriteFile(env.pidPath, []byte(text), 0o600); err != nil {
+		env.t.Fatal(err)
 	}
 }
 
-func (k *vrrp) open() { k.t.Helper(); k.order("open " + k.w.opts.Path) }
-func (k *vrrp) shut() { k.t.Helper(); k.order("shut") }
+func (k *fakeVRRP) openFIFO()  { k.t.Helper(); k.do("open " + k.env.opts.Path) }
+func (k *fakeVRRP) closeFIFO() { k.t.Helper(); k.do("close") }
 
-func (k *vrrp) say(lines ...string) {
+func (k *fakeVRRP) say(lines ...string) {
 	k.t.Helper()
 	for _, line := range lines {
-		k.order("say " + line)
+		k.do("say " + line)
 	}
 }
 
-// kill ends it without a last word, and returns when it is no more.
-func (k *vrrp) kill() {
+// kill kills the process and returns when it has ended.
+func (k *fakeVRRP) kill() {
 	if k.cmd.ProcessState == nil {
 		_ = k.cmd.Process.Kill()
 		_ = k.cmd.Wait()
 	}
 }
 
-// order has it do something and waits until that is done.
-func (k *vrrp) order(what string) {
+// do has the process do something and waits until it has.
+func (k *fakeVRRP) do(what string) {
 	k.t.Helper()
 	_, err := fmt.Fprintln(k.in, what)
 	answer := ""
@@ -190,8 +190,8 @@ func (k *vrrp) order(what string) {
 	}
 }
 
-// play is the life of a vrrp. It ends with its standard input, that is with the test.
-func play() {
+// runFakeKeepalived is the main function of a fakeVRRP. It ends with its standard input, and so with the test.
+func runFakeKeepalived() {
 	fd := -1
 	orders := bufio.NewScanner(os.Stdin)
 	for orders.Scan() {
@@ -200,16 +200,16 @@ func play() {
 		switch what {
 		case "open":
 			fd, err = openAsKeepalived(rest)
-		case "shut":
+		case "close":
 			err = unix.Close(fd)
 		case "say":
 			_, err = unix.Write(fd, []byte(rest+"\n"))
 		case "child":
 			err = inherit(fd)
 		case "ip":
-			err = exec.Command("ip", strings.Fields(rest)...).Run() //nolint:gosec // the test's own words
+			err = exec.Command("ip", strings.Fields(rest)...).Run() //nolint:gosec // from the test
 		default:
-			err = errors.New("no such order")
+			err = errors.New("unknown command")
 		}
 		if err != nil {
 			fmt.Println(err)
@@ -219,9 +219,9 @@ func play() {
 	}
 }
 
-// inherit starts a process of the same program that has the descriptor too, as a script of Keepalived's might. It ends with this one.
+// inherit starts a child that inherits the descriptor, as a script of Keepalived may. The child ends with this process.
 func inherit(fd int) error {
-	child := exec.Command("/proc/self/exe", playKeepalived)
+	child := exec.Command("/proc/self/exe", fakeKeepalived)
 	if _, err := child.StdinPipe(); err != nil {
 		return err
 	}

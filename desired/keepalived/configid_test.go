@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTheConfigIDIsFoundInTheCommandLine(t *testing.T) {
+func TestConfigIDOfACommandLine(t *testing.T) {
 	for args, want := range map[string]string{
 		"":                              "",
 		"-i east":                       "east",
@@ -33,7 +33,7 @@ func TestTheConfigIDIsFoundInTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestTheConfigIDOfARunningProcess(t *testing.T) {
+func TestConfigIDOfARunningProcess(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", "read x", "-i", "east") // to a shell these are mere arguments
 	in, err := cmd.StdinPipe()
 	if err != nil {

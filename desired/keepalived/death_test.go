@@ -5,102 +5,102 @@ import (
 	"time"
 )
 
-func TestADeadKeepalivedIsForgotten(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.gives("A", true) // a kill leaves the address where it is
-	k := w.keepalived()
-	w.run()
+func TestStatesAreForgottenWhenKeepalivedDies(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.setVIP("A", true) // a kill leaves the address where it is
+	k := env.keepalived()
+	env.run()
 	k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
-	w.becomes("writer: A MASTER, B BACKUP")
+	env.waitFor("writer: A MASTER, B BACKUP")
 	k.kill()
-	w.becomes("no writer: A unknown, B unknown")
-	w.said("has ended", 1)
+	env.waitFor("no writer: A unknown, B unknown")
+	env.wantLogged("has ended", 1)
 }
 
-func TestADeadKeepalivedIsForgottenThoughTheFIFOHasAWriter(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.gives("A", true)
-	k := w.keepalived()
-	w.writer() // as the checker process is one where notify_fifo serves both
-	w.run()
+func TestStatesAreForgottenWhenKeepalivedDiesEvenIfTheFIFOHasAnotherWriter(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.setVIP("A", true)
+	k := env.keepalived()
+	env.writer() // as the checker process is one where notify_fifo serves both
+	env.run()
 	k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
-	w.becomes("writer: A MASTER, B BACKUP")
+	env.waitFor("writer: A MASTER, B BACKUP")
 	k.kill()
-	w.becomes("writer: A unknown, B unknown")
-	w.said("has ended", 1)
+	env.waitFor("writer: A unknown, B unknown")
+	env.wantLogged("has ended", 1)
 }
 
-func TestTheLastWordsOfADeadKeepalivedCountForNothing(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	k := w.keepalived()
+func TestUnreadLinesOfADeadKeepalivedDoNotCount(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	k := env.keepalived()
 	k.say(`INSTANCE "A" BACKUP 100`)
-	w.look(0)
+	env.step(0)
 	k.say(`INSTANCE "A" MASTER 100`)
 	k.kill()
-	w.look(0)
-	w.is("no writer: A unknown")
-	w.never("A", Master)
-	w.look(probeEvery)
-	w.writer() // whoever that is
-	w.look(probeEvery)
-	w.look(settleTime)
-	w.is("writer: A unknown")
-	w.never("A", Master)
+	env.step(0)
+	env.wantLast("no writer: A unknown")
+	env.wantNever("A", Master)
+	env.step(probeEvery)
+	env.writer() // whoever that is
+	env.step(probeEvery)
+	env.step(settleTime)
+	env.wantLast("writer: A unknown")
+	env.wantNever("A", Master)
 }
 
-func TestARestartedKeepalivedStartsFromNothing(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.gives("A", true)
-	old := w.keepalived()
+func TestARestartedKeepalivedStartsWithUnknownStates(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.setVIP("A", true)
+	old := env.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
-	w.look(0)
+	env.step(0)
 	old.kill()
-	fresh := w.process("keepalived")
-	fresh.registers()
-	w.look(0) // the end of file is seen
-	fresh.open()
-	w.look(probeEvery)
-	w.is("writer: A unknown, B unknown")
-	w.look(time.Hour) // a track script runs: it says nothing for long
-	w.is("writer: A unknown, B unknown")
+	fresh := env.process("keepalived")
+	fresh.writePIDFile()
+	env.step(0) // the end of file is seen
+	fresh.openFIFO()
+	env.step(probeEvery)
+	env.wantLast("writer: A unknown, B unknown")
+	env.step(time.Hour) // a track script runs: it says nothing for long
+	env.wantLast("writer: A unknown, B unknown")
 	fresh.say(`INSTANCE "A" BACKUP 100`)
-	w.look(0)
-	w.is("writer: A BACKUP, B unknown")
+	env.step(0)
+	env.wantLast("writer: A BACKUP, B unknown")
 }
 
-func TestASuccessorOfWhichTheEndOfFileWasSeenIsHeard(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	old := w.keepalived()
+func TestLinesOfASuccessorCountIfTheEndOfFileWasSeen(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	old := env.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
-	w.look(0)
-	old.shut()
-	w.look(0)
+	env.step(0)
+	old.closeFIFO()
+	env.step(0)
 	old.kill()
-	fresh := w.keepalived()
+	fresh := env.keepalived()
 	fresh.say(`INSTANCE "A" MASTER 255`)
-	w.look(probeEvery)
-	w.is("writer: A MASTER, B unknown")
-	if got := w.last().Instances["A"].Claims; got != 2 {
+	env.step(probeEvery)
+	env.wantLast("writer: A MASTER, B unknown")
+	if got := env.last().Instances["A"].Claims; got != 2 {
 		t.Errorf("A: got %d claims, want 2", got)
 	}
 }
 
-func TestASuccessorThatNobodyKnowsStartsFromNothing(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	old := w.keepalived()
+func TestAnUnidentifiedSuccessorStartsWithUnknownStates(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	old := env.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
-	w.look(0)
-	old.shut()
-	w.look(0)
+	env.step(0)
+	old.closeFIFO()
+	env.step(0)
 	old.kill()
-	w.writer().say(`INSTANCE "A" MASTER 255`) // and the pid file still names the dead one
-	w.look(probeEvery)
-	w.is("writer: A MASTER, B unknown")
+	env.writer().say(`INSTANCE "A" MASTER 255`) // and the pid file still names the dead one
+	env.step(probeEvery)
+	env.wantLast("writer: A MASTER, B unknown")
 }
 
-// Only the VRRP process dies, and its successor writes after 1 ms (seen on 2.2.7). Where nobody looked in between, for the
-// machine was busy, there is no end of file, and what is unread may be by the one or the other.
-func TestASuccessorThatCameUnseenIsHeard(t *testing.T) {
+// If only the VRRP process dies, its successor writes after 1 ms (seen on 2.2.7). If the listener did not run in between, because the
+// machine was busy, it sees no end of file, and what is unread may be from either process.
+func TestLinesOfASuccessorCountEvenIfNoEndOfFileWasSeen(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		local  bool
@@ -127,72 +127,72 @@ func TestASuccessorThatCameUnseenIsHeard(t *testing.T) {
 		},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			w := newEnvWithFIFO(t)
-			w.gives("A", c.local)
-			old := w.keepalived()
+			env := newEnvWithFIFO(t)
+			env.setVIP("A", c.local)
+			old := env.keepalived()
 			old.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
-			w.look(0)
+			env.step(0)
 			old.say(c.before...)
 			old.kill()
-			fresh := w.keepalived()
+			fresh := env.keepalived()
 			fresh.say(c.after...)
-			w.look(0)
-			w.is(c.want)
-			w.look(settleTime)
-			w.is(c.settle)
-			w.look(lookEvery)
+			env.step(0)
+			env.wantLast(c.want)
+			env.step(settleTime)
+			env.wantLast(c.settle)
+			env.step(lookEvery)
 
 			// The successor is known from now on.
 			fresh.say(`INSTANCE "A" MASTER 100`)
-			w.look(0)
-			fresh.shut()
-			w.look(0)
-			fresh.open()
-			w.look(probeEvery)
+			env.step(0)
+			fresh.closeFIFO()
+			env.step(0)
+			fresh.openFIFO()
+			env.step(probeEvery)
 			fresh.kill()
-			w.look(0)
-			if got := w.last().Instances["A"].State; got != Unknown {
+			env.step(0)
+			if got := env.last().Instances["A"].State; got != Unknown {
 				t.Errorf("A: got %v after the successor's end, want unknown", got)
 			}
 		})
 	}
 }
 
-func TestAnotherKeepalivedThatTakesOverStartsFromNothing(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.gives("A", true)
-	old := w.keepalived()
+func TestAnotherKeepalivedStartsWithUnknownStates(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.setVIP("A", true)
+	old := env.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`)
-	w.look(0)
-	old.shut() // it lives on, as one that is being stopped does for a second
-	w.look(0)
-	w.keepalived()
-	w.look(probeEvery)
-	w.is("writer: A unknown")
+	env.step(0)
+	old.closeFIFO() // it lives on, as one that is being stopped does for a second
+	env.step(0)
+	env.keepalived()
+	env.step(probeEvery)
+	env.wantLast("writer: A unknown")
 	old.kill()
-	w.look(probeEvery)
-	w.said("has ended", 0) // of the one that counts
+	env.step(probeEvery)
+	env.wantLogged("has ended", 0) // of the one that counts
 }
 
-// Where the checker process holds the FIFO open too (notify_fifo), nobody sees the end of a VRRP process but who holds its pidfd; its
-// successor writes its pid file a moment later.
-func TestASuccessorIsKnownSoonThoughTheWriterNeverWent(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	k := w.keepalived()
-	w.writer()
+// If the checker process also has the FIFO open (notify_fifo), only the pidfd shows the end of the VRRP process. Its successor writes its
+// pid file a moment later.
+func TestASuccessorIsIdentifiedSoonEvenIfTheFIFOAlwaysHasAWriter(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	k := env.keepalived()
+	env.writer()
 	k.say(`INSTANCE "A" MASTER 100`)
-	w.look(0)
-	w.is("writer: A MASTER")
-	w.look(time.Hour)
+	env.step(0)
+	env.wantLast("writer: A MASTER")
+	env.step(time.Hour)
 	k.kill()
-	w.look(0)
-	w.is("writer: A unknown")
-	next := w.keepalived()
+	env.step(0)
+	env.wantLast("writer: A unknown")
+	next := env.keepalived()
 	next.say(`INSTANCE "A" MASTER 100`)
-	w.look(identifyEvery)
-	w.look(identifyEvery)
-	w.is("writer: A MASTER")
+	env.step(identifyEvery)
+	env.step(identifyEvery)
+	env.wantLast("writer: A MASTER")
 	next.kill()
-	w.look(identifyEvery)
-	w.is("writer: A unknown")
+	env.step(identifyEvery)
+	env.wantLast("writer: A unknown")
 }

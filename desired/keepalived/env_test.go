@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a test waits for what must come; it tells late from never and costs nothing where all is well.
+// patience is how long a test waits for something that must happen. It costs nothing if all is well.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
@@ -29,30 +29,31 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A testEnv is a host: a FIFO, the pid file of a VRRP process, what keepalived.conf and the kernel say, and a Listener.
+// A testEnv is a host with a Listener: the path of a FIFO, a pid file, keepalived.conf, and local addresses.
 type testEnv struct {
 	*Listener
 	t       *testing.T
-	now     time.Time // of the last look, where the test takes each one itself
-	pidPath string    // of the pid file
+	now     time.Time // of the last pass, if the test calls step
+	pidPath string    // the path of the pid file
 	vips    map[string][]netip.Addr
-	waited  int // how much of what was handed on the test has waited for
+	waited  int // how many of the reports waitFor has passed
 
 	mu       sync.Mutex // guards all below
 	local    map[netip.Addr]bool
-	localErr error // listing the local addresses fails with it
+	localErr error // with which listing the local addresses fails
 	reported []report
 	log      []string
 }
 
-// A report is what was handed on, and when.
+// A report is a snapshot that was handed on, and when.
 type report struct {
 	at   time.Time
 	text string
 	Snapshot
 }
 
-// newEnv has a directory without a FIFO, no pid file, the sync group G of A and B, and a Listener that does nothing yet.
+// newEnv returns a host with an empty directory for the FIFO, no pid file, a sync group G of A and B, and a Listener that does not
+// run.
 func newEnv(t *testing.T) *testEnv {
 	t.Helper()
 	t.Parallel()
@@ -75,7 +76,7 @@ func newEnv(t *testing.T) *testEnv {
 		Changed: func(s Snapshot) {
 			env.mu.Lock()
 			defer env.mu.Unlock()
-			env.reported_ = append(env.reported_, report{time.Now(), format(s), s})
+			env.reported = append(env.reported, report{time.Now(), format(s), s})
 		},
 		Log: logTo(func(line string) {
 			env.mu.Lock()
@@ -91,7 +92,7 @@ func newEnv(t *testing.T) *testEnv {
 	return env
 }
 
-// logTo hands on what is logged, debug lines apart.
+// logTo returns a logger that calls add with each line, except at debug level.
 func logTo(add func(line string)) logr.Logger {
 	return funcr.New(func(_, args string) { add(args) }, funcr.Options{})
 }
@@ -111,7 +112,7 @@ func (env *testEnv) makeFIFO() {
 	}
 }
 
-// remakeFIFO does what Keepalived does on a reload with a FIFO that it made.
+// remakeFIFO removes the FIFO and makes it again, as Keepalived does on a reload with one that it made.
 func (env *testEnv) remakeFIFO() {
 	env.t.Helper()
 	env.removeFIFO()
@@ -125,7 +126,7 @@ func (env *testEnv) removeFIFO() {
 	}
 }
 
-// run lets the Listener live until the test ends, or until the returned function is called.
+// run runs the Listener until the test ends or stop is called.
 func (env *testEnv) run() (stop func()) {
 	env.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -146,8 +147,8 @@ func (env *testEnv) run() (stop func()) {
 	return stop
 }
 
-// look lets the Listener look once, after a time that passes on the test's clock only. It is for what depends on how long
-// something took, or on what happens between two looks.
+// step makes one pass of a Listener that does not run, at the given time after the last pass by the test's own clock. It is for tests
+// in which durations, or what happens between two passes, matter.
 func (env *testEnv) step(after time.Duration) {
 	env.now = env.now.Add(after)
 	env.pass(env.now)
@@ -155,12 +156,12 @@ func (env *testEnv) step(after time.Duration) {
 		env.pass(env.now)
 		env.waitSaved()
 	}
-	if env.trust.vrrp.search.found != nil { // its result is there at the next look
-		eventually(env.t, func() (string, bool) { return "the search goes on", len(env.trust.vrrp.search.found) == 1 })
+	if env.trust.vrrp.search.found != nil { // the next pass must see its result
+		eventually(env.t, func() (string, bool) { return "the search has not ended", len(env.trust.vrrp.search.found) == 1 })
 	}
 }
 
-// settled waits until the state file's goroutine has nothing to do.
+// waitSaved waits until the state file's goroutine has nothing to do.
 func (env *testEnv) waitSaved() {
 	env.t.Helper()
 	f := env.stateFile
@@ -174,7 +175,7 @@ func (env *testEnv) waitSaved() {
 	})
 }
 
-// text is a snapshot to read: "no writer: A MASTER?, B BACKUP", with a question mark after a state that is suspended.
+// format returns a snapshot as text, such as "no writer: A MASTER?, B BACKUP"; a question mark follows a state that is suspended.
 func format(s Snapshot) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(s.Instances)) {
@@ -191,11 +192,11 @@ func format(s Snapshot) string {
 	return strings.TrimSpace(writer + " " + strings.Join(all, ", "))
 }
 
-// history returns all that was handed on.
+// reports returns everything that was handed on.
 func (env *testEnv) reports() []report {
 	env.mu.Lock()
 	defer env.mu.Unlock()
-	return slices.Clone(env.reported_)
+	return slices.Clone(env.reported)
 }
 
 func (env *testEnv) last() report {
@@ -206,7 +207,7 @@ func (env *testEnv) last() report {
 	return seen[len(seen)-1]
 }
 
-// is asserts what was handed on last.
+// wantLast asserts what was handed on last.
 func (env *testEnv) wantLast(want string) {
 	env.t.Helper()
 	if got := env.last().text; got != want {
@@ -214,7 +215,7 @@ func (env *testEnv) wantLast(want string) {
 	}
 }
 
-// becomes waits until this is handed on, after what was waited for before, however short it lasts.
+// waitFor waits until this is handed on, after what was waited for before, even if it is replaced at once.
 func (env *testEnv) waitFor(want string) (got report) {
 	env.t.Helper()
 	eventually(env.t, func() (string, bool) {
@@ -230,7 +231,7 @@ func (env *testEnv) waitFor(want string) (got report) {
 	return got
 }
 
-// never asserts that nothing that was handed on, ever, held an instance of this state that counts.
+// wantNever asserts that an instance was never reported in this state without being suspended.
 func (env *testEnv) wantNever(instance string, state State) {
 	env.t.Helper()
 	for _, s := range env.reports() {
@@ -240,7 +241,7 @@ func (env *testEnv) wantNever(instance string, state State) {
 	}
 }
 
-// logged returns the log lines that hold part.
+// logLines returns the log lines that contain part.
 func (env *testEnv) logLines(part string) []string {
 	env.mu.Lock()
 	defer env.mu.Unlock()
@@ -253,7 +254,7 @@ func (env *testEnv) logLines(part string) []string {
 	return lines
 }
 
-// said asserts how many log lines hold part.
+// wantLogged asserts how many log lines contain part.
 func (env *testEnv) wantLogged(part string, want int) {
 	env.t.Helper()
 	if got := env.logLines(part); len(got) != want {
@@ -261,7 +262,7 @@ func (env *testEnv) wantLogged(part string, want int) {
 	}
 }
 
-// eventually waits for ok; what says what is missing.
+// eventually waits until check reports ok; what describes what is still missing.
 func eventually(t *testing.T, check func() (what string, ok bool)) {
 	t.Helper()
 	deadline := time.Now().Add(patience)

@@ -36,7 +36,7 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-func TestParseEventRefusesWhatKeepalivedDoesNotWrite(t *testing.T) {
+func TestParseEventRejectsMalformedLines(t *testing.T) {
 	t.Parallel()
 	for what, line := range map[string]string{
 		"nothing":                   ``,

@@ -12,151 +12,151 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settles asks the running listener and returns what was handed on when it answered.
-func (w *testEnv) settles() string {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+// settle calls Settle of the running Listener and returns what has been handed on by then.
+func (env *testEnv) settle() string {
+	env.t.Helper()
+	ctx, cancel := context.WithTimeout(env.t.Context(), patience)
 	defer cancel()
-	if err := w.Settle(ctx); err != nil {
-		w.t.Fatalf("Settle: got %v, want nil", err)
+	if err := env.Settle(ctx); err != nil {
+		env.t.Fatalf("Settle: got %v, want nil", err)
 	}
-	return w.last().text
+	return env.last().text
 }
 
-func TestWhatIsInTheFIFOHasBeenActedOnWhenSettleReturns(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
-	w.run()
+func TestSettleWaitsUntilUnreadLinesAreHandled(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
+	env.run()
 	for range 200 {
 		for _, state := range []string{"MASTER", "BACKUP"} {
 			wr.say(`INSTANCE "A" ` + state + ` 100`)
-			if got, want := w.settles(), "writer: A "+state; got != want {
+			if got, want := env.settle(), "writer: A "+state; got != want {
 				t.Fatalf("got %q, want %q", got, want)
 			}
 		}
 	}
 }
 
-func TestAWriterThatIsGoneHasBeenNoticedWhenSettleReturns(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
+func TestSettleWaitsUntilTheLossOfTheWriterIsHandled(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
-	w.run()
-	w.becomes("writer: A MASTER")
+	env.run()
+	env.waitFor("writer: A MASTER")
 	wr.close()
-	if got, want := w.settles(), "no writer: A MASTER?"; got != want {
+	if got, want := env.settle(), "no writer: A MASTER?"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-// Somebody else keeps the FIFO open that Keepalived has removed, and Keepalived speaks through the one that it made.
-func TestWhatIsInTheNextFIFOHasBeenActedOnWhenSettleReturns(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.writer().say(`INSTANCE "A" MASTER 100`)
-	w.run()
-	w.becomes("writer: A MASTER")
-	w.remakeFIFO()
+// Another process keeps the FIFO open that Keepalived has removed, while Keepalived writes to the one that it has made.
+func TestSettleWaitsUntilTheNextFIFOIsRead(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.writer().say(`INSTANCE "A" MASTER 100`)
+	env.run()
+	env.waitFor("writer: A MASTER")
+	env.remakeFIFO()
 	eventually(t, func() (string, bool) {
-		w.fence.mu.Lock()
-		defer w.fence.mu.Unlock()
-		return "the next FIFO is not open", w.fence.fds[1].Fd >= 0
+		env.fence.mu.Lock()
+		defer env.fence.mu.Unlock()
+		return "the next FIFO is not open", env.fence.fds[1].Fd >= 0
 	})
-	w.writer().say(`INSTANCE "A" BACKUP 100`)
-	if got, want := w.settles(), "writer: A BACKUP"; got != want {
+	env.writer().say(`INSTANCE "A" BACKUP 100`)
+	if got, want := env.settle(), "writer: A BACKUP"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-func TestAProcessThatEndedHasBeenNoticedWhenSettleReturns(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	k := w.keepalived()
-	w.writer() // keeps the FIFO open
+func TestSettleWaitsUntilTheEndOfTheProcessIsHandled(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	k := env.keepalived()
+	env.writer() // keeps the FIFO open
 	k.say(`INSTANCE "A" MASTER 100`)
-	w.run()
-	w.becomes("writer: A MASTER")
+	env.run()
+	env.waitFor("writer: A MASTER")
 	k.kill()
-	if got, want := w.settles(), "writer: A unknown"; got != want {
+	if got, want := env.settle(), "writer: A unknown"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-func TestAStandstillHasBeenNoticedWhenSettleReturns(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
+func TestSettleWaitsUntilAStandstillIsHandled(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
-	w.opts.Conf.AdvertInterval = func(string) time.Duration { return time.Microsecond } // MASTER was said long ago
-	w.run()
-	w.becomes("writer: A MASTER")
+	env.opts.Conf.AdvertInterval = func(string) time.Duration { return time.Microsecond } // MASTER was said long ago
+	env.run()
+	env.waitFor("writer: A MASTER")
 	eventually(t, func() (string, bool) { // the first beat is expected a moment after MASTER was handed on
-		w.fence.mu.Lock()
-		defer w.fence.mu.Unlock()
-		if w.fence.clock.due.IsZero() {
+		env.fence.mu.Lock()
+		defer env.fence.mu.Unlock()
+		if env.fence.clock.due.IsZero() {
 			return "no beat is expected", false
 		}
-		w.fence.clock.due = time.Now().Add(-time.Minute)
+		env.fence.clock.due = time.Now().Add(-time.Minute)
 		return "", true
 	})
-	if got, want := w.settles(), "writer: A MASTER?"; got != want {
+	if got, want := env.settle(), "writer: A MASTER?"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-func TestASuspendedMachineHasBeenNoticedWhenSettleReturns(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
+func TestSettleWaitsUntilASuspendOfTheMachineIsHandled(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
-	w.run()
-	w.becomes("writer: A MASTER")
-	w.fence.mu.Lock()
-	w.fence.clock.ahead -= time.Minute
-	w.fence.mu.Unlock()
-	if got, want := w.settles(), "writer: A MASTER?"; got != want {
+	env.run()
+	env.waitFor("writer: A MASTER")
+	env.fence.mu.Lock()
+	env.fence.clock.ahead -= time.Minute
+	env.fence.mu.Unlock()
+	if got, want := env.settle(), "writer: A MASTER?"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := w.settles(), "writer: A MASTER?"; got != want || w.last().Standstills != 1 {
-		t.Errorf("got %q and %d standstills, want %q and 1", got, w.last().Standstills, want)
+	if got, want := env.settle(), "writer: A MASTER?"; got != want || env.last().Standstills != 1 {
+		t.Errorf("got %q and %d standstills, want %q and 1", got, env.last().Standstills, want)
 	}
 }
 
-// What the listener hands on cancels the write that asks: it must not go on then.
-func TestSettleReturnsTheCauseOfAContextThatTheLinesCancelled(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
+// What the listener hands on may cancel the very write that called Settle. That write must not go on.
+func TestSettleReturnsTheCauseIfALineCancelsItsContext(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	lost := errors.New("no longer ours")
-	changed := w.opts.Changed
-	w.opts.Changed = func(s Snapshot) {
+	changed := env.opts.Changed
+	env.opts.Changed = func(s Snapshot) {
 		changed(s)
 		if s.Instances["A"].State == Backup {
 			cancel(lost)
 		}
 	}
-	w.Listener = New(w.opts)
+	env.Listener = New(env.opts)
 	wr.say(`INSTANCE "A" MASTER 100`)
-	w.run()
-	w.becomes("writer: A MASTER")
+	env.run()
+	env.waitFor("writer: A MASTER")
 	wr.say(`INSTANCE "A" BACKUP 100`)
-	if err := w.Settle(ctx); !errors.Is(err, lost) {
+	if err := env.Settle(ctx); !errors.Is(err, lost) {
 		t.Errorf("got %v, want %v", err, lost)
 	}
-	if err := w.Settle(t.Context()); err != nil {
+	if err := env.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Settle(ctx); !errors.Is(err, lost) { // nothing is unread by now
+	if err := env.Settle(ctx); !errors.Is(err, lost) { // nothing is unread by now
 		t.Errorf("again: got %v, want %v", err, lost)
 	}
 }
 
-func TestSettleWaitsNoLongerThanItsContext(t *testing.T) {
-	w := newEnvWithFIFO(t) // nobody listens
+func TestSettleEndsWithItsContext(t *testing.T) {
+	env := newEnvWithFIFO(t) // nobody listens
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if err := w.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := env.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 	}
 }
 
-func TestAThousandThatSettleShareAPass(t *testing.T) {
+func TestAThousandCallsOfSettleShareAPass(t *testing.T) {
 	t.Parallel()
 	var pipe [2]int // something lies in it
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {

@@ -11,85 +11,85 @@ import (
 )
 
 // wantFIFO asserts that there is a FIFO at the path that only its owner may open.
-func (w *testEnv) wantFIFO() {
-	w.t.Helper()
-	info, err := os.Lstat(w.opts.Path)
+func (env *testEnv) wantFIFO() {
+	env.t.Helper()
+	info, err := os.Lstat(env.opts.Path)
 	if err != nil {
-		w.t.Fatalf("got %v, want a FIFO", err)
+		env.t.Fatalf("got %v, want a FIFO", err)
 	}
 	if want := os.ModeNamedPipe | 0o600; info.Mode() != want {
-		w.t.Fatalf("got mode %v, want %v", info.Mode(), want)
+		env.t.Fatalf("got mode %v, want %v", info.Mode(), want)
 	}
 }
 
-func (w *testEnv) wantNothing() {
-	w.t.Helper()
-	if _, err := os.Lstat(w.opts.Path); !os.IsNotExist(err) {
-		w.t.Fatalf("got %v, want nothing at the path", err)
+func (env *testEnv) wantNothing() {
+	env.t.Helper()
+	if _, err := os.Lstat(env.opts.Path); !os.IsNotExist(err) {
+		env.t.Fatalf("got %v, want nothing at the path", err)
 	}
 }
 
 func TestAMissingFIFOIsMadeAtOnceAtTheStart(t *testing.T) {
-	w := newEnv(t)
-	w.look(0)
-	w.wantFIFO()
-	w.said("FIFO made", 1)
+	env := newEnv(t)
+	env.step(0)
+	env.wantFIFO()
+	env.wantLogged("FIFO made", 1)
 
-	wr := w.writer()
+	wr := env.writer()
 	wr.say(`INSTANCE "A" BACKUP 100`)
-	w.look(probeEvery)
-	w.is("writer: A BACKUP")
+	env.step(probeEvery)
+	env.wantLast("writer: A BACKUP")
 }
 
-func TestARemovedFIFOIsMadeAnewOnlyAfterTwoSeconds(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.look(0)
-	w.removeFIFO()
-	w.look(probeEvery)
-	w.look(1990 * time.Millisecond)
-	w.wantNothing() // Keepalived may be about to make it
-	w.look(10 * time.Millisecond)
-	w.wantFIFO()
+func TestARemovedFIFOIsMadeAgainAfterTwoSeconds(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.step(0)
+	env.removeFIFO()
+	env.step(probeEvery)
+	env.step(1990 * time.Millisecond)
+	env.wantNothing() // Keepalived may be about to make it
+	env.step(10 * time.Millisecond)
+	env.wantFIFO()
 
-	w.removeFIFO() // the time counts anew
-	w.look(time.Minute)
-	w.wantNothing()
-	w.look(missingFor)
-	w.wantFIFO()
-	w.said("FIFO made", 2)
+	env.removeFIFO() // the time starts again
+	env.step(time.Minute)
+	env.wantNothing()
+	env.step(missingFor)
+	env.wantFIFO()
+	env.wantLogged("FIFO made", 2)
 }
 
-func TestAFIFOThatKeepalivedMakesWithinTwoSecondsIsFollowed(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.look(0)
-	w.removeFIFO()
-	w.look(probeEvery)
-	w.makeFIFO()
-	w.writer().say(`INSTANCE "A" MASTER 100`)
-	w.look(probeEvery)
-	w.is("writer: A MASTER")
-	w.said("FIFO made", 0)
+func TestAFIFOThatKeepalivedMakesAgainIsFollowed(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.step(0)
+	env.removeFIFO()
+	env.step(probeEvery)
+	env.makeFIFO()
+	env.writer().say(`INSTANCE "A" MASTER 100`)
+	env.step(probeEvery)
+	env.wantLast("writer: A MASTER")
+	env.wantLogged("FIFO made", 0)
 }
 
-func TestADirectoryMayComeLate(t *testing.T) {
-	w := newEnv(t)
-	dir := filepath.Join(filepath.Dir(w.opts.Path), "late")
-	w.opts.Path = filepath.Join(dir, "fifo")
-	w.look(0)
-	w.look(time.Hour)
-	w.said("cannot read the FIFO", 2) // with a reminder
-	w.said("no such file or directory", 2)
+func TestTheDirectoryOfTheFIFOMayAppearLate(t *testing.T) {
+	env := newEnv(t)
+	dir := filepath.Join(filepath.Dir(env.opts.Path), "late")
+	env.opts.Path = filepath.Join(dir, "fifo")
+	env.step(0)
+	env.step(time.Hour)
+	env.wantLogged("cannot read the FIFO", 2) // with a reminder
+	env.wantLogged("no such file or directory", 2)
 
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	w.look(probeEvery)
-	w.wantFIFO()
-	w.look(probeEvery)
-	w.said("the FIFO can be read now", 1)
+	env.step(probeEvery)
+	env.wantFIFO()
+	env.step(probeEvery)
+	env.wantLogged("the FIFO can be read now", 1)
 }
 
-func TestWhatIsNoFIFOIsLeftAloneAndSaidOnce(t *testing.T) {
+func TestAFileThatIsNotAFIFOIsLeftAloneAndLoggedOnce(t *testing.T) {
 	for _, c := range []struct {
 		what, says string
 		put        func(path string) error
@@ -105,114 +105,114 @@ func TestWhatIsNoFIFOIsLeftAloneAndSaidOnce(t *testing.T) {
 		{"a link to nothing", "it is a symbolic link", func(path string) error { return os.Symlink(path+"2", path) }},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			w := newEnv(t)
-			if err := c.put(w.opts.Path); err != nil {
+			env := newEnv(t)
+			if err := c.put(env.opts.Path); err != nil {
 				t.Fatal(err)
 			}
-			before, err := os.Lstat(w.opts.Path)
+			before, err := os.Lstat(env.opts.Path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for range 3 {
-				w.look(firstReminder / 4)
+				env.step(firstReminder / 4)
 			}
-			if after, err := os.Lstat(w.opts.Path); err != nil || after.Mode() != before.Mode() || after.Size() != before.Size() {
+			if after, err := os.Lstat(env.opts.Path); err != nil || after.Mode() != before.Mode() || after.Size() != before.Size() {
 				t.Errorf("got %v, %v at the path, want it left alone", after, err)
 			}
-			w.said(c.says, 1)
-			w.is("no writer:")
+			env.wantLogged(c.says, 1)
+			env.wantLast("no writer:")
 
-			w.remakeFIFO()
-			w.writer().say(`INSTANCE "A" MASTER 1`)
-			w.look(probeEvery)
-			w.is("writer: A MASTER")
-			w.said("the FIFO can be read now", 1)
+			env.remakeFIFO()
+			env.writer().say(`INSTANCE "A" MASTER 1`)
+			env.step(probeEvery)
+			env.wantLast("writer: A MASTER")
+			env.wantLogged("the FIFO can be read now", 1)
 		})
 	}
 }
 
-func TestASecondReaderSaysSoAndWaits(t *testing.T) {
+func TestASecondReaderWaits(t *testing.T) {
 	first := newEnvWithFIFO(t)
 	wr := first.writer()
-	first.look(0)
+	first.step(0)
 
-	second := first.another()
-	second.look(0)
+	second := first.secondListener()
+	second.step(0)
 	wr.say(`INSTANCE "A" MASTER 100`)
 	for range 5 {
-		second.look(probeEvery)
+		second.step(probeEvery)
 	}
-	second.is("no writer:")
-	second.said("another process is reading it", 1)
-	first.look(0)
-	first.is("writer: A MASTER")
+	second.wantLast("no writer:")
+	second.wantLogged("another process is reading it", 1)
+	first.step(0)
+	first.wantLast("writer: A MASTER")
 
 	first.fifo.current.close() // as its end does
-	first.isFree()
+	first.waitUnlocked()
 	wr.say(`INSTANCE "A" BACKUP 100`)
-	second.look(probeEvery)
-	second.is("writer: A BACKUP")
-	second.said("the FIFO can be read now", 1)
+	second.step(probeEvery)
+	second.wantLast("writer: A BACKUP")
+	second.wantLogged("the FIFO can be read now", 1)
 }
 
-// another is a second host program beside w's, on the same FIFO.
-func (w *testEnv) another() *testEnv {
-	second := &testEnv{t: w.t, now: w.now}
-	opts := w.opts
-	opts.Changed = func(s Snapshot) { second.seen = append(second.seen, sight{second.now, text(s), s}) }
+// secondListener returns a host with another Listener on the same FIFO.
+func (env *testEnv) secondListener() *testEnv {
+	second := &testEnv{t: env.t, now: env.now}
+	opts := env.opts
+	opts.Changed = func(s Snapshot) { second.reported = append(second.reported, report{second.now, format(s), s}) }
 	opts.Log = logTo(func(line string) { second.log = append(second.log, line) })
 	second.Listener = New(opts)
 	return second
 }
 
-func TestTheOldFIFOCountsWhileItHasAWriter(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	old := w.writer()
+func TestTheOldFIFOIsReadWhileItHasAWriter(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	old := env.writer()
 	old.say(`INSTANCE "A" BACKUP 100`)
-	w.look(0)
-	w.remakeFIFO()
-	w.look(lookEvery)
+	env.step(0)
+	env.remakeFIFO()
+	env.step(lookEvery)
 	old.say(`INSTANCE "A" MASTER 100`)
-	w.look(lookEvery)
-	w.is("writer: A MASTER")
+	env.step(lookEvery)
+	env.wantLast("writer: A MASTER")
 
 	old.say(`INSTANCE "B" FAULT 100`)
-	fresh := w.writer()
+	fresh := env.writer()
 	fresh.say(`INSTANCE "A" BACKUP 100`)
-	w.look(lookEvery)
-	w.is("writer: A BACKUP, B FAULT?") // what the old one still held was said earlier
-	old.say(`INSTANCE "A" MASTER 100`) // nobody listens any more
-	w.look(lookEvery)
-	w.is("writer: A BACKUP, B FAULT")
-	w.areOpen(3) // both writers, and one to read
+	env.step(lookEvery)
+	env.wantLast("writer: A BACKUP, B FAULT?") // what the old one still held was written earlier
+	old.say(`INSTANCE "A" MASTER 100`)         // nobody reads it any more
+	env.step(lookEvery)
+	env.wantLast("writer: A BACKUP, B FAULT")
+	env.wantOpen(3) // both writers, and one to read
 }
 
-func TestANewFIFOWinsThoughItsWriterIsSilent(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.gives("A", true)
-	w.writer().say(`INSTANCE "A" MASTER 100`)
-	w.look(0)
-	w.remakeFIFO()
-	fresh := w.writer()
-	w.look(lookEvery)
-	w.is("writer: A MASTER?") // as after any reload
-	w.look(settleTime)
-	w.is("writer: A MASTER")
+func TestANewFIFOWinsEvenIfItsWriterIsSilent(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.setVIP("A", true)
+	env.writer().say(`INSTANCE "A" MASTER 100`)
+	env.step(0)
+	env.remakeFIFO()
+	fresh := env.writer()
+	env.step(lookEvery)
+	env.wantLast("writer: A MASTER?") // as after any reload
+	env.step(settleTime)
+	env.wantLast("writer: A MASTER")
 	fresh.close()
-	w.look(0)
-	w.is("no writer: A MASTER?")
+	env.step(0)
+	env.wantLast("no writer: A MASTER?")
 }
 
-// Nobody looks at the path while all is well: that something is made there must be an event. The best of several tries counts,
-// for the machine may be busy.
-func TestANewFIFOIsSeenAtOnce(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.writer()
-	defer w.run()()
-	w.becomes("writer:")
+// While all is well, the path is looked at only when the directory changes. The best of several tries counts, because the machine may be
+// busy.
+func TestANewFIFOIsNoticedAtOnce(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.writer()
+	defer env.run()()
+	env.waitFor("writer:")
 	best := patience
 	for _, state := range []string{"BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER"} {
-		fresh := w.opts.Path + ".fresh"
+		fresh := env.opts.Path + ".fresh"
 		if err := unix.Mkfifo(fresh, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -222,11 +222,11 @@ func TestANewFIFOIsSeenAtOnce(t *testing.T) {
 		}
 		defer func() { _ = unix.Close(fd) }()
 		began := time.Now()
-		if err := os.Rename(fresh, w.opts.Path); err != nil {
+		if err := os.Rename(fresh, env.opts.Path); err != nil {
 			t.Fatal(err)
 		}
 		(&writer{t: t, fd: fd}).say(`INSTANCE "A" ` + state + ` 100`)
-		w.becomes("writer: A " + state)
+		env.waitFor("writer: A " + state)
 		best = min(best, time.Since(began))
 	}
 	if most := lookEvery / 4; best > most {
@@ -234,9 +234,9 @@ func TestANewFIFOIsSeenAtOnce(t *testing.T) {
 	}
 }
 
-// No event tells that a symbolic link is aimed elsewhere, as of /var/run.
-func TestADirectoryBehindALinkIsFollowed(t *testing.T) {
-	w := newEnv(t)
+// No event tells that a symbolic link, such as /var/run, has changed.
+func TestASymbolicLinkToTheDirectoryIsFollowed(t *testing.T) {
+	env := newEnv(t)
 	base := t.TempDir()
 	link := func(to string) {
 		if err := os.Mkdir(filepath.Join(base, to), 0o700); err != nil {
@@ -250,132 +250,132 @@ func TestADirectoryBehindALinkIsFollowed(t *testing.T) {
 		}
 	}
 	link("a")
-	w.opts.Path = filepath.Join(base, "run", "fifo")
-	w.makeFIFO()
-	w.writer().say(`INSTANCE "A" BACKUP 100`)
-	defer w.run()()
-	w.becomes("writer: A BACKUP")
+	env.opts.Path = filepath.Join(base, "run", "fifo")
+	env.makeFIFO()
+	env.writer().say(`INSTANCE "A" BACKUP 100`)
+	defer env.run()()
+	env.waitFor("writer: A BACKUP")
 	link("b")
-	w.makeFIFO()
-	w.writer().say(`INSTANCE "A" MASTER 100`)
+	env.makeFIFO()
+	env.writer().say(`INSTANCE "A" MASTER 100`)
 	began := time.Now()
-	w.becomes("writer: A MASTER")
+	env.waitFor("writer: A MASTER")
 	if took := time.Since(began); took > restEvery/2 {
 		t.Errorf("got the line after %v, want it within about %v", took, lookEvery)
 	}
 }
 
-func TestTheNewFIFOWinsOnceTheOldOneIsLeft(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	old := w.writer()
+func TestTheNewFIFOWinsOnceTheOldOneHasNoWriter(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	old := env.writer()
 	old.say(`INSTANCE "A" BACKUP 100`)
-	w.look(0)
-	w.remakeFIFO()
-	w.look(lookEvery)
+	env.step(0)
+	env.remakeFIFO()
+	env.step(lookEvery)
 	old.close()
-	w.look(0)
-	w.is("no writer: A BACKUP?")
-	w.look(probeEvery)
-	w.writer().say(`INSTANCE "A" MASTER 100`)
-	w.look(probeEvery)
-	w.is("writer: A MASTER")
+	env.step(0)
+	env.wantLast("no writer: A BACKUP?")
+	env.step(probeEvery)
+	env.writer().say(`INSTANCE "A" MASTER 100`)
+	env.step(probeEvery)
+	env.wantLast("writer: A MASTER")
 }
 
-func TestAFIFOMadeAnewManyTimesLeavesNothingOpen(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
-	w.look(0)
+func TestAFIFOMadeAgainManyTimesLeaksNoDescriptors(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
+	env.step(0)
 	for range 5 { // with a writer on the first one
-		w.remakeFIFO()
-		w.look(lookEvery)
+		env.remakeFIFO()
+		env.step(lookEvery)
 	}
-	w.areOpen(3) // the first one, its writer, and the last one
+	env.wantOpen(3) // the first one, its writer, and the last one
 	wr.close()
-	w.look(0)
-	w.look(probeEvery)
-	w.areOpen(1)
+	env.step(0)
+	env.step(probeEvery)
+	env.wantOpen(1)
 }
 
-// opened returns what this process has open of what is, or was, at the path.
-func (w *testEnv) opened() []string {
-	w.t.Helper()
+// openFiles returns the files that this process has open and that are, or were, at the path.
+func (env *testEnv) openFiles() []string {
+	env.t.Helper()
 	fds, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {
-		w.t.Fatal(err)
+		env.t.Fatal(err)
 	}
 	var got []string
 	for _, fd := range fds {
-		if file, err := os.Readlink(fd); err == nil && strings.HasPrefix(file, w.opts.Path) {
+		if file, err := os.Readlink(fd); err == nil && strings.HasPrefix(file, env.opts.Path) {
 			got = append(got, file)
 		}
 	}
 	return got
 }
 
-func (w *testEnv) areOpen(want int) {
-	w.t.Helper()
-	if got := w.opened(); len(got) != want {
-		w.t.Errorf("open: got %q, want %d", got, want)
+func (env *testEnv) wantOpen(want int) {
+	env.t.Helper()
+	if got := env.openFiles(); len(got) != want {
+		env.t.Errorf("open: got %q, want %d", got, want)
 	}
 }
 
-func TestWhatWasSaidBetweenTwoLooksIsNotLostWithItsFIFO(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.gives("A", true)
-	w.look(0)
+func TestLinesInARemovedFIFOAreNotLost(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.setVIP("A", true)
+	env.step(0)
 	// Within one probe Keepalived starts, becomes MASTER and is reloaded; it does not say MASTER again.
-	wr := w.writer()
+	wr := env.writer()
 	wr.say(`INSTANCE "A" MASTER 255`)
 	wr.close()
-	w.remakeFIFO()
-	w.writer()
-	w.look(probeEvery)
-	w.is("writer: A MASTER?")
-	w.look(settleTime)
-	w.is("writer: A MASTER")
+	env.remakeFIFO()
+	env.writer()
+	env.step(probeEvery)
+	env.wantLast("writer: A MASTER?")
+	env.step(settleTime)
+	env.wantLast("writer: A MASTER")
 }
 
 // Whoever may write to the FIFO decides what this host writes to the cloud.
-func TestAFIFOOfAnybodyIsRefusedUntilItIsOurs(t *testing.T) {
+func TestAnUntrustedFIFOIsRefused(t *testing.T) {
 	const stranger = 65534
-	w := newEnvWithFIFO(t)
-	w.writer().say(`INSTANCE "A" MASTER 100`)
+	env := newEnvWithFIFO(t)
+	env.writer().say(`INSTANCE "A" MASTER 100`)
 	allowed := -1
-	w.opts.Trusted = func(uid uint32) bool { return int(uid) == allowed }
+	env.opts.Trusted = func(uid uint32) bool { return int(uid) == allowed }
 	mode := func(mode os.FileMode) {
-		if err := os.Chmod(w.opts.Path, mode); err != nil {
+		if err := os.Chmod(env.opts.Path, mode); err != nil {
 			t.Fatal(err)
 		}
 	}
 	mode(0o602)
-	w.look(0)
-	w.look(30 * time.Second)
-	w.is("no writer:")
-	w.said("everybody may write to it", 1)
-	w.look(30 * time.Second)
-	w.said("everybody may write to it", 2)
-	w.look(time.Minute)
-	w.said("everybody may write to it", 2)
-	w.look(time.Minute)
-	w.said("everybody may write to it", 3)
+	env.step(0)
+	env.step(30 * time.Second)
+	env.wantLast("no writer:")
+	env.wantLogged("everybody may write to it", 1)
+	env.step(30 * time.Second)
+	env.wantLogged("everybody may write to it", 2)
+	env.step(time.Minute)
+	env.wantLogged("everybody may write to it", 2)
+	env.step(time.Minute)
+	env.wantLogged("everybody may write to it", 3)
 	mode(0o660)
 	if os.Getuid() == 0 {
-		if err := os.Chown(w.opts.Path, stranger, stranger); err != nil {
+		if err := os.Chown(env.opts.Path, stranger, stranger); err != nil {
 			t.Fatal(err)
 		}
-		w.look(probeEvery)
-		w.is("no writer:")
-		w.said("it belongs to user 65534 (want root, floaty's own user 0, or the user that keepalived.conf names for it)", 1)
+		env.step(probeEvery)
+		env.wantLast("no writer:")
+		env.wantLogged("it belongs to user 65534 (want root, floaty's own user 0, or the user that keepalived.conf names for it)", 1)
 		allowed = stranger
 	}
-	w.look(probeEvery)
-	w.look(probeEvery)
-	w.is("writer: A MASTER")
-	w.said("the FIFO can be read now", 1)
-	w.areOpen(2) // the writer, and one to read
+	env.step(probeEvery)
+	env.step(probeEvery)
+	env.wantLast("writer: A MASTER")
+	env.wantLogged("the FIFO can be read now", 1)
+	env.wantOpen(2) // the writer, and one to read
 }
 
-func TestAPathThatNeverBecomesAFIFO(t *testing.T) {
+func TestCheckPath(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

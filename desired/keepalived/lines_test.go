@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// cut is lines that add up all that they complete.
+// cut is lines that collects every complete line.
 type cut struct {
 	lines
 	got []string
@@ -28,7 +28,7 @@ func TestALineIsCompleteWithItsNewline(t *testing.T) {
 	}
 }
 
-func TestALineThatIsTooLongIsCutAndTheNextIsWhole(t *testing.T) {
+func TestALineThatIsTooLongDoesNotAffectTheNext(t *testing.T) {
 	t.Parallel()
 	var c cut
 	c.add(strings.Repeat("x", maxLine) + "\n")
@@ -39,7 +39,7 @@ func TestALineThatIsTooLongIsCutAndTheNextIsWhole(t *testing.T) {
 	}
 }
 
-func TestALineTellsWhatAnEarlierWriterLeft(t *testing.T) {
+func TestALineTellsHowMuchAnEarlierWriterWrote(t *testing.T) {
 	t.Parallel()
 	var l lines
 	var got []string
@@ -56,8 +56,8 @@ func TestALineTellsWhatAnEarlierWriterLeft(t *testing.T) {
 	}
 }
 
-// FuzzLines cuts the same bytes into other pieces: the first byte of cuts says how long the first piece is, and so on. A zero is
-// a writer that goes, a byte above 127 stands for a long piece.
+// FuzzLines compares data in one piece with the same data in several, whose lengths are in cuts. A zero there means that the writer goes,
+// and a byte above 127 stands for a long piece.
 func FuzzLines(f *testing.F) {
 	long := strings.Repeat("x", maxLine)
 	f.Add([]byte("one\ntwo\n\nthree"), []byte{1, 4, 1})

@@ -162,8 +162,8 @@ func TestRunStopsReadingWhenItsContextEnds(t *testing.T) {
 	next.wantLast("writer: A STOP")
 }
 
-// Nothing waits for a deadline at the end, though one may be half a second away. The best of several tries counts, for the
-// machine may be busy.
+// Run must not wait for its next deadline, which may be half a second away. The best of several tries counts, because the machine may be
+// busy.
 func TestRunReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.writer()
@@ -206,7 +206,7 @@ func TestRunWithAnEndedContextReadsNothing(t *testing.T) {
 	env.wantLast("no writer:")
 }
 
-// An end of file, and an ended process, stay readable to poll: a loop that waits for them spins.
+// An end of file and an ended process remain readable for poll(2), so a loop that waits for them would spin.
 func TestWaitingTakesNoProcessorTime(t *testing.T) {
 	for what, prepare := range map[string]func(env *testEnv){
 		"no FIFO can be made":     func(env *testEnv) { env.opts.Path += "/nowhere/fifo" },

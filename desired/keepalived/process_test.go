@@ -13,24 +13,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// find is FindProcess, with the process closed at the end of the test.
-func (w *testEnv) find() (*Process, error) {
-	p, err := FindProcess(w.pidPath)
-	w.t.Cleanup(p.Close)
+// find calls FindProcess, and closes the process at the end of the test.
+func (env *testEnv) find() (*Process, error) {
+	p, err := FindProcess(env.pidPath)
+	env.t.Cleanup(p.Close)
 	return p, err
 }
 
-func TestAVRRPProcessIsKnownByItsPIDFile(t *testing.T) {
-	w := newEnv(t)
-	k := w.process("keepalived")
+func TestFindProcess(t *testing.T) {
+	env := newEnv(t)
+	k := env.process("keepalived")
 	for _, form := range []string{"%d\n", "%d", " %d \n"} {
-		w.pidFile(fmt.Sprintf(form, k.cmd.Process.Pid))
-		p, err := w.find()
+		env.pidFile(fmt.Sprintf(form, k.cmd.Process.Pid))
+		p, err := env.find()
 		if err != nil || p.PID != k.cmd.Process.Pid || !p.Alive() {
 			t.Errorf("%q: got %+v, %v, want the process, alive", form, p, err)
 		}
 	}
-	p, err := w.find()
+	p, err := env.find()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +40,9 @@ func TestAVRRPProcessIsKnownByItsPIDFile(t *testing.T) {
 	}
 }
 
-func TestAPIDFileThatCountsForNothing(t *testing.T) {
-	w := newEnv(t)
-	dead := w.process("keepalived")
+func TestFindProcessRejectsAnUnusablePIDFile(t *testing.T) {
+	env := newEnv(t)
+	dead := env.process("keepalived")
 	dead.kill()
 	for what, text := range map[string]string{
 		"nothing":               "",
@@ -54,33 +54,33 @@ func TestAPIDFileThatCountsForNothing(t *testing.T) {
 		"no process":            "4194304\n", // the kernel's highest pid is one less
 		"an ended one":          strconv.Itoa(dead.cmd.Process.Pid),
 		"one of another name":   strconv.Itoa(os.Getpid()),
-		"a name that is longer": strconv.Itoa(w.process("keepalived2").cmd.Process.Pid),
-		"a name with a blank":   strconv.Itoa(w.process("keepalived vrrp").cmd.Process.Pid),
-		"a name with a trap":    strconv.Itoa(w.process("keepalived) R (").cmd.Process.Pid),
-		"a name with a trap 2":  strconv.Itoa(w.process("x (keepalived)").cmd.Process.Pid),
+		"a name that is longer": strconv.Itoa(env.process("keepalived2").cmd.Process.Pid),
+		"a name with a blank":   strconv.Itoa(env.process("keepalived vrrp").cmd.Process.Pid),
+		"a name with a trap":    strconv.Itoa(env.process("keepalived) R (").cmd.Process.Pid),
+		"a name with a trap 2":  strconv.Itoa(env.process("x (keepalived)").cmd.Process.Pid),
 	} {
-		w.pidFile(text)
-		if p, err := w.find(); err == nil || p != nil {
+		env.pidFile(text)
+		if p, err := env.find(); err == nil || p != nil {
 			t.Errorf("%s, %q: got %+v, %v, want an error", what, text, p, err)
 		}
 	}
-	if err := os.Remove(w.pidPath); err != nil {
+	if err := os.Remove(env.pidPath); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := w.find(); err == nil || p != nil {
+	if p, err := env.find(); err == nil || p != nil {
 		t.Errorf("no pid file: got %+v, %v, want an error", p, err)
 	}
 }
 
-func TestALaterProcessWithTheSamePIDIsAnother(t *testing.T) {
-	w := newEnv(t)
-	k := w.process("keepalived")
-	k.registers()
-	p, err := w.find()
+func TestALaterProcessWithTheSamePIDIsNotTheSame(t *testing.T) {
+	env := newEnv(t)
+	k := env.process("keepalived")
+	k.writePIDFile()
+	p, err := env.find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := w.find()
+	again, err := env.find()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,11 +107,11 @@ func TestALaterProcessWithTheSamePIDIsAnother(t *testing.T) {
 	}
 }
 
-func TestWithoutAPIDFDTheStartTimeTells(t *testing.T) {
-	w := newEnv(t)
-	k := w.process("keepalived")
-	k.registers()
-	p, err := w.find()
+func TestWithoutAPidfdTheStartTimeIdentifiesAProcess(t *testing.T) {
+	env := newEnv(t)
+	k := env.process("keepalived")
+	k.writePIDFile()
+	p, err := env.find()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,12 +125,12 @@ func TestWithoutAPIDFDTheStartTimeTells(t *testing.T) {
 	}
 }
 
-// The kernel of the machine that runs the tests has pidfds; what older ones get is tried without.
-func TestTheEndOfAProcessIsWaitedFor(t *testing.T) {
+// The kernel that runs the tests has pidfds. What happens on an older one is tested by closing it.
+func TestWaitReturnsWhenTheProcessEnds(t *testing.T) {
 	for what, old := range map[string]bool{"with a pidfd": false, "without one": true} {
 		t.Run(what, func(t *testing.T) {
-			w := newEnv(t)
-			k := w.process("any")
+			env := newEnv(t)
+			k := env.process("any")
 			p, err := OpenProcess(k.cmd.Process.Pid)
 			if err != nil {
 				t.Fatal(err)
@@ -166,20 +166,20 @@ func TestTheEndOfAProcessIsWaitedFor(t *testing.T) {
 	}
 }
 
-// Opening a FIFO waits for its other end: a pid file that is one would make floaty deaf.
-func TestAPIDFileThatIsNoRegularFileIsNotWaitedFor(t *testing.T) {
-	w := newEnv(t)
+// Opening a FIFO blocks until the other end is opened: if a pid file were one, floaty would hear nothing any more.
+func TestFindProcessDoesNotBlockOnAPIDFileThatIsNotARegularFile(t *testing.T) {
+	env := newEnv(t)
 	for what, name := range map[string]func() error{
-		"a FIFO":      func() error { return unix.Mkfifo(w.pidPath, 0o600) },
-		"a directory": func() error { return os.Mkdir(w.pidPath, 0o700) },
-		"a device":    func() error { return os.Symlink("/dev/zero", w.pidPath) },
+		"a FIFO":      func() error { return unix.Mkfifo(env.pidPath, 0o600) },
+		"a directory": func() error { return os.Mkdir(env.pidPath, 0o700) },
+		"a device":    func() error { return os.Symlink("/dev/zero", env.pidPath) },
 	} {
 		if err := name(); err != nil {
 			t.Fatal(err)
 		}
 		found := make(chan error, 1)
 		go func() {
-			_, err := FindProcess(w.pidPath)
+			_, err := FindProcess(env.pidPath)
 			found <- err
 		}()
 		select {
@@ -190,7 +190,7 @@ func TestAPIDFileThatIsNoRegularFileIsNotWaitedFor(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatalf("%s: got no answer after %v, want one at once", what, patience)
 		}
-		if err := os.Remove(w.pidPath); err != nil {
+		if err := os.Remove(env.pidPath); err != nil {
 			t.Fatal(err)
 		}
 	}

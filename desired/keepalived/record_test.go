@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// newEnvWithState is a testEnv with a FIFO whose Listener keeps its states in a directory that is not there yet.
+// newEnvWithState is newEnvWithFIFO with a Listener that saves its states in a directory that does not exist yet. A has a local address.
 func newEnvWithState(t *testing.T) *testEnv {
 	t.Helper()
 	env := newEnvWithFIFO(t)
@@ -20,7 +20,7 @@ func newEnvWithState(t *testing.T) *testEnv {
 	return env
 }
 
-// die ends the Listener as kill -9 does, and begin makes the next one.
+// kill ends the Listener as kill -9 would, and restart makes the next one.
 func (env *testEnv) kill() {
 	env.fifo.current.close()
 	env.fifo.next.close()
@@ -58,7 +58,7 @@ func TestMasterSurvivesARestartOfFloaty(t *testing.T) {
 	}
 }
 
-// On a reload, Keepalived starts the next floaty while the last one may still be saving what it has just heard.
+// On a reload, Keepalived starts the next floaty while the earlier one may still be saving what it has just heard.
 func TestTheNextRunWaitsUntilTheEarlierOneHasSaved(t *testing.T) {
 	env := newEnvWithState(t)
 	k := env.keepalived()
@@ -146,7 +146,7 @@ func TestASavedMasterDoesNotCountWithout(t *testing.T) {
 			env.kill()
 			meanwhile(env, k)
 			env.restart()
-			env.reported_ = nil
+			env.reported = nil
 			for range 15 {
 				env.step(settleTime)
 			}
@@ -159,7 +159,7 @@ func TestASavedMasterDoesNotCountWithout(t *testing.T) {
 	}
 }
 
-// replace changes the saved states.
+// replace replaces a text in the file of saved states.
 func (env *testEnv) replace(old, fresh string) {
 	env.t.Helper()
 	text := env.saved()
@@ -179,7 +179,7 @@ func TestSavedStatesDoNotCountWithoutAWriter(t *testing.T) {
 	env.kill()
 	wr.close()
 	env.restart()
-	env.reported_ = nil
+	env.reported = nil
 	env.step(time.Second)
 	env.step(awayAtMost)
 	env.step(awayAtMost)
@@ -214,7 +214,7 @@ func TestLeavingMasterIsSavedAtOnceAndBecomingMasterAfterwards(t *testing.T) {
 	env.step(0)
 }
 
-// hangs stands for a disk that does not answer: the state file's goroutine does nothing more.
+// hangDisk makes the state file's goroutine do nothing, as if the disk did not answer.
 func (env *testEnv) hangDisk() { env.stateFile.done = make(chan struct{}) }
 
 func TestAHangingDiskDelaysNobody(t *testing.T) {
@@ -259,10 +259,10 @@ func TestASecondDaemonDoesNotTouchTheSavedStates(t *testing.T) {
 	}
 }
 
-// umasked is the environment variable that tells the child process of a test to set its umask.
+// umasked is the environment variable that has the child process of a test set its umask.
 const umasked = "FLOATY_TEST_UMASKED"
 
-// A umask belongs to the whole process. Set here, it would make directories of the other tests that only root may enter.
+// A umask applies to the whole process. If it were set here, other tests would make directories that only root may enter.
 func TestOnlyTheOwnerMayReadTheSavedStates(t *testing.T) {
 	if os.Getenv(umasked) == "" {
 		child := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$") //nolint:gosec // this test

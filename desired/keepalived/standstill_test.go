@@ -67,23 +67,23 @@ func TestHowLongAMasterIsSuspendedAfterAStandstill(t *testing.T) {
 	}
 }
 
-// standStill makes the next look believe that it comes late.
-func (w *testEnv) standStill() { w.fence.clock.due = time.Now().Add(-lateFrom - time.Second) }
+// standStill makes the next pass find that it comes too late.
+func (env *testEnv) standStill() { env.fence.clock.due = time.Now().Add(-lateFrom - time.Second) }
 
 func TestAStandstillSuspendsAMasterForFourSeconds(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.writer().say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
-	w.look(0)
-	w.standStill()
-	w.look(3 * time.Second)
-	w.is("writer: A MASTER?, B BACKUP")
-	w.standStill() // again: it is not renewed
-	w.look(3999 * time.Millisecond)
-	w.is("writer: A MASTER?, B BACKUP")
-	w.look(time.Millisecond)
-	w.is("writer: A MASTER, B BACKUP")
-	w.said("stood still", 1)
-	if got := w.last().Standstills; got != 2 {
+	env := newEnvWithFIFO(t)
+	env.writer().say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
+	env.step(0)
+	env.standStill()
+	env.step(3 * time.Second)
+	env.wantLast("writer: A MASTER?, B BACKUP")
+	env.standStill() // again: it is not renewed
+	env.step(3999 * time.Millisecond)
+	env.wantLast("writer: A MASTER?, B BACKUP")
+	env.step(time.Millisecond)
+	env.wantLast("writer: A MASTER, B BACKUP")
+	env.wantLogged("stood still", 1)
+	if got := env.last().Standstills; got != 2 {
 		t.Errorf("got %d standstills, want 2", got)
 	}
 }
@@ -97,52 +97,52 @@ func TestALineEndsTheSuspensionAfterAStandstill(t *testing.T) {
 		`GROUP "G" FAULT 0`:                    "writer: A FAULT, B FAULT",
 	} {
 		t.Run(line, func(t *testing.T) {
-			w := newEnvWithFIFO(t)
-			wr := w.writer()
+			env := newEnvWithFIFO(t)
+			wr := env.writer()
 			wr.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`)
-			w.look(0)
-			w.standStill()
-			w.look(time.Minute)
-			w.is("writer: A MASTER?, B MASTER?")
+			env.step(0)
+			env.standStill()
+			env.step(time.Minute)
+			env.wantLast("writer: A MASTER?, B MASTER?")
 			wr.say(line)
-			w.look(time.Second)
-			w.is(want)
+			env.step(time.Second)
+			env.wantLast(want)
 		})
 	}
 }
 
-// What was said while floaty stood still counts at once, and never the state before.
-func TestABackupDuringAStandstillIsHandedOnAtOnce(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
+// What Keepalived wrote while floaty stood still counts at once, and the state before it is never reported.
+func TestABackupDuringAStandstillIsReportedAtOnce(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
-	w.look(0)
+	env.step(0)
 	wr.say(`INSTANCE "A" BACKUP 100`)
-	w.standStill()
-	w.look(time.Minute)
-	w.is("writer: A BACKUP")
-	if got := len(w.history()); got != 2 {
+	env.standStill()
+	env.step(time.Minute)
+	env.wantLast("writer: A BACKUP")
+	if got := len(env.reports()); got != 2 {
 		t.Errorf("got %d snapshots, want 2", got)
 	}
 }
 
 // A reload of Keepalived during the suspension does not shorten it.
 func TestAReloadDoesNotEndTheSuspensionAfterAStandstill(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	k := w.keepalived()
+	env := newEnvWithFIFO(t)
+	k := env.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
-	w.look(0)
-	w.standStill()
-	w.look(time.Minute)
-	k.shut()
-	w.look(time.Millisecond)
-	w.is("no writer: A MASTER?")
-	k.open()
-	w.look(time.Millisecond)
-	w.look(settleTime)
-	w.is("writer: A MASTER?")
-	w.look(4 * time.Second)
-	w.is("writer: A MASTER")
+	env.step(0)
+	env.standStill()
+	env.step(time.Minute)
+	k.closeFIFO()
+	env.step(time.Millisecond)
+	env.wantLast("no writer: A MASTER?")
+	k.openFIFO()
+	env.step(time.Millisecond)
+	env.step(settleTime)
+	env.wantLast("writer: A MASTER?")
+	env.step(4 * time.Second)
+	env.wantLast("writer: A MASTER")
 }
 
 func TestTheHeartBeatsOnlyForAMaster(t *testing.T) {
@@ -164,7 +164,7 @@ func TestTheHeartBeatsOnlyForAMaster(t *testing.T) {
 	}
 }
 
-func TestAHeartBeatsEachSecondUntilItIsTurnedOff(t *testing.T) {
+func TestAHeartBeatsOncePerSecondUntilItIsTurnedOff(t *testing.T) {
 	t.Parallel()
 	h, err := newHeart()
 	if err != nil {
@@ -187,19 +187,19 @@ func TestAHeartBeatsEachSecondUntilItIsTurnedOff(t *testing.T) {
 	<-done
 }
 
-// The suspension begins when floaty goes on, not when the look began in which it was stopped.
-func TestAStandstillWithinALookSuspendsFromItsEnd(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.writer().say(`INSTANCE "A" MASTER 100`)
-	w.look(-time.Hour)
-	w.standStill()
-	w.look(time.Hour - time.Minute)
-	if got := time.Until(w.trust.states["A"].resumes); got < 2*time.Second {
+// The suspension begins when floaty goes on, not at the beginning of the pass during which it was stopped.
+func TestAStandstillDuringAPassSuspendsFromItsEnd(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.writer().say(`INSTANCE "A" MASTER 100`)
+	env.step(-time.Hour)
+	env.standStill()
+	env.step(time.Hour - time.Minute)
+	if got := time.Until(env.trust.states["A"].resumes); got < 2*time.Second {
 		t.Errorf("got suspended for %v from now on, want 4 s", got)
 	}
 }
 
-func TestAHolderThatStoodStillIsSuspendedWhenSettleReturns(t *testing.T) {
+func TestSettleOfAHolderSuspendsAfterAStandstill(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	lost := errors.New("no longer ours")
 	var h *Holder

@@ -10,111 +10,111 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heardMaster is a host that has saved MASTER, and what says its lines.
-func heardMaster(t *testing.T) (*testEnv, *vrrp) {
+// newEnvWithSavedMaster is a host that has saved MASTER, and its Keepalived.
+func newEnvWithSavedMaster(t *testing.T) (*testEnv, *fakeVRRP) {
 	t.Helper()
-	w := newEnvWithState(t)
-	k := w.keepalived()
+	env := newEnvWithState(t)
+	k := env.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
-	w.look(0)
-	if !strings.Contains(w.saved(), "MASTER") {
-		t.Fatalf("got %s, want MASTER in it", w.saved())
+	env.step(0)
+	if !strings.Contains(env.saved(), "MASTER") {
+		t.Fatalf("got %s, want MASTER in it", env.saved())
 	}
-	return w, k
+	return env, k
 }
 
-// restarts ends the Listener as kill -9 does and asserts that the next one does not take A for a MASTER.
-func (w *testEnv) restarts() {
-	w.t.Helper()
-	w.die()
-	w.begin()
-	w.seen = nil
+// wantNoMasterAfterRestart ends the Listener as kill -9 would and asserts that the next one does not take A for a MASTER.
+func (env *testEnv) wantNoMasterAfterRestart() {
+	env.t.Helper()
+	env.kill()
+	env.restart()
+	env.reported = nil
 	for range 5 {
-		w.look(settleTime)
+		env.step(settleTime)
 	}
-	w.never("A", Master)
+	env.wantNever("A", Master)
 }
 
-// What cannot be saved must not leave an earlier MASTER behind: the address would be another host's.
-func TestABackupThatCannotBeSavedLeavesNoMasterBehind(t *testing.T) {
-	for name, obstruct := range map[string]func(w *testEnv) (undo func()){
-		"the new file cannot be made": func(w *testEnv) func() { // no space, no descriptors
-			path := filepath.Join(w.opts.StateFile+".new", "x")
+// If a state cannot be saved, an earlier MASTER must not remain in the file: another host may have the address by now.
+func TestABackupThatCannotBeSavedLeavesNoMasterInTheFile(t *testing.T) {
+	for name, obstruct := range map[string]func(env *testEnv) (undo func()){
+		"the new file cannot be made": func(env *testEnv) func() { // no space, no descriptors
+			path := filepath.Join(env.opts.StateFile+".new", "x")
 			if err := os.MkdirAll(path, 0o700); err != nil {
-				w.t.Fatal(err)
+				env.t.Fatal(err)
 			}
-			return func() { _ = os.RemoveAll(w.opts.StateFile + ".new") }
+			return func() { _ = os.RemoveAll(env.opts.StateFile + ".new") }
 		},
-		"another process holds the lock": func(w *testEnv) func() {
-			w.stateFile.close()
-			f := newStateFile(w.opts.StateFile, w.opts.Path, w.opts.Log)
-			lock, err := os.OpenFile(w.opts.StateFile+".lock", os.O_RDWR, 0)
+		"another process holds the lock": func(env *testEnv) func() {
+			env.stateFile.close()
+			f := newStateFile(env.opts.StateFile, env.opts.Path, env.opts.Log)
+			lock, err := os.OpenFile(env.opts.StateFile+".lock", os.O_RDWR, 0)
 			if err == nil {
 				err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 			}
 			if err != nil {
-				w.t.Fatal(err)
+				env.t.Fatal(err)
 			}
-			w.stateFile = f
+			env.stateFile = f
 			f.open(func() {})
 			return func() { _ = lock.Close() }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, k := heardMaster(t)
-			undo := obstruct(w)
+			env, k := newEnvWithSavedMaster(t)
+			undo := obstruct(env)
 			k.say(`INSTANCE "A" BACKUP 100`)
-			w.look(0)
-			w.is("writer: A BACKUP")
+			env.step(0)
+			env.wantLast("writer: A BACKUP")
 			eventually(t, func() (string, bool) {
-				data, _ := os.ReadFile(w.opts.StateFile) // it may be removed
+				data, _ := os.ReadFile(env.opts.StateFile) // it may be removed
 				return "MASTER is still in the file", !strings.Contains(string(data), "MASTER")
 			})
-			w.said("saving the states failed", 1)
+			env.wantLogged("saving the states failed", 1)
 			undo()
-			w.restarts()
+			env.wantNoMasterAfterRestart()
 		})
 	}
 }
 
-func TestWhatWasSaidIsSavedAtTheEnd(t *testing.T) {
-	w, k := heardMaster(t)
-	w.die()
-	w.begin()
+func TestTheLatestStatesAreSavedAtTheEnd(t *testing.T) {
+	env, k := newEnvWithSavedMaster(t)
+	env.kill()
+	env.restart()
 	k.say(`INSTANCE "A" BACKUP 100`)
-	w.pass(w.now.Add(time.Second)) // and the end comes before what the last run left is read
-	w.die()
-	if saved := w.saved(); strings.Contains(saved, "MASTER") {
+	env.pass(env.now.Add(time.Second)) // and the end comes before what the last run left is read
+	env.kill()
+	if saved := env.saved(); strings.Contains(saved, "MASTER") {
 		t.Errorf("got %s, want no MASTER in it", saved)
 	}
 }
 
-// A file system that has become read-only keeps what it held: nobody knows what should have been saved since.
-func TestAFileThatCannotBeWrittenIsNotBelieved(t *testing.T) {
+// A file system that has become read-only still has the old states, and nobody knows what should have been saved since.
+func TestAReadOnlyStateFileIsNotTrusted(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may write every file")
 	}
-	w, _ := heardMaster(t)
-	if err := os.Chmod(w.opts.StateFile, 0o400); err != nil {
+	env, _ := newEnvWithSavedMaster(t)
+	if err := os.Chmod(env.opts.StateFile, 0o400); err != nil {
 		t.Fatal(err)
 	}
-	w.restarts()
-	w.said("cannot use the saved states", 1)
+	env.wantNoMasterAfterRestart()
+	env.wantLogged("cannot use the saved states", 1)
 }
 
-func TestAnEmptiedFileIsNothingToSpeakOf(t *testing.T) {
-	w, _ := heardMaster(t)
-	w.die()
-	if err := os.Truncate(w.opts.StateFile, 0); err != nil {
+func TestAnEmptyStateFileIsNotLogged(t *testing.T) {
+	env, _ := newEnvWithSavedMaster(t)
+	env.kill()
+	if err := os.Truncate(env.opts.StateFile, 0); err != nil {
 		t.Fatal(err)
 	}
-	w.begin()
-	w.look(time.Second)
-	w.said("cannot use the saved states", 0)
-	w.is("writer:")
+	env.restart()
+	env.step(time.Second)
+	env.wantLogged("cannot use the saved states", 0)
+	env.wantLast("writer:")
 }
 
-func TestWhatMayNotBeRemovedIsEmptied(t *testing.T) {
+func TestAFileThatCannotBeRemovedIsEmptied(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Skip("root may remove every file")

@@ -7,8 +7,9 @@ import (
 
 var noon = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 
-// hears is what is known after these lines, the first at noon, one a minute, with A and B in the group G.
-func hears(t *testing.T, lines ...string) states {
+// statesAfter returns the states after these lines, of which the first arrives at noon and each other one a minute later. A and B are
+// in the group G.
+func statesAfter(t *testing.T, lines ...string) states {
 	t.Helper()
 	s := states{}
 	for i, line := range lines {
@@ -25,7 +26,7 @@ func hears(t *testing.T, lines ...string) states {
 	return s
 }
 
-func TestWhatLinesSay(t *testing.T) {
+func TestStatesAfterLines(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		what  string
@@ -46,17 +47,17 @@ func TestWhatLinesSay(t *testing.T) {
 		{"a group raises those not heard of", []string{`INSTANCE "A" BACKUP 1`, `GROUP "G" MASTER 0`}, "A BACKUP, B MASTER"},
 		{"a group's priority is no state", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" BACKUP_PRIORITY 0`}, "A MASTER"},
 	} {
-		want := text(Snapshot{Instances: nil}) + " " + c.want
+		want := format(Snapshot{Instances: nil}) + " " + c.want
 		if c.want == "" {
-			want = text(Snapshot{})
+			want = format(Snapshot{})
 		}
-		if got := text(Snapshot{Instances: hears(t, c.lines...)}); got != want {
+		if got := format(Snapshot{Instances: statesAfter(t, c.lines...)}); got != want {
 			t.Errorf("%s: got %q, want %q", c.what, got, want)
 		}
 	}
 }
 
-func TestWhatCountsAsNews(t *testing.T) {
+func TestClaimsRivalsAndSince(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		what  string
@@ -69,7 +70,7 @@ func TestWhatCountsAsNews(t *testing.T) {
 		{"a group's MASTER is none", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" MASTER 0`}, Instance{State: Master, Since: noon, Claims: 1}},
 		{"a change has its own time", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" BACKUP 1`}, Instance{State: Backup, Since: noon.Add(time.Minute), Claims: 1}},
 	} {
-		got := hears(t, c.lines...)["A"]
+		got := statesAfter(t, c.lines...)["A"]
 		got.claimed = time.Time{} // of interest after a standstill only
 		if got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.what, got, c.want)
@@ -77,19 +78,19 @@ func TestWhatCountsAsNews(t *testing.T) {
 	}
 }
 
-func TestADoubtEndsWithALineOrADecision(t *testing.T) {
+func TestALineOrADecisionEndsTheDoubtAboutAState(t *testing.T) {
 	t.Parallel()
-	s := hears(t, `INSTANCE "A" MASTER 1`, `INSTANCE "B" MASTER 1`, `INSTANCE "C" MASTER 1`, `INSTANCE "D" MASTER 1`)
+	s := statesAfter(t, `INSTANCE "A" MASTER 1`, `INSTANCE "B" MASTER 1`, `INSTANCE "C" MASTER 1`, `INSTANCE "D" MASTER 1`)
 	s.suspend()
 	later := noon.Add(time.Hour)
 	s.apply(Event{"INSTANCE", "A", "BACKUP", 1}, nil, later)
 	s.apply(Event{"INSTANCE", "B", "MASTER_RX_LOWER_PRI", 1}, nil, later)
 	s.apply(Event{"INSTANCE", "C", "BACKUP_PRIORITY", 1}, nil, later) // 2.2.7 says this of a MASTER on a reload
-	if got, want := text(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C MASTER?, D MASTER?"; got != want {
+	if got, want := format(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C MASTER?, D MASTER?"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	s.confirm(func(name string) bool { return name == "D" }, later)
-	if got, want := text(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C unknown, D MASTER"; got != want {
+	if got, want := format(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C unknown, D MASTER"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := s["C"].Since; !got.Equal(later) {
@@ -100,18 +101,18 @@ func TestADoubtEndsWithALineOrADecision(t *testing.T) {
 	}
 }
 
-func TestThereIsNothingToDoubtInTheUnknown(t *testing.T) {
+func TestAnUnknownStateIsNeverUnconfirmed(t *testing.T) {
 	t.Parallel()
-	s := hears(t, `INSTANCE "A" MASTER 1`)
+	s := statesAfter(t, `INSTANCE "A" MASTER 1`)
 	s.suspend()
 	s.confirm(func(string) bool { return false }, noon)
 	s.suspend()
 	if s.unconfirmed() {
-		t.Errorf("got %q, want nothing suspended", text(Snapshot{Instances: s}))
+		t.Errorf("got %q, want nothing suspended", format(Snapshot{Instances: s}))
 	}
 }
 
-func TestStatesAreCalledAsKeepalivedCallsThem(t *testing.T) {
+func TestStatesAreWrittenAsKeepalivedWritesThem(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[State]string{Unknown: "unknown", Master: "MASTER", Backup: "BACKUP", Fault: "FAULT", Stop: "STOP", Deleted: "DELETED", -1: "State(-1)", 6: "State(6)"} {
 		if got := state.String(); got != want {

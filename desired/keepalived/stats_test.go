@@ -7,14 +7,14 @@ import (
 )
 
 func TestStatsCountLinesByKind(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
 	wr.say(
 		`INSTANCE "A" MASTER 100`, `INSTANCE "B" MASTER 100`, `INSTANCE "A" BACKUP 100`, `INSTANCE "A" MASTER_RX_LOWER_PRI 100`,
 		`INSTANCE "A" BACKUP_PRIORITY 90`, `INSTANCE "A" WHO_KNOWS 90`, `GROUP "G" FAULT 0`, `VS [192.0.2.1]:tcp:80 UP`, `ANYTHING`, `nonsense`, ``,
 	)
-	w.look(0)
-	got := w.Stats()
+	env.step(0)
+	got := env.Stats()
 	want := map[EventKind]uint64{
 		{"INSTANCE", "MASTER"}: 2, {"INSTANCE", "BACKUP"}: 1, {"INSTANCE", "MASTER_RX_LOWER_PRI"}: 1,
 		{"INSTANCE", "BACKUP_PRIORITY"}: 1, {"INSTANCE", "other"}: 1, {"GROUP", "FAULT"}: 1, {"other", ""}: 2,
@@ -28,35 +28,35 @@ func TestStatsCountLinesByKind(t *testing.T) {
 }
 
 func TestStatsTellSinceWhenTheFIFOHasHadAWriter(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	w.look(0)
+	env := newEnvWithFIFO(t)
+	env.step(0)
 	is := func(connected bool, since time.Time) {
 		t.Helper()
-		if got := w.Stats(); got.Connected != connected || !got.ConnectionChanged.Equal(since) {
+		if got := env.Stats(); got.Connected != connected || !got.ConnectionChanged.Equal(since) {
 			t.Errorf("got connected %v since %v, want %v since %v", got.Connected, got.ConnectionChanged, connected, since)
 		}
 	}
 	is(false, time.Time{})
-	wr := w.writer()
-	w.look(time.Minute)
-	came := w.now
+	wr := env.writer()
+	env.step(time.Minute)
+	came := env.now
 	is(true, came)
 	wr.say(`INSTANCE "A" MASTER 100`)
-	w.look(time.Minute)
+	env.step(time.Minute)
 	is(true, came)
 	wr.close()
-	w.look(time.Minute)
-	is(false, w.now)
+	env.step(time.Minute)
+	is(false, env.now)
 }
 
 func TestStatsAreReadWhileTheListenerWorks(t *testing.T) {
-	w := newEnvWithFIFO(t)
-	wr := w.writer()
-	w.run()
+	env := newEnvWithFIFO(t)
+	wr := env.writer()
+	env.run()
 	for i := range uint64(100) {
 		wr.say(`INSTANCE "A" MASTER 100`)
-		w.settles()
-		got := w.Stats()
+		env.settle()
+		got := env.Stats()
 		if kind := (EventKind{"INSTANCE", "MASTER"}); got.Events[kind] != i+1 || got.Instances["A"].Claims != i+1 {
 			t.Fatalf("got %d lines and %d claims, want %d of both", got.Events[kind], got.Instances["A"].Claims, i+1)
 		}

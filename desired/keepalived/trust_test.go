@@ -12,7 +12,7 @@ import (
 
 var vip = netip.MustParseAddr("192.0.2.7")
 
-// gives says that keepalived.conf gives the instance an address, and whether that is on a local interface.
+// setVIP gives the instance an address in keepalived.conf, and says whether that is on a local interface.
 func (env *testEnv) setVIP(instance string, local bool) {
 	env.vips[instance] = []netip.Addr{netip.MustParseAddr("192.0.2.250"), vip}
 	env.mu.Lock()
@@ -20,8 +20,8 @@ func (env *testEnv) setVIP(instance string, local bool) {
 	env.local[vip] = local
 }
 
-// wantApart asserts that at least so long passed between two sights. On a busy machine the first may have come late, so
-// half of what is promised is asked for; the exact times are tested with looks.
+// wantApart asserts the time between two reports. On a busy machine the first may be late, so callers ask for half of what is
+// promised. Tests that call step check the exact times.
 func wantApart(t *testing.T, from, to report, least time.Duration) {
 	t.Helper()
 	if got := to.at.Sub(from.at); got < least {
@@ -31,7 +31,7 @@ func wantApart(t *testing.T, from, to report, least time.Duration) {
 
 func TestAReloadKeepsMaster(t *testing.T) {
 	env := newEnvWithFIFO(t)
-	env.setVIP("A", false) // the process is known, so that says nothing
+	env.setVIP("A", false) // the process is known, so that does not matter
 	k := env.keepalived()
 	env.run()
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -219,7 +219,7 @@ func TestMissingEvidenceIsNotLoggedForAnInstanceThatIsNotConfigured(t *testing.T
 	env.wantLogged("share the PID namespace or set keepalived-pid-file", 0)
 }
 
-// A host may have hundreds of instances, and thousands of addresses.
+// A host may have hundreds of instances and thousands of addresses.
 func TestLocalAddressesAreListedOnceForAllInstances(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	asked, local := 0, env.opts.Local
@@ -253,7 +253,7 @@ func TestStatesOfAnUnidentifiedProcessAreForgottenAfterThreeSeconds(t *testing.T
 	gone := env.waitFor("no writer: A MASTER?")
 	forgotten := env.waitFor("no writer: A unknown")
 	wantApart(t, gone, forgotten, awayAtMost/2)
-	stop() // lines come after what they tell of
+	stop() // lines are logged after the report
 	env.wantLogged("Keepalived has gone", 1)
 	env.wantLogged("instance changed", 2)
 }
@@ -275,8 +275,7 @@ func TestTheLimitOfThreeSecondsIsExact(t *testing.T) {
 	env.wantLast("writer: A unknown")
 }
 
-// The first reload is of a process that nobody knew, the second of the one that followed it. That one is known, but it is
-// not the one that said MASTER.
+// During the first reload the process is not known. During the second it is, but it need not be the process that said MASTER.
 func TestASecondReloadDoesNotConfirmStatesFromBeforeTheFirst(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.setVIP("A", false)
@@ -296,8 +295,8 @@ func TestASecondReloadDoesNotConfirmStatesFromBeforeTheFirst(t *testing.T) {
 	env.wantLast("writer: A unknown")
 }
 
-// A tool that starts Keepalived and has it reload at once: what the process that came back first has said is its own, whatever was doubted of
-// the one before.
+// Some tools start Keepalived and reload it at once. The states that the new process has said are its own, whatever was in doubt about the
+// process before it.
 func TestAReloadRightAfterAStartKeepsTheNewStates(t *testing.T) {
 	for what, restarts := range map[string]bool{"": false, "and floaty was restarted, too": true} {
 		t.Run(what, func(t *testing.T) {
@@ -339,7 +338,7 @@ func TestAPIDFileThatNamesAnotherProgramIsIgnored(t *testing.T) {
 	env.wantLast("writer: A MASTER")
 	other.closeFIFO()
 	env.step(0)
-	other.openFIFO() // the same process, but who is it
+	other.openFIFO() // it is the same process, but floaty cannot know that
 	env.step(probeEvery)
 	env.step(settleTime)
 	env.wantLast("writer: A unknown")
@@ -354,7 +353,7 @@ func TestAPIDFileThatAppearsLateIsUsed(t *testing.T) {
 	env.step(0)
 	k.writePIDFile()
 	env.step(lookEvery)
-	if err := os.Remove(env.pidPath); err != nil { // it is known from now on
+	if err := os.Remove(env.pidPath); err != nil { // the process is known by now
 		t.Fatal(err)
 	}
 	k.closeFIFO()
@@ -378,7 +377,7 @@ func TestLocalAddressesComeFromTheKernelByDefault(t *testing.T) {
 	}
 }
 
-// An edit of keepalived.conf may move it: Keepalived writes to the new place when it starts the next time.
+// An edit of keepalived.conf may move the pid file. Keepalived writes it to the new path when it next starts.
 func TestAPIDFileIsFoundAtItsNewPath(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	first := env.keepalived()

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// anonymous starts a Keepalived that has no pid file, and opens the FIFO.
+// keepalivedWithoutPIDFile starts a fakeVRRP that writes no pid file, and opens the FIFO.
 func (env *testEnv) keepalivedWithoutPIDFile() *fakeVRRP {
 	env.t.Helper()
 	k := env.process("keepalived")
@@ -29,7 +29,7 @@ func TestTheWriterOfTheFIFOIsIdentifiedWithoutAPIDFile(t *testing.T) {
 	env.step(probeEvery)
 	env.wantLast("writer: A MASTER?")
 	env.step(settleTime)
-	env.wantLast("writer: A MASTER") // no address shows it, but it is the same process
+	env.wantLast("writer: A MASTER") // no address shows that, but it is the same process
 	k.kill()
 	env.step(0)
 	env.wantLast("no writer: A unknown")
@@ -37,7 +37,7 @@ func TestTheWriterOfTheFIFOIsIdentifiedWithoutAPIDFile(t *testing.T) {
 	env.wantLogged("cannot identify", 0)
 }
 
-// Its parent starts it anew after 1 ms, and a track script keeps it silent (seen on 2.2.7).
+// Keepalived's parent process restarts the VRRP process after 1 ms, and a track script keeps it silent (seen on 2.2.7).
 func TestASilentSuccessorStartsWithUnknownStates(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.setVIP("A", true) // a kill leaves the address where it is
@@ -52,7 +52,7 @@ func TestASilentSuccessorStartsWithUnknownStates(t *testing.T) {
 	env.wantLast("writer: A unknown")
 }
 
-// A shell that keeps the FIFO open plays several Keepalived one after the other, and none of them.
+// A shell that keeps the FIFO open is not Keepalived, even if its lines look the same.
 func TestAWriterThatIsNotKeepalivedIsNotIdentified(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	shell := env.process("bash")
@@ -130,7 +130,7 @@ func TestIdentified(t *testing.T) {
 	tells("", true)
 }
 
-// The checker process may open the FIFO first.
+// The checker process may open the FIFO before the VRRP process does.
 func TestALatePIDFileCorrectsTheResultOfASearch(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.setVIP("A", true)
@@ -155,7 +155,7 @@ func TestTheEndOfRunEndsASearch(t *testing.T) {
 	}
 }
 
-// Where the VRRP process lives in a network namespace of its own (net_namespace, a container), its addresses are there.
+// If the VRRP process runs in its own network namespace (net_namespace, a container), its addresses are there.
 func TestLocalAddressesAreThoseOfKeepalivedsNetworkNamespace(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root makes a network namespace")
@@ -172,7 +172,7 @@ func TestLocalAddressesAreThoseOfKeepalivedsNetworkNamespace(t *testing.T) {
 			env.step(0)
 			k.closeFIFO()
 			env.step(0)
-			env.step(2 * awayAtMost) // lines may have been lost: the same process is not enough
+			env.step(2 * awayAtMost) // lines may have been lost, so the same process is not enough
 			k.openFIFO()
 			env.step(probeEvery)
 			env.step(settleTime)
@@ -181,7 +181,7 @@ func TestLocalAddressesAreThoseOfKeepalivedsNetworkNamespace(t *testing.T) {
 	}
 }
 
-// keepalivedApart is one in a network namespace of its own.
+// keepalivedApart starts a fakeVRRP in its own network namespace.
 func (env *testEnv) keepalivedApart() *fakeVRRP {
 	env.t.Helper()
 	k := env.processWith("keepalived", &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET})
@@ -267,7 +267,7 @@ func TestASavedMasterOfAnUnidentifiedProcessNeedsALocalAddress(t *testing.T) {
 	}
 }
 
-// What a search finds is saved too, and found again.
+// A process that a search has found is saved, too.
 func TestASavedMasterCountsForTheSameWriterOfTheFIFO(t *testing.T) {
 	env := newEnvWithState(t)
 	delete(env.vips, "A")
@@ -285,7 +285,7 @@ func TestASavedMasterCountsForTheSameWriterOfTheFIFO(t *testing.T) {
 	k.closeFIFO()
 	env.keepalivedWithoutPIDFile() // another one, while the first lives on
 	env.restart()
-	env.reported_ = nil
+	env.reported = nil
 	for range 3 {
 		env.step(settleTime)
 	}
