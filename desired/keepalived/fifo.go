@@ -69,7 +69,7 @@ func (f *fifo) follow(now time.Time) {
 	f.at.looked = now
 	if f.current != nil {
 		if same, err := f.current.isAt(f.at.opts.Path); err == nil && same {
-			f.at.found()
+			f.at.found(now)
 			return
 		}
 	}

@@ -114,7 +114,7 @@ func TestAFileThatIsNotAFIFOIsLeftAloneAndLoggedOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				env.step(firstReminder / 4)
+				env.step(15 * time.Second)
 			}
 			if after, err := os.Lstat(env.opts.Path); err != nil || after.Mode() != before.Mode() || after.Size() != before.Size() {
 				t.Errorf("got %v, %v at the path, want it left alone", after, err)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
@@ -20,11 +21,11 @@ const (
 // A fifoPath opens the FIFO at a path, and makes it if nothing is there.
 type fifoPath struct {
 	opts    *Options
-	dir     *dirWatch // tells when to look at the path; nil: nothing does
-	looked  time.Time // when the path was last looked at
-	missing time.Time // since when nothing has been at the path; zero: something is
-	existed bool      // a FIFO has been there, so if it is missing, Keepalived may be about to make it
-	failure failure   // to open the FIFO or to make it
+	dir     *dirWatch        // tells when to look at the path; nil: nothing does
+	looked  time.Time        // when the path was last looked at
+	missing time.Time        // since when nothing has been at the path; zero: something is
+	existed bool             // a FIFO has been there, so if it is missing, Keepalived may be about to make it
+	failure failurelog.Entry // to open the FIFO or to make it
 }
 
 // due reports whether it is time to look at the path. waiting means that something is about to change there.
@@ -57,14 +58,14 @@ func (p *fifoPath) open(now time.Time) *fifoFile {
 		p.fail(err, now)
 		return nil
 	}
-	p.found()
+	p.found(now)
 	return file
 }
 
 // found notes that the FIFO is there and can be read.
-func (p *fifoPath) found() {
+func (p *fifoPath) found(now time.Time) {
 	p.missing, p.existed = time.Time{}, true
-	if p.failure.recovered() {
+	if p.failure.Succeeded(now) {
 		p.opts.Log.Info("the FIFO can be read now", logkey.Path, p.opts.Path)
 	}
 }
@@ -87,7 +88,7 @@ func (p *fifoPath) makeMissing(now time.Time) {
 }
 
 func (p *fifoPath) fail(err error, now time.Time) {
-	if p.failure.failed(err, now) {
+	if p.failure.FailedWith(err.Error(), now) {
 		p.opts.Log.Error(err, "cannot read the FIFO, so nothing that Keepalived says arrives; trying again", logkey.Path, p.opts.Path)
 	}
 }
@@ -108,37 +109,4 @@ func CheckPath(path string) error {
 		return errors.New("it is a regular file")
 	}
 	return nil
-}
-
-// A failure decides when to log a failure that repeats: when it begins or changes, and then at growing distances.
-type failure struct {
-	text     string        // the error; empty: there is no failure
-	next     time.Time     // when the next reminder is due
-	distance time.Duration // from the last line to the next reminder
-}
-
-const (
-	firstReminder   = time.Minute
-	longestReminder = time.Hour
-)
-
-// failed notes a failure and reports whether to log it.
-func (f *failure) failed(err error, now time.Time) bool {
-	switch text := err.Error(); {
-	case text != f.text:
-		f.text, f.distance = text, firstReminder
-	case now.Before(f.next):
-		return false
-	default:
-		f.distance = min(2*f.distance, longestReminder)
-	}
-	f.next = now.Add(f.distance)
-	return true
-}
-
-// recovered ends the failure and reports whether there was one.
-func (f *failure) recovered() bool {
-	failed := f.text != ""
-	*f = failure{}
-	return failed
 }

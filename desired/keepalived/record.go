@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
@@ -39,9 +40,9 @@ type savedInstance struct {
 type recordFile struct {
 	path    string
 	log     logr.Logger
-	lock    *os.File // held for as long as this process saves; nil: not held
-	written []byte   // the file's content
-	failure string   // why the last save failed; empty: it did not
+	lock    *os.File         // held for as long as this process saves; nil: not held
+	written []byte           // the file's content
+	failure failurelog.Entry // to save
 }
 
 // acquireLock reports false while another process holds the lock. If there cannot be a lock, it reports true, and save will fail.
@@ -96,8 +97,7 @@ func (f *recordFile) save(r record) bool {
 	}
 	if err == nil {
 		f.written = data
-		if f.failure != "" {
-			f.failure = ""
+		if f.failure.Succeeded(time.Now()) {
 			f.log.Info("the states are saved again", logkey.Path, f.path)
 		}
 		return true
@@ -106,8 +106,7 @@ func (f *recordFile) save(r record) bool {
 	if discardErr := discard(f.path); discardErr != nil {
 		err = fmt.Errorf("%w; and the file still holds older states, which would count after a restart: %w", err, discardErr)
 	}
-	if text := err.Error(); text != f.failure {
-		f.failure = text
+	if f.failure.FailedWith(err.Error(), time.Now()) {
 		f.log.Error(err, "saving the states failed: after a restart of floaty (as vrrp_notify_fifo_script, after each reload of "+
 			"Keepalived), no address is assigned until Keepalived says MASTER again", logkey.Path, f.path)
 	}
