@@ -13,13 +13,13 @@ import (
 	"floaty/providers"
 )
 
-// An Answer is what one call was answered. Of several calls with its context, the last counts. It must not be used while
-// a call is under way.
+// An Answer describes the answer to one call. If several calls use its context, the last one counts. It must not be used while a
+// call is in progress.
 type Answer struct {
 	method     string
 	where      url.URL // without its query
-	hide       secrets // that the call is made with; kept to keep them out of messages
-	status     int     // 0: there was no answer
+	hidden     secrets // of the call, to be kept out of messages
+	status     int     // 0: no answer
 	retryAfter time.Duration
 	location   string // of a redirect
 	date       time.Time
@@ -29,10 +29,10 @@ type Answer struct {
 
 type captureKey struct{}
 
-// Capture returns a context for one call, and the place where its answer will be, which is about one thing.
+// Capture returns a context for one call and the Answer that the call will fill. It is for calls that return a single object.
 func Capture(ctx context.Context) (context.Context, *Answer) { return capture(ctx, maxOne) }
 
-// CaptureList is Capture for a call whose answer lists things.
+// CaptureList is like Capture, for calls that return a list.
 func CaptureList(ctx context.Context) (context.Context, *Answer) { return capture(ctx, maxList) }
 
 func capture(ctx context.Context, limit int64) (context.Context, *Answer) {
@@ -40,7 +40,7 @@ func capture(ctx context.Context, limit int64) (context.Context, *Answer) {
 	return context.WithValue(ctx, captureKey{}, a), a
 }
 
-// captured returns the place for the answer of a call with ctx; one that nobody looks at if nobody asked.
+// captured returns the Answer that a call with ctx fills. Without Capture it is a new one, which nobody reads.
 func captured(ctx context.Context) *Answer {
 	if a, ok := ctx.Value(captureKey{}).(*Answer); ok {
 		return a
@@ -48,26 +48,25 @@ func captured(ctx context.Context) *Answer {
 	return &Answer{limit: maxOne}
 }
 
-// Status returns the answer's status; 0 if there was none.
+// Status returns the HTTP status; 0 if there was no answer.
 func (a *Answer) Status() int { return a.status }
 
-// Date returns what the server's clock said; zero if it did not say.
+// Date returns the time in the Date header; zero if there was none.
 func (a *Answer) Date() time.Time { return a.date }
 
-// IsObject reports whether the answer is a JSON object, as far as its first character tells: an SDK makes the same of an
-// object without fields and of null.
+// IsObject reports whether the answer is a JSON object, judging by its first character. The SDKs do not tell an object without
+// fields from null.
 func (a *Answer) IsObject() bool { return bytes.HasPrefix(bytes.TrimSpace(a.start), []byte("{")) }
 
-// Err returns the error of the call, err being what the SDK made of it; nil if the call succeeded. It says in one line
-// which call failed, its status and what the server says, never the credential, and wraps err and what package providers
-// has for the status:
+// Err returns the call's error, or nil if it succeeded. err is what the SDK returned. The text is one line with the method, URL,
+// status and the server's message, and never contains the credential. It wraps err and, depending on the status:
 //
 //   - 401: [providers.ErrUnauthorized]
 //   - 404, 410: [providers.ErrNotFound]
 //   - 429 and 503 with Retry-After: a [*providers.WaitError]
-//   - 408, 409, 423, 425, 429, 5xx: nothing, since a later try may succeed
+//   - 408, 409, 423, 425, 429, 5xx: nothing else, because a later try may succeed
 //   - other 4xx: [providers.ErrRefused]
-//   - a success that the SDK cannot use, a redirect, no answer at all: nothing
+//   - a success that the SDK cannot use, a redirect, no answer: nothing else
 func (a *Answer) Err(err error) error {
 	if err == nil && (a.status == 0 || success(a.status)) {
 		return nil
@@ -76,8 +75,8 @@ func (a *Answer) Err(err error) error {
 	if err == nil {
 		failed.wraps = nil
 	}
-	if kind := kind(a.status); kind != nil {
-		failed.wraps = append(failed.wraps, kind)
+	if known := sentinel(a.status); known != nil {
+		failed.wraps = append(failed.wraps, known)
 	}
 	if a.retryAfter > 0 {
 		return &providers.WaitError{Wait: a.retryAfter, Err: failed}
@@ -85,7 +84,7 @@ func (a *Answer) Err(err error) error {
 	return failed
 }
 
-// Status returns the status of the answer that err, from [Answer.Err], is about; 0 if there was none.
+// Status returns the HTTP status in an error from [Answer.Err]; 0 if there was no answer.
 func Status(err error) int {
 	var failed *callError
 	if errors.As(err, &failed) {
@@ -94,7 +93,7 @@ func Status(err error) int {
 	return 0
 }
 
-// text says what happened, part by part.
+// text returns the error's text: the call, the status, and why.
 func (a *Answer) text(err error) string {
 	var parts []string
 	if a.method != "" {
@@ -103,9 +102,9 @@ func (a *Answer) text(err error) string {
 	if a.status != 0 {
 		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", a.status, http.StatusText(a.status))))
 	}
-	// The SDK's error says nothing that status and message do not say better, unless the answer was a success or missing.
+	// The status and the server's message say more than the SDK's error, unless the answer was a success or missing.
 	if err != nil && (a.status == 0 || success(a.status)) {
-		parts = append(parts, tidy(reason(err), a.hide, maxMessage))
+		parts = append(parts, oneLine(reason(err), a.hidden, maxMessage))
 	}
 	if message := a.message(); message != "" {
 		parts = append(parts, message)
@@ -113,19 +112,19 @@ func (a *Answer) text(err error) string {
 	return strings.Join(parts, ": ")
 }
 
-// message returns what the server says.
+// message returns the server's message.
 func (a *Answer) message() string {
 	if a.status >= 300 && a.status <= 399 {
-		return redirected(a.location, a.hide)
+		return redirected(a.location, a.hidden)
 	}
 	start := a.start
-	if len(start) == maxError { // the cut may leave a part of a secret, which would not be recognized
-		start = start[:max(maxError-a.hide.longest(), 0)]
+	if len(start) == maxError { // a secret that was cut in half would not be recognized
+		start = start[:max(maxError-a.hidden.longest(), 0)]
 	}
-	return message(start, a.hide)
+	return message(start, a.hidden)
 }
 
-// reason returns what err says without the call, which net/http repeats.
+// reason returns the text of err without the method and URL that net/http adds.
 func reason(err error) string {
 	var repeated *url.Error
 	if errors.As(err, &repeated) {
@@ -134,13 +133,13 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// asked notes the call that is made now.
-func (a *Answer) asked(req *http.Request, hide secrets) {
+// begin notes the call that is about to be made.
+func (a *Answer) begin(req *http.Request, hidden secrets) {
 	where := url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path} // a query may hold secrets
-	*a = Answer{method: req.Method, where: where, hide: hide, limit: a.limit}
+	*a = Answer{method: req.Method, where: where, hidden: hidden, limit: a.limit}
 }
 
-// answered notes the answer, but for its body.
+// answered notes the answer, except its body.
 func (a *Answer) answered(resp *http.Response) {
 	a.status = resp.StatusCode
 	a.location = resp.Header.Get("Location")
@@ -150,13 +149,13 @@ func (a *Answer) answered(resp *http.Response) {
 	}
 }
 
-// read notes what was read of the body, up to the bound.
+// read keeps data from the body, up to maxError bytes in all.
 func (a *Answer) read(data []byte) {
 	a.start = append(a.start, data[:min(len(data), maxError-len(a.start))]...)
 }
 
-// kind returns what the rest of the program branches on; nil if a later try may succeed.
-func kind(status int) error {
+// sentinel returns the error of package providers for a status; nil if a later try may succeed.
+func sentinel(status int) error {
 	switch status {
 	case http.StatusUnauthorized:
 		return providers.ErrUnauthorized
@@ -172,10 +171,10 @@ func kind(status int) error {
 	return nil
 }
 
-// A callError says in one line how a call failed.
+// A callError describes in one line how a call failed.
 type callError struct {
 	text   string
-	status int // 0: there was no answer
+	status int // 0: no answer
 	wraps  []error
 }
 

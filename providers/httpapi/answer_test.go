@@ -16,7 +16,7 @@ import (
 // kinds are what errors are told apart by, beside *providers.WaitError.
 var kinds = []error{providers.ErrUnauthorized, providers.ErrNotFound, providers.ErrRefused}
 
-func TestAStatusSaysWhatTheErrorIs(t *testing.T) {
+func TestStatusDecidesTheError(t *testing.T) {
 	const wait = 7 * time.Second
 	for _, test := range []struct {
 		status     int
@@ -85,7 +85,7 @@ func wantFailure(t *testing.T, err error, text string, kind error, wait time.Dur
 	}
 }
 
-func TestASuccessIsNoError(t *testing.T) {
+func TestSuccessHasNoError(t *testing.T) {
 	for _, status := range []int{200, 201, 204} {
 		a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		ctx, answer := Capture(t.Context())
@@ -107,7 +107,7 @@ func TestASuccessIsNoError(t *testing.T) {
 	}
 }
 
-func TestASuccessThatCannotBeUsedSaysWhy(t *testing.T) {
+func TestUnusableSuccessNamesTheReason(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "<html><title>Please log in</title></html>")
 	})
@@ -138,7 +138,7 @@ func endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestAnAnswerThatIsTooLongIsAnError(t *testing.T) {
+func TestTooLongAnswerIsAnError(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/error" {
@@ -207,7 +207,7 @@ func TestLongAnswersAreReadOneAtATime(t *testing.T) {
 }
 
 // A hundred writes side by side must not hold a hundred long answers.
-func TestOfAnAnswerToAChangeOnlyTheStartIsRead(t *testing.T) {
+func TestOnlyTheStartOfAnAnswerToAChangeIsRead(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		ended := make(chan struct{}, 2)
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
@@ -229,7 +229,7 @@ func TestOfAnAnswerToAChangeOnlyTheStartIsRead(t *testing.T) {
 }
 
 // An error page that is longer than what is read of it, and does not end.
-func TestALongErrorIsNotWaitedFor(t *testing.T) {
+func TestLongErrorBodyIsNotReadToItsEnd(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadGateway)
@@ -247,7 +247,7 @@ func TestALongErrorIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-func TestAnAnswerThatStallsSaysTheCause(t *testing.T) {
+func TestStalledAnswerNamesTheCause(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "{")
 		_ = http.NewResponseController(w).Flush()
@@ -270,7 +270,7 @@ func TestAnAnswerThatStallsSaysTheCause(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatBreaksOffIsAnError(t *testing.T) {
+func TestTruncatedAnswerIsAnError(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "[{")
@@ -279,7 +279,7 @@ func TestAnAnswerThatBreaksOffIsAnError(t *testing.T) {
 	wantFailure(t, err, "GET "+a.URL+": 200 OK: reading the answer: unexpected EOF: [{", nil, 0)
 }
 
-func TestTheStatusOfAnErrorCountsThoughItsBodyBreaksOff(t *testing.T) {
+func TestErrorStatusCountsEvenWithATruncatedBody(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		w.WriteHeader(http.StatusUnauthorized)
@@ -289,7 +289,7 @@ func TestTheStatusOfAnErrorCountsThoughItsBodyBreaksOff(t *testing.T) {
 	wantFailure(t, err, "GET "+a.URL+": 401 Unauthorized: Inval", providers.ErrUnauthorized, 0)
 }
 
-func TestNoAnswerIsAnError(t *testing.T) {
+func TestMissingAnswerIsAnError(t *testing.T) {
 	a := serve(t, false, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	_, err := call(t, a.client, http.MethodPatch, a.URL)
 	wantFailure(t, err, "PATCH "+a.URL+": EOF", nil, 0)

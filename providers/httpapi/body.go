@@ -8,23 +8,23 @@ import (
 	"net/http"
 )
 
-// maxError is how much of an answer is kept for its message, in bytes, and how much is read of one that is no success, or to a change.
-// With a hundred writes side by side, answers of 16 MiB each took 2.7 GB.
+// maxError bounds how much of an answer is kept for an error's text, and how much is read of an unsuccessful answer or one to a change, in
+// bytes. A hundred concurrent writes with answers of 16 MiB each took 2.7 GB.
 const maxError = 64 << 10
 
-// A body is that of an answer, handed on as it comes: a list of 10,000 floating IPs takes 4 MB, and who reads it need not hold
-// it. Its start is noted in the answer.
+// A body streams the body of an answer, so that no reader has to hold all of it: a list of 10,000 floating IPs takes 4 MB. Its start
+// is kept in the Answer.
 type body struct {
 	io.Closer
-	rest   io.Reader // of the answer, one byte more than the limit
-	left   int64     // bytes until the limit is passed
+	rest   io.Reader // at most one byte more than the limit
+	left   int64     // bytes until the limit is reached
 	answer *Answer
 	req    *http.Request
-	long   chan struct{} // has room for those that are read beyond maxOne
-	held   bool          // a place in long
+	slot   chan struct{} // has room for one body longer than maxOne
+	held   bool          // this body has the slot
 }
 
-// Read implements [io.Reader]. An answer that breaks off, or is longer than the limit, is an error that says so.
+// Read implements [io.Reader]. It returns an error if the answer breaks off or is longer than the limit.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.rest.Read(p)
 	b.left -= int64(n)
@@ -33,23 +33,23 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.left < 0:
 		return n, fmt.Errorf("reading the answer: it is longer than %d bytes", b.answer.limit)
 	case err != nil && !errors.Is(err, io.EOF):
-		if cause := context.Cause(b.req.Context()); cause != nil { // the transport may say how it ended the call instead
+		if cause := context.Cause(b.req.Context()); cause != nil { // the transport's error may only say how it ended the call
 			err = cause
 		}
 		return n, fmt.Errorf("reading the answer: %w", err)
 	case !b.held && b.answer.limit-b.left > maxOne:
-		if cause := b.waitForRoom(); cause != nil {
+		if cause := b.waitForSlot(); cause != nil {
 			return n, fmt.Errorf("reading the answer: %w", cause)
 		}
 	}
 	return n, err
 }
 
-// waitForRoom waits until no other long answer is being read: many lists side by side, each as long as it may be, would take more
-// memory than there is.
-func (b *body) waitForRoom() error {
+// waitForSlot waits until no other long answer is being read. Many lists of the greatest length at once would take more memory than
+// there is.
+func (b *body) waitForSlot() error {
 	select {
-	case b.long <- struct{}{}:
+	case b.slot <- struct{}{}:
 		b.held = true
 		return nil
 	case <-b.req.Context().Done():
@@ -57,20 +57,20 @@ func (b *body) waitForRoom() error {
 	}
 }
 
-// Close reads what is left, if it is little, and closes the body. A JSON decoder stops before the end, and HTTP/1.1 would then
-// close the connection instead of using it again.
+// Close reads up to maxError bytes of what is left and closes the body. A JSON decoder stops before the end of the body, and HTTP/1.1
+// reuses a connection only after its end.
 func (b *body) Close() error {
-	_, _ = io.CopyN(io.Discard, b, maxError) // what goes wrong changes nothing now
+	_, _ = io.CopyN(io.Discard, b, maxError) // an error changes nothing now
 	if b.held {
-		<-b.long
+		<-b.slot
 		b.held = false
 	}
 	return b.Closer.Close()
 }
 
-// readShort reads an answer to a change, or one that is no success, as far as its message may go, and returns that. The status
-// decides what such an answer means; the rest is not read, and the connection is closed. A success is none until what is read
-// of it came whole; what goes wrong with another answer says less than its status.
+// readShort reads and returns at most maxError bytes of an unsuccessful answer or of one to a change, and closes the body. The status
+// decides what such an answer means, so the rest is not read. If a successful answer cannot be read, that is an error; for any other
+// answer the status says more than the read error.
 func (b *body) readShort(success bool) ([]byte, error) {
 	defer func() { _ = b.Closer.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(b, maxError))

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestTheCredentialIsReadForEachRequest(t *testing.T) {
+func TestCredentialIsReadForEachRequest(t *testing.T) {
 	var got []string
 	a := serve(t, false, func(_ http.ResponseWriter, r *http.Request) {
 		got = append(got, r.Header.Get("Authorization"))
@@ -30,7 +30,7 @@ func TestTheCredentialIsReadForEachRequest(t *testing.T) {
 	}
 }
 
-func TestTheCredentialGoesToNoOtherHost(t *testing.T) {
+func TestCredentialIsSentOnlyToTheEndpoint(t *testing.T) {
 	stranger := serve(t, false, func(_ http.ResponseWriter, r *http.Request) {
 		if got := r.Header.Get("Authorization"); got != "" {
 			t.Errorf("got credential %q, want none", got)
@@ -42,7 +42,7 @@ func TestTheCredentialGoesToNoOtherHost(t *testing.T) {
 	}
 }
 
-func TestARedirectIsNotFollowed(t *testing.T) {
+func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		stranger := serve(t, false, func(http.ResponseWriter, *http.Request) {})
 		a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +83,7 @@ func TestOneConnectionServesManyCalls(t *testing.T) {
 	})
 }
 
-func TestConnectionsOfCallsSideBySideStayWarm(t *testing.T) {
+func TestConnectionsOfConcurrentCallsStayOpen(t *testing.T) {
 	const parallel = 10
 	var round sync.WaitGroup
 	a := serve(t, false, func(http.ResponseWriter, *http.Request) {
@@ -107,7 +107,7 @@ func TestConnectionsOfCallsSideBySideStayWarm(t *testing.T) {
 	}
 }
 
-func TestAPatchSurvivesThatTheServerDroppedTheConnection(t *testing.T) {
+func TestPatchSurvivesADroppedConnection(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
 			for key := range r.Header {
@@ -137,7 +137,7 @@ func TestAPatchSurvivesThatTheServerDroppedTheConnection(t *testing.T) {
 	})
 }
 
-func TestACallEndsWithItsContext(t *testing.T) {
+func TestCallEndsWithItsContext(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		ctx, answer := Capture(t.Context())
@@ -161,7 +161,7 @@ func TestACallEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestAnEndpointIsAPlainURL(t *testing.T) {
+func TestParseEndpoint(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"https://api.example.com":         "https://api.example.com/",
 		"https://api.example.com/":        "https://api.example.com/",
@@ -186,7 +186,7 @@ func TestAnEndpointIsAPlainURL(t *testing.T) {
 	}
 }
 
-func TestACallWithoutCaptureWorks(t *testing.T) {
+func TestCallWithoutCapture(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	client := clientOf(t, server, server.URL)

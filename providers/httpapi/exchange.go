@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// maxInterim is how many interim answers to one request are accepted: with a trace, net/http counts none.
+// maxInterim is how many interim (1xx) answers to one request are accepted. With a trace set, net/http does not bound them.
 const maxInterim = 5
 
-// exchange makes a request and returns its final answer. Interim answers that a server may send unasked are passed over (100
-// and 103); any other fails the call at once. 101 says that the connection speaks another protocol from now on: net/http hands
-// it on as an answer without an end, which no context ends. got is told which connection is used; it may be nil.
+// exchange makes a request and returns its final answer. It skips the interim answers that a server may send unasked (100 and
+// 103); any other interim answer fails the call at once. net/http returns a 101 (Switching Protocols) as an answer whose body
+// never ends, not even when its context does. got is called with the connection that is used; it may be nil.
 func exchange(base http.RoundTripper, req *http.Request, got func(httptrace.GotConnInfo)) (*http.Response, error) {
 	var conn net.Conn
 	interim := 0
@@ -36,7 +36,7 @@ func exchange(base http.RoundTripper, req *http.Request, got func(httptrace.GotC
 	})
 	resp, err := base.RoundTrip(req.WithContext(ctx))
 	var unexpected interimError
-	if errors.As(err, &unexpected) { // what the transport makes of it says less
+	if errors.As(err, &unexpected) { // the transport's own error says less
 		return nil, unexpected
 	}
 	if err == nil && resp.StatusCode <= 199 {
@@ -47,7 +47,7 @@ func exchange(base http.RoundTripper, req *http.Request, got func(httptrace.GotC
 	return resp, err
 }
 
-// An interimError is the status of an answer that is not one to the request.
+// An interimError is the status of an unexpected interim answer.
 type interimError int
 
 func (e interimError) Error() string {

@@ -35,7 +35,7 @@ const (
 )
 
 // net/http takes 101 for an answer whose body is the connection: reading it ended with nothing, not even its context.
-func TestAnInterimAnswerThatIsNotAskedForFailsAtOnce(t *testing.T) {
+func TestUnexpectedInterimAnswerFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		switching:                    "unexpected interim answer 101 Switching Protocols",
@@ -60,7 +60,7 @@ func TestAnInterimAnswerThatIsNotAskedForFailsAtOnce(t *testing.T) {
 	}
 }
 
-func TestAnInterimAnswerThatMayComeIsPassedOver(t *testing.T) {
+func TestAllowedInterimAnswersAreSkipped(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{hints, "HTTP/1.1 100 Continue\r\n\r\n" + hints, strings.Repeat(hints, 5)} {
 		a := interim(t, text+final)
@@ -70,7 +70,7 @@ func TestAnInterimAnswerThatMayComeIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestAnInterimAnswerOverHTTP2FailsAtOnce(t *testing.T) {
+func TestUnexpectedInterimAnswerOverHTTP2FailsAtOnce(t *testing.T) {
 	t.Parallel()
 	a := serve(t, true, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusProcessing)
@@ -82,7 +82,7 @@ func TestAnInterimAnswerOverHTTP2FailsAtOnce(t *testing.T) {
 	}
 }
 
-func TestMetadataThatSwitchesProtocolsIsAnError(t *testing.T) {
+func TestMetadataSwitchingProtocolsIsAnError(t *testing.T) {
 	t.Parallel()
 	a := interim(t, upgraded)
 	if _, err := Metadata(t.Context(), a.URL); err == nil || !strings.HasSuffix(err.Error(), "unexpected interim answer 101 Switching Protocols") {
@@ -90,10 +90,10 @@ func TestMetadataThatSwitchesProtocolsIsAnError(t *testing.T) {
 	}
 }
 
-func TestWarmingSurvivesASwitchOfProtocols(t *testing.T) {
+func TestWarmingSurvivesSwitchingProtocols(t *testing.T) {
 	t.Parallel()
 	a := interim(t, upgraded)
-	w := &warmer{base: a.client.Transport.(*keeper).base}
+	w := &warmer{base: a.client.Transport.(*transport).base}
 	ended := make(chan struct{})
 	go func() { w.ask(t.Context(), parse(t, a.URL), nil); close(ended) }()
 	select {
@@ -103,7 +103,7 @@ func TestWarmingSurvivesASwitchOfProtocols(t *testing.T) {
 	}
 }
 
-func TestACallThatWaitsBehindInterimAnswersEndsWithItsContext(t *testing.T) {
+func TestInterimAnswersDoNotOutliveTheContext(t *testing.T) {
 	t.Parallel()
 	a := interim(t, hints)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

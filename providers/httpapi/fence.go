@@ -6,18 +6,18 @@ import (
 	"net/http"
 )
 
-// fence has before asked when out is about to be sent, and again at the first read of its body, each time it is sent: a dial,
-// a TLS handshake or a replay may lie in between, and take seconds.
+// fence calls before when out is about to be sent, and again at the first read of its body, each time it is sent: a dial, a TLS
+// handshake or a replay may take seconds in between.
 //
-// net/http writes the headers before it reads the body. So a request that is refused late is one without its body, which no
-// server can carry out: HTTP/1.1 closes the connection, HTTP/2 resets the stream.
+// net/http writes the headers before it reads the body. So a request that is refused late lacks its body, and no server can act on
+// it: HTTP/1.1 closes the connection, HTTP/2 resets the stream.
 func fence(out *http.Request, before func(context.Context) error) error {
 	if before == nil || out.Method == http.MethodGet || out.Method == http.MethodHead {
 		return nil
 	}
 	if err := before(out.Context()); err != nil {
 		if out.Body != nil {
-			_ = out.Body.Close() // nothing was read of it
+			_ = out.Body.Close() // nothing was read from it
 		}
 		return err
 	}
@@ -37,10 +37,10 @@ func fence(out *http.Request, before func(context.Context) error) error {
 	return nil
 }
 
-// A fencedBody is one that can be read only if before allows it.
+// A fencedBody calls before at its first read, and cannot be read if that returns an error.
 type fencedBody struct {
 	io.ReadCloser
-	before func(context.Context) error // nil: it has allowed it
+	before func(context.Context) error // nil once it has returned nil
 	req    *http.Request
 }
 

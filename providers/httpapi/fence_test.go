@@ -19,7 +19,7 @@ func (a *api) fenced(t *testing.T, refuse int64) (*http.Client, *atomic.Int64) {
 	t.Helper()
 	asked := new(atomic.Int64)
 	client := clientOf(t, a.Server, a.URL)
-	client.Transport.(*keeper).before = func(context.Context) error {
+	client.Transport.(*transport).before = func(context.Context) error {
 		if n := asked.Add(1); refuse != 0 && n >= refuse {
 			return errStopped
 		}
@@ -61,7 +61,7 @@ func wantCount(t *testing.T, what string, got *atomic.Int64, want int64) {
 	}
 }
 
-func TestAChangeThatIsRefusedOpensNoConnection(t *testing.T) {
+func TestRefusedChangeOpensNoConnection(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a, _ := whole(t, http2, nil)
@@ -79,7 +79,7 @@ func TestAChangeThatIsRefusedOpensNoConnection(t *testing.T) {
 }
 
 // Between the two askings lie the dial and the handshake, which may take seconds.
-func TestAChangeThatIsRefusedAfterTheDialIsNeverWhole(t *testing.T) {
+func TestChangeRefusedAfterTheDialIsNeverSentWhole(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a, complete := whole(t, http2, nil)
@@ -102,7 +102,7 @@ func TestAChangeThatIsRefusedAfterTheDialIsNeverWhole(t *testing.T) {
 	})
 }
 
-func TestAReplayAsksAgain(t *testing.T) {
+func TestReplayPassesTheFenceAgain(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		var a *api
@@ -124,7 +124,7 @@ func TestAReplayAsksAgain(t *testing.T) {
 	})
 }
 
-func TestAChangeThatIsAllowedIsSentWhole(t *testing.T) {
+func TestAllowedChangeIsSentWhole(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
@@ -142,7 +142,7 @@ func TestAChangeThatIsAllowedIsSentWhole(t *testing.T) {
 	})
 }
 
-func TestAReadNeedsNoLeave(t *testing.T) {
+func TestReadsDoNotPassTheFence(t *testing.T) {
 	t.Parallel()
 	a, _ := whole(t, false, nil)
 	client, asked := a.fenced(t, 1)
@@ -154,7 +154,7 @@ func TestAReadNeedsNoLeave(t *testing.T) {
 	wantCount(t, "times asked", asked, 0)
 }
 
-func TestAChangeWithoutABodyIsRefusedToo(t *testing.T) {
+func TestChangeWithoutABodyIsRefusedToo(t *testing.T) {
 	t.Parallel()
 	a, _ := whole(t, false, nil)
 	client, asked := a.fenced(t, 1)
@@ -174,13 +174,13 @@ func TestAChangeWithoutABodyIsRefusedToo(t *testing.T) {
 }
 
 // Before waits for what the answer depends on, as long as the call has time.
-func TestWaitingForLeaveEndsWithTheCall(t *testing.T) {
+func TestWaitingAtTheFenceEndsWithTheCall(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a, complete := whole(t, http2, nil)
 		for refuse := range int64(2) {
 			client, asked := a.fenced(t, 0)
-			client.Transport.(*keeper).before = func(ctx context.Context) error {
+			client.Transport.(*transport).before = func(ctx context.Context) error {
 				if asked.Add(1) <= refuse {
 					return nil
 				}
@@ -206,7 +206,7 @@ func TestWaitingForLeaveEndsWithTheCall(t *testing.T) {
 	})
 }
 
-func TestAskingForLeaveIsCheap(t *testing.T) {
+func TestFenceIsCheap(t *testing.T) {
 	before := func(context.Context) error { return nil }
 	for method, want := range map[string]float64{http.MethodGet: 0, http.MethodPatch: 3} { // the body, how it is opened again, the test's own
 		body := io.NopCloser(strings.NewReader("{}"))

@@ -13,47 +13,47 @@ import (
 	"unicode/utf8"
 )
 
-// maxMessage is the length of what is kept of a server's message, in bytes.
+// maxMessage bounds a server's message in an error, in bytes.
 const maxMessage = 300
 
-// message returns what an answer's body says, in one line without secrets: the values of JSON, the title of an HTML page or
-// its text, or the text as it is.
-func message(body []byte, hide secrets) string {
+// message turns an answer's body into one line without secrets: the values of JSON, the title or the text of an HTML page, or the
+// text as it is.
+func message(body []byte, hidden secrets) string {
 	text := strings.TrimSpace(string(body))
 	var value any
 	switch {
 	case json.Unmarshal(body, &value) == nil:
-		text = flat(value)
+		text = flatten(value)
 	case strings.HasPrefix(text, "<"):
-		text = page(hide.redact(text))
+		text = page(hidden.redact(text))
 	}
-	return tidy(text, hide, maxMessage)
+	return oneLine(text, hidden, maxMessage)
 }
 
-// redirected names where an answer points.
-func redirected(location string, hide secrets) string {
+// redirected describes the target of a redirect.
+func redirected(location string, hidden secrets) string {
 	u, err := url.Parse(location)
 	if location == "" || err != nil {
 		return "a redirect to nowhere"
 	}
-	where := u.Path // decoded, and without a query, which may hold secrets
+	where := u.Path // decoded, without the query, which may hold secrets
 	if u.Host != "" {
 		where = u.Scheme + "://" + u.Host + where
 	}
-	return "a redirect to " + tidy(where, hide, maxMessage) + ", which is not followed"
+	return "a redirect to " + oneLine(where, hidden, maxMessage) + ", which is not followed"
 }
 
-// flat returns the values within a JSON value: "server: Object does not exist".
-func flat(value any) string {
+// flatten lists the values in a JSON value with their keys, such as "server: Object does not exist".
+func flatten(value any) string {
 	var parts []string
 	switch value := value.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(value)) {
-			parts = append(parts, key+": "+flat(value[key]))
+			parts = append(parts, key+": "+flatten(value[key]))
 		}
 	case []any:
 		for _, v := range value {
-			parts = append(parts, flat(v))
+			parts = append(parts, flatten(v))
 		}
 	case nil:
 		return "null"
@@ -63,7 +63,7 @@ func flat(value any) string {
 	return strings.Join(parts, ", ")
 }
 
-// page returns the title of an HTML page; its text if it has none.
+// page returns the title of an HTML page, or its text if it has none.
 func page(text string) string {
 	lower := bytes.ToLower([]byte(text))
 	_, after, ok := bytes.Cut(lower, []byte("<title"))
@@ -74,7 +74,7 @@ func page(text string) string {
 	return html.UnescapeString(untagged(text))
 }
 
-// untagged returns text with a blank for each tag.
+// untagged replaces each tag in text with a space.
 func untagged(text string) string {
 	var b strings.Builder
 	for {
@@ -92,16 +92,16 @@ func untagged(text string) string {
 	}
 }
 
-// tidy returns text as one line of at most limit bytes, without control characters and without secrets.
-func tidy(text string, hide secrets, limit int) string {
-	text = hide.redact(text)
+// oneLine returns text as one line of about limit bytes at most, without control characters and secrets.
+func oneLine(text string, hidden secrets, limit int) string {
+	text = hidden.redact(text)
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r
 	}, text)
-	text = hide.redact(strings.Join(strings.Fields(text), " "))
+	text = hidden.redact(strings.Join(strings.Fields(text), " "))
 	if len(text) <= limit {
 		return text
 	}
@@ -112,7 +112,7 @@ func tidy(text string, hide secrets, limit int) string {
 	return text[:cut] + "…"
 }
 
-// secrets are what must be in no message.
+// secrets are texts that must not appear in a message.
 type secrets []string
 
 func (s secrets) redact(text string) string {

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-func TestAMessageIsOneShortLine(t *testing.T) {
+func TestMessageIsOneShortLine(t *testing.T) {
 	for body, want := range map[string]string{
 		"":                                "",
 		"Bad\tGateway\r\n":                "Bad Gateway",
@@ -37,7 +37,7 @@ func TestAMessageIsOneShortLine(t *testing.T) {
 	}
 }
 
-func TestTheCredentialIsInNoMessage(t *testing.T) {
+func TestCredentialIsRedactedFromMessages(t *testing.T) {
 	for name, body := range map[string]string{
 		"plain":             "bad token " + token,
 		"header":            "Authorization: Bearer " + token,
@@ -62,7 +62,7 @@ func TestTheCredentialIsInNoMessage(t *testing.T) {
 	}
 }
 
-func TestTheCredentialIsInNoRedirect(t *testing.T) {
+func TestCredentialIsRedactedFromRedirects(t *testing.T) {
 	for location, want := range map[string]string{
 		"":                               "a redirect to nowhere",
 		"https://a.example/b?t=" + token: "a redirect to https://a.example/b, which is not followed",
@@ -77,7 +77,7 @@ func TestTheCredentialIsInNoRedirect(t *testing.T) {
 }
 
 // An answer that is no HTTP is quoted by net/http.
-func TestTheCredentialIsInNoErrorOfTheProtocol(t *testing.T) {
+func TestCredentialIsRedactedFromProtocolErrors(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {

@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// Metadata returns what the metadata service answers at address, a URL. It uses no proxy, which would tell about another
-// server, and leaves no connection behind.
+// Metadata fetches address, a URL of the metadata service. It uses no proxy, because a proxy's metadata would describe another
+// server, and keeps no connection open.
 func Metadata(ctx context.Context, address string) ([]byte, error) {
 	ctx, answer := Capture(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("asking the metadata service: %w", err)
 	}
-	base := transport(nil)
+	base := newTransport(nil)
 	base.DisableKeepAlives = true
-	resp, err := client(&keeper{base: base}).Do(req)
+	resp, err := client(&transport{base: base}).Do(req)
 	var text []byte
 	if err == nil {
 		text, err = io.ReadAll(resp.Body)
-		_ = resp.Body.Close() // it was only read
+		_ = resp.Body.Close() // it was only read from
 	}
 	if err := answer.Err(err); err != nil {
 		return nil, fmt.Errorf("asking the metadata service: %w", err)
@@ -31,16 +31,16 @@ func Metadata(ctx context.Context, address string) ([]byte, error) {
 	return text, nil
 }
 
-// ParseUUID returns text as a UUID in its usual form: lower case, digits in groups of 8, 4, 4, 4 and 12.
+// ParseUUID parses a UUID: hexadecimal digits in groups of 8, 4, 4, 4 and 12. The result is in lower case.
 func ParseUUID(text string) (string, error) {
 	uuid := strings.ToLower(strings.TrimSpace(text))
 	if len(uuid) != 36 {
-		return "", errors.New("parsing a UUID: it is not 36 characters long")
+		return "", errors.New("parsing a UUID: want 36 characters")
 	}
 	for i, r := range []byte(uuid) {
 		dash := i == 8 || i == 13 || i == 18 || i == 23
 		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdef", rune(r)) {
-			return "", fmt.Errorf("parsing a UUID: %q is not one", uuid)
+			return "", fmt.Errorf("parsing a UUID: %q is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", uuid)
 		}
 	}
 	return uuid, nil

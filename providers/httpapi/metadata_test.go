@@ -24,15 +24,15 @@ func TestMetadataIsFetched(t *testing.T) {
 
 func TestMetadataUsesNoProxy(t *testing.T) {
 	// The environment is read once a process, and loopback is exempt from it: so look at the client.
-	if proxy := transport(nil).Proxy; proxy != nil {
+	if proxy := newTransport(nil).Proxy; proxy != nil {
 		t.Error("got a proxy, want none")
 	}
-	if base := New(Options{Endpoint: parse(t, "https://api.example.com")}).Transport.(*keeper).base; base.Proxy == nil {
+	if base := New(Options{Endpoint: parse(t, "https://api.example.com")}).Transport.(*transport).base; base.Proxy == nil {
 		t.Error("got no proxy for the API, want that of the environment")
 	}
 }
 
-func TestMetadataThatCannotBeHadIsAnError(t *testing.T) {
+func TestUnreachableMetadataIsAnError(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/missing":
@@ -67,7 +67,7 @@ func TestMetadataEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestAUUIDIsChecked(t *testing.T) {
+func TestParseUUID(t *testing.T) {
 	const uuid = "47cec963-fcd2-482f-bdb6-24461b2d47b1"
 	for text, want := range map[string]string{
 		uuid:                      uuid,

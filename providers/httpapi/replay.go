@@ -11,17 +11,17 @@ import (
 	"syscall"
 )
 
-// send makes a request, and makes it once more on a new connection if the server turns out to have dropped the old one.
+// send makes a request. If the server turns out to have dropped a reused connection, it makes the request once more, on a new one.
 //
-// net/http does so by itself over HTTP/1.1, for requests that it may repeat. Over HTTP/2 it does so only if the server
-// said goodbye before: of 300 calls made right after the connection was cut, 117 failed.
+// Over HTTP/1.1, net/http does this itself for requests that it may repeat. Over HTTP/2 it does so only after a GOAWAY: of 300 calls
+// made right after the connection was cut, 117 failed.
 //
-// The server may have acted before it dropped the connection, but it has not answered: the transport returns no error once
-// it has an answer. To read, and to say how something shall be, may be done twice.
-func (k *keeper) send(req *http.Request) (*http.Response, error) {
+// The server may have acted before it dropped the connection, but it did not answer: once there is an answer, the transport returns
+// no error. Repeating is safe for reads and for idempotent changes.
+func (t *transport) send(req *http.Request) (*http.Response, error) {
 	stale := false
-	resp, err := exchange(k.base, req, func(info httptrace.GotConnInfo) { stale = info.Reused && overHTTP2(info.Conn) })
-	if err == nil || !stale || !cut(err) || !repeatable(req.Method) || req.Context().Err() != nil {
+	resp, err := exchange(t.base, req, func(info httptrace.GotConnInfo) { stale = info.Reused && overHTTP2(info.Conn) })
+	if err == nil || !stale || !connGone(err) || !repeatable(req.Method) || req.Context().Err() != nil {
 		return resp, err
 	}
 	again := req.Clone(req.Context())
@@ -34,7 +34,7 @@ func (k *keeper) send(req *http.Request) (*http.Response, error) {
 	} else if req.Body != nil && req.Body != http.NoBody {
 		return nil, err
 	}
-	return exchange(k.base, again, nil)
+	return exchange(t.base, again, nil)
 }
 
 func repeatable(method string) bool {
@@ -50,15 +50,15 @@ func overHTTP2(conn net.Conn) bool {
 	return ok && secured.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// cut reports whether err says that the connection is gone, or was given up because it stayed silent. An error of the request
-// alone says something else.
-func cut(err error) bool {
+// connGone reports whether err means that the connection is gone, or was closed because it stayed silent, rather than that this
+// request failed.
+func connGone(err error) bool {
 	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT} {
 		if errors.Is(err, gone) {
 			return true
 		}
 	}
-	// The transport closed the connection itself, since it could not write to it, or a ping was not answered; the errors are not
+	// The transport closed the connection itself, because it could not write to it or a ping was not answered. These errors are not
 	// exported.
 	text := err.Error()
 	return strings.HasPrefix(text, "http2: client connection force closed") || strings.HasPrefix(text, "http2: client connection lost")

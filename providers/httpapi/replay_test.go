@@ -31,7 +31,7 @@ func (a *api) wantRequests(t *testing.T, want int64) {
 	}
 }
 
-func TestARequestIsMadeAgainIfItsConnectionIsGone(t *testing.T) {
+func TestRequestIsRepeatedIfItsConnectionIsGone(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPatch} {
@@ -52,7 +52,7 @@ func TestARequestIsMadeAgainIfItsConnectionIsGone(t *testing.T) {
 	})
 }
 
-func TestARequestIsMadeAgainOnlyOnce(t *testing.T) {
+func TestRequestIsRepeatedOnlyOnce(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a := warm(t, http2, func(_ http.ResponseWriter, r *http.Request) {
@@ -66,7 +66,7 @@ func TestARequestIsMadeAgainOnlyOnce(t *testing.T) {
 	})
 }
 
-func TestARequestOnANewConnectionIsMadeOnce(t *testing.T) {
+func TestRequestOnANewConnectionIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(_ http.ResponseWriter, r *http.Request) {
@@ -80,7 +80,7 @@ func TestARequestOnANewConnectionIsMadeOnce(t *testing.T) {
 	})
 }
 
-func TestWhatWasAnsweredIsNotMadeAgain(t *testing.T) {
+func TestAnsweredRequestIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		for _, test := range []struct {
@@ -109,7 +109,7 @@ func TestWhatWasAnsweredIsNotMadeAgain(t *testing.T) {
 	})
 }
 
-func TestARequestThatIsNoLongerWantedIsNotMadeAgain(t *testing.T) {
+func TestCancelledRequestIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -134,7 +134,7 @@ func TestARequestThatIsNoLongerWantedIsNotMadeAgain(t *testing.T) {
 }
 
 // To create something twice would be a mistake.
-func TestAPostIsMadeOnce(t *testing.T) {
+func TestPostIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a := warm(t, http2, func(_ http.ResponseWriter, r *http.Request) {
@@ -149,7 +149,7 @@ func TestAPostIsMadeOnce(t *testing.T) {
 }
 
 // The server took the request and gave it up, while the connection lives on: that says something about the request.
-func TestARequestThatTheServerGaveUpIsNotMadeAgain(t *testing.T) {
+func TestRequestResetByTheServerIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	a := warm(t, true, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	if _, err := call(t, a.client, http.MethodPatch, a.URL); err == nil {

@@ -9,12 +9,12 @@ import (
 	"floaty/providers"
 )
 
-// retryAfter returns how long the server asks to wait, [providers.MaxWait] at most; 0 if it does not ask, or for nothing
-// that can be understood.
+// retryAfter returns the wait that the Retry-After header asks for, [providers.MaxWait] at most. It returns 0 if there is no such
+// header or it cannot be parsed.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	value := header.Get("Retry-After")
 	seconds, err := strconv.ParseUint(value, 10, 64)
-	if err == nil || errors.Is(err, strconv.ErrRange) { // out of range it is the largest number
+	if err == nil || errors.Is(err, strconv.ErrRange) { // if out of range, it is the largest number
 		longest := uint64(providers.MaxWait / time.Second)
 		return time.Duration(min(seconds, longest)) * time.Second
 	}
@@ -23,7 +23,7 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		now = date // what the server meant, whatever this host's clock says
+		now = date // relative to the server's clock, in case this host's is wrong
 	}
 	return min(max(at.Sub(now), 0), providers.MaxWait)
 }

@@ -91,7 +91,7 @@ func (r *relay) silence() {
 }
 
 // A load balancer that is moved leaves its connections open and silent. A call that is under way must reach another one in time.
-func TestAConnectionThatWentSilentIsReplaced(t *testing.T) {
+func TestSilentConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	a := serve(t, true, func(http.ResponseWriter, *http.Request) {})
 	r := newRelay(t, a.Listener.Addr().String())
@@ -115,10 +115,10 @@ func TestAConnectionThatWentSilentIsReplaced(t *testing.T) {
 }
 
 // Where packets get lost, it is the kernel that gives a connection up (seen in network namespaces: after 2.9 s).
-func TestTheKernelGivesASilentConnectionUp(t *testing.T) {
+func TestKernelClosesASilentConnection(t *testing.T) {
 	t.Parallel()
 	a := serve(t, false, func(http.ResponseWriter, *http.Request) {})
-	base := transport(nil)
+	base := newTransport(nil)
 	conn, err := base.DialContext(t.Context(), "tcp", a.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -12,36 +12,35 @@ import (
 )
 
 const (
-	warmPause = time.Second      // after a connection has gone, up to twice as long: the hosts of a fleet lose theirs together
-	warmEvery = 30 * time.Second // at the most: some servers keep a connection for 5 s only
-	warmLimit = 10 * time.Second // of one attempt
-	warmMost  = 10               // connections; cloudscale.ch gives a server 15 floating IPs, and most have fewer
+	warmPause = time.Second      // before reopening, up to twice as long, because all hosts of a fleet lose their connections at once
+	warmEvery = 30 * time.Second // between attempts; some servers keep a connection for only 5 s
+	warmLimit = 10 * time.Second // deadline of one attempt
+	warmMost  = 10               // connections; cloudscale.ch allows a server 15 floating IPs, and most have fewer
 )
 
-// A warmer opens connections anew when a server has closed them, as many do with one that was idle for a minute: the call that
-// matters then finds one open, and costs one trip in place of four (DNS, TCP and TLS before it). HTTP/2 takes one connection for
-// all calls. HTTP/1.1 takes one for each call side by side: with a single one, a takeover of 10 addresses took 5.1 trips.
+// A warmer reopens connections that a server has closed, as many servers do after a minute of silence. So a takeover finds an open
+// connection and costs one round trip instead of four (DNS, TCP and TLS come first otherwise). With HTTP/2 one connection serves all
+// calls. With HTTP/1.1 each concurrent call needs its own: with a single one, a takeover of 10 addresses took 5.1 trips.
 //
-// It asks for the head of the root, which may be a long page, without the credential, and whatever is answered will do. While the
-// server asks to wait it asks for nothing.
+// It sends HEAD / without the credential and accepts any answer. While the server asks to wait, it sends nothing.
 type warmer struct {
 	base      http.RoundTripper
-	pause     time.Duration
-	addresses func() int // of a takeover, whose writes are made side by side
-	most      int        // connections to a server that takes one call at a time on each
+	delay     time.Duration
+	addresses func() int // that a takeover moves, each by a write of its own
+	most      int        // connections to an HTTP/1.1 server
 
 	mu     sync.Mutex // guards all below
-	origin *url.URL   // of the last call; nil: there was none, or the client was closed since
-	single bool       // a connection takes one call at a time, as the last answer showed
+	origin *url.URL   // of the last call; nil: no call was made, or none since the client was closed
+	single bool       // the last answer came over HTTP/1.1, so each connection serves one call at a time
 	open   int        // connections
-	last   time.Time  // attempt
-	until  time.Time  // the server asked to wait
-	cancel func()     // ends the attempt that is to come, or under way; nil: none is
+	last   time.Time  // when the last attempt began
+	until  time.Time  // the server asked not to be called before
+	cancel func()     // ends the attempt in progress; nil: there is none
 
 	attempt sync.WaitGroup
 }
 
-// called notes that a call is made to u.
+// called notes a call to u.
 func (w *warmer) called(u *url.URL) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,8 +49,8 @@ func (w *warmer) called(u *url.URL) {
 	}
 }
 
-// rest lets connections go until the next call. When it returns, nothing is being asked for.
-func (w *warmer) rest() {
+// pause stops reopening connections until the next call. When it returns, no attempt is in progress.
+func (w *warmer) pause() {
 	w.mu.Lock()
 	w.origin = nil
 	if w.cancel != nil {
@@ -61,7 +60,7 @@ func (w *warmer) rest() {
 	w.attempt.Wait()
 }
 
-// watch wraps a dialer so that the end of its connections is noticed.
+// watch wraps a dialer so that the warmer learns when its connections close.
 func (w *warmer) watch(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
@@ -90,11 +89,10 @@ func (w *warmer) gone() {
 	w.mu.Lock()
 	w.open--
 	w.mu.Unlock()
-	w.consider(w.pause + rand.N(w.pause)) //nolint:gosec // spreads load, guards nothing
+	w.consider(w.delay + rand.N(w.delay)) //nolint:gosec // spreads load, guards nothing
 }
 
-// answered notes over which version of HTTP a call was answered, and for how long the server asks to wait, if it does: twice as
-// long is longer than any caller waits.
+// answered notes the HTTP version of an answer and its Retry-After. It waits twice as long, which is longer than any caller does.
 func (w *warmer) answered(major int, wait time.Duration) {
 	w.mu.Lock()
 	w.single = major == 1
@@ -105,8 +103,8 @@ func (w *warmer) answered(major int, wait time.Duration) {
 	w.consider(0)
 }
 
-// consider starts an attempt, after a pause, if connections are missing and nothing speaks against it.
-func (w *warmer) consider(pause time.Duration) {
+// consider starts an attempt, after a delay, if connections are missing and an attempt is due.
+func (w *warmer) consider(delay time.Duration) {
 	w.mu.Lock()
 	single, due := w.single, w.due(w.most)
 	w.mu.Unlock()
@@ -125,20 +123,20 @@ func (w *warmer) consider(pause time.Duration) {
 	w.last = time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), warmLimit)
 	w.cancel = cancel
-	w.attempt.Go(func() { w.warm(ctx, pause, wanted) })
+	w.attempt.Go(func() { w.warm(ctx, delay, wanted) })
 }
 
-// due reports whether an attempt may start if so many connections are wanted. w.mu is held.
+// due reports whether an attempt may start to have that many connections open. w.mu must be held.
 func (w *warmer) due(wanted int) bool {
 	now := time.Now()
 	return w.open < wanted && w.origin != nil && w.cancel == nil && now.Sub(w.last) >= warmEvery && !now.Before(w.until)
 }
 
-// warm waits and opens what is missing, if there still is a reason to.
-func (w *warmer) warm(ctx context.Context, pause time.Duration, wanted int) {
+// warm waits, and then opens the missing connections if they are still missing.
+func (w *warmer) warm(ctx context.Context, delay time.Duration, wanted int) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(pause):
+	case <-time.After(delay):
 	}
 	w.mu.Lock()
 	origin := w.origin
@@ -155,7 +153,7 @@ func (w *warmer) warm(ctx context.Context, pause time.Duration, wanted int) {
 	w.cancel = nil
 }
 
-// fill makes so many requests that each has a connection of its own at the same time.
+// fill makes that many requests at once and holds each until all have a connection of their own.
 func (w *warmer) fill(ctx context.Context, origin *url.URL, wanted int) {
 	var connected, asked sync.WaitGroup
 	connected.Add(wanted)
@@ -165,7 +163,7 @@ func (w *warmer) fill(ctx context.Context, origin *url.URL, wanted int) {
 			defer done()
 			w.ask(ctx, origin, func(httptrace.GotConnInfo) {
 				done()
-				connected.Wait() // not longer than ctx, which ends the dials of the others
+				connected.Wait() // ends with ctx, which also ends the other dials
 			})
 		})
 	}
@@ -178,7 +176,7 @@ func (w *warmer) ask(ctx context.Context, origin *url.URL, got func(httptrace.Go
 		return
 	}
 	resp, err := exchange(w.base, req, got)
-	if err != nil { // the next call says what is wrong
+	if err != nil { // the next call reports what is wrong
 		return
 	}
 	_ = resp.Body.Close()

@@ -51,8 +51,8 @@ func serveFor(t *testing.T, http2 bool, idle time.Duration) (a *api, w *warmer, 
 	}
 	t.Cleanup(a.Close)
 	a.client = clientOf(t, a.Server, a.URL)
-	k := a.client.Transport.(*keeper)
-	k.warm.pause = 20 * time.Millisecond
+	k := a.client.Transport.(*transport)
+	k.warm.delay = 20 * time.Millisecond
 	return a, k.warm, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -76,7 +76,7 @@ func (w *warmer) opened(t *testing.T, n int) {
 	}
 }
 
-func TestAConnectionThatTheServerClosedIsOpenedAnew(t *testing.T) {
+func TestClosedConnectionIsReopened(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a, warm, heads := serveFor(t, http2, time.Second) // by then the call must have come, also on a machine with much else to do
 		if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
@@ -105,7 +105,7 @@ func TestAConnectionThatTheServerClosedIsOpenedAnew(t *testing.T) {
 	})
 }
 
-func TestAServerThatClosesAgainAndAgainIsNotPestered(t *testing.T) {
+func TestReopeningIsRateLimited(t *testing.T) {
 	a, warm, heads := impatient(t, false)
 	if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestAServerThatClosesAgainAndAgainIsNotPestered(t *testing.T) {
 	}
 }
 
-func TestAClosedClientLetsConnectionsGo(t *testing.T) {
+func TestClosedClientDoesNotReopenConnections(t *testing.T) {
 	a, warm, heads := impatient(t, false)
 	if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestAClosedClientLetsConnectionsGo(t *testing.T) {
 	}
 }
 
-func TestWhileTheServerAsksToWaitNothingIsOpened(t *testing.T) {
+func TestNothingIsReopenedDuringRetryAfter(t *testing.T) {
 	a, warm, heads := impatient(t, false)
 	if _, err := call(t, a.client, http.MethodGet, a.URL+"/wait"); err == nil {
 		t.Fatal("got no error, want one")
@@ -152,7 +152,7 @@ func (w *warmer) keepOpen(n int) {
 	w.addresses = func() int { return n }
 }
 
-func TestAServerOfHTTP1GetsAConnectionForEachAddress(t *testing.T) {
+func TestHTTP1ServerGetsOneConnectionPerAddress(t *testing.T) {
 	t.Parallel()
 	for addresses, want := range map[int]int{0: 1, 3: 3, 10: 10, 1000: 10} {
 		a, warm, heads := serveFor(t, false, time.Minute)
@@ -191,7 +191,7 @@ func (w *warmer) idle(t *testing.T) {
 	}
 }
 
-func TestAllConnectionsThatTheServerClosedAreOpenedAnewInOneBatch(t *testing.T) {
+func TestAllClosedConnectionsAreReopenedInOneBatch(t *testing.T) {
 	t.Parallel()
 	a, warm, heads := impatient(t, false)
 	warm.keepOpen(4)
@@ -214,7 +214,7 @@ func TestAllConnectionsThatTheServerClosedAreOpenedAnewInOneBatch(t *testing.T) 
 	}
 }
 
-func TestAServerOfHTTP2GetsOneConnection(t *testing.T) {
+func TestHTTP2ServerGetsOneConnection(t *testing.T) {
 	t.Parallel()
 	a, warm, heads := serveFor(t, true, time.Minute)
 	warm.keepOpen(10)
@@ -230,10 +230,10 @@ func TestAServerOfHTTP2GetsOneConnection(t *testing.T) {
 }
 
 // Where connections cannot be had, those that can must not wait for them beyond the attempt's time.
-func TestABatchEndsWithItsTime(t *testing.T) {
+func TestBatchEndsWithItsDeadline(t *testing.T) {
 	t.Parallel()
 	a, warm, _ := serveFor(t, false, time.Minute)
-	transport := a.client.Transport.(*keeper).base
+	transport := a.client.Transport.(*transport).base
 	var dials atomic.Int64
 	dial := transport.DialContext
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {

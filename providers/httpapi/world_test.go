@@ -72,7 +72,7 @@ func clientOf(t *testing.T, server *httptest.Server, endpoint string) *http.Clie
 	if cert := server.Certificate(); cert != nil {
 		pool := x509.NewCertPool()
 		pool.AddCert(cert)
-		client.Transport.(*keeper).base.TLSClientConfig = &tls.Config{RootCAs: pool}
+		client.Transport.(*transport).base.TLSClientConfig = &tls.Config{RootCAs: pool}
 	}
 	t.Cleanup(client.CloseIdleConnections)
 	return client
