@@ -32,7 +32,7 @@ func (s Status) WriteText(w io.Writer, now time.Time, colour bool) error {
 		table := newTable(&text, "ADDRESS", "STATE", "POINTS AT", "IN PLACE FOR", "VERIFIED", "NEXT LOOK", "INSTANCES", "ERROR")
 		for _, a := range s.Addresses {
 			table.row(a.Address.String(), a.state(), s.target(a), since(a.Since, now), ago(a.Verified, now), in(a.Next, now),
-				strings.Join(a.Instances, ", "), a.Error)
+				strings.Join(a.Instances, ", "), a.trouble())
 		}
 		table.flush()
 	}
@@ -87,6 +87,14 @@ func (a StatusAddress) state() string {
 		return "not in place"
 	}
 	return "standby"
+}
+
+// trouble says what is wrong with an address; empty: nothing.
+func (a StatusAddress) trouble() string {
+	if a.Contested && a.Rival != "" {
+		return "another server takes it: " + a.Rival
+	}
+	return a.Error
 }
 
 // target says where an address points.

@@ -1,0 +1,100 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A screen is a terminal, and what was written to it.
+type screen struct {
+	terminal *os.File // what the program writes to
+	mu       sync.Mutex
+	text     strings.Builder // guarded by mu
+}
+
+// newScreen opens a pseudoterminal of 200 columns and 50 rows.
+func newScreen(t *testing.T) *screen {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no pseudoterminals here: %v", err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	s := new(screen)
+	if s.terminal, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.terminal.Close() })
+	if err := unix.IoctlSetWinsize(int(s.terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 200, Row: 50}); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := master.Read(buf)
+			s.mu.Lock()
+			s.text.Write(buf[:n])
+			s.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return s
+}
+
+// last returns what was written after the last time that the screen was drawn from its top.
+func (s *screen) last() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := s.text.String()
+	return text[max(strings.LastIndex(text, "\x1b[H"), 0):]
+}
+
+func (s *screen) all() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+func TestATakeoverIsWatchedOnATerminal(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	s := newScreen(t)
+	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.Path("floaty.yml")) //nolint:gosec // our own words
+	cmd.Stdout, cmd.Env = s.terminal, append(os.Environ(), "TERM=xterm", "NO_COLOR=1")
+	w.must(cmd.Start())
+	drawn := func(text string) func() bool { return func() bool { return strings.Contains(s.last(), text) } }
+	w.eventually("the standby shows", 5*time.Second, drawn("standby"))
+	w.says("MASTER")
+	w.eventually("the takeover shows", 10*time.Second, drawn("in place   this server"))
+	w.StopFloaty()
+	w.eventually("that floaty has gone shows, over what was known", 10*time.Second, func() bool {
+		return drawn("out of touch: ")() && drawn("in place   this server")()
+	})
+	w.must(w.StartFloaty())
+	w.eventually("that floaty is back shows", 10*time.Second, func() bool { return drawn("ADDRESS")() && !drawn("out of touch")() })
+	w.must(cmd.Process.Signal(syscall.SIGINT))
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("Ctrl-C: got %v, want exit status 0", err)
+	}
+	w.eventually("the screen is given back", 5*time.Second, func() bool { return strings.HasSuffix(s.all(), "\x1b[?25h\x1b[?1049l") })
+	if !strings.HasPrefix(s.all(), "\x1b[?1049h\x1b[?25l") {
+		t.Errorf("the screen was not taken: %.40q", s.all())
+	}
+}
