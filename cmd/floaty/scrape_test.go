@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"strconv"
@@ -54,7 +55,10 @@ func TestMemoryAfterManyScrapes(t *testing.T) {
 		w.holds(10*time.Second, hundred...)
 		before := w.cpu()
 		for range scrapes {
-			w.ask("/metrics")
+			w.eventually("it is answered", 5*time.Second, func() bool { // 20 are per second
+				code, _ := w.ask("/metrics")
+				return code == http.StatusOK
+			})
 		}
 		if scrapes > 0 {
 			t.Logf("a scrape takes %v of CPU", (w.cpu()-before)/time.Duration(scrapes))

@@ -46,6 +46,12 @@ type world struct {
 func newWorld(t *testing.T, addrs ...netip.Addr) *world {
 	t.Helper()
 	t.Parallel()
+	return newWorldAlone(t, addrs...)
+}
+
+// newWorldAlone is [newWorld] for a test that no other must run beside.
+func newWorldAlone(t *testing.T, addrs ...netip.Addr) *world {
+	t.Helper()
 	s, err := stage.New(t.Context(), t.TempDir(), program, false)
 	if err != nil {
 		t.Fatal(err)

@@ -51,6 +51,20 @@ func TestTwoCopiesAreMadeAtATime(t *testing.T) {
 	}
 }
 
+func TestOnlySoManyCopiesPerSecond(t *testing.T) {
+	s := New(Options{Monitor: newMonitor(t, nil, "VI_1")})
+	made, begun := 0, time.Now()
+	for range 1000 {
+		if s.enter() {
+			made++
+			<-s.busy
+		}
+	}
+	if most := copyBurst + int(copyRate*time.Since(begun).Seconds()) + 1; made < copyBurst || made > most {
+		t.Errorf("got %d copies, want %d to %d", made, copyBurst, most)
+	}
+}
+
 func TestSoManyConnectionsAreKept(t *testing.T) {
 	r := start(t, newMonitor(t, nil, "VI_1"), nil)
 	const tried = 200
@@ -122,8 +136,8 @@ func BenchmarkScrape(b *testing.B) {
 	for name, n := range map[string]int{"100": 100, "10000": 10_000} {
 		b.Run(name, func(b *testing.B) {
 			m := newMonitor(b, many(n), "VI_1")
-			s := New(Options{Monitor: m, Heard: func() keepalived.Stats { return keepalived.Stats{} }, Dropped: func() uint64 { return 0 }})
-			h := s.handler(nil)
+			_ = New(Options{Monitor: m, Heard: func() keepalived.Stats { return keepalived.Stats{} }, Dropped: func() uint64 { return 0 }})
+			h := m.handler()
 			req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://localhost/metrics", nil)
 			if err != nil {
 				b.Fatal(err)

@@ -11,7 +11,7 @@
 // The promises:
 //
 //   - It only reads, and shows no secret.
-//   - It slows nothing down: it works on copies, two of which are made at a time; whoever asks for more gets 503. Each listener keeps
+//   - It slows nothing down: it works on copies, two of which are made at a time, and 20 per second; whoever asks for more gets 503. Each listener keeps
 //     [maxConns] connections, and closes those on which nothing moves.
 //   - What the cloud's API or keepalived.conf chose as a name reaches nobody as markup or as a control character.
 //   - A browser that another site has lured to a loopback address gets nothing (DNS rebinding).
@@ -31,6 +31,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
+	"golang.org/x/time/rate"
 
 	"floaty/desired/keepalived"
 	"floaty/providers/failurelog"
@@ -65,12 +66,13 @@ type Server struct {
 	opts Options
 	page page
 	busy chan struct{} // copies that are being made
+	rate *rate.Limiter // of copies
 }
 
 // New returns a server that listens nowhere yet; the only one of its monitor.
 func New(opts Options) *Server {
 	opts.Monitor.register(newCollector(opts))
-	return &Server{opts: opts, page: newPage(), busy: make(chan struct{}, maxCopies)}
+	return &Server{opts: opts, page: newPage(), busy: make(chan struct{}, maxCopies), rate: rate.NewLimiter(copyRate, copyBurst)}
 }
 
 // Run serves until ctx ends. It returns when no request is being answered any more; those that are slow are cut off.
