@@ -159,6 +159,8 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 		BackOff:    backOff(s.config.BackOff),
 		Concurrent: s.config.MaxConcurrentRequests,
 		Log:        log,
+		Recorder:   opts.monitor,
+		Metrics:    opts.monitor.Queue(),
 	})
 	return e, nil
 }

@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"floaty/cmd/floaty/internal/report"
 	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
+	"floaty/controller"
 	"floaty/desired"
 	"floaty/desired/keepalived"
 )
@@ -18,13 +18,15 @@ import (
 // newMonitor returns what is told about all that the daemon does.
 func (d *daemon) newMonitor() *serve.Monitor {
 	return serve.NewMonitor(serve.MonitorOptions{
-		DryRun:   d.command.dryRun,
-		Desired:  &d.state,
-		HostName: hostName,
+		DryRun:     d.command.dryRun,
+		Desired:    &d.state,
+		ServerName: d.command.names.name,
+		HostName:   hostName,
+		Log:        d.log,
 		Engine: func() serve.Engine {
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			return facts{d.engine, &d.state}
+			return d.engine
 		},
 	})
 }
@@ -38,33 +40,11 @@ func (d *daemon) shown(s setup) serve.Inputs {
 	return inputs
 }
 
-// facts are what an engine knows.
-type facts struct {
-	engine  *engine
-	desired *desired.State
-}
-
-// Addresses implements [serve.Engine].
-func (f facts) Addresses() []report.StatusAddress {
-	addrs := f.desired.Addresses()
-	list := make([]report.StatusAddress, 0, len(addrs))
-	for _, addr := range addrs {
-		server, _ := f.desired.Server(addr)
-		a := report.StatusAddress{Address: addr}
-		reading, valid := f.engine.seen.Last(addr)
-		switch {
-		case reading.Err != nil:
-			a.Error = reading.Err.Error()
-		case !reading.At.IsZero():
-			a.Targets, a.Verified, a.InPlace = reading.Servers, reading.At, valid && reading.Holding.At(server)
-		}
-		list = append(list, a)
-	}
-	return list
-}
+// Statuses implements [serve.Engine].
+func (e *engine) Statuses() []controller.Status { return e.ctl.Statuses() }
 
 // Retry implements [serve.Engine].
-func (f facts) Retry() time.Time { return f.engine.seen.Retry() }
+func (e *engine) Retry() time.Time { return e.seen.Retry() }
 
 // listenAndServe follows Keepalived, and serves status and metrics, until ctx ends.
 func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listener, alive func() error, dropped func() uint64) {

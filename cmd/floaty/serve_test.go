@@ -105,19 +105,24 @@ func TestMetricsOfATakeover(t *testing.T) {
 	var text string
 	w.eventually("the metrics show both in place", 5*time.Second, func() bool {
 		_, text = w.ask("/metrics")
-		return strings.Contains(text, `floaty_address_in_place{address="198.51.100.1"} 1`)
+		return strings.Contains(text, `floaty_address_in_place{address="198.51.100.1"} 1`) &&
+			strings.Contains(text, "floaty_takeover_duration_seconds_count 2")
 	})
 	for _, want := range []string{
 		`floaty_ready 1`, `floaty_vrrp_instance_state{state="MASTER",vrrp_instance="VI_1"} 1`,
 		`floaty_vrrp_instance_state{state="BACKUP",vrrp_instance="VI_1"} 0`, `floaty_address_desired{address="198.51.100.2"} 1`,
 		`floaty_assignments_total{address="198.51.100.1",result="success"} 1`, `floaty_keepalived_connected 1`,
 		`floaty_keepalived_events_total{state="MASTER",type="INSTANCE"} 1`, `floaty_keepalived_bad_lines_total 0`, `floaty_standstills_total 0`,
-		`floaty_log_lines_dropped_total 0`,
+		`floaty_log_lines_dropped_total 0`, `floaty_takeover_duration_seconds_count 2`, `floaty_takeover_duration_seconds_bucket{le="+Inf"} 2`,
+		`floaty_reconcile_total{outcome="assigned"} 2`, `workqueue_adds_total{name="addresses"} `, `workqueue_depth{name="addresses"} `,
 		`floaty_config_last_reload_successful 1`, `floaty_build_info{`, `floaty_provider_last_read_timestamp_seconds `, `process_cpu_seconds_total `,
 	} {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("%s is missing from the metrics:\n%s", want, text)
 		}
+	}
+	if n := w.saidInAll("address taken over"); n != 2 {
+		t.Errorf("%d lines tell of a takeover, want one for each address", n)
 	}
 	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", two)))
 	w.eventually("a removed address takes its series with it", 5*time.Second, func() bool {

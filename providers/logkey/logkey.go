@@ -33,6 +33,13 @@ const (
 	Err     = "err"     // why, in one line
 )
 
+// The parts of a takeover, each counted from Keepalived's MASTER line.
+const (
+	Written      = "written"      // until the first write was sent
+	Acknowledged = "acknowledged" // until the cloud had accepted a write
+	Verified     = "verified"     // until a reading showed the address here
+)
+
 // Counts and details of single messages.
 const (
 	Version   = "version"   // of floaty

@@ -12,20 +12,21 @@ import (
 
 // A Status is what a running daemon knows. Times that are zero stand for "never" or "not known", and JSON leaves them out.
 type Status struct {
-	Version    string           `json:"version"`
-	PID        int              `json:"pid"`
-	Started    time.Time        `json:"started,omitzero"`
-	Provider   string           `json:"provider"`
-	DryRun     bool             `json:"dry_run,omitempty"` // it assigns nothing
-	Server     StatusServer     `json:"server"`
-	Ready      bool             `json:"ready"`
-	NotReady   []string         `json:"not_ready"` // what is missing; empty if it is ready
-	Instances  []StatusInstance `json:"instances"`
-	Addresses  []StatusAddress  `json:"addresses"`
-	Keepalived StatusKeepalived `json:"keepalived"`
-	Config     StatusConfig     `json:"config"`
-	Cloud      StatusCloud      `json:"cloud"`
-	Events     []StatusEvent    `json:"events"` // the last ones, oldest first
+	Version    string            `json:"version"`
+	PID        int               `json:"pid"`
+	Started    time.Time         `json:"started,omitzero"`
+	Provider   string            `json:"provider"`
+	DryRun     bool              `json:"dry_run,omitempty"` // it assigns nothing
+	Server     StatusServer      `json:"server"`
+	Names      map[string]string `json:"names,omitempty"` // of the servers that addresses point at, by ID, as far as known
+	Ready      bool              `json:"ready"`
+	NotReady   []string          `json:"not_ready"` // what is missing; empty if it is ready
+	Instances  []StatusInstance  `json:"instances"`
+	Addresses  []StatusAddress   `json:"addresses"`
+	Keepalived StatusKeepalived  `json:"keepalived"`
+	Config     StatusConfig      `json:"config"`
+	Cloud      StatusCloud       `json:"cloud"`
+	Events     []StatusEvent     `json:"events"` // the last ones, oldest first
 }
 
 // A StatusServer is the server that the daemon runs on.

@@ -11,7 +11,7 @@ var (
 	noon   = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	status = Status{
 		Version: "2.0.0", PID: 42, Started: noon.Add(-time.Hour), Provider: "cloudscale",
-		Server: StatusServer{ID: "1111", Name: "lb1"}, NotReady: []string{"the last read of the cloud failed: 503"},
+		Server: StatusServer{ID: "1111", Name: "lb1"}, Names: map[string]string{"3333": "lb3"}, NotReady: []string{"the last read of the cloud failed: 503"},
 		Instances: []StatusInstance{
 			{Name: "VI_1", State: "MASTER", Since: noon.Add(-90 * time.Second)},
 			{Name: "VI_22", State: "unknown"},
@@ -49,7 +49,7 @@ VI_22      unknown   -
 ADDRESS         STATE          POINTS AT     IN PLACE FOR   VERIFIED   NEXT LOOK   INSTANCES     ERROR
 198.51.100.7    in place       this server   1d2h           2s ago     in 58s      VI_1          -
 198.51.100.8    not in place   2222          -              5m0s ago   now         VI_1, VI_22   503 Service Unavailable
-2001:db8::9     contested      nothing       -              1s ago     -           VI_22         another server takes it: 3333
+2001:db8::9     contested      nothing       -              1s ago     -           VI_22         another server takes it: lb3
 198.51.100.10   standby        not known     -              -          -           VI_22         -
 `[1:]
 	var got strings.Builder

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -32,7 +33,7 @@ func (s Status) WriteText(w io.Writer, now time.Time, colour bool) error {
 		table := newTable(&text, "ADDRESS", "STATE", "POINTS AT", "IN PLACE FOR", "VERIFIED", "NEXT LOOK", "INSTANCES", "ERROR")
 		for _, a := range s.Addresses {
 			table.row(a.Address.String(), a.state(), s.target(a), since(a.Since, now), ago(a.Verified, now), in(a.Next, now),
-				strings.Join(a.Instances, ", "), a.trouble())
+				strings.Join(a.Instances, ", "), s.trouble(a))
 		}
 		table.flush()
 	}
@@ -90,9 +91,9 @@ func (a StatusAddress) state() string {
 }
 
 // trouble says what is wrong with an address; empty: nothing.
-func (a StatusAddress) trouble() string {
+func (s Status) trouble(a StatusAddress) string {
 	if a.Contested && a.Rival != "" {
-		return "another server takes it: " + a.Rival
+		return "another server takes it: " + s.name(a.Rival)
 	}
 	return a.Error
 }
@@ -107,11 +108,17 @@ func (s Status) target(a StatusAddress) string {
 	}
 	names := slices.Clone(a.Targets)
 	for i, id := range names {
-		if id == s.Server.ID {
-			names[i] = "this server"
-		}
+		names[i] = s.name(id)
 	}
 	return strings.Join(names, ", ")
+}
+
+// name says which server an ID stands for.
+func (s Status) name(id string) string {
+	if id == s.Server.ID {
+		return "this server"
+	}
+	return cmp.Or(s.Names[id], id)
 }
 
 // A table has columns that are as wide as what stands in them. Cells without anything show a dash.

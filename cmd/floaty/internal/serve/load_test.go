@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/cmd/floaty/internal/report"
+	"floaty/controller"
 	"floaty/desired/keepalived"
 )
 
@@ -124,8 +124,8 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 func many(n int) engine {
 	known := make(engine, 0, n)
 	for i := range n {
-		known = append(known, report.StatusAddress{
-			Address: netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), Targets: []string{here}, InPlace: true,
+		known = append(known, controller.Status{
+			Addr: netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), Targets: []string{here}, InPlace: true,
 			Since: time.Now(), Verified: time.Now(), Next: time.Now(),
 		})
 	}
@@ -160,7 +160,7 @@ func TestPromtoolFindsNothing(t *testing.T) {
 			t.Skip("promtool is missing; hack/install-monitoring fetches it")
 		}
 	}
-	m := newMonitor(t, engine{{Address: one, Verified: time.Now()}}, "VI_1", hostile)
+	m := newMonitor(t, engine{{Addr: one, Verified: time.Now()}}, "VI_1", hostile)
 	m.Assigned(one, nil, here, nil)
 	m.Contested(one, "", true)
 	m.Reconciled("in place")

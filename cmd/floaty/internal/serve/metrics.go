@@ -21,6 +21,7 @@ type metrics struct {
 	durations  *prometheus.HistogramVec
 	reconciles *prometheus.CounterVec
 	takeovers  prometheus.Histogram
+	queue      queue
 
 	mu        sync.Mutex // guards all below
 	addresses map[netip.Addr]addressCounts
@@ -30,7 +31,7 @@ type metrics struct {
 type addressCounts struct{ assigned, failed, contested uint64 }
 
 func newMetrics() *metrics {
-	m := &metrics{
+	return &metrics{
 		registry:  prometheus.NewRegistry(),
 		addresses: map[netip.Addr]addressCounts{},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -53,8 +54,8 @@ func newMetrics() *metrics {
 			NativeHistogramBucketFactor:    1.1,
 			NativeHistogramMaxBucketNumber: 100,
 		}),
+		queue: newQueue(),
 	}
-	return m
 }
 
 // handler answers scrapes. It does not compress: that would cost more memory than all of floaty's metrics take.
@@ -75,6 +76,7 @@ func (m *Monitor) register(known prometheus.Collector) {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		info, m.metrics.requests, m.metrics.durations, m.metrics.reconciles, m.metrics.takeovers, known,
 	)
+	m.metrics.registry.MustRegister(m.metrics.queue.all()...)
 }
 
 // A build is what is running.

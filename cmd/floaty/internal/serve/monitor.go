@@ -2,30 +2,36 @@ package serve
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
+
 	"floaty/cmd/floaty/internal/report"
+	"floaty/controller"
 	"floaty/desired"
 	"floaty/desired/keepalived"
+	"floaty/providers/logkey"
 )
 
 // MonitorOptions says what a monitor can look up. All fields are needed.
 type MonitorOptions struct {
-	DryRun   bool
-	Desired  *desired.State
-	HostName func() string
-	Engine   func() Engine // the one that works now
+	DryRun     bool
+	Desired    *desired.State
+	ServerName func(id string) string // empty: it is not known
+	HostName   func() string
+	Engine     func() Engine // the one that works now
+	Log        logr.Logger
 }
 
 // An Engine is what is asked about the calls to the cloud. Its methods return copies, and soon.
 type Engine interface {
-	// Addresses returns what is known of each managed address; Instances and Desired need not be set.
-	Addresses() []report.StatusAddress
+	// Statuses returns what is known of each managed address.
+	Statuses() []controller.Status
 	// Retry returns when the next read may be made after one that failed; the past if the last one succeeded.
 	Retry() time.Time
 }
@@ -165,23 +171,29 @@ func (m *Monitor) Contested(addr netip.Addr, rival string, contested bool) {
 	m.events.add(e)
 }
 
+// TookOver notes that an address was taken over, and logs how long the parts of that took.
+func (m *Monitor) TookOver(t controller.Takeover) {
+	m.metrics.takeovers.Observe(t.Acknowledged.Sub(t.Claimed).Seconds())
+	since := func(end time.Time) time.Duration { return end.Sub(t.Claimed).Round(100 * time.Microsecond) }
+	m.opts.Log.Info("address taken over", logkey.Address, t.Address,
+		logkey.Written, since(t.FirstWrite), logkey.Acknowledged, since(t.Acknowledged), logkey.Verified, since(t.Verified))
+}
+
 // Status returns what is known now.
 func (m *Monitor) Status() report.Status {
 	engine := m.opts.Engine()
 	server, _ := m.opts.Desired.Server(netip.Addr{})
 	s := report.Status{
 		Version: built().version, PID: os.Getpid(), Started: m.started, DryRun: m.opts.DryRun,
-		Server:    report.StatusServer{ID: server, Name: m.opts.HostName()},
-		Addresses: engine.Addresses(),
+		Server:    report.StatusServer{ID: server, Name: m.opts.ServerName(server)},
+		Addresses: m.addresses(engine.Statuses()),
 		NotReady:  m.NotReady(),
 	}
-	s.Ready = len(s.NotReady) == 0
-	for i := range s.Addresses {
-		a := &s.Addresses[i]
-		want, _ := m.opts.Desired.Address(a.Address)
-		a.Instances, a.Desired = want.Instances, want.Ours
-		a.InPlace = a.InPlace && a.Desired
+	if s.Server.Name == "" {
+		s.Server.Name = m.opts.HostName()
 	}
+	s.Names = m.names(s.Addresses)
+	s.Ready = len(s.NotReady) == 0
 	if retry := engine.Retry(); retry.After(time.Now()) {
 		s.Cloud.Retry = retry
 	}
@@ -192,12 +204,47 @@ func (m *Monitor) Status() report.Status {
 	s.Cloud.LastRead, s.Cloud.Error = m.cloud.lastRead, m.cloud.err
 	s.Config = report.StatusConfig{Loaded: m.loaded, Error: m.refused}
 	s.Keepalived.Connected = m.keepalived.Connected
+	s.Instances = make([]report.StatusInstance, 0, len(m.inputs.Instances)) // JSON has a list always
 	for _, name := range m.inputs.Instances {
 		inst := m.keepalived.Instances[name]
 		s.Instances = append(s.Instances, report.StatusInstance{Name: name, State: inst.State.String(), Since: inst.Since})
 	}
-	s.Events = slices.Clone(m.events)
+	s.Events = append([]report.StatusEvent{}, m.events...)
 	return s
+}
+
+// addresses returns what is shown of what a controller knows.
+func (m *Monitor) addresses(known []controller.Status) []report.StatusAddress {
+	list := make([]report.StatusAddress, 0, len(known))
+	for _, k := range known {
+		want, _ := m.opts.Desired.Address(k.Addr)
+		a := report.StatusAddress{
+			Address: k.Addr, Instances: append([]string{}, want.Instances...), Desired: k.Desired, InPlace: k.Desired && k.InPlace,
+			Targets: append([]string{}, k.Targets...), Verified: k.Verified, Next: k.Next, Contested: k.Contested, Error: k.Err,
+		}
+		if a.InPlace {
+			a.Since = k.Since
+		}
+		if k.Contested {
+			a.Rival = k.Rival
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+// names returns the names of the servers that addrs point at, as far as they are known.
+func (m *Monitor) names(addrs []report.StatusAddress) map[string]string {
+	names := map[string]string{}
+	for _, a := range addrs {
+		for _, id := range append(a.Targets, a.Rival) {
+			if _, asked := names[id]; !asked {
+				names[id] = m.opts.ServerName(id)
+			}
+		}
+	}
+	maps.DeleteFunc(names, func(_, name string) bool { return name == "" })
+	return names
 }
 
 // NotReady returns what is missing for a takeover, one line each; nothing: it would work now.

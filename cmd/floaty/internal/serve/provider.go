@@ -10,7 +10,7 @@ import (
 	"floaty/providers"
 )
 
-// Watch returns a provider that does as p does, and tells the monitor how its calls end.
+// Watch returns a provider that does as p does, and tells the monitor how its reads end.
 func (m *Monitor) Watch(p providers.Provider) providers.Provider { return watched{p, m} }
 
 type watched struct {
@@ -34,13 +34,4 @@ func (w watched) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]p
 	holdings, err := w.Provider.Read(ctx, addrs)
 	ended(err)
 	return holdings, err
-}
-
-// Assign implements [providers.Provider]. What a dry run does not write, and what was cancelled, is no assignment.
-func (w watched) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
-	err := w.Provider.Assign(ctx, addr, server, seen)
-	if !errors.Is(err, providers.ErrNotWritten) && !errors.Is(context.Cause(ctx), context.Canceled) {
-		w.monitor.Assigned(addr, seen, server, err)
-	}
-	return err
 }

@@ -16,7 +16,7 @@ import (
 const hostile = "VI<script>alert(1)</script>\x1b]0;owned\a\u202e\n\"&\xff"
 
 func TestHostileNamesReachNobody(t *testing.T) {
-	m := newMonitor(t, engine{{Address: one, Targets: []string{hostile}, Error: hostile, Contested: true, Rival: hostile}}, "VI_1", hostile)
+	m := newMonitor(t, engine{{Addr: one, Targets: []string{hostile}, Err: hostile, Contested: true, Rival: hostile}}, "VI_1", hostile)
 	m.Assigned(one, []string{hostile}, hostile, errors.New(hostile))
 	m.Contested(one, hostile, true)
 	m.Refused(hostile)
@@ -119,7 +119,7 @@ func TestWhatIsMissing(t *testing.T) {
 }
 
 func TestTheHistoryIsBounded(t *testing.T) {
-	m := newMonitor(t, engine{{Address: one}}, "VI_1")
+	m := newMonitor(t, engine{{Addr: one}}, "VI_1")
 	for range 3 { // a failure that repeats itself is one event
 		m.Assigned(one, nil, here, errors.New("503"))
 	}

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 
-	"floaty/cmd/floaty/internal/report"
+	"floaty/controller"
 	"floaty/desired"
 	"floaty/desired/keepalived"
 	"floaty/desired/keepalived/conf"
@@ -23,10 +24,10 @@ const here = "11111111-1111-4111-8111-111111111111"
 var one = netip.MustParseAddr("198.51.100.1")
 
 // An engine knows what it is given.
-type engine []report.StatusAddress
+type engine []controller.Status
 
-func (e engine) Addresses() []report.StatusAddress { return append([]report.StatusAddress{}, e...) }
-func (e engine) Retry() time.Time                  { return time.Time{} }
+func (e engine) Statuses() []controller.Status { return e }
+func (e engine) Retry() time.Time              { return time.Time{} }
 
 // newMonitor returns a monitor of a host that is MASTER of instances that want one each, and of which the engine knows this.
 func newMonitor(t testing.TB, known engine, instances ...string) *Monitor {
@@ -43,7 +44,7 @@ func newMonitor(t testing.TB, known engine, instances ...string) *Monitor {
 	state.SetSettings(desired.Settings{Keepalived: &read})
 	state.SetKeepalived(states)
 	m := NewMonitor(MonitorOptions{
-		Desired: state, HostName: func() string { return "lb1" }, Engine: func() Engine { return known },
+		Desired: state, HostName: func() string { return "lb1" }, ServerName: func(string) string { return "" }, Log: logr.Discard(), Engine: func() Engine { return known },
 	})
 	m.Loaded(Inputs{Provider: "cloudscale", Instances: instances}, "")
 	m.SetKeepalived(keepalived.Snapshot{Instances: states, Connected: true})
