@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // build makes the programs and returns the folder that they are in.
 var build = sync.OnceValues(func() (string, error) {
-	cmd := exec.Command("go", "build", "-o", builtIn+"/", "./cmd/floaty", "./cmd/cloudsim") //nolint:gosec,noctx // our own words
+	cmd := exec.Command("go", "build", "-o", builtIn+"/", "./cmd/floaty", "./cmd/cloudsim") //nolint:gosec // our own words
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, out)
@@ -57,7 +57,7 @@ func programs(t *testing.T) string {
 }
 
 // notYet are flags that the pages describe and the program is about to get.
-var notYet = []string{"status", "ready", "watch"}
+var notYet []string
 
 // flags returns the names of all flags that cmd/floaty defines, and help, which every flag set of Go has.
 func flags(t *testing.T) []string {
