@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -29,6 +30,9 @@ func (f *fifoFile) writtenBy(pid int) (bool, error) {
 	}
 	for _, fd := range fds {
 		link, err := os.Readlink(dir + "fd/" + fd)
+		if errors.Is(err, os.ErrPermission) { // with CAP_DAC_READ_SEARCH the directory may be listed, and no more
+			return false, err
+		}
 		if err != nil || !strings.HasPrefix(link, "/") || !f.isTargetOf(dir+"fd/"+fd) {
 			continue // closed meanwhile, a socket or the like, or another file
 		}

@@ -1,8 +1,14 @@
 package keepalived
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -290,4 +296,36 @@ func TestASavedMasterCountsForTheSameWriterOfTheFIFO(t *testing.T) {
 		env.step(settleTime)
 	}
 	env.wantNever("A", Master)
+}
+
+// A service that may read every file, but is not root, may list the descriptors of a root's process and not see what they are. That is
+// no proof that the process does not write to the FIFO: the pid file decides, as it does where not even the list is to be had.
+func TestDescriptorsThatMayOnlyBeListedAreAnError(t *testing.T) {
+	if pid, err := strconv.Atoi(os.Getenv("FLOATY_TEST_LISTS")); err == nil {
+		holds, err := (&fifoFile{fd: -1}).writtenBy(pid)
+		fmt.Printf("holds %v, may see: %v\n", holds, !errors.Is(err, os.ErrPermission))
+		return
+	}
+	if os.Getuid() != 0 {
+		t.Skip("this takes root, which starts a process with a capability")
+	}
+	program, err := os.ReadFile("/proc/self/exe") // a copy that another user reaches
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "test")
+	if err := os.WriteFile(path, program, 0o755); err != nil { //nolint:gosec // to be run by another user
+		t.Fatal(err)
+	}
+	for dir := filepath.Dir(path); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // to be run by another user
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-test.run=^"+t.Name()+"$") //nolint:gosec // our own program
+	cmd.Env, cmd.Dir = append(os.Environ(), fmt.Sprint("FLOATY_TEST_LISTS=", os.Getpid())), "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: []uintptr{unix.CAP_DAC_READ_SEARCH}}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "holds false, may see: false\n") {
+		t.Errorf("got %v and %q, want that it may not see", err, out)
+	}
 }
