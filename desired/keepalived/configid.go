@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ConfigID returns the config id with which a Keepalived was started (option -i); empty: with none, so that it is the host name.
-// ok is false where its command line cannot be read.
+// ConfigID returns the config ID with which a Keepalived was started (its option -i). An empty ID means that there was none, so that
+// Keepalived uses the host name. ok is false if the command line of the process cannot be read.
 func ConfigID(pid int) (id string, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // its children have the same
 	if err != nil || len(text) == 0 {
@@ -21,13 +21,13 @@ func ConfigID(pid int) (id string, ok bool) {
 	return configID(args[1:]), true
 }
 
-// The short options that take a value, which may be the next argument; and those whose value can only follow at once (2.2.7).
+// The short options that take a value, which may be the next argument, and those whose value can only follow directly (2.2.7).
 const (
 	withValue = "uSfpisrcbA"
 	mayValue  = "Mgt"
 )
 
-// configID returns the value of the last -i or --config-id, as getopt_long(3) finds it.
+// configID returns the value of the last -i or --config-id, as getopt_long(3) would find it.
 func configID(args []string) (id string) {
 	for len(args) > 0 {
 		arg := args[0]
@@ -44,7 +44,7 @@ func configID(args []string) (id string) {
 			return id
 		case isLong:
 			name, value, given := strings.Cut(long, "=")
-			if !strings.HasPrefix(name, "config-i") || !strings.HasPrefix("config-id", name) { // it may be cut short, as long as it is clear
+			if !strings.HasPrefix(name, "config-i") || !strings.HasPrefix("config-id", name) { // it may be abbreviated, as long as it is unambiguous
 				continue
 			}
 			if id = value; !given {

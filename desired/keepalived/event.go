@@ -8,38 +8,38 @@ import (
 	"strings"
 )
 
-// An Event is one line of Keepalived's notify FIFO.
+// An Event is what one line of Keepalived's notify FIFO says, or one call of a notify script.
 type Event struct {
-	Type     string // INSTANCE or GROUP; of another type (VS, RS …) nothing else is known
-	Name     string // as Keepalived wrote it: not escaped, never with a quote
-	State    string // MASTER, BACKUP, MASTER_RX_LOWER_PRI …
-	Priority int    // 0 to 255; of a GROUP always 0
+	Type     string // INSTANCE or GROUP; for another type (VS, RS and so on), all other fields are empty
+	Name     string // of the instance or group, as Keepalived writes it: not escaped, never with a quote
+	State    string // MASTER, BACKUP, MASTER_RX_LOWER_PRI and so on
+	Priority int    // 0 to 255; always 0 for a GROUP
 }
 
-// The types of event that matter here.
+// The types of events that matter here.
 const (
 	typeInstance = "INSTANCE"
 	typeGroup    = "GROUP"
 )
 
-// What Keepalived writes in the place of a state, though it is none.
+// What Keepalived writes in the place of a state, although it is not one.
 const (
-	masterPriority     = "MASTER_PRIORITY" // the priority of a MASTER has changed
-	backupPriority     = "BACKUP_PRIORITY" // the same of a BACKUP, and on a reload also of a MASTER (seen on 2.2.7)
-	lowerPriorityHeard = "MASTER_RX_LOWER_PRI"
+	masterPriority     = "MASTER_PRIORITY"     // the priority of a MASTER has changed
+	backupPriority     = "BACKUP_PRIORITY"     // the priority of a BACKUP has changed; on a reload also for a MASTER (seen on 2.2.7)
+	lowerPriorityHeard = "MASTER_RX_LOWER_PRI" // a MASTER has received an advertisement with a lower priority
 )
 
-// errEvent says what a line should look like.
+// errEvent is the error for a malformed line.
 var errEvent = errors.New(`want TYPE "NAME" STATE PRIORITY`)
 
-// ParseEvent reads a line without its newline. A line of a type that is neither INSTANCE nor GROUP is no error, for
-// virtual servers and real servers may share the FIFO.
+// ParseEvent parses a line without its newline. A line of a type other than INSTANCE and GROUP is not an error, because virtual servers
+// and real servers may share the FIFO. The error says what a line should look like.
 func ParseEvent(line []byte) (Event, error) {
-	kind, rest, _ := bytes.Cut(line, []byte(" "))
-	if !isWord(kind) || len(line) > maxLine {
+	eventType, rest, _ := bytes.Cut(line, []byte(" "))
+	if !isWord(eventType) || len(line) > maxLine {
 		return Event{}, errEvent
 	}
-	e := Event{Type: string(kind)}
+	e := Event{Type: string(eventType)}
 	if e.Type != typeInstance && e.Type != typeGroup {
 		return e, nil
 	}
@@ -62,7 +62,7 @@ func ParseEvent(line []byte) (Event, error) {
 	return e, nil
 }
 
-// isWord reports whether b is made of capital letters and underscores, as all types and states are.
+// isWord reports whether b consists of capital letters and underscores, as all types and states do.
 func isWord(b []byte) bool {
 	for _, c := range b {
 		if (c < 'A' || c > 'Z') && c != '_' {
@@ -72,8 +72,8 @@ func isWord(b []byte) bool {
 	return len(b) > 0
 }
 
-// ParseArgs reads the four arguments that Keepalived gives a notify script: INSTANCE or GROUP, a name, a state, a priority. The state may
-// be any word: see [Event.IsState].
+// ParseArgs parses the four arguments of a notify script: INSTANCE or GROUP, a name, a state and a priority. It accepts any state: see
+// [Event.IsState].
 func ParseArgs(args []string) (Event, error) {
 	if len(args) != 4 || args[0] != typeInstance && args[0] != typeGroup {
 		return Event{}, errors.New("want INSTANCE or GROUP, a name, a state and a priority")
@@ -85,16 +85,16 @@ func ParseArgs(args []string) (Event, error) {
 	return Event{Type: args[0], Name: args[1], State: args[2], Priority: int(n)}, nil
 }
 
-// IsState reports whether an event says what the instance or group is now.
+// IsState reports whether the event names a state that the instance or group now has.
 func (e Event) IsState() bool {
 	_, ok := parseState(e.State)
 	return ok
 }
 
-// IsRemark reports whether an event is of a kind that changes no state: a new priority, or that a rival was heard.
+// IsRemark reports whether the event leaves the state as it is: the priority has changed, or an advertisement of a rival was received.
 func (e Event) IsRemark() bool {
 	return strings.HasSuffix(e.State, "_PRIORITY") || e.State == lowerPriorityHeard
 }
 
-// Claims reports whether an event says that the instance or group is MASTER.
-func (e Event) Claims() bool { return e.State == "MASTER" }
+// Claims reports whether the event says that the instance or group is MASTER.
+func (e Event) Claims() bool { return e.State == words[Master] }

@@ -3,133 +3,13 @@ package keepalived
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// wantFIFO asserts that there is a FIFO at the path that only its owner may open.
-func (env *testEnv) wantFIFO() {
-	env.t.Helper()
-	info, err := os.Lstat(env.opts.Path)
-	if err != nil {
-		env.t.Fatalf("got %v, want a FIFO", err)
-	}
-	if want := os.ModeNamedPipe | 0o600; info.Mode() != want {
-		env.t.Fatalf("got mode %v, want %v", info.Mode(), want)
-	}
-}
-
-func (env *testEnv) wantNothing() {
-	env.t.Helper()
-	if _, err := os.Lstat(env.opts.Path); !os.IsNotExist(err) {
-		env.t.Fatalf("got %v, want nothing at the path", err)
-	}
-}
-
-func TestAMissingFIFOIsMadeAtOnceAtTheStart(t *testing.T) {
-	env := newEnv(t)
-	env.step(0)
-	env.wantFIFO()
-	env.wantLogged("FIFO made", 1)
-
-	wr := env.writer()
-	wr.say(`INSTANCE "A" BACKUP 100`)
-	env.step(probeEvery)
-	env.wantLast("writer: A BACKUP")
-}
-
-func TestARemovedFIFOIsMadeAgainAfterTwoSeconds(t *testing.T) {
-	env := newEnvWithFIFO(t)
-	env.step(0)
-	env.removeFIFO()
-	env.step(probeEvery)
-	env.step(1990 * time.Millisecond)
-	env.wantNothing() // Keepalived may be about to make it
-	env.step(10 * time.Millisecond)
-	env.wantFIFO()
-
-	env.removeFIFO() // the time starts again
-	env.step(time.Minute)
-	env.wantNothing()
-	env.step(missingFor)
-	env.wantFIFO()
-	env.wantLogged("FIFO made", 2)
-}
-
-func TestAFIFOThatKeepalivedMakesAgainIsFollowed(t *testing.T) {
-	env := newEnvWithFIFO(t)
-	env.step(0)
-	env.removeFIFO()
-	env.step(probeEvery)
-	env.makeFIFO()
-	env.writer().say(`INSTANCE "A" MASTER 100`)
-	env.step(probeEvery)
-	env.wantLast("writer: A MASTER")
-	env.wantLogged("FIFO made", 0)
-}
-
-func TestTheDirectoryOfTheFIFOMayAppearLate(t *testing.T) {
-	env := newEnv(t)
-	dir := filepath.Join(filepath.Dir(env.opts.Path), "late")
-	env.opts.Path = filepath.Join(dir, "fifo")
-	env.step(0)
-	env.step(time.Hour)
-	env.wantLogged("cannot read the FIFO", 2) // with a reminder
-	env.wantLogged("no such file or directory", 2)
-
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	env.step(probeEvery)
-	env.wantFIFO()
-	env.step(probeEvery)
-	env.wantLogged("the FIFO can be read now", 1)
-}
-
-func TestAFileThatIsNotAFIFOIsLeftAloneAndLoggedOnce(t *testing.T) {
-	for _, c := range []struct {
-		what, says string
-		put        func(path string) error
-	}{
-		{"a file", "it is not a FIFO", func(path string) error { return os.WriteFile(path, []byte("INSTANCE \"A\" MASTER 1\n"), 0o600) }},
-		{"a directory", "it is not a FIFO", func(path string) error { return os.Mkdir(path, 0o700) }},
-		{"a link to a FIFO", "it is a symbolic link", func(path string) error {
-			if err := unix.Mkfifo(path+"2", 0o600); err != nil {
-				return err
-			}
-			return os.Symlink(path+"2", path)
-		}},
-		{"a link to nothing", "it is a symbolic link", func(path string) error { return os.Symlink(path+"2", path) }},
-	} {
-		t.Run(c.what, func(t *testing.T) {
-			env := newEnv(t)
-			if err := c.put(env.opts.Path); err != nil {
-				t.Fatal(err)
-			}
-			before, err := os.Lstat(env.opts.Path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for range 3 {
-				env.step(15 * time.Second)
-			}
-			if after, err := os.Lstat(env.opts.Path); err != nil || after.Mode() != before.Mode() || after.Size() != before.Size() {
-				t.Errorf("got %v, %v at the path, want it left alone", after, err)
-			}
-			env.wantLogged(c.says, 1)
-			env.wantLast("no writer:")
-
-			env.remakeFIFO()
-			env.writer().say(`INSTANCE "A" MASTER 1`)
-			env.step(probeEvery)
-			env.wantLast("writer: A MASTER")
-			env.wantLogged("the FIFO can be read now", 1)
-		})
-	}
-}
 
 func TestASecondReaderWaits(t *testing.T) {
 	first := newEnvWithFIFO(t)
@@ -335,65 +215,103 @@ func TestLinesInARemovedFIFOAreNotLost(t *testing.T) {
 	env.wantLast("writer: A MASTER")
 }
 
-// Whoever may write to the FIFO decides what this host writes to the cloud.
-func TestAnUntrustedFIFOIsRefused(t *testing.T) {
-	const stranger = 65534
-	env := newEnvWithFIFO(t)
-	env.writer().say(`INSTANCE "A" MASTER 100`)
-	allowed := -1
-	env.opts.Trusted = func(uid uint32) bool { return int(uid) == allowed }
-	mode := func(mode os.FileMode) {
-		if err := os.Chmod(env.opts.Path, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mode(0o602)
-	env.step(0)
-	env.step(30 * time.Second)
-	env.wantLast("no writer:")
-	env.wantLogged("everybody may write to it", 1)
-	env.step(30 * time.Second)
-	env.wantLogged("everybody may write to it", 2)
-	env.step(time.Minute)
-	env.wantLogged("everybody may write to it", 2)
-	env.step(time.Minute)
-	env.wantLogged("everybody may write to it", 3)
-	mode(0o660)
-	if os.Getuid() == 0 {
-		if err := os.Chown(env.opts.Path, stranger, stranger); err != nil {
-			t.Fatal(err)
-		}
-		env.step(probeEvery)
-		env.wantLast("no writer:")
-		env.wantLogged("it belongs to user 65534 (want root, floaty's own user 0, or the user that keepalived.conf names for it)", 1)
-		allowed = stranger
-	}
-	env.step(probeEvery)
-	env.step(probeEvery)
-	env.wantLast("writer: A MASTER")
-	env.wantLogged("the FIFO can be read now", 1)
-	env.wantOpen(2) // the writer, and one to read
+// A fifoLog is a fifo, and what it has called so far.
+type fifoLog struct {
+	*fifo
+	calls []string
 }
 
-func TestCheckPath(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
+// newFIFOLog returns a fifo that runs beside no Listener.
+func newFIFOLog(t *testing.T, opts *Options) *fifoLog {
+	t.Helper()
+	l := &fifoLog{}
+	l.fifo = newFIFO(opts, &statistics{}, fifoHandlers{
+		connected: func(time.Time) { l.calls = append(l.calls, "connected") },
+		event:     func(e Event, _ time.Time) { l.calls = append(l.calls, e.Name+" "+e.State) },
+		gone:      func(time.Time) { l.calls = append(l.calls, "gone") },
+	})
+	t.Cleanup(l.close)
+	return l
+}
+
+// wants asserts what has been called since the last assertion.
+func (l *fifoLog) wants(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(l.calls, want) {
+		t.Errorf("calls: got %q, want %q", l.calls, want)
 	}
-	fifo := filepath.Join(dir, "fifo")
-	if err := unix.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
+	l.calls = nil
+}
+
+func TestAFIFOCallsInTheOrderOfEvents(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	l := newFIFOLog(t, &env.opts)
+	l.follow(env.now)
+	l.read(env.now)
+	l.wants(t)
+
+	wr := env.writer()
+	l.read(env.now)
+	l.wants(t, "connected")
+	wr.say(`INSTANCE "A" MASTER 100`, `INSTANCE "A" BACKUP 100`)
+	wr.close()
+	l.read(env.now)
+	l.wants(t, "A MASTER", "A BACKUP", "gone")
+	if l.connected {
+		t.Error("got it connected, want not")
 	}
-	for path, want := range map[string]string{
-		"": "the path is empty", dir: "it is a directory", file: "it is a regular file", fifo: "", filepath.Join(dir, "none"): "", filepath.Join(dir, "none", "fifo"): "",
-	} {
-		got := ""
-		if err := CheckPath(path); err != nil {
-			got = err.Error()
+
+	wr = env.writer() // comes and goes between two reads
+	wr.say(`INSTANCE "A" FAULT 100`)
+	wr.close()
+	l.read(env.now)
+	l.wants(t, "connected", "A FAULT", "gone")
+}
+
+func TestAReplacedFIFOIsReadToItsEndBeforeTheNewOne(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	l := newFIFOLog(t, &env.opts)
+	l.follow(env.now)
+	old := env.writer()
+	l.read(env.now)
+	l.wants(t, "connected")
+
+	env.remakeFIFO()
+	l.follow(env.now.Add(lookEvery))
+	l.wants(t)
+	if l.next == nil {
+		t.Fatal("got no next FIFO, want the one at the path opened")
+	}
+	old.say(`INSTANCE "A" MASTER 100`)
+	env.writer().say(`INSTANCE "A" BACKUP 100`)
+	l.follow(env.now.Add(2 * lookEvery))
+	l.wants(t, "A MASTER", "gone", "connected", "A BACKUP")
+	if l.next != nil || !l.connected {
+		t.Errorf("got next FIFO %v and connected %v, want none and true", l.next, l.connected)
+	}
+}
+
+func TestHowLongAFIFONeedsNoAttention(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	l := newFIFOLog(t, &env.opts)
+	l.at.dir = newDirWatch(filepath.Dir(env.opts.Path))
+	t.Cleanup(l.at.dir.close)
+	now := env.now
+	is := func(what string, want time.Duration, wantFDs ...int) {
+		t.Helper()
+		if got, fds := l.wait(now, nil); got != want || !slices.Equal(fds, wantFDs) {
+			t.Errorf("%s: got %v and descriptors %v, want %v and %v", what, got, fds, want, wantFDs)
 		}
-		if got != want {
-			t.Errorf("%q: got %q, want %q", path, got, want)
-		}
 	}
+	l.follow(now)
+	is("no writer", probeEvery, l.at.dir.fd)
+	env.writer()
+	l.read(now)
+	is("a writer", restEvery, l.current.fd, l.at.dir.fd)
+	env.remakeFIFO()
+	now = now.Add(time.Second)
+	l.follow(now)
+	is("something has just happened in the directory", newsEvery, l.current.fd)
+	now = now.Add(newsEvery)
+	is("a FIFO without a writer at the path", lookEvery-newsEvery, l.current.fd, l.at.dir.fd)
 }

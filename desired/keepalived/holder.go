@@ -8,8 +8,8 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// A Holder is what one event of a notify script says. Its states stay as they are, for a later event has a process of its own; but
-// after a standstill every MASTER is suspended, as a [Listener] does it.
+// A Holder holds the states that one event of a notify script says. They never change, because a later event starts another process;
+// but after a standstill every MASTER is suspended, as by a [Listener].
 type Holder struct {
 	opts HolderOptions
 
@@ -18,61 +18,61 @@ type Holder struct {
 	clock  clock
 }
 
-// HolderOptions says what a Holder needs. All fields are needed.
+// HolderOptions are the options of a Holder. All of them are required.
 type HolderOptions struct {
-	AdvertInterval func(instance string) time.Duration // as in [Options]
-	Changed        func()                              // called when Instances returns something else than before
+	AdvertInterval func(instance string) time.Duration // as in [Conf]
+	Changed        func()                              // called when Instances has changed
 	Log            logr.Logger
 }
 
-// NewHolder returns the Holder of an event, of its instance or of the members of its group.
+// NewHolder returns a Holder of the state that an event says, for its instance or for the members of its group.
 func NewHolder(e Event, members []string, opts HolderOptions) *Holder {
 	h := &Holder{opts: opts, states: states{}, clock: newClock()}
 	h.states.apply(e, members, time.Now())
 	return h
 }
 
-// Instances returns the states.
+// Instances returns the states of the instances, by name.
 func (h *Holder) Instances() map[string]Instance {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.states.clone()
 }
 
-// Settle notices a standstill, and the end of the suspension after one. Whoever is about to write calls it first. Its error is the
-// cause of ctx's end, which may be its own doing.
+// Settle begins a suspension if the process has stood still, and ends one whose time is over. Whoever is about to write calls it first.
+// Its error is the cause of ctx's end, which Changed may have brought about.
 func (h *Holder) Settle(ctx context.Context) error {
-	if h.look(time.Now()) {
+	if h.update(time.Now()) {
 		h.opts.Changed()
 	}
 	return context.Cause(ctx)
 }
 
-// Run beats until ctx ends, so that a standstill can be noticed at all.
+// Run notices standstills until ctx ends.
 func (h *Holder) Run(ctx context.Context) {
 	heart, err := newHeart()
 	if err != nil {
-		h.opts.Log.Error(err, "a standstill will not be noticed, but for that of a suspended machine")
+		h.opts.Log.Error(err, "cannot notice that this process is stopped or frozen, so an address may be assigned to this server after another has taken over; a suspended machine is still noticed")
 		return
 	}
 	heart.set(true)
 	defer context.AfterFunc(ctx, heart.close)()
-	h.expect()
+	h.expectBeat()
 	heart.run(func() {
 		_ = h.Settle(ctx) // its error is the end of ctx
-		h.expect()
+		h.expectBeat()
 	})
 }
 
-// expect notes when the next beat is due.
-func (h *Holder) expect() {
+// expectBeat notes when the next beat is due.
+func (h *Holder) expectBeat() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clock.due = time.Now().Add(beatEvery)
 }
 
-// look reports whether a suspension begins or ends.
-func (h *Holder) look(now time.Time) (changed bool) {
+// update begins and ends suspensions, and reports whether it has done so.
+func (h *Holder) update(now time.Time) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if p := h.clock.reset(); p.matters() {

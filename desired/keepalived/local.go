@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// localAddrs asks the kernel.
+// localAddrs returns the addresses on the interfaces of this process's network namespace.
 func localAddrs() (map[netip.Addr]bool, error) {
 	nets, err := net.InterfaceAddrs()
 	if err != nil {
@@ -24,7 +24,8 @@ func localAddrs() (map[netip.Addr]bool, error) {
 	return addrs, nil
 }
 
-// otherNamespaceAddrs returns the addresses in the network namespace of a process, from what the kernel shows of it. Nil: it is ours.
+// otherNamespaceAddrs returns the addresses in the network namespace of a process, from /proc, or nil if that is this process's own
+// namespace.
 func otherNamespaceAddrs(pid int) (map[netip.Addr]bool, error) {
 	dir := fmt.Sprintf("/proc/%d/", pid)
 	theirs, err := os.Readlink(dir + "ns/net")
@@ -40,13 +41,13 @@ func otherNamespaceAddrs(pid int) (map[netip.Addr]bool, error) {
 	}
 	addrs := map[netip.Addr]bool{}
 	readTrie(string(trie), addrs)
-	if six, err := os.ReadFile(dir + "net/if_inet6"); err == nil { //nolint:gosec // of /proc; else there is no IPv6
+	if six, err := os.ReadFile(dir + "net/if_inet6"); err == nil { //nolint:gosec // of /proc; it is missing if there is no IPv6
 		readInet6(string(six), addrs)
 	}
 	return addrs, nil
 }
 
-// readTrie reads the IPv4 addresses from the kernel's routing table: those that "/32 host LOCAL" is said of.
+// readTrie reads the IPv4 addresses from the kernel's routing table: those that are followed by "/32 host LOCAL".
 func readTrie(text string, addrs map[netip.Addr]bool) {
 	var last netip.Addr
 	for line := range strings.Lines(text) {
@@ -59,7 +60,7 @@ func readTrie(text string, addrs map[netip.Addr]bool) {
 	}
 }
 
-// readInet6 reads the IPv6 addresses, each the first word of a line in 32 hexadecimal digits.
+// readInet6 reads the IPv6 addresses: the first word of each line, 32 hexadecimal digits.
 func readInet6(text string, addrs map[netip.Addr]bool) {
 	for line := range strings.Lines(text) {
 		word, _, _ := strings.Cut(line, " ")

@@ -14,10 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollEvery is how often a process is looked at where the kernel has no pidfd (before 5.3).
+// pollEvery is how often to check whether a process has ended, if the kernel has no pidfd (before 5.3).
 const pollEvery = 25 * time.Millisecond
 
-// A Process is one that is running, told from a later one with the same ID by its start time.
+// A Process is a process of this machine. Its start time distinguishes it from a later one with the same ID. A nil Process is one that
+// has ended.
 type Process struct {
 	Stat
 
@@ -25,8 +26,8 @@ type Process struct {
 	fd int        // a pidfd; -1 where the kernel has none
 }
 
-// OpenProcess returns the process with that ID, which runs or has not been waited for. Of one that /proc hides (hidepid), no more is
-// known than its ID, and that as long as the kernel has a pidfd. The caller closes it.
+// OpenProcess returns the running process with that ID. If /proc hides the process (hidepid), only its ID is known, and only if the
+// kernel has pidfds. The caller closes it.
 func OpenProcess(pid int) (*Process, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // no such call, or a filter forbids it
@@ -41,17 +42,17 @@ func OpenProcess(pid int) (*Process, error) {
 	} else if fd < 0 {
 		return nil, err
 	}
-	if !p.Alive() { // the pidfd was that of an earlier one
+	if !p.Alive() { // the pidfd was that of an earlier process
 		p.Close()
 		return nil, fmt.Errorf("process %d has just ended", pid)
 	}
 	return p, nil
 }
 
-// EndedProcess returns a process with that ID that has ended.
+// EndedProcess returns a Process with that ID that is not alive.
 func EndedProcess(pid int) *Process { return &Process{Stat: Stat{PID: pid}, fd: -1} }
 
-// Alive reports whether the process has not ended. A nil process is not alive.
+// Alive reports whether the process runs. A zombie does not.
 func (p *Process) Alive() bool {
 	if p == nil {
 		return false
@@ -64,18 +65,18 @@ func (p *Process) Alive() bool {
 	}
 	fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor fits
 	n, err := unix.Poll(fds, 0)
-	for errors.Is(err, unix.EINTR) { // the runtime interrupts its threads now and then: no sign of death (seen under load)
+	for errors.Is(err, unix.EINTR) { // the runtime interrupts its threads now and then (seen under load), which says nothing about the process
 		n, err = unix.Poll(fds, 0)
 	}
 	return err == nil && n == 0
 }
 
-// Same reports whether two are one. A nil process is nobody.
+// Same reports whether both are the same process. A nil Process is the same as none, not even as another nil Process.
 func (p *Process) Same(other *Process) bool {
 	return p != nil && other != nil && p.PID == other.PID && p.Start == other.Start
 }
 
-// id is the process ID; 0 of a nil process.
+// id returns the process ID, or 0 for a nil Process.
 func (p *Process) id() int {
 	if p == nil {
 		return 0
@@ -83,7 +84,8 @@ func (p *Process) id() int {
 	return p.PID
 }
 
-// Signal sends a signal. It never reaches a later process with the same ID where the kernel has a pidfd.
+// Signal sends a signal. It returns ESRCH if the process has ended. If the kernel has pidfds, the signal can never reach a later process
+// with the same ID.
 func (p *Process) Signal(s unix.Signal) error {
 	if !p.Alive() {
 		return unix.ESRCH
@@ -96,7 +98,7 @@ func (p *Process) Signal(s unix.Signal) error {
 	return unix.PidfdSendSignal(p.fd, s, nil, 0)
 }
 
-// Wait returns nil once the process has ended, or the cause of ctx once that is done. It must return before Close is called.
+// Wait waits until the process has ended. Its error is the cause of ctx's end. It must have returned before Close is called.
 func (p *Process) Wait(ctx context.Context) error {
 	wait, err := newPoller()
 	if err != nil {
@@ -117,7 +119,7 @@ func (p *Process) Wait(ctx context.Context) error {
 	return nil
 }
 
-// descriptor returns its pidfd; -1 where there is none.
+// descriptor returns the pidfd, or -1 if there is none.
 func (p *Process) descriptor() int {
 	if p == nil {
 		return -1
@@ -127,7 +129,7 @@ func (p *Process) descriptor() int {
 	return p.fd
 }
 
-// Close lets go of the process. A second call does nothing, and neither does one of a nil process.
+// Close releases the pidfd. The process goes on. A second call does nothing.
 func (p *Process) Close() {
 	if p == nil {
 		return
@@ -140,29 +142,29 @@ func (p *Process) Close() {
 	}
 }
 
-// A Stat is what the kernel says of a process.
+// A Stat is what the kernel says about a process.
 type Stat struct {
 	PID, Parent int
-	State       byte
-	Start       uint64 // in clock ticks since the boot; it does not change
+	State       byte   // as in proc(5): R, S, Z and so on
+	Start       uint64 // when it started, in clock ticks since the boot
 }
 
-// StatOf returns what the kernel says of the process with that ID now.
+// StatOf returns what the kernel says now about the process with that ID.
 func StatOf(pid int) (Stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
 	text, err := os.ReadFile(path) //nolint:gosec // a number is all that varies
 	if err != nil {
 		return Stat{}, err
 	}
-	// The name is in parentheses and may hold any character. Of the fields after it, the first is the state, the second
-	// the parent and the 20th the start time.
+	// The name is in parentheses and may contain any character. Of the fields after it, the first is the state, the second is the
+	// parent and the 20th is the start time.
 	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
 	if open < 0 || end < open {
-		return Stat{}, fmt.Errorf("%s cannot be read", path)
+		return Stat{}, fmt.Errorf("%s: no process name in parentheses", path)
 	}
 	fields := bytes.Fields(text[end+1:])
 	if len(fields) < 20 {
-		return Stat{}, fmt.Errorf("%s is too short", path)
+		return Stat{}, fmt.Errorf("%s: too few fields", path)
 	}
 	s := Stat{PID: pid, State: fields[0][0]}
 	if s.Parent, err = strconv.Atoi(string(fields[1])); err != nil {
@@ -174,8 +176,8 @@ func StatOf(pid int) (Stat, error) {
 	return s, nil
 }
 
-// BootID returns what tells this boot of the machine from others: start times and process IDs count from there. It is empty
-// where the kernel does not tell.
+// BootID returns an ID of this boot of the machine. Process IDs and start times are comparable within one boot only. The ID is empty if
+// the kernel does not provide one.
 func BootID() string {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if id := strings.TrimSpace(string(text)); err == nil && !strings.Contains(id, " ") {

@@ -221,7 +221,7 @@ func TestSettleOfAHolderSuspendsAfterAStandstill(t *testing.T) {
 	if err := h.Settle(ctx); !errors.Is(err, lost) {
 		t.Errorf("after: got %v, want %v", err, lost)
 	}
-	h.look(time.Now().Add(lateFrom + time.Millisecond))
+	h.update(time.Now().Add(lateFrom + time.Millisecond))
 	if got := h.Instances()["A"]; got.Suspended || got.State != Master {
 		t.Errorf("when the suspension is over: got %+v, want it MASTER beyond doubt", got)
 	}

@@ -1,12 +1,14 @@
 package keepalived
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 )
 
@@ -133,5 +135,44 @@ func TestAFileThatCannotBeRemovedIsEmptied(t *testing.T) {
 	}
 	if data, err := os.ReadFile(path); err != nil || len(data) > 0 { //nolint:gosec // our own
 		t.Errorf("got %q, %v, want an empty file", data, err)
+	}
+}
+
+// loadFrom returns what the next run loads.
+func loadFrom(t *testing.T, path, fifo string) record {
+	t.Helper()
+	s := newStateFile(path, fifo, logr.Discard())
+	loaded := make(chan struct{})
+	s.open(func() { close(loaded) })
+	defer s.close()
+	select {
+	case <-loaded:
+	case <-time.After(patience):
+		t.Fatalf("got nothing loaded after %v", patience)
+	}
+	r, ok := s.load()
+	if _, again := s.load(); !ok || again {
+		t.Errorf("got loaded %v, and once more %v, want it once", ok, again)
+	}
+	return r
+}
+
+func TestAStateFileKeepsTheLatestStatesOfItsFIFO(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state", "floaty.states")
+	since := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	s := newStateFile(path, "/run/fifo", logr.Discard())
+	s.open(func() {})
+	p := &Process{Stat: Stat{PID: 7, Start: 42}, fd: -1}
+	s.save(nil, map[string]Instance{"A": {State: Master, Since: since}})
+	s.save(p, map[string]Instance{"A": {State: Backup, Since: since}, "B": {}})
+	s.close()
+	got := loadFrom(t, path, "/run/fifo")
+	want := map[string]savedInstance{"A": {"BACKUP", since}}
+	if !maps.Equal(got.Instances, want) || got.PID != 7 || got.Start != "42" {
+		t.Errorf("got %+v, want process 7, started at 42, and %v", got, want)
+	}
+	if got := loadFrom(t, path, "/run/another"); len(got.Instances) != 0 {
+		t.Errorf("for another FIFO: got %+v, want nothing", got)
 	}
 }

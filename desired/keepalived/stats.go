@@ -11,7 +11,7 @@ type Stats struct {
 	Snapshot
 	ConnectionChanged time.Time            // when Connected last changed; zero if the FIFO has never had a writer
 	Events            map[EventKind]uint64 // how many lines of each kind have been parsed
-	BadLines          uint64               // how many lines could not be parsed
+	BadLines          uint64               // how many lines were malformed
 }
 
 // An EventKind is an event without its name and priority. There are few of them, whatever is written to the FIFO.
@@ -43,7 +43,7 @@ type statistics struct {
 	stats Stats
 }
 
-// event counts a line that could be parsed.
+// event counts a line that was parsed.
 func (s *statistics) event(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *statistics) event(e Event) {
 	s.stats.Events[e.kind()]++
 }
 
-// badLine counts a line that could not be parsed, and returns how many there have been.
+// badLine counts a malformed line, and returns how many there have been.
 func (s *statistics) badLine() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +61,7 @@ func (s *statistics) badLine() uint64 {
 	return s.stats.BadLines
 }
 
-// handedOn keeps the snapshot that was handed on.
+// handedOn keeps the snapshot that is handed on.
 func (s *statistics) handedOn(snapshot Snapshot, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *statistics) handedOn(snapshot Snapshot, now time.Time) {
 	s.stats.Snapshot = snapshot
 }
 
-// get returns a copy. It shares the snapshot's map, which nobody changes once it has been handed on.
+// get returns a copy. It shares the map in the snapshot, which nobody changes once it has been handed on.
 func (s *statistics) get() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
