@@ -100,7 +100,7 @@ func (v *vrrpProcess) restore(r record) bool {
 
 // due reports whether it is time for another lookUp.
 func (v *vrrpProcess) due(now time.Time) bool {
-	return v.fifo.connected && !(v.process != nil && v.registered) && now.Sub(v.checked) >= v.interval(now)
+	return v.fifo.connected && (v.process == nil || !v.registered) && now.Sub(v.checked) >= v.interval(now)
 }
 
 // interval is how often to look for the process while the pid file does not name it.
