@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,35 @@ func TestAFailoverIsSeenWithoutReloadingThePage(t *testing.T) {
 
 	pageA.unreloaded()
 	pageB.unreloaded()
+}
+
+func TestAContestedAddressStandsOut(t *testing.T) {
+	w := newWorld(t)
+	const thief = "99999999-9999-4999-8999-999999999999"
+	w.Cloud.AddServer(thief, "thief")
+	w.start(w.a)
+	p := w.open(w.a)
+	w.say(w.a, "MASTER")
+	p.seesAddress(one, "in place")
+
+	p.until(func() (string, bool) {
+		if slices.Equal(w.Cloud.Holders(one), []string{w.a.UUID}) {
+			w.Cloud.Move(one, thief)
+		}
+		text := p.text(p.row(one))
+		return fmt.Sprintf("the row of %s is %q, want it to say contested", one, text), strings.Contains(text, "contested")
+	})
+	p.sees("#summary", "1 contested")
+	p.sees("#events", "contest")
+	if first := eval[string](p, `document.querySelector("#addresses tr th").innerText`); !strings.HasPrefix(first, one.String()) {
+		t.Errorf("the first row is that of %q, want the contested one, %s", first, one)
+	}
+	ground := `getComputedStyle(document.querySelector(%q)).backgroundColor`
+	fine := eval[string](p, fmt.Sprintf(ground, p.row(two)+" .badge"))
+	if contested := eval[string](p, fmt.Sprintf(ground, p.row(one)+" .badge")); contested == fine {
+		t.Errorf("a contested address has the colour of one in place: %s", fine)
+	}
+	p.unreloaded()
 }
 
 func TestThePageSaysThatFloatyIsNotReadyAndWhy(t *testing.T) {
@@ -143,7 +173,7 @@ func TestThePageIsReadableLightAndDarkAndOnAPhone(t *testing.T) {
 	p.seesAddress(one, "in place")
 	w.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Path: two.String(), Status: http.StatusForbidden, Body: `{"detail":"You do not have permission to perform this action."}`})
 	w.Cloud.Move(two, other)
-	p.seesAddress(two, "not in place")
+	p.seesAddress(two, "not in place", "403")
 	p.sees("#trouble", "does not point here")
 
 	dir := "../../.cache/screenshots"

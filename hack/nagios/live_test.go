@@ -64,7 +64,7 @@ func TestThePluginSeesWhatHappensToARealFloaty(t *testing.T) {
 	says(ok, "FLOATY OK: 1 of 1 addresses in place, MASTER of 1 of 1 instances | ")
 	s.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Status: http.StatusForbidden})
 	s.Cloud.Move(addr, other)
-	says(critical, addr.String()+" belongs here and is not in place")
+	says(critical, addr.String()+" belongs here and is not in place: ")
 	s.Cloud.ClearFaults()
 	says(ok, "FLOATY OK: 1 of 1")
 	must(t, h.Configure("floaty.yml", "provider: nobody\n"))
