@@ -9,17 +9,17 @@ import (
 	"floaty/providers/netset"
 )
 
-// An account is what a list of floating IPs says. The SDK's own list holds all of each floating IP, and the text of all of them
-// beside it: 80 MB for 10,000.
+// An account is what floaty needs from a list of floating IPs. The SDK's own list keeps all fields of each floating IP and the whole
+// text as well: 80 MB for 10,000.
 type account struct {
-	holders netset.Set[[]string]
-	six     netset.Set[struct{}] // the IPv6 networks among them
-	unclear []string             // networks that could not be read
-	names   map[string]string    // of servers, by ID
-	known   map[string][]string  // what holders has, by the ID in it: many addresses have few holders
+	holders  netset.Set[[]string]
+	six      netset.Set[struct{}] // the IPv6 networks among them
+	unparsed []string             // networks that are not valid
+	names    map[string]string    // of servers, by ID
+	known    map[string][]string  // slices in holders, by the ID in them: many addresses share few holders
 }
 
-// A floatingIP is what matters of one.
+// A floatingIP has the fields of a floating IP that floaty uses.
 type floatingIP struct {
 	Network      string `json:"network"`
 	Server       *stub  `json:"server"`
@@ -31,8 +31,8 @@ type stub struct {
 	Name string `json:"name"` // of a server
 }
 
-// ReadFrom reads the list as it comes, one floating IP at a time. It implements [io.ReaderFrom], to which the SDK hands the
-// answer.
+// ReadFrom decodes the list as it arrives, one floating IP at a time. It implements [io.ReaderFrom], to which the SDK passes the
+// answer's body.
 func (a *account) ReadFrom(list io.Reader) (int64, error) {
 	part := &part{Reader: list, left: maxFloatingIP}
 	decoder := json.NewDecoder(part)
@@ -41,7 +41,7 @@ func (a *account) ReadFrom(list io.Reader) (int64, error) {
 		return 0, err
 	}
 	if start != json.Delim('[') {
-		return 0, errors.New("it is no list")
+		return 0, errors.New("unusable response (want a list)")
 	}
 	for decoder.More() {
 		var ip floatingIP
@@ -55,12 +55,12 @@ func (a *account) ReadFrom(list io.Reader) (int64, error) {
 		return 0, cutOff(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return 0, errors.Join(errors.New("there is something after the list"), err)
+		return 0, errors.Join(errors.New("unexpected data after the list"), err)
 	}
 	return decoder.InputOffset(), nil
 }
 
-// cutOff names the end of an answer that has come too early.
+// cutOff turns the early end of an answer into an error that names it.
 func cutOff(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -68,10 +68,10 @@ func cutOff(err error) error {
 	return err
 }
 
-// maxFloatingIP bounds what one floating IP takes in the list, in bytes: the decoder holds all of it.
+// maxFloatingIP bounds one floating IP in the list, in bytes. The decoder buffers all of it.
 const maxFloatingIP = 1 << 20
 
-// A part is as much of a reader as one floating IP may take.
+// A part limits a reader to the length of one floating IP.
 type part struct {
 	io.Reader
 	left int
@@ -87,13 +87,13 @@ func (p *part) Read(data []byte) (int, error) {
 	return n, err
 }
 
-// Write is what the SDK asks for; it calls ReadFrom instead.
+// Write implements [io.Writer], which the SDK wants; it calls ReadFrom instead.
 func (a *account) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func (a *account) add(ip floatingIP) {
 	network, err := netset.Parse(ip.Network)
 	if err != nil {
-		a.unclear = append(a.unclear, ip.Network)
+		a.unparsed = append(a.unparsed, ip.Network)
 		return
 	}
 	a.holders.Add(network, a.aimed(ip))
@@ -102,7 +102,7 @@ func (a *account) add(ip floatingIP) {
 	}
 }
 
-// aimed returns the ID of the server or load balancer that ip is aimed at; none if it is aimed at nothing.
+// aimed returns the ID of the server or load balancer that ip points at; none if it points at nothing.
 func (a *account) aimed(ip floatingIP) []string {
 	var ids []string
 	for _, at := range []*stub{ip.Server, ip.LoadBalancer} {

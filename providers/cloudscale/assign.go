@@ -14,8 +14,8 @@ import (
 	"floaty/providers/netset"
 )
 
-// Assign points the floating IP at server in one call, whoever holds it. An address in a network is not known to the API by
-// itself: where no list has shown the network yet, it takes a list and another call.
+// Assign points the floating IP at server in one call, whichever server holds it now. The API does not know single addresses of a
+// network: if no list has shown the network yet, Assign needs a list and a second call.
 func (p *Provider) Assign(ctx context.Context, addr netip.Addr, server string, _ []string) error {
 	if err := p.assign(ctx, netset.Canonical(addr), server); err != nil {
 		return fmt.Errorf("assigning %v: %w", addr, err)
@@ -39,7 +39,7 @@ func (p *Provider) assign(ctx context.Context, addr netip.Addr, server string) e
 	return p.update(ctx, now, server)
 }
 
-// name returns the address that names the floating IP of addr to the API: the first one of its network, as far as it is known.
+// name returns the address by which the API knows the floating IP of addr: the first one of its network, if the network is known.
 func (p *Provider) name(addr netip.Addr) netip.Addr {
 	if six := p.six.Load(); six != nil {
 		if network, _, ok := six.Find(addr); ok {
@@ -49,7 +49,7 @@ func (p *Provider) name(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// update is the one changing request.
+// update makes the only changing request.
 func (p *Provider) update(ctx context.Context, id netip.Addr, server string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -57,7 +57,7 @@ func (p *Provider) update(ctx context.Context, id netip.Addr, server string) err
 	ctx, answer := httpapi.Capture(ctx)
 	err := p.api.FloatingIPs.Update(ctx, id.String(), &sdk.FloatingIPUpdateRequest{Server: server})
 	if err == nil && answer.Status() != http.StatusNoContent {
-		err = errors.New("this is not how the API acknowledges") // but how a login page answers, perhaps
+		err = errors.New("unexpected status (want 204 No Content)") // perhaps a login page
 	}
 	return answer.Err(err)
 }

@@ -13,7 +13,7 @@ import (
 	"floaty/providers/cloudscale"
 )
 
-func TestAnAssignIsOneRequest(t *testing.T) {
+func TestAssignIsOneRequest(t *testing.T) {
 	t.Parallel()
 	type request struct{ method, path, body, authorization, agent string }
 	var got []request
@@ -52,14 +52,14 @@ func TestOnlyAnAcknowledgementIsSuccess(t *testing.T) {
 			_, _ = io.WriteString(w, "<html><title>Please log in</title></html>")
 		})
 		err := provider(t, cloudscale.Options{Endpoint: url}).Assign(t.Context(), addr, here, nil)
-		if err == nil || !strings.Contains(err.Error(), "not how the API acknowledges: Please log in") {
+		if err == nil || !strings.Contains(err.Error(), "unexpected status (want 204 No Content): Please log in") {
 			t.Errorf("%d: got %v, want an error with what the page says", status, err)
 		}
 	}
 }
 
 // The SDK loses the status of these, since the message is in a list.
-func TestAServerThatIsGoneIsARefusal(t *testing.T) {
+func TestMissingServerIsARefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const gone = "99999999-9999-4999-8999-999999999999"
@@ -70,7 +70,7 @@ func TestAServerThatIsGoneIsARefusal(t *testing.T) {
 	}
 }
 
-func TestARotatedTokenCountsAtOnce(t *testing.T) {
+func TestRotatedTokenTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	now := "old"
@@ -90,7 +90,7 @@ func TestARotatedTokenCountsAtOnce(t *testing.T) {
 	}
 }
 
-func TestARedirectIsNotFollowed(t *testing.T) {
+func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	var strangers []string
 	stranger := serve(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -113,7 +113,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestACloseEndsIdleConnectionsAndNoMore(t *testing.T) {
+func TestCloseClosesOnlyIdleConnections(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for range 2 {
@@ -131,7 +131,7 @@ func TestACloseEndsIdleConnectionsAndNoMore(t *testing.T) {
 	}
 }
 
-func TestAnAssignAsksForLeave(t *testing.T) {
+func TestAssignPassesTheFence(t *testing.T) {
 	t.Parallel()
 	stopped := errors.New("no longer wanted")
 	w := newWorld(t)

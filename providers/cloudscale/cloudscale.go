@@ -1,14 +1,13 @@
-// Package cloudscale is the cloud of cloudscale.ch: floating IPs that point at one server each.
+// Package cloudscale implements the provider for cloudscale.ch, where each floating IP points at one server.
 //
-//   - Read lists all floating IPs of the account in one call, however many are asked for.
-//   - Assign points a floating IP at a server in one call, which takes effect at once and needs no release before.
-//   - Server asks the metadata service, unless the configuration says which server this is.
+//   - Read lists all floating IPs of the account in one call, however many addresses it is asked for.
+//   - Assign points a floating IP at a server in one call. The change is synchronous, and the floating IP need not be released first.
+//   - Server asks the metadata service, unless Options names the server.
 //
-// A floating IP that is aimed at a load balancer is held by the load balancer: its ID stands where a server's would, so
-// that who looks sees where the traffic goes. A floating IP may be a network (an IPv6 /56), and every address in it is that
-// floating IP.
+// If a floating IP points at a load balancer, its holder is that load balancer, by ID. A floating IP may be a network (an IPv6 /56);
+// every address in it is the same resource.
 //
-// It never releases a floating IP, never creates or deletes anything, and retries nothing.
+// The package never releases a floating IP, never creates or deletes anything, and never retries.
 package cloudscale
 
 import (
@@ -27,36 +26,36 @@ const (
 	defaultMetadata = "http://169.254.169.254/openstack/latest/meta_data.json"
 )
 
-// Options says which account is used, and from where.
+// Options configures [New].
 type Options struct {
-	// Endpoint is the URL of the API, without the version in its path; empty: that of cloudscale.ch.
+	// Endpoint is the URL of the API, without the version in its path. If empty, it is https://api.cloudscale.ch.
 	Endpoint string
-	// Token returns the API token. It is asked on every call, so that a new one counts at once.
+	// Token returns the API token. It is called for each request, so that a new token takes effect at once.
 	Token func() string
-	// Server is the UUID of the server that this process runs on; empty: the metadata service is asked.
+	// Server is the UUID of the server that this process runs on. If empty, the metadata service is asked.
 	Server string
-	// MetadataURL is where the metadata service is asked; empty: where cloudscale.ch has it.
+	// MetadataURL is the URL of the metadata. If empty, it is that of cloudscale.ch.
 	MetadataURL string
-	// Before is asked when a changing request is about to be sent; its error ends the call. It may be nil. See
+	// Before is called when a changing request is about to be sent; its error ends the call. It may be nil. See
 	// [httpapi.Options].
 	Before func(context.Context) error
 	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
 	Addresses func() int
-	// MaxConcurrentRequests is how many calls are made side by side.
+	// MaxConcurrentRequests is how many calls are made at the same time.
 	MaxConcurrentRequests int
 }
 
-// A Provider is the account of one token. It implements providers.Provider.
+// A Provider works on the account of one token. It implements providers.Provider.
 type Provider struct {
 	client   *http.Client
 	api      *sdk.Client
-	server   string // "" if the metadata service must be asked
+	server   string // empty: ask the metadata service
 	metadata string
-	names    atomic.Pointer[map[string]string]    // of the servers in the last list, by ID; nil: there was none
-	six      atomic.Pointer[netset.Set[struct{}]] // the IPv6 networks of the last list; nil: there was none
+	names    atomic.Pointer[map[string]string]    // of the servers in the last list, by ID; nil: no list yet
+	six      atomic.Pointer[netset.Set[struct{}]] // the IPv6 networks of the last list; nil: no list yet
 }
 
-// New returns a provider. It makes no call. The error says what is wrong with the endpoint or the server's UUID.
+// New returns a provider. It makes no call. It returns an error if the endpoint or the server's UUID is not valid.
 func New(opts Options) (*Provider, error) {
 	if opts.Endpoint == "" {
 		opts.Endpoint = defaultEndpoint
@@ -86,5 +85,5 @@ func New(opts Options) (*Provider, error) {
 	return &Provider{client: client, api: api, server: opts.Server, metadata: opts.MetadataURL}, nil
 }
 
-// Close closes the connections that no call uses. Calls may still be made: they open new ones.
+// Close closes idle connections. Later calls open new ones.
 func (p *Provider) Close() { p.client.CloseIdleConnections() }

@@ -78,7 +78,7 @@ func (headOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 func (h headOnly) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-func TestItConforms(t *testing.T) {
+func TestConformance(t *testing.T) {
 	t.Parallel()
 	for _, proto := range []int{1, 2} {
 		t.Run(fmt.Sprint("HTTP/", proto), func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"floaty/providers/netset"
 )
 
-// Read lists all floating IPs and returns who holds each of addrs. An address that lies in a network is held by who holds the
-// network, unless it is a floating IP of its own.
+// Read lists all floating IPs and returns the holders of each of addrs. The holder of a network holds each address in it, unless that
+// address is a floating IP of its own.
 func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
 	a, err := p.list(ctx)
 	if err != nil {
@@ -25,7 +25,7 @@ func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr
 	return holdings, nil
 }
 
-// list lists all floating IPs, and keeps which IPv6 networks there are.
+// list lists all floating IPs and keeps their IPv6 networks and the servers' names.
 func (p *Provider) list(ctx context.Context) (*account, error) {
 	ctx, answer := httpapi.CaptureList(ctx)
 	req, err := p.api.NewRequest(ctx, http.MethodGet, "v1/floating-ips", nil)
@@ -46,13 +46,13 @@ func (a *account) holding(addr netip.Addr) providers.Holding {
 	if network, servers, ok := a.holders.Find(addr); ok {
 		return providers.Holding{Resource: network.String(), Servers: servers}
 	}
-	if len(a.unclear) > 0 {
-		return providers.Holding{Err: fmt.Errorf("no floating IP that could be read is %v; %.50q could not be read", addr, a.unclear[0])}
+	if len(a.unparsed) > 0 {
+		return providers.Holding{Err: fmt.Errorf("%v is none of the floating IPs that could be parsed; %.50q could not be", addr, a.unparsed[0])}
 	}
 	return providers.Holding{Err: fmt.Errorf("%w: the account has no floating IP %v", providers.ErrNotFound, addr)}
 }
 
-// ServerName returns the name of a server that the last list of floating IPs named; empty: it did not.
+// ServerName returns the name of a server, if the last list of floating IPs named it, and else the empty string.
 func (p *Provider) ServerName(id string) string {
 	names := p.names.Load()
 	if names == nil {

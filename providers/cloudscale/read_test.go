@@ -40,7 +40,7 @@ func TestOneListServesManyAddresses(t *testing.T) {
 	}
 }
 
-func TestWhereAnAddressIsAimedMayBeMissing(t *testing.T) {
+func TestFloatingIPWithoutATarget(t *testing.T) {
 	t.Parallel()
 	const server, balancer = `{"uuid":"` + elsewhere + `"}`, `{"uuid":"lb-of-a-colleague"}`
 	for _, test := range []struct {
@@ -63,7 +63,7 @@ func TestWhereAnAddressIsAimedMayBeMissing(t *testing.T) {
 }
 
 // A colleague aimed the address at a load balancer: that is not here, and an assign takes it back.
-func TestALoadBalancerIsAnotherHolder(t *testing.T) {
+func TestLoadBalancerIsAnotherHolder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.AimAtLoadBalancer(addr, "lb-of-a-colleague")
@@ -78,7 +78,7 @@ func TestALoadBalancerIsAnotherHolder(t *testing.T) {
 	}
 }
 
-func TestEveryAddressOfANetworkIsItsFloatingIP(t *testing.T) {
+func TestEveryAddressInANetworkIsItsFloatingIP(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	base := netip.MustParseAddr("2001:db8:1::")
@@ -120,7 +120,7 @@ func TestEveryAddressOfANetworkIsItsFloatingIP(t *testing.T) {
 }
 
 // A notify script reads nothing before it writes; and a network may be made anew in another size.
-func TestANetworkThatNoListHasShownIsLookedUp(t *testing.T) {
+func TestUnknownNetworkIsLookedUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	inside := netip.MustParseAddr("2001:db8:1::7")
@@ -143,7 +143,7 @@ func TestANetworkThatNoListHasShownIsLookedUp(t *testing.T) {
 	}
 }
 
-func TestAnAddressOfAnotherRegionIsARefusal(t *testing.T) {
+func TestAddressOfAnotherRegionIsARefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.SetServerRegion(here, "rma")
@@ -156,7 +156,7 @@ func TestAnAddressOfAnotherRegionIsARefusal(t *testing.T) {
 	}
 }
 
-func TestANetworkThatCannotBeReadSpoilsNoOther(t *testing.T) {
+func TestUnparsableNetworkDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{`"nonsense"`, `""`, `null`, `"192.0.2.1/33"`, `"192.0.2.300/32"`} {
 		p := listing(t, fmt.Sprintf(`[{"network":%s,"server":{"uuid":%q}},{"network":"192.0.2.7/32","server":{"uuid":%q}}]`, network, elsewhere, here))
@@ -164,21 +164,21 @@ func TestANetworkThatCannotBeReadSpoilsNoOther(t *testing.T) {
 			t.Errorf("%s: got %+v, want it held by %s", network, got, here)
 		}
 		err := read(t, p, "192.0.2.8").Err
-		want := fmt.Sprintf("%q could not be read", strings.Trim(strings.TrimPrefix(network, "null"), `"`))
+		want := fmt.Sprintf("%q could not be", strings.Trim(strings.TrimPrefix(network, "null"), `"`))
 		if err == nil || errors.Is(err, providers.ErrNotFound) || !strings.Contains(err.Error(), want) { // it may be the one
 			t.Errorf("%s: got %v, want what could not be read, and no verdict", network, err)
 		}
 	}
 }
 
-// What is no list as a whole says nothing of any address.
-func TestAListThatIsNoneIsAnError(t *testing.T) {
+// An unusable list says nothing about any address.
+func TestUnusableListIsAnError(t *testing.T) {
 	t.Parallel()
 	const one = `{"network":"192.0.2.1/32","server":{"uuid":"` + here + `"}}`
 	for list, want := range map[string]string{
 		``:                     "EOF",
-		`null`:                 "it is no list",
-		`{}`:                   "it is no list",
+		`null`:                 "unusable response (want a list)",
+		`{}`:                   "unusable response (want a list)",
 		`<html>`:               "invalid character",
 		`[`:                    "unexpected EOF",
 		`[` + one:              "unexpected EOF",
@@ -186,8 +186,8 @@ func TestAListThatIsNoneIsAnError(t *testing.T) {
 		`[` + one + `,]`:       "invalid character",
 		`[` + one + one + `]`:  "expected comma",
 		`[1]`:                  "cannot unmarshal",
-		`[` + one + `]` + `{}`: "there is something after the list",
-		`[` + one + `]<html>`:  "there is something after the list",
+		`[` + one + `]` + `{}`: "unexpected data after the list",
+		`[` + one + `]<html>`:  "unexpected data after the list",
 		`[` + one + `,"` + strings.Repeat("a", 3<<20) + `"]`: "a floating IP is longer than 1048576 bytes",
 	} {
 		_, err := listing(t, list).Read(t.Context(), []netip.Addr{addr})
@@ -197,7 +197,7 @@ func TestAListThatIsNoneIsAnError(t *testing.T) {
 	}
 }
 
-func TestANetworkIsComparedAsAnAddress(t *testing.T) {
+func TestNetworksAreComparedByValue(t *testing.T) {
 	t.Parallel()
 	for network, want := range map[string]string{
 		"192.0.2.1":              "192.0.2.1",
@@ -212,7 +212,7 @@ func TestANetworkIsComparedAsAnAddress(t *testing.T) {
 	}
 }
 
-func TestAnAbsentAddressIsNamed(t *testing.T) {
+func TestMissingAddressIsNamedInTheError(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	err := read(t, w, "192.0.2.99").Err
@@ -221,7 +221,7 @@ func TestAnAbsentAddressIsNamed(t *testing.T) {
 	}
 }
 
-func TestAFailedListSaysWhatWasDone(t *testing.T) {
+func TestFailedListNamesTheCall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.SetToken("another")
@@ -233,7 +233,7 @@ func TestAFailedListSaysWhatWasDone(t *testing.T) {
 }
 
 // The environment names a proxy, which loopback alone is exempt from: 0.0.0.0 is this host too, but no loopback address.
-func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
+func TestProxyOfTheEnvironmentIsUsed(t *testing.T) {
 	t.Parallel()
 	p := provider(t, cloudscale.Options{Endpoint: "http://0.0.0.0:9"})
 	before := proxied.Load()

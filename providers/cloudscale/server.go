@@ -21,14 +21,14 @@ func (p *Provider) Server(ctx context.Context) (string, error) {
 	}
 	var metadata struct {
 		Meta struct {
-			UUID string `json:"cloudscale_uuid"` // the field "uuid" beside meta is another ID
+			UUID string `json:"cloudscale_uuid"` // the top-level field "uuid" is another ID
 		} `json:"meta"`
 	}
 	if err := json.Unmarshal(body, &metadata); err != nil {
 		return "", fmt.Errorf("asking the metadata service: %w", err)
 	}
 	if metadata.Meta.UUID == "" {
-		return "", errors.New("asking the metadata service: no meta.cloudscale_uuid: this is no server of cloudscale.ch")
+		return "", errors.New("asking the metadata service: no meta.cloudscale_uuid: this is not a server at cloudscale.ch")
 	}
 	uuid, err := httpapi.ParseUUID(metadata.Meta.UUID)
 	if err != nil {
@@ -37,15 +37,15 @@ func (p *Provider) Server(ctx context.Context) (string, error) {
 	return uuid, nil
 }
 
-// Describe asks the API for a server: its name, and what the API's clock said, also with most errors.
+// Describe returns the name of a server, and the time of the API's clock, with most errors too.
 func (p *Provider) Describe(ctx context.Context, server string) (name string, clock time.Time, err error) {
 	ctx, answer := httpapi.Capture(ctx)
 	found, err := p.api.Servers.Get(ctx, server)
 	if err == nil && found.UUID == "" {
-		err = errors.New("it is no server")
+		err = errors.New("unusable response (want a server)")
 	}
 	if err := answer.Err(err); err != nil {
-		return "", answer.Date(), fmt.Errorf("asking for the server: %w", err)
+		return "", answer.Date(), fmt.Errorf("reading the server: %w", err)
 	}
 	return found.Name, answer.Date(), nil
 }

@@ -15,7 +15,7 @@ import (
 	"floaty/providers/cloudscale"
 )
 
-func TestTheMetadataServiceNamesTheServer(t *testing.T) {
+func TestServerFromTheMetadataService(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		status int
@@ -25,7 +25,7 @@ func TestTheMetadataServiceNamesTheServer(t *testing.T) {
 	}{
 		{200, `{"uuid":"` + elsewhere + `","meta":{"cloudscale_uuid":"` + here + `"}}`, here, nil},
 		{200, `{"meta":{"cloudscale_uuid":"` + strings.ToUpper(here) + `"}}`, here, nil},
-		{200, `{"uuid":"` + elsewhere + `","meta":{}}`, "no meta.cloudscale_uuid: this is no server of cloudscale.ch", nil},
+		{200, `{"uuid":"` + elsewhere + `","meta":{}}`, "no meta.cloudscale_uuid: this is not a server at cloudscale.ch", nil},
 		{200, `{"uuid":"` + elsewhere + `"}`, "no meta.cloudscale_uuid", nil},
 		{200, `{"meta":{"cloudscale_uuid":"` + here[1:] + `"}}`, "meta.cloudscale_uuid: parsing a UUID", nil},
 		{200, `{"meta":{"cloudscale_uuid":7}}`, "cannot unmarshal number", nil},
@@ -62,7 +62,7 @@ func TestTheMetadataServiceNamesTheServer(t *testing.T) {
 
 // A proxy would ask the metadata service of its own host. That there is one is shown by
 // TestTheProxyOfTheEnvironmentIsUsed, which says why the address is 0.0.0.0.
-func TestTheMetadataServiceIsAskedWithoutAProxy(t *testing.T) {
+func TestMetadataServiceIsAskedWithoutAProxy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	u, err := url.Parse(w.url)
@@ -79,7 +79,7 @@ func TestTheMetadataServiceIsAskedWithoutAProxy(t *testing.T) {
 	}
 }
 
-func TestAMetadataServiceThatHangsIsLeftWithTheContext(t *testing.T) {
+func TestHangingMetadataServiceEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	address := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
@@ -90,7 +90,7 @@ func TestAMetadataServiceThatHangsIsLeftWithTheContext(t *testing.T) {
 	}
 }
 
-func TestAServerOfTheConfigurationNeedsNoMetadata(t *testing.T) {
+func TestConfiguredServerNeedsNoMetadata(t *testing.T) {
 	t.Parallel()
 	address := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("got a request, want none") })
 	p := provider(t, cloudscale.Options{Server: strings.ToUpper(here), MetadataURL: address})
@@ -116,7 +116,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentOfTheSDKHasNoEffect(t *testing.T) {
+func TestEnvironmentOfTheSDKIsIgnored(t *testing.T) {
 	stranger := serve(t, func(http.ResponseWriter, *http.Request) {
 		t.Error("got a request where CLOUDSCALE_API_URL points, want none")
 	})

@@ -16,20 +16,20 @@ import (
 	"floaty/providers/netset"
 )
 
-// An account is what is known of the elastic IPs.
+// An account holds the elastic IPs that are known.
 type account struct {
 	mu    sync.Mutex // guards known
 	known netset.Set[elasticIP]
 }
 
-// An elasticIP is what an address is to the API.
+// An elasticIP is an elastic IP as the API knows it.
 type elasticIP struct {
 	id      v3.UUID
 	text    string // the address as the API writes it, which its filters compare
 	managed bool   // it has a health check
 }
 
-// get returns the elastic IP that addr belongs to, if it is known.
+// get returns the elastic IP that contains addr, if it is known.
 func (a *account) get(addr netip.Addr) (elasticIP, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -55,12 +55,12 @@ func (a *account) set(known netset.Set[elasticIP]) {
 
 func (a *account) forget() { a.set(netset.Set[elasticIP]{}) }
 
-// look lists the elastic IPs and keeps them.
-func (p *Provider) look(ctx context.Context, api *v3.Client) error {
+// list reads all elastic IPs and keeps them.
+func (p *Provider) list(ctx context.Context, api *v3.Client) error {
 	ctx, answer := httpapi.CaptureList(ctx)
 	list, err := api.ListElasticIPS(ctx)
 	if err == nil && !answer.IsObject() {
-		err = errors.New("it is no list of elastic IPs") // but null
+		err = errors.New("unusable response (want a list of elastic IPs)") // the SDK accepts null
 	}
 	if err := credentialRefused(answer.Status(), answer.Err(err)); err != nil {
 		return fmt.Errorf("listing elastic IPs: %w", err)
@@ -75,8 +75,8 @@ func (p *Provider) look(ctx context.Context, api *v3.Client) error {
 	return nil
 }
 
-// credentialRefused makes of a 403 an error that wraps providers.ErrUnauthorized, unless the API says that a role forbids the
-// call ("Forbidden by role policy for compute"): Exoscale's Python SDK takes a 403 for what a wrong key is answered.
+// credentialRefused turns a 403 into providers.ErrUnauthorized, unless the API says that a role forbids the call ("Forbidden by role
+// policy for compute"). According to Exoscale's Python SDK, a 403 is the answer to a wrong key.
 func credentialRefused(status int, err error) error {
 	if status != http.StatusForbidden || err == nil || strings.Contains(strings.ToLower(err.Error()), "role policy") {
 		return err
@@ -84,12 +84,12 @@ func credentialRefused(status int, err error) error {
 	return fmt.Errorf("%w: %s", providers.ErrUnauthorized, err.Error())
 }
 
-// find returns what addr is to the API, asking for it if it is not known.
+// find returns the elastic IP that contains addr. If it is not known, it lists the elastic IPs.
 func (p *Provider) find(ctx context.Context, api *v3.Client, addr netip.Addr) (elasticIP, error) {
 	if ip, ok := p.account.get(addr); ok {
 		return ip, nil
 	}
-	if err := p.flights.do(ctx, "elastic IPs", func() error { return p.look(ctx, api) }); err != nil {
+	if err := p.flights.do(ctx, "elastic IPs", func() error { return p.list(ctx, api) }); err != nil {
 		return elasticIP{}, err
 	}
 	ip, ok := p.account.get(addr)
@@ -103,8 +103,8 @@ func absent(addr netip.Addr) error {
 	return fmt.Errorf("%w: the account has no elastic IP %v in this zone", providers.ErrNotFound, netset.Canonical(addr))
 }
 
-// network returns the addresses of an elastic IP: of an IPv6 one those of its CIDR, whose second address is what the API calls
-// its IP; of an IPv4 one, or where there is no such CIDR, its IP alone.
+// network returns the addresses of an elastic IP: for IPv6 its CIDR, whose second address is the API's "ip" field; for IPv4, or without
+// a CIDR that contains it, the IP alone.
 func network(ip v3.ElasticIP) (netip.Prefix, bool) {
 	addr, err := address(ip.IP)
 	if err != nil {
@@ -116,7 +116,7 @@ func network(ip v3.ElasticIP) (netip.Prefix, bool) {
 	return netip.PrefixFrom(addr, addr.BitLen()), true
 }
 
-// address reads an address of the API; one with a prefix length means its address.
+// address parses an address from the API and ignores its prefix length, if any.
 func address(text string) (netip.Addr, error) {
 	if prefix, err := netip.ParsePrefix(text); err == nil {
 		return netset.Canonical(prefix.Addr()), nil

@@ -13,12 +13,11 @@ import (
 	"floaty/providers"
 )
 
-// Assign makes server the only holder of addr, or one of them if addr is managed: it attaches server and then detaches all
-// others side by side. Who they are is found out, and confirmed, while the attachment is under way: it costs no time.
+// Assign makes server the only holder of addr, or one of its holders if addr is managed. It attaches server and then detaches all
+// others at the same time. It finds and confirms the other holders while the attachment is in progress, which costs no extra time.
 //
-// Where seen names server, it may be attached already, as after a takeover that was cut off. Then the instance is asked
-// first, and if it is attached the first change is the detachment: until that lands, a share of the traffic goes to a host
-// that may be dead.
+// If seen contains server, it may already be attached, as after an interrupted takeover. Then Assign asks the instance first, and if
+// it is attached, goes straight to the detachment: until that takes effect, part of the traffic goes to a host that may be dead.
 func (p *Provider) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
 	if err := p.assign(ctx, addr, server, seen); err != nil {
 		return fmt.Errorf("assigning %v: %w", addr, err)
@@ -43,7 +42,7 @@ func (p *Provider) assign(ctx context.Context, addr netip.Addr, server string, s
 	})
 }
 
-// aim is Assign for an elastic IP.
+// aim does the work of Assign for an elastic IP.
 func (p *Provider) aim(ctx context.Context, api *v3.Client, ip elasticIP, server string, seen []string) error {
 	alone := ip.managed && !p.opts.DetachManaged
 	var others []string
@@ -55,7 +54,7 @@ func (p *Provider) aim(ctx context.Context, api *v3.Client, ip elasticIP, server
 	attachment := change{ip: ip.id, instance: server, attach: true}
 	err := p.attach(ctx, api, attachment, slices.Contains(seen, server))
 	wait.Wait()
-	if errors.Is(err, providers.ErrNotFound) { // the address may have been made anew, with another ID
+	if errors.Is(err, providers.ErrNotFound) { // the address may have been recreated with another ID
 		p.account.forget()
 	}
 	if err != nil {
@@ -71,20 +70,20 @@ func (p *Provider) aim(ctx context.Context, api *v3.Client, ip elasticIP, server
 	return nil
 }
 
-// others returns those that hold an elastic IP beside server: of those seen last, or if none was, of those listed now. Each
-// has been asked itself, for a list has been seen to name more than it should.
+// others returns the holders of an elastic IP other than server. Candidates are those seen last, or else those listed now. Each of them
+// is asked itself, because lists have been seen to name too many.
 func (p *Provider) others(ctx context.Context, api *v3.Client, ip elasticIP, server string, seen []string) ([]string, error) {
-	suspects := slices.DeleteFunc(slices.Clone(seen), func(id string) bool { return id == server })
-	if len(suspects) == 0 {
+	candidates := slices.DeleteFunc(slices.Clone(seen), func(id string) bool { return id == server })
+	if len(candidates) == 0 {
 		var err error
-		if suspects, err = p.listed(ctx, api, ip, server); err != nil {
+		if candidates, err = p.listed(ctx, api, ip, server); err != nil {
 			return nil, err
 		}
 	}
 	var mu sync.Mutex // guards others
 	var others []string
 	group := p.group()
-	for _, id := range suspects {
+	for _, id := range candidates {
 		group.Go(func() error {
 			ids, err := p.holds(ctx, api, id)
 			if slices.Contains(ids, ip.id) {
@@ -99,7 +98,7 @@ func (p *Provider) others(ctx context.Context, api *v3.Client, ip elasticIP, ser
 	return others, err
 }
 
-// listed returns the instances beside server that the API lists as holders, or may be some where it does not say.
+// listed returns the instances other than server that the API lists as holders. If its filter does not work, these are all instances.
 func (p *Provider) listed(ctx context.Context, api *v3.Client, ip elasticIP, server string) ([]string, error) {
 	works, err := p.tryFilter(ctx, api)
 	if err != nil {
@@ -113,8 +112,8 @@ func (p *Provider) listed(ctx context.Context, api *v3.Client, ip elasticIP, ser
 	return slices.DeleteFunc(list, func(id string) bool { return id == server }), err
 }
 
-// attach makes an attachment, unless a reading shows that there is nothing left to do. It is asked for only where the
-// instance may be attached already: a takeover does not pay a round trip for it.
+// attach makes an attachment. If the instance may already be attached, it reads first and does nothing if so; a takeover does not pay
+// that round trip.
 func (p *Provider) attach(ctx context.Context, api *v3.Client, c change, seen bool) error {
 	if _, before := p.started.get(c); seen || before {
 		shown, err := p.shown(ctx, api, c)
@@ -125,7 +124,7 @@ func (p *Provider) attach(ctx context.Context, api *v3.Client, c change, seen bo
 	return p.make(ctx, api, c)
 }
 
-// detach takes an elastic IP from all of others, side by side. It waits for all of them, whatever one comes to.
+// detach detaches an elastic IP from all of others at the same time, and waits for all of them even if one fails.
 func (p *Provider) detach(ctx context.Context, api *v3.Client, ip elasticIP, others []string) error {
 	group := p.group()
 	for _, other := range others {

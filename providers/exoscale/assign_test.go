@@ -15,7 +15,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestTheHoldersSeenLastAreDetachedWithoutANewReading(t *testing.T) {
+func TestHoldersSeenLastAreDetachedWithoutANewReading(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr, elsewhere, third)
 	w.read(addr)
@@ -31,7 +31,7 @@ func TestTheHoldersSeenLastAreDetachedWithoutANewReading(t *testing.T) {
 	}
 }
 
-func TestWithoutAReadingTheHoldersAreFoundOut(t *testing.T) {
+func TestWithoutAReadingTheHoldersAreListed(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr, elsewhere, here, third) // attached to three at the start
 	w.assign(addr)
@@ -39,14 +39,14 @@ func TestWithoutAReadingTheHoldersAreFoundOut(t *testing.T) {
 	w.neverBare(addr)
 }
 
-func TestAnAddressAimedAtNothingIsAttached(t *testing.T) {
+func TestAddressWithoutATargetIsAttached(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr)
 	w.assign(addr)
 	w.heldBy(addr, here)
 }
 
-func TestNobodyIsDetachedOnTheWordOfAListAlone(t *testing.T) {
+func TestAListAloneDetachesNobody(t *testing.T) {
 	w := newWorld(t)
 	w.SetIgnoreFilter(true)
 	w.assign(addr)
@@ -59,7 +59,7 @@ func TestNobodyIsDetachedOnTheWordOfAListAlone(t *testing.T) {
 	}
 }
 
-func TestAnInstanceThatVanishedDoesNotMatter(t *testing.T) {
+func TestMissingInstanceDoesNotMatter(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr, elsewhere, third)
 	w.read(addr)
@@ -68,14 +68,14 @@ func TestAnInstanceThatVanishedDoesNotMatter(t *testing.T) {
 	w.heldBy(addr, here)
 }
 
-func TestADetachmentThatIsNotNeededIsSuccess(t *testing.T) {
+func TestNeedlessDetachmentIsSuccess(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr, elsewhere)
 	w.Fail(simulator.Fault{Path: ":detach", Kind: simulator.Status, Status: http.StatusNotFound})
 	w.assign(addr, elsewhere)
 }
 
-func TestASecondAttachmentThatIsAConflictIsSuccess(t *testing.T) {
+func TestConflictOfASecondAttachmentIsSuccess(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr, elsewhere, here)
 	w.SetAttachConflict(true)
@@ -84,7 +84,7 @@ func TestASecondAttachmentThatIsAConflictIsSuccess(t *testing.T) {
 	w.neverBare(addr)
 }
 
-func TestAConflictThatLeavesUsWithoutItIsAnError(t *testing.T) {
+func TestConflictWithoutTheAttachmentIsAnError(t *testing.T) {
 	w := newWorld(t)
 	w.Fail(simulator.Fault{Path: ":attach", Kind: simulator.Status, Status: http.StatusConflict, Body: `{"message":"busy"}`})
 	err := w.Assign(t.Context(), addr, here, []string{elsewhere})
@@ -94,7 +94,7 @@ func TestAConflictThatLeavesUsWithoutItIsAnError(t *testing.T) {
 	w.heldBy(addr, elsewhere)
 }
 
-func TestAnOperationThatDoesNotSucceedIsAnErrorWithItsReason(t *testing.T) {
+func TestFailedOperationIsAnErrorWithItsReason(t *testing.T) {
 	for _, c := range []struct {
 		kind simulator.Kind
 		path string
@@ -118,7 +118,7 @@ func TestAnOperationThatDoesNotSucceedIsAnErrorWithItsReason(t *testing.T) {
 	}
 }
 
-func TestAManagedAddressIsAttachedOnly(t *testing.T) {
+func TestManagedAddressIsOnlyAttached(t *testing.T) {
 	for _, detach := range []bool{false, true} {
 		t.Run(fmt.Sprint("detach-managed: ", detach), func(t *testing.T) {
 			w := newWorld(t, func(o *exoscale.Options) { o.DetachManaged = detach })
@@ -136,7 +136,7 @@ func TestAManagedAddressIsAttachedOnly(t *testing.T) {
 	}
 }
 
-func TestADemotionBetweenAttachAndDetachEndsIt(t *testing.T) {
+func TestDemotionBetweenAttachAndDetachEndsAssign(t *testing.T) {
 	w := newWorld(t)
 	w.SetOperationTime(time.Hour)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -155,7 +155,7 @@ func TestADemotionBetweenAttachAndDetachEndsIt(t *testing.T) {
 	}
 }
 
-func TestAnIDThatIsGoneIsLookedUpAgain(t *testing.T) {
+func TestStaleIDIsLookedUpAgain(t *testing.T) {
 	w := newWorld(t)
 	w.read(addr)
 	w.Fail(simulator.Fault{Path: ":attach", Kind: simulator.Status, Status: http.StatusNotFound, Times: 1})
@@ -171,7 +171,7 @@ func TestAnIDThatIsGoneIsLookedUpAgain(t *testing.T) {
 }
 
 // A takeover takes two calls and two operations one after the other at least, whatever the number of addresses.
-func TestATakeoverIsNearTheLeast(t *testing.T) {
+func TestTakeoverCostsLittleMoreThanItsOperations(t *testing.T) {
 	const call, operation = 100 * time.Millisecond, 300 * time.Millisecond
 	for _, n := range []int{1, 20} {
 		t.Run(fmt.Sprint(n, " addresses"), func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestATakeoverIsNearTheLeast(t *testing.T) {
 
 // Two hosts that swap roles at random: whatever their calls come to, the one that is master in the end takes a look and
 // has the address then.
-func TestTwoThatSwapRolesLeaveNoAddressBare(t *testing.T) {
+func TestTwoHostsThatSwapRolesLeaveNoAddressWithoutATarget(t *testing.T) {
 	w := newWorld(t)
 	w.SetOperationTime(30 * time.Millisecond)
 	w.SetBusy(true)

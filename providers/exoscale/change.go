@@ -14,22 +14,22 @@ import (
 	"floaty/providers/httpapi"
 )
 
-// A change is to attach an instance to an elastic IP, or to detach it.
+// A change attaches an instance to an elastic IP, or detaches it.
 type change struct {
 	ip       v3.UUID
 	instance string
 	attach   bool
 }
 
-// make makes a change and returns when it is proved. An operation that an earlier call has started, and that is pending
-// still, is gone on with: a second request would start a second one.
+// make makes a change and returns when it is proved. If an operation from an earlier call is still pending, make continues to wait for
+// that one instead of starting a second.
 func (p *Provider) make(ctx context.Context, api *v3.Client, c change) error {
 	if id, before := p.started.get(c); before {
 		op, err := p.operation(ctx, api, id)
 		switch {
 		case err == nil && op.State == v3.OperationStatePending:
 			return p.await(ctx, api, c, op)
-		case general(err), ctx.Err() != nil: // it is not known what has become of it
+		case general(err), ctx.Err() != nil: // the operation's state is unknown
 			return err
 		}
 		p.started.forget(c)
@@ -40,10 +40,10 @@ func (p *Provider) make(ctx context.Context, api *v3.Client, c change) error {
 	op, answer, err := request(ctx, api, c)
 	switch {
 	case err == nil:
-	case !c.attach && errors.Is(err, providers.ErrNotFound): // it is not attached, or gone
+	case !c.attach && errors.Is(err, providers.ErrNotFound): // not attached, or gone
 		return nil
 	case answer.Status() == http.StatusConflict, errors.Is(err, providers.ErrRefused):
-		// What the API answers to a change that is made already is not documented.
+		// How the API answers if the change was already made is not documented.
 		if shown, asking := p.shown(ctx, api, c); asking == nil && shown {
 			return nil
 		}
@@ -55,7 +55,7 @@ func (p *Provider) make(ctx context.Context, api *v3.Client, c change) error {
 	return p.await(ctx, api, c, op)
 }
 
-// request asks for a change.
+// request sends the request for a change.
 func request(ctx context.Context, api *v3.Client, c change) (*v3.Operation, *httpapi.Answer, error) {
 	ctx, answer := httpapi.Capture(ctx)
 	target := &v3.InstanceTarget{ID: v3.UUID(c.instance)}
@@ -69,17 +69,17 @@ func request(ctx context.Context, api *v3.Client, c change) (*v3.Operation, *htt
 	return op, answer, outcome(answer, op, err)
 }
 
-// shown reports whether the instance, as the API shows it now, is what a change makes of it.
+// shown reports whether the API now shows the instance as it is after the change.
 func (p *Provider) shown(ctx context.Context, api *v3.Client, c change) (bool, error) {
 	ids, err := p.holds(ctx, api, c.instance)
 	return err == nil && slices.Contains(ids, c.ip) == c.attach, err
 }
 
-// resumable is how long an operation is gone on with. Others have seen operations take 14 s, and some hang for more than
-// 600 s: after a while a new one is the better try.
+// resumable is the age up to which a pending operation is continued. Users have reported operations of 14 s, and some that hung for
+// more than 600 s; after a minute a new operation is the better bet.
 const resumable = time.Minute
 
-// A started is the operations that were started for changes which are not known to be complete.
+// A started holds the operations of changes that are not known to be complete.
 type started struct {
 	mu         sync.Mutex // guards operations
 	operations map[change]operation
@@ -87,7 +87,7 @@ type started struct {
 
 type operation struct {
 	id v3.UUID
-	at time.Time // it was started
+	at time.Time // when it was started
 }
 
 func (s *started) add(c change, id v3.UUID) {
@@ -99,7 +99,7 @@ func (s *started) add(c change, id v3.UUID) {
 	s.operations[c] = operation{id, time.Now()}
 }
 
-// get returns the operation that was started for a change not long ago, by a call that did not come to its end.
+// get returns the operation that an unfinished call started for a change, if it is not too old.
 func (s *started) get(c change) (id v3.UUID, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

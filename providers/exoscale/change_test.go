@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestAnOperationIsGoneOnWithForAMinute(t *testing.T) {
+func TestOperationIsContinuedForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s started
 		c := change{ip: "ip", instance: "here", attach: true}

@@ -95,7 +95,7 @@ func (headOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 func (h headOnly) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-func TestItConforms(t *testing.T) {
+func TestConformance(t *testing.T) {
 	t.Parallel()
 	for _, pending := range []time.Duration{0, 50 * time.Millisecond} {
 		t.Run(fmt.Sprint("operations of ", pending), func(t *testing.T) {

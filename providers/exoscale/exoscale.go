@@ -1,19 +1,18 @@
-// Package exoscale is the cloud of Exoscale: elastic IPs that can be attached to several instances at once, which then share
-// the traffic.
+// Package exoscale implements the provider for Exoscale, where an elastic IP can be attached to several instances at once, which then
+// share its traffic.
 //
-//   - Read costs the list of elastic IPs, and the cheaper of one filtered list an address and one list of instances and a
-//     get each.
-//   - Assign attaches this instance first and detaches every other holder when that is proved, so that the address is never
-//     without a target. Whom it detaches it has asked: nobody is detached on the word of a list alone.
-//   - A change is proved by the success of its operation, which is asked for every 100 ms, later each second; and where that
-//     cannot be asked for, fails or takes long, by a reading of the instance. An operation that outlives a call is gone on
-//     with by the next one.
-//   - A managed elastic IP, one with a health check, is meant to have several holders: only the own one is attached, unless
-//     the options say otherwise.
-//   - Server asks the metadata service, unless the configuration says which instance this is; so does the zone.
+//   - Read costs one list of elastic IPs plus the cheaper of two ways: one filtered list of instances per address, or one list of all
+//     instances and one get per instance.
+//   - Assign attaches this instance first, and detaches every other holder once that is proved, so that the address always has a
+//     target. It detaches an instance only if that instance itself shows the attachment; a list is not enough.
+//   - A change is proved by the success of its operation, which is polled every 100 ms, later every second. If the operation cannot be
+//     queried, fails or takes long, a reading of the instance is the proof. The next call continues an operation that outlives a call.
+//   - A managed elastic IP, one with a health check, is meant to have several holders. Assign attaches this instance and detaches
+//     no other, unless [Options.DetachManaged] is set.
+//   - Server and the zone come from the metadata service, unless Options has them.
 //
-// An elastic IP is one IPv4 address, or an IPv6 network (a /96), and every address in it is that elastic IP. The package never
-// creates or deletes anything, and retries nothing.
+// An elastic IP is one IPv4 address or an IPv6 network (a /96), and every address in it is the same resource. The package never
+// creates or deletes anything, and never retries.
 package exoscale
 
 import (
@@ -32,36 +31,36 @@ import (
 	"floaty/providers/httpapi"
 )
 
-// defaultMetadata is where an instance finds the metadata service; by address, so that it takes no DNS.
+// defaultMetadata is the directory of the metadata service, by address so that it needs no DNS.
 const defaultMetadata = "http://169.254.169.254/1.0/meta-data/"
 
-// Options says which account is used, and from where.
+// Options configures [New].
 type Options struct {
-	// Endpoint is the URL of the API with the version in its path; empty: that of the zone.
+	// Endpoint is the URL of the API, with the version in its path. If empty, it is that of the zone.
 	Endpoint string
-	// Zone is the zone of the instance and its addresses, such as "ch-gva-2"; empty: the metadata service is asked. It is
-	// not used with an Endpoint.
+	// Zone is the zone of the instance and its addresses, such as "ch-gva-2". If empty, the metadata service is asked. It is
+	// ignored if Endpoint is set.
 	Zone string
-	// Credential returns the API key and its secret. It is asked on every call, so that new ones count at once.
+	// Credential returns the API key and its secret. It is called for each request, so that a new pair takes effect at once.
 	Credential func() (key, secret string)
-	// Instance is the ID of the instance that this process runs on; empty: the metadata service is asked.
+	// Instance is the ID of the instance that this process runs on. If empty, the metadata service is asked.
 	Instance string
 	// DetachManaged lets Assign detach the other holders of a managed elastic IP too.
 	DetachManaged bool
-	// MetadataURL is the directory in which the metadata service answers; empty: where Exoscale has it.
+	// MetadataURL is the URL of the metadata directory. If empty, it is that of Exoscale.
 	MetadataURL string
-	// Before is asked when a changing request is about to be sent; its error ends the call. It may be nil. See
+	// Before is called when a changing request is about to be sent; its error ends the call. It may be nil. See
 	// [httpapi.Options].
 	Before func(context.Context) error
 	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
 	Addresses func() int
-	// MaxConcurrentRequests is how many calls are made side by side for one Read or Assign.
+	// MaxConcurrentRequests is how many calls one Read or Assign makes at the same time.
 	MaxConcurrentRequests int
-	// Log is told when a right is missing that floaty can do without; the zero Logger: nobody is.
+	// Log gets a line if the API key lacks a right that floaty can work without. The zero Logger drops it.
 	Log logr.Logger
 }
 
-// A Provider is the account of one API key, in one zone. It implements providers.Provider.
+// A Provider works on the account of one API key, in one zone. It implements providers.Provider.
 type Provider struct {
 	opts    Options
 	client  *http.Client
@@ -69,17 +68,17 @@ type Provider struct {
 	filter  filter
 	started started
 	flights flights
-	names   sync.Map // of instances, by ID, as lists have told them
+	names   sync.Map // of instances in lists, by ID
 
-	mu      sync.Mutex // guards all below
-	api     *v3.Client // the last one made; nil: none
-	key     string     // of api
-	secret  string
-	zone    string           // found by metadata
-	unasked failurelog.Entry // operations cannot be asked for
+	mu        sync.Mutex // guards all below
+	api       *v3.Client // the latest; nil: not made yet
+	key       string     // of api
+	secret    string
+	zone      string           // from the metadata service
+	unqueried failurelog.Entry // operations cannot be queried
 }
 
-// New returns a provider. It makes no call. The error says what is wrong with the endpoint or the instance's ID.
+// New returns a provider. It makes no call. It returns an error if the endpoint or the instance's ID is not valid.
 func New(opts Options) (*Provider, error) {
 	if opts.MetadataURL == "" {
 		opts.MetadataURL = defaultMetadata
@@ -90,7 +89,7 @@ func New(opts Options) (*Provider, error) {
 			return nil, err
 		}
 		if endpoint.Path == "/" {
-			endpoint.Path = "/v2/" // as in Exoscale's own, which are written without it now and then
+			endpoint.Path = "/v2/" // as in Exoscale's own endpoints, which are sometimes written without it
 		}
 		opts.Endpoint = strings.TrimSuffix(endpoint.String(), "/")
 	}
@@ -114,10 +113,10 @@ func New(opts Options) (*Provider, error) {
 	return p, nil
 }
 
-// Close closes the connections that no call uses. Calls may still be made: they open new ones.
+// Close closes idle connections. Later calls open new ones.
 func (p *Provider) Close() { p.client.CloseIdleConnections() }
 
-// connect returns the SDK's client for the present credential: the SDK copies it once and for all.
+// connect returns an SDK client with the current credential. A client keeps the credential that it was made with.
 func (p *Provider) connect(ctx context.Context) (*v3.Client, error) {
 	endpoint, err := p.endpoint(ctx)
 	if err != nil {
@@ -129,17 +128,17 @@ func (p *Provider) connect(ctx context.Context) (*v3.Client, error) {
 	if p.api != nil && p.key == key && p.secret == secret {
 		return p.api, nil
 	}
-	// The SDK's own HTTP client repeats calls without a word: a 503 took five requests and 15 s.
+	// The SDK's default HTTP client retries silently: a 503 took five requests and 15 s.
 	api, err := v3.NewClient(credentials.NewStaticCredentials(key, secret), v3.ClientOptWithHTTPClient(p.client),
 		v3.ClientOptWithEndpoint(v3.Endpoint(endpoint)), v3.ClientOptWithUserAgent(httpapi.UserAgent()))
 	if err != nil {
-		return nil, fmt.Errorf("making Exoscale's client: %w", err)
+		return nil, fmt.Errorf("creating the Exoscale client: %w", err)
 	}
 	p.api, p.key, p.secret = api, key, secret
 	return api, nil
 }
 
-// endpoint returns where the API of the zone is.
+// endpoint returns the URL of the API of the zone.
 func (p *Provider) endpoint(ctx context.Context) (string, error) {
 	if p.opts.Endpoint != "" {
 		return p.opts.Endpoint, nil

@@ -5,43 +5,43 @@ import (
 	"sync"
 )
 
-// A flights lets calls share what one of them is doing: before the first reading, all addresses ask for the same lists, and those
-// of one network for the same change.
+// A flights lets concurrent calls for the same thing share one call. Before the first reading, all addresses want the same lists, and
+// the addresses of one network want the same change.
 type flights struct {
-	mu    sync.Mutex // guards under
-	under map[any]*flight
+	mu      sync.Mutex // guards current
+	current map[any]*flight
 }
 
-// A flight is one call under way.
+// A flight is one call in progress.
 type flight struct {
 	over <-chan struct{} // closed when the context of its caller ends
 	done chan struct{}   // closed at the end
 	err  error
 }
 
-// do makes a call, unless one for key is under way: then it waits for that and returns its error. Where that one's context has
-// ended, it makes the call after all, and does not wait for the other to return: it might never do so, and its caller gives it up.
+// do runs call, unless a call for key is in progress: then it waits for that one and returns its error. If that one's context has ended,
+// do runs call itself and does not wait for the other, which might never return.
 func (f *flights) do(ctx context.Context, key any, call func() error) error {
 	for {
-		mine, under := f.board(ctx, key)
+		mine, other := f.board(ctx, key)
 		if mine != nil {
 			mine.err = call()
 			f.land(key, mine)
 			return mine.err
 		}
 		select {
-		case <-under.done:
-			if under.err == nil || !under.isOver() {
-				return under.err
+		case <-other.done:
+			if other.err == nil || !other.isOver() {
+				return other.err
 			}
-		case <-under.over:
+		case <-other.over:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// isOver reports whether the flight's context has ended, so that its error means nothing to others.
+// isOver reports whether the context of the flight's caller has ended. Its error then means nothing to others.
 func (f *flight) isOver() bool {
 	select {
 	case <-f.over:
@@ -51,26 +51,26 @@ func (f *flight) isOver() bool {
 	}
 }
 
-// board returns a new flight, or the one that is under way and not over.
-func (f *flights) board(ctx context.Context, key any) (mine, under *flight) {
+// board returns a new flight (mine), or the one in progress (other).
+func (f *flights) board(ctx context.Context, key any) (mine, other *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if under, ok := f.under[key]; ok && !under.isOver() {
-		return nil, under
+	if other, ok := f.current[key]; ok && !other.isOver() {
+		return nil, other
 	}
-	if f.under == nil {
-		f.under = map[any]*flight{}
+	if f.current == nil {
+		f.current = map[any]*flight{}
 	}
 	mine = &flight{over: ctx.Done(), done: make(chan struct{})}
-	f.under[key] = mine
+	f.current[key] = mine
 	return mine, nil
 }
 
 func (f *flights) land(key any, mine *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.under[key] == mine { // else another has taken its place
-		delete(f.under, key)
+	if f.current[key] == mine { // else another one has replaced it
+		delete(f.current, key)
 	}
 	close(mine.done)
 }

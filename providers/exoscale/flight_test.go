@@ -33,7 +33,7 @@ func newTwo(t *testing.T) *two {
 	return f
 }
 
-func TestCallsShareTheEndOfOne(t *testing.T) {
+func TestConcurrentCallsShareOneResult(t *testing.T) {
 	for _, want := range []error{nil, errBusy} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newTwo(t)
@@ -55,7 +55,7 @@ func TestCallsShareTheEndOfOne(t *testing.T) {
 	}
 }
 
-func TestACallThatWasGivenUpIsMadeByAnother(t *testing.T) {
+func TestCancelledCallIsMadeByAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newTwo(t)
 		f.giveUp()
@@ -71,7 +71,7 @@ func TestACallThatWasGivenUpIsMadeByAnother(t *testing.T) {
 }
 
 // Its caller gives it up. If others waited for it, nothing would be written for that address ever again.
-func TestACallThatNeverReturnsHoldsUpNoOther(t *testing.T) {
+func TestCallThatNeverReturnsBlocksNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newTwo(t)
 		f.giveUp()
@@ -99,7 +99,7 @@ func TestACallThatNeverReturnsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-func TestAWaitForACallEndsWithItsContext(t *testing.T) {
+func TestWaitingForACallEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newTwo(t)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -10,7 +10,7 @@ import (
 )
 
 // Leave may end between the attach and the detach: the new MASTER would lose its own attachment.
-func TestEachRequestOfAnAssignAsksForLeave(t *testing.T) {
+func TestEachRequestOfAssignPassesTheFence(t *testing.T) {
 	stopped := errors.New("no longer wanted")
 	// A request asks twice: before it is sent and at its body.
 	for allowed, want := range map[int64][]string{0: {elsewhere}, 2: {here, elsewhere}} {

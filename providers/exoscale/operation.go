@@ -12,19 +12,19 @@ import (
 	"floaty/providers/httpapi"
 )
 
-// How often a pending operation is asked for: the SDK's Wait asks only after 3 s.
+// How often a pending operation is polled. The SDK's Wait polls only after 3 s.
 const (
 	pollFirst = 100 * time.Millisecond
-	pollSteps = 10 // at that distance, before it grows
+	pollSteps = 10 // polls at pollFirst, before the interval grows
 	pollMost  = time.Second
 )
 
-// overdue is how long an operation may be pending before the instance is asked as well. All that were recorded at the real
-// API had succeeded when they were asked for after 3 s.
+// overdue is how long an operation may be pending before the instance is read as well. All operations recorded at the real API had
+// succeeded when polled after 3 s.
 const overdue = 5 * time.Second
 
-// await returns when a change is proved: by the success of its operation, or, where that cannot be asked for, does not
-// succeed or takes long, by a reading that shows the change. Else the error has the API's reason and message.
+// await returns nil when a change is proved: by the success of its operation, or, if the operation cannot be queried, fails or takes
+// long, by a reading that shows the change. Otherwise the error has the API's reason and message.
 func (p *Provider) await(ctx context.Context, api *v3.Client, c change, op *v3.Operation) error {
 	begun, wait := time.Now(), pollFirst
 	var refused error
@@ -47,7 +47,7 @@ func (p *Provider) await(ctx context.Context, api *v3.Client, c change, op *v3.O
 			default:
 				return err
 			}
-			p.asked(refused)
+			p.logQueries(refused)
 		}
 		if op.State != v3.OperationStatePending || refused == nil && time.Since(begun) < overdue {
 			continue
@@ -66,8 +66,8 @@ func (p *Provider) await(ctx context.Context, api *v3.Client, c change, op *v3.O
 	return fmt.Errorf("operation %s ended in %s: %s: %.200q", op.ID, op.State, op.Reason, op.Message)
 }
 
-// unfinished is the error of a call that ends before an operation. That it cannot be asked for is said as well, but is no
-// refusal of the change.
+// unfinished is the error of a call that ends before its operation. It mentions that the operation cannot be queried, but does not wrap
+// that error: the change was not refused.
 func unfinished(ctx context.Context, op *v3.Operation, refused error) error {
 	err := fmt.Errorf("waiting for operation %s: %w", op.ID, context.Cause(ctx))
 	if refused != nil {
@@ -76,35 +76,35 @@ func unfinished(ctx context.Context, op *v3.Operation, refused error) error {
 	return err
 }
 
-// operation asks for an operation.
+// operation queries an operation.
 func (p *Provider) operation(ctx context.Context, api *v3.Client, id v3.UUID) (*v3.Operation, error) {
 	ctx, answer := httpapi.Capture(ctx)
 	op, err := api.GetOperation(ctx, id)
 	if err := outcome(answer, op, err); err != nil {
-		return nil, fmt.Errorf("asking for operation %s: %w", id, err)
+		return nil, fmt.Errorf("querying operation %s: %w", id, err)
 	}
 	return op, nil
 }
 
-// asked logs that operations cannot be asked for, and that they can again.
-func (p *Provider) asked(refused error) {
+// logQueries logs that operations cannot be queried, and when they can again.
+func (p *Provider) logQueries(refused error) {
 	p.mu.Lock()
-	began := refused != nil && p.unasked.Failed(time.Now())
-	ended := refused == nil && p.unasked.Succeeded(time.Now())
+	began := refused != nil && p.unqueried.Failed(time.Now())
+	ended := refused == nil && p.unqueried.Succeeded(time.Now())
 	p.mu.Unlock()
 	switch {
 	case began:
-		p.opts.Log.Error(refused, "cannot ask for Exoscale's operations: each assignment waits until a reading proves it; "+
+		p.opts.Log.Error(refused, "cannot query Exoscale's operations: each assignment waits until a reading proves it; "+
 			"allow get-operation in the role of the API key")
 	case ended:
-		p.opts.Log.Info("Exoscale's operations can be asked for again")
+		p.opts.Log.Info("Exoscale's operations can be queried again")
 	}
 }
 
-// outcome is the error of a call that is answered with an operation.
+// outcome returns the error of a call that should be answered with an operation.
 func outcome(answer *httpapi.Answer, op *v3.Operation, err error) error {
 	if err == nil && (op == nil || op.State == "") {
-		err = errors.New("it is no operation") // but how a login page answers, perhaps
+		err = errors.New("unusable response (want an operation)") // perhaps a login page
 	}
 	return answer.Err(err)
 }

@@ -47,7 +47,7 @@ func (w *world) insist(limit time.Duration, seen ...string) {
 }
 
 // The pair is what a takeover leaves that was cut off: until the detachment lands, the dead host gets a share of the traffic.
-func TestWithADeadHolderBesideUsTheDetachmentComesFirst(t *testing.T) {
+func TestWithASecondHolderTheDetachmentComesFirst(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr, elsewhere, here)
 	w.read(addr)
@@ -65,7 +65,7 @@ func TestWithADeadHolderBesideUsTheDetachmentComesFirst(t *testing.T) {
 	}
 }
 
-func TestNobodyIsDetachedOnTheWordOfAnOldReading(t *testing.T) {
+func TestAnOldReadingDetachesNobody(t *testing.T) {
 	w := newWorld(t) // elsewhere holds it alone
 	w.assign(addr, elsewhere, here)
 	w.heldBy(addr, here)
@@ -73,7 +73,7 @@ func TestNobodyIsDetachedOnTheWordOfAnOldReading(t *testing.T) {
 	w.changed("attach "+here, "detach "+elsewhere)
 }
 
-func TestATakeoverAsksNothingBeforeItAttaches(t *testing.T) {
+func TestTakeoverReadsNothingBeforeItAttaches(t *testing.T) {
 	w := newWorld(t)
 	w.read(addr)
 	w.ForgetCalls()
@@ -90,7 +90,7 @@ func TestATakeoverAsksNothingBeforeItAttaches(t *testing.T) {
 	}
 }
 
-func TestATakeoverAfterACompleteOneAsksNothingEither(t *testing.T) {
+func TestSecondTakeoverReadsNothingBeforeItAttachesEither(t *testing.T) {
 	w := newWorld(t)
 	w.assign(addr, elsewhere)
 	w.Move(addr, elsewhere)
@@ -102,7 +102,7 @@ func TestATakeoverAfterACompleteOneAsksNothingEither(t *testing.T) {
 	}
 }
 
-func TestAnOperationThatCannotBeAskedForIsProvedByAReading(t *testing.T) {
+func TestOperationThatCannotBeQueriedIsProvedByAReading(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			var lines []string
@@ -124,14 +124,14 @@ func TestAnOperationThatCannotBeAskedForIsProvedByAReading(t *testing.T) {
 			w.ClearFaults()
 			w.put(addr, elsewhere)
 			w.assign(addr, elsewhere)
-			if len(lines) != 2 || !strings.Contains(lines[1], "can be asked for again") {
+			if len(lines) != 2 || !strings.Contains(lines[1], "can be queried again") {
 				t.Errorf("got the lines %q, want a second one that it is over", lines)
 			}
 		})
 	}
 }
 
-func TestAFailedAttachmentOfWhatIsAttachedIsNoHindrance(t *testing.T) {
+func TestFailedAttachmentDoesNotMatterIfAlreadyAttached(t *testing.T) {
 	for _, seen := range [][]string{nil, {elsewhere}} { // nobody knew that it was attached here
 		t.Run(fmt.Sprint(len(seen), " seen"), func(t *testing.T) {
 			w := newWorld(t)
@@ -144,7 +144,7 @@ func TestAFailedAttachmentOfWhatIsAttachedIsNoHindrance(t *testing.T) {
 	}
 }
 
-func TestAnOperationThatOutlivesACallIsGoneOnWith(t *testing.T) {
+func TestOperationThatOutlivesACallIsContinued(t *testing.T) {
 	w := newWorld(t)
 	w.SetOperationTime(800 * time.Millisecond)
 	w.SetBusy(true) // a second request would be refused
@@ -155,7 +155,7 @@ func TestAnOperationThatOutlivesACallIsGoneOnWith(t *testing.T) {
 }
 
 // That a call's time is over says nothing about the operation that it asks for.
-func TestAnOperationIsGoneOnWithThoughItCouldNotBeAskedForInTime(t *testing.T) {
+func TestOperationIsContinuedEvenIfItWasNotQueriedInTime(t *testing.T) {
 	w := newWorld(t)
 	w.SetOperationTime(2 * time.Second)
 	w.SetBusy(true)
@@ -175,7 +175,7 @@ func TestAnOperationIsGoneOnWithThoughItCouldNotBeAskedForInTime(t *testing.T) {
 	w.changed("attach "+here, "detach "+elsewhere)
 }
 
-func TestAnOperationThatSeemsPendingIsProvedByAReading(t *testing.T) {
+func TestOperationThatStaysPendingIsProvedByAReading(t *testing.T) {
 	t.Run("by the next call", func(t *testing.T) {
 		w := newWorld(t)
 		w.Fail(simulator.Fault{Kind: simulator.OperationUnfinished})
@@ -193,7 +193,7 @@ func TestAnOperationThatSeemsPendingIsProvedByAReading(t *testing.T) {
 }
 
 // A takeover was cut off; then the other took it back, and died. What our operation came to is history.
-func TestTheSuccessOfAnOldOperationIsNoProof(t *testing.T) {
+func TestSuccessOfAnOldOperationIsNoProof(t *testing.T) {
 	w := newWorld(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Times: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -211,7 +211,7 @@ func TestTheSuccessOfAnOldOperationIsNoProof(t *testing.T) {
 	w.changed("attach "+here, "detach "+elsewhere)
 }
 
-func TestAManagedAddressThatIsHereAlreadyIsLeftAlone(t *testing.T) {
+func TestManagedAddressInPlaceIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr, elsewhere, here)
 	w.SetManaged(addr, true)
@@ -220,7 +220,7 @@ func TestAManagedAddressThatIsHereAlreadyIsLeftAlone(t *testing.T) {
 	w.changed()
 }
 
-func TestAnAnswerWithoutAReferenceIsAnOperation(t *testing.T) {
+func TestOperationWithoutAReference(t *testing.T) {
 	w := newWorld(t)
 	w.put(addr, elsewhere, here)
 	w.Fail(simulator.Fault{
@@ -231,7 +231,7 @@ func TestAnAnswerWithoutAReferenceIsAnOperation(t *testing.T) {
 }
 
 // A notify script writes before it has read: then nobody knows yet that the addresses are one elastic IP.
-func TestAddressesOfOneNetworkShareAWriteUnderWay(t *testing.T) {
+func TestAddressesOfOneNetworkShareAWriteInProgress(t *testing.T) {
 	w := newWorld(t)
 	base := netip.MustParseAddr("2001:db8:500:1::")
 	w.put(base, elsewhere)
@@ -255,7 +255,7 @@ func TestAddressesOfOneNetworkShareAWriteUnderWay(t *testing.T) {
 }
 
 // The loss of one address must not end the write of another.
-func TestAWriteThatIsGivenUpIsTakenOnByAnother(t *testing.T) {
+func TestCancelledWriteIsContinuedByAnother(t *testing.T) {
 	w := newWorld(t)
 	base := netip.MustParseAddr("2001:db8:500:1::")
 	w.put(base, elsewhere)

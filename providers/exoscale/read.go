@@ -16,22 +16,22 @@ import (
 	"floaty/providers/httpapi"
 )
 
-// countFor is how long the number of instances that was seen last decides which way of reading is cheaper.
+// countFor is how long the last known number of instances decides which way of reading is cheaper.
 const countFor = 10 * time.Minute
 
-// nobody is an address that no instance has: a filter that lists any for it is none (RFC 5737).
+// nobody is an address that no instance has (RFC 5737). A filter that lists an instance for it does not work.
 const nobody = "192.0.2.255"
 
-// A filter is what is known of the API's filter of instances by address, and of the account's size.
+// A filter holds what is known about the API's filter of instances by address, and about the account's size.
 type filter struct {
 	mu       sync.Mutex // guards all below
-	answered bool       // it is known whether it works
+	answered bool       // works is known
 	works    bool
 	count    int       // of instances
-	counted  time.Time // zero: never
+	counted  time.Time // when; zero: never
 }
 
-// Read returns who holds each of addrs.
+// Read returns the holders of each of addrs.
 func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
 	if len(addrs) == 0 {
 		return map[netip.Addr]providers.Holding{}, nil
@@ -43,13 +43,13 @@ func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr
 	var looking error
 	var wait sync.WaitGroup
 	if p.account.knows(addrs) {
-		wait.Go(func() { looking = p.look(ctx, api) }) // IDs and health checks change seldom: beside the rest
-	} else if err := p.look(ctx, api); err != nil {
+		wait.Go(func() { looking = p.list(ctx, api) }) // IDs and health checks rarely change: list them at the same time as the rest
+	} else if err := p.list(ctx, api); err != nil {
 		return nil, err
 	}
 	holders, err := p.holders(ctx, api, addrs)
 	wait.Wait()
-	if looking != nil { // it comes first: it alone tells a refused credential from a refused call
+	if looking != nil { // first, because only this error tells a refused credential from a refused call
 		return nil, looking
 	}
 	if err != nil {
@@ -62,7 +62,7 @@ func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr
 	return holdings, nil
 }
 
-// A held is who holds an address, as far as could be found out.
+// A held is what was found out about an elastic IP's holders.
 type held struct {
 	instances []string
 	err       error
@@ -75,14 +75,14 @@ func (p *Provider) holding(addr netip.Addr, holders map[v3.UUID]held) providers.
 	}
 	h, ok := holders[ip.id]
 	if !ok {
-		return providers.Holding{Resource: string(ip.id), Err: fmt.Errorf("reading who holds %v: it has just become known", addr)}
+		return providers.Holding{Resource: string(ip.id), Err: fmt.Errorf("reading the holders of %v: the address has just become known", addr)}
 	}
 	return providers.Holding{
 		Resource: string(ip.id), Servers: h.instances, Shared: ip.managed && !p.opts.DetachManaged, Err: h.err,
 	}
 }
 
-// holders finds out who holds the elastic IPs that addrs belong to, as far as the account has them, in the cheaper way.
+// holders reads the holders of the elastic IPs that contain addrs, in the cheaper way. It skips addresses that the account lacks.
 func (p *Provider) holders(ctx context.Context, api *v3.Client, addrs []netip.Addr) (map[v3.UUID]held, error) {
 	ips := map[v3.UUID]elasticIP{}
 	for _, addr := range addrs {
@@ -101,7 +101,7 @@ func (p *Provider) holders(ctx context.Context, api *v3.Client, addrs []netip.Ad
 		return p.byInstance(ctx, api, ips, nil)
 	}
 	count, known := p.filter.size(time.Now())
-	if len(ips) <= 2 || known && count+1 >= len(ips) { // one instance takes two calls
+	if len(ips) <= 2 || known && count+1 >= len(ips) { // reading one instance takes two calls
 		return p.byAddress(ctx, api, ips), nil
 	}
 	list, err := p.instances(ctx, api, "")
@@ -112,21 +112,21 @@ func (p *Provider) holders(ctx context.Context, api *v3.Client, addrs []netip.Ad
 		return p.byAddress(ctx, api, ips), nil
 	}
 	holders, err := p.byInstance(ctx, api, ips, list)
-	if err != nil && ctx.Err() == nil && !general(err) { // an instance that cannot be read must not spoil every address
+	if err != nil && ctx.Err() == nil && !general(err) { // one unreadable instance must not fail every address
 		return p.byAddress(ctx, api, ips), nil
 	}
 	return holders, err
 }
 
-// size returns the number of instances that was seen last, if it was not long ago.
+// size returns the last known number of instances, if it is recent.
 func (f *filter) size(now time.Time) (count int, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.count, !f.counted.IsZero() && now.Sub(f.counted) < countFor
 }
 
-// tryFilter finds out whether the filter by address is obeyed: an older API has been seen to list every instance. What it
-// finds out is kept. A refusal tells nothing for good: it only means that the filter cannot be used now.
+// tryFilter finds out whether the API obeys the filter by address, and keeps the result. An older SDK dropped the filter, so that every
+// instance was listed. A refusal proves nothing: the filter just cannot be used now.
 func (p *Provider) tryFilter(ctx context.Context, api *v3.Client) (works bool, err error) {
 	if works, answered := p.filter.get(); answered {
 		return works, nil
@@ -145,7 +145,7 @@ func (p *Provider) tryFilter(ctx context.Context, api *v3.Client) (works bool, e
 	return works, err
 }
 
-// get returns what is known of the filter; it is not used where nothing is.
+// get reports whether the filter works, and whether that is known.
 func (f *filter) get() (works, answered bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,7 +158,7 @@ func (f *filter) set(works bool) {
 	f.answered, f.works = true, works
 }
 
-// byAddress asks for the holders of each elastic IP by itself.
+// byAddress lists the holders of each elastic IP separately.
 func (p *Provider) byAddress(ctx context.Context, api *v3.Client, ips map[v3.UUID]elasticIP) map[v3.UUID]held {
 	var mu sync.Mutex // guards holders
 	holders := make(map[v3.UUID]held, len(ips))
@@ -172,11 +172,11 @@ func (p *Provider) byAddress(ctx context.Context, api *v3.Client, ips map[v3.UUI
 			return nil
 		})
 	}
-	_ = group.Wait() // each elastic IP has its own error
+	_ = group.Wait() // each elastic IP carries its own error
 	return holders
 }
 
-// byInstance asks each instance of list, or of all, what it holds.
+// byInstance asks each instance what it holds: those in list, or all if list is nil.
 func (p *Provider) byInstance(ctx context.Context, api *v3.Client, ips map[v3.UUID]elasticIP, list []string) (map[v3.UUID]held, error) {
 	if list == nil {
 		var err error
@@ -219,7 +219,7 @@ func (p *Provider) group() *errgroup.Group {
 	return group
 }
 
-// instances lists the instances that hold an address, or all of them; sorted.
+// instances lists the IDs of the instances that hold an address, or of all if ip is empty, sorted.
 func (p *Provider) instances(ctx context.Context, api *v3.Client, ip string) ([]string, error) {
 	var opts []v3.ListInstancesOpt
 	if ip != "" {
@@ -228,7 +228,7 @@ func (p *Provider) instances(ctx context.Context, api *v3.Client, ip string) ([]
 	ctx, answer := httpapi.CaptureList(ctx)
 	list, err := api.ListInstances(ctx, opts...)
 	if err == nil && !answer.IsObject() {
-		err = errors.New("it is no list of instances")
+		err = errors.New("unusable response (want a list of instances)")
 	}
 	if err := answer.Err(err); err != nil {
 		return nil, fmt.Errorf("listing instances: %w", err)
@@ -249,19 +249,19 @@ func (p *Provider) instances(ctx context.Context, api *v3.Client, ip string) ([]
 	return ids, nil
 }
 
-// holds returns the IDs of the elastic IPs that an instance holds; none if there is no such instance.
+// holds returns the IDs of the elastic IPs that an instance holds; none if the instance does not exist.
 func (p *Provider) holds(ctx context.Context, api *v3.Client, instance string) ([]v3.UUID, error) {
 	ctx, answer := httpapi.Capture(ctx)
 	found, err := api.GetInstance(ctx, v3.UUID(instance))
 	if err == nil && found.ID == "" {
-		err = errors.New("it is no instance")
+		err = errors.New("unusable response (want an instance)")
 	}
 	err = answer.Err(err)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking for instance %s: %w", instance, err)
+		return nil, fmt.Errorf("reading instance %s: %w", instance, err)
 	}
 	ids := make([]v3.UUID, 0, len(found.ElasticIPS))
 	for _, ip := range found.ElasticIPS {
@@ -270,13 +270,13 @@ func (p *Provider) holds(ctx context.Context, api *v3.Client, instance string) (
 	return ids, nil
 }
 
-// general reports whether err concerns every call, not only the one that failed.
+// general reports whether err concerns every call and not only the one that failed.
 func general(err error) bool {
 	var told *providers.WaitError
 	return errors.As(err, &told) || errors.Is(err, providers.ErrUnauthorized)
 }
 
-// ServerName returns the name of an instance that a list has named; empty: none did.
+// ServerName returns the name of an instance, if a list has named it, and else the empty string.
 func (p *Provider) ServerName(id string) string {
 	name, _ := p.names.Load(id)
 	text, _ := name.(string)

@@ -32,7 +32,7 @@ func (w *world) many(instances, addresses int) []netip.Addr {
 	return addrs
 }
 
-func TestAReadingCostsTheCheaperWay(t *testing.T) {
+func TestReadTakesTheCheaperWay(t *testing.T) {
 	for _, c := range []struct{ instances, addresses, most int }{
 		{1, 20, 6},  // with the world's three: 4 instances: two lists and four gets
 		{497, 2, 3}, // 500 instances: the list of elastic IPs and two filtered ones
@@ -56,7 +56,7 @@ func TestAReadingCostsTheCheaperWay(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatFailsSpoilsNoOther(t *testing.T) {
+func TestFailingAddressDoesNotAffectOthers(t *testing.T) {
 	w := newWorld(t)
 	w.put(second, here)
 	w.read(addr, second)
@@ -75,7 +75,7 @@ func TestAnAddressThatFailsSpoilsNoOther(t *testing.T) {
 	}
 }
 
-func TestAnInstanceThatFailsSpoilsNoAddress(t *testing.T) {
+func TestFailingInstanceAffectsNoAddress(t *testing.T) {
 	w := newWorld(t)
 	addrs := w.many(1, 20)
 	w.read(addrs...)
@@ -87,7 +87,7 @@ func TestAnInstanceThatFailsSpoilsNoAddress(t *testing.T) {
 	}
 }
 
-func TestAFilterThatIsIgnoredMisleadsNobody(t *testing.T) {
+func TestIgnoredFilterIsDetected(t *testing.T) {
 	w := newWorld(t)
 	w.SetIgnoreFilter(true)
 	if got := w.read(addr)[addr]; got.Err != nil || !slices.Equal(got.Servers, []string{elsewhere}) {
@@ -96,7 +96,7 @@ func TestAFilterThatIsIgnoredMisleadsNobody(t *testing.T) {
 }
 
 // An IPv6 elastic IP is a /96: one thing to attach, whatever number of virtual addresses lies in it.
-func TestEveryAddressOfANetworkIsItsElasticIP(t *testing.T) {
+func TestEveryAddressInANetworkIsItsElasticIP(t *testing.T) {
 	w := newWorld(t)
 	w.put(netip.MustParseAddr("2001:db8:500:1::1"), elsewhere)
 	w.put(netip.MustParseAddr("2001:db8:500:2::1"), third)
@@ -127,7 +127,7 @@ func TestEveryAddressOfANetworkIsItsElasticIP(t *testing.T) {
 	w.heldBy(netip.MustParseAddr("2001:db8:500:2::1"), third)
 }
 
-func TestAnIPv4ElasticIPIsOneAddressWhateverItsCIDR(t *testing.T) {
+func TestIPv4ElasticIPIgnoresItsCIDR(t *testing.T) {
 	w := newWorld(t)
 	w.Fail(simulator.Fault{
 		Path: "/v2/elastic-ip", Kind: simulator.Status, Status: http.StatusOK,
@@ -142,7 +142,7 @@ func TestAnIPv4ElasticIPIsOneAddressWhateverItsCIDR(t *testing.T) {
 	}
 }
 
-func TestAManagedAddressIsShared(t *testing.T) {
+func TestManagedAddressIsShared(t *testing.T) {
 	w := newWorld(t)
 	w.SetManaged(addr, true)
 	if got := w.read(addr)[addr]; !got.Shared || !got.At(elsewhere) || got.At(here) {
@@ -155,7 +155,7 @@ func TestAManagedAddressIsShared(t *testing.T) {
 }
 
 // A refusal of the first question is no answer: to hold two addresses must not cost a look at each of 300 instances for ever.
-func TestARefusedQuestionAboutTheFilterIsAskedAgain(t *testing.T) {
+func TestRefusedFilterIsTriedAgain(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			w := newWorld(t)
@@ -176,7 +176,7 @@ func TestARefusedQuestionAboutTheFilterIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestA403ToTheListOfElasticIPsIsTheCredentialUnlessARoleIsNamed(t *testing.T) {
+func TestForbiddenListMeansTheCredentialUnlessItNamesARole(t *testing.T) {
 	for body, want := range map[string]error{
 		``:                        providers.ErrUnauthorized,
 		`{"message":"Forbidden"}`: providers.ErrUnauthorized,
@@ -201,7 +201,7 @@ func TestA403ToTheListOfElasticIPsIsTheCredentialUnlessARoleIsNamed(t *testing.T
 	}
 }
 
-func TestAnAddressMadeAnewIsFoundAgain(t *testing.T) {
+func TestRecreatedAddressIsFoundAgain(t *testing.T) {
 	w := newWorld(t)
 	w.read(addr)
 	w.RemoveAddress(addr)
@@ -215,7 +215,7 @@ func TestAnAddressMadeAnewIsFoundAgain(t *testing.T) {
 	}
 }
 
-func TestANewCredentialCountsAtOnce(t *testing.T) {
+func TestNewCredentialTakesEffectAtOnce(t *testing.T) {
 	now := "wrong-secret-wrong"
 	w := newWorld(t, func(o *exoscale.Options) { o.Credential = func() (string, string) { return key, now } })
 	_, err := w.Read(t.Context(), []netip.Addr{addr})
@@ -228,7 +228,7 @@ func TestANewCredentialCountsAtOnce(t *testing.T) {
 	}
 }
 
-func TestTheMetadataServiceTellsInstanceAndZone(t *testing.T) {
+func TestInstanceAndZoneFromTheMetadataService(t *testing.T) {
 	w := newWorld(t)
 	w.SetMetadata(nil, third)
 	p := newProvider(t, "", func(o *exoscale.Options) { o.Instance, o.MetadataURL = "", w.url+"/latest/meta-data" })
@@ -248,12 +248,12 @@ func TestTheMetadataServiceTellsInstanceAndZone(t *testing.T) {
 	if got, err := p.Server(t.Context()); err == nil {
 		t.Errorf("got %q, want an error for what is no UUID", got)
 	}
-	if _, err := p.Read(t.Context(), []netip.Addr{addr}); err == nil || !strings.Contains(err.Error(), "is no zone") {
-		t.Errorf("got %v, want an error for what is no zone", err)
+	if _, err := p.Read(t.Context(), []netip.Addr{addr}); err == nil || !strings.Contains(err.Error(), "is not a zone name") {
+		t.Errorf("got %v, want an error for what is not a zone name", err)
 	}
 }
 
-func TestDescribeTellsNameAndClock(t *testing.T) {
+func TestDescribeReturnsNameAndClock(t *testing.T) {
 	w := newWorld(t)
 	name, clock, err := w.Describe(t.Context(), here)
 	if err != nil || name != "lb1" || clock.IsZero() {
@@ -264,7 +264,7 @@ func TestDescribeTellsNameAndClock(t *testing.T) {
 	}
 }
 
-func TestARoleWithoutGetOperationIsNoticed(t *testing.T) {
+func TestCheckRightsDetectsARoleWithoutGetOperation(t *testing.T) {
 	w := newWorld(t)
 	if err := w.CheckRights(t.Context()); err != nil {
 		t.Errorf("got %v, want no error: 404 is the answer of one who may ask", err)

@@ -14,7 +14,7 @@ import (
 	"floaty/providers/httpapi"
 )
 
-// zoneName is what a zone may look like: it becomes a part of a host's name, to which the credential goes.
+// zoneName matches a zone. The zone becomes part of the host name that gets the credential, so it is checked.
 var zoneName = regexp.MustCompile(`^[a-z]{2}-[a-z]+-[0-9]+$`)
 
 // Server returns the ID of the instance that this process runs on.
@@ -33,7 +33,7 @@ func (p *Provider) Server(ctx context.Context) (string, error) {
 	return id, nil
 }
 
-// Describe asks the API for an instance: its name, and what the API's clock said, also with most errors.
+// Describe returns the name of an instance, and the time of the API's clock, with most errors too.
 func (p *Provider) Describe(ctx context.Context, server string) (name string, clock time.Time, err error) {
 	api, err := p.connect(ctx)
 	if err != nil {
@@ -42,20 +42,20 @@ func (p *Provider) Describe(ctx context.Context, server string) (name string, cl
 	ctx, answer := httpapi.Capture(ctx)
 	found, err := api.GetInstance(ctx, v3.UUID(server))
 	if err == nil && found.ID == "" {
-		err = errors.New("it is no instance")
+		err = errors.New("unusable response (want an instance)")
 	}
 	if err := answer.Err(err); err != nil {
-		return "", answer.Date(), fmt.Errorf("asking for the instance: %w", err)
+		return "", answer.Date(), fmt.Errorf("reading the instance: %w", err)
 	}
 	return found.Name, answer.Date(), nil
 }
 
-// noOperation is an ID that no operation has.
+// noOperation is the ID of no operation.
 const noOperation = "00000000-0000-4000-8000-000000000000"
 
-// CheckRights asks whether the API key may use get-operation, the one right that Assign needs and no reading shows: it asks
-// for an operation that cannot exist, which must be answered with 404. It wraps providers.ErrRefused where the key's role
-// forbids it. Assign then needs longer, for it must wait for a reading to show what it has done.
+// CheckRights checks whether the API key may use get-operation, the one right that Assign uses and no reading needs. It queries an
+// operation that cannot exist, for which the API must answer 404. The error wraps providers.ErrRefused if the key's role forbids the
+// call. Assign works without the right, but takes longer, because a reading must prove each change.
 func (p *Provider) CheckRights(ctx context.Context) error {
 	api, err := p.connect(ctx)
 	if err != nil {
@@ -71,7 +71,7 @@ func (p *Provider) CheckRights(ctx context.Context) error {
 	return err
 }
 
-// findZone returns the zone of this instance. Once found it is kept.
+// findZone returns the zone of this instance, and keeps it once it is known.
 func (p *Provider) findZone(ctx context.Context) (string, error) {
 	if p.opts.Zone != "" {
 		return p.opts.Zone, nil
@@ -87,7 +87,7 @@ func (p *Provider) findZone(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if !zoneName.MatchString(zone) {
-		return "", fmt.Errorf("asking the metadata service: availability-zone: %.50q is no zone, such as ch-gva-2", zone)
+		return "", fmt.Errorf("asking the metadata service: availability-zone: %.50q is not a zone name such as ch-gva-2", zone)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +98,7 @@ func (p *Provider) findZone(ctx context.Context) (string, error) {
 func (p *Provider) metadata(ctx context.Context, name string) (string, error) {
 	body, err := httpapi.Metadata(ctx, strings.TrimSuffix(p.opts.MetadataURL, "/")+"/"+name)
 	if err != nil {
-		return "", fmt.Errorf("%w; a private instance has no metadata service: set exoscale.instance-id and exoscale.zone", err)
+		return "", fmt.Errorf("%w; private instances have no metadata service: set exoscale.instance-id and exoscale.zone", err)
 	}
 	return strings.TrimSpace(string(body)), nil
 }

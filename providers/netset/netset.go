@@ -1,10 +1,10 @@
-// Package netset maps addresses to what they belong to: clouds hand out networks, such as an Exoscale elastic IP of
-// 2001:db8:500:1::/96, and every address in a network is that one resource.
+// Package netset maps addresses to the networks that contain them. Clouds hand out networks, such as 2001:db8:500:1::/96 for an
+// Exoscale elastic IP, and every address in a network is the same resource.
 //
-//   - Of several networks that hold an address, the one with the longest prefix counts.
-//   - Addresses are compared by value: an IPv4-mapped IPv6 address is the IPv4 address, and a zone does not count.
+//   - If several networks contain an address, the one with the longest prefix counts.
+//   - Addresses are compared by value: an IPv4-mapped IPv6 address equals the IPv4 address, and zones are ignored.
 //
-// It knows no cloud and imports nothing of floaty.
+// The package knows no cloud and imports no other package of floaty.
 package netset
 
 import (
@@ -19,8 +19,8 @@ type Set[V any] struct {
 	six    []int // the same for IPv6
 }
 
-// Add adds a network with its value, in place of an earlier value. Host bits of the network do not count. A network that is
-// not valid is left out.
+// Add maps a network to a value and replaces an earlier value. Host bits of the network are ignored. Add ignores a network that is
+// not valid.
 func (s *Set[V]) Add(network netip.Prefix, value V) {
 	network = canonicalPrefix(network)
 	if !network.IsValid() {
@@ -36,8 +36,8 @@ func (s *Set[V]) Add(network netip.Prefix, value V) {
 	}
 }
 
-// Find returns the longest network that holds addr, and its value. It takes one look into a map for each prefix length that
-// occurs, of which clouds have two or three.
+// Find returns the network with the longest prefix that contains addr, and its value. It costs one map lookup per prefix length in the
+// set; in practice there are two or three.
 func (s *Set[V]) Find(addr netip.Addr) (network netip.Prefix, value V, ok bool) {
 	addr = Canonical(addr)
 	for _, bits := range *s.lengths(addr) {
@@ -56,7 +56,7 @@ func (s *Set[V]) lengths(addr netip.Addr) *[]int {
 	return &s.six
 }
 
-// Parse reads a network such as "192.0.2.1/32" or "2001:db8:500:1::/96". A bare address is the network of it alone.
+// Parse parses a network such as "192.0.2.1/32" or "2001:db8:500:1::/96". An address without a prefix length is a network of one address.
 func Parse(text string) (netip.Prefix, error) {
 	addr, err := netip.ParseAddr(text)
 	if err == nil {
@@ -70,10 +70,10 @@ func Parse(text string) (netip.Prefix, error) {
 	return canonicalPrefix(network), nil
 }
 
-// Canonical returns addr as it is compared: an IPv4-mapped address as IPv4, and without a zone.
+// Canonical returns addr in the form in which addresses are compared: an IPv4-mapped address as IPv4, and without a zone.
 func Canonical(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
-// mappedBits is the length of ::ffff:0:0/96, in which IPv4 addresses are mapped (RFC 4291, section 2.5.5.2).
+// mappedBits is the prefix length of ::ffff:0:0/96, the range of IPv4-mapped addresses (RFC 4291, section 2.5.5.2).
 const mappedBits = 96
 
 func canonicalPrefix(network netip.Prefix) netip.Prefix {

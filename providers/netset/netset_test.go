@@ -7,7 +7,7 @@ import (
 	"floaty/providers/netset"
 )
 
-func TestTheLongestNetworkThatHoldsAnAddressCounts(t *testing.T) {
+func TestLongestPrefixWins(t *testing.T) {
 	var set netset.Set[string]
 	for _, text := range []string{
 		"192.0.2.1/32", "192.0.2.0/28", "2001:db8:500:1::1/96", "2001:db8:500::/56", "2001:db8:500:1::7", "::ffff:198.51.100.0/120",
@@ -43,7 +43,7 @@ func TestTheLongestNetworkThatHoldsAnAddressCounts(t *testing.T) {
 	}
 }
 
-func TestAnEmptySetAndNoAddressHoldNothing(t *testing.T) {
+func TestEmptySetAndInvalidAddress(t *testing.T) {
 	var set netset.Set[int]
 	set.Add(netip.Prefix{}, 1)
 	if _, value, ok := set.Find(netip.MustParseAddr("192.0.2.1")); ok || value != 0 {
@@ -55,7 +55,7 @@ func TestAnEmptySetAndNoAddressHoldNothing(t *testing.T) {
 	}
 }
 
-func TestALaterValueReplacesAnEarlierOne(t *testing.T) {
+func TestAddReplacesAnEarlierValue(t *testing.T) {
 	var set netset.Set[int]
 	set.Add(netip.MustParsePrefix("192.0.2.1/32"), 1)
 	set.Add(netip.MustParsePrefix("::ffff:192.0.2.1/128"), 2)
@@ -64,7 +64,7 @@ func TestALaterValueReplacesAnEarlierOne(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoNetworkIsAnError(t *testing.T) {
+func TestParseRejectsWhatIsNotANetwork(t *testing.T) {
 	for _, text := range []string{"", "192.0.2.1/33", "192.0.2", "2001:db8::/129", "lb1"} {
 		if got, err := netset.Parse(text); err == nil {
 			t.Errorf("%q: got %v, want an error", text, got)
