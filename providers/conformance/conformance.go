@@ -1,8 +1,8 @@
-// Package conformance is the suite that every provider must pass: the contract of [providers.Provider] as tests.
+// Package conformance is the test suite that every provider must pass: the contract of [providers.Provider] as tests.
 //
-// It makes the cloud behind a provider fail in every way that clouds do, through the few hooks of a [Cloud], and looks at
-// what the provider makes of it: the error's kind, who holds the address, how many requests arrived. It knows no cloud,
-// and does not ask how many requests a reading takes or in what order a provider makes them.
+// Through the hooks of a [Cloud] it makes the cloud fail in every way that clouds do, and checks the results: the kind of error, the
+// holders of the address, and the number of requests. It knows no particular cloud, and it does not check how many requests a reading
+// takes or in which order a provider makes them.
 package conformance
 
 import (
@@ -12,40 +12,40 @@ import (
 	"floaty/providers"
 )
 
-// A Subject is a provider under test, and the cloud behind it.
+// A Subject is a provider under test and the cloud behind it.
 type Subject struct {
 	Provider   providers.Provider
 	Cloud      Cloud
 	Server     string // what Provider.Server returns; a server of the account
 	Other      string // another server of the account
 	Third      string // and another; empty: the cloud lets an address have one holder at most
-	Credential string // must be in no error
+	Credential string // must not appear in an error
 	Forbidden  error  // what a 403 to every request means; nil: providers.ErrRefused
 
-	Network      netip.Prefix // one that the cloud hands out; the zero Prefix: it hands out none
-	Asynchronous bool         // a change is an operation that ends later
+	Network      netip.Prefix // a network that the cloud hands out; the zero Prefix: it hands out none
+	Asynchronous bool         // a change is an operation that ends after its request was answered
 
-	// How many requests one call for one address takes at most, up to the first that fails.
+	// The greatest number of requests of one call for one address, up to the first that fails.
 	ReadCalls, AssignCalls int
 }
 
-// A Cloud is what the suite does to the world behind a provider.
+// A Cloud lets the suite control the cloud behind a provider.
 type Cloud interface {
-	// Put makes addr an address of the account, held by holders; none: aimed at nothing.
+	// Put makes addr an address of the account, held by holders. Without holders it points at nothing.
 	Put(addr netip.Addr, holders ...string)
 	// PutNetwork makes a network of the account's addresses, held by holders.
 	PutNetwork(network netip.Prefix, holders ...string)
-	// Holders returns who holds addr.
+	// Holders returns the holders of addr.
 	Holders(addr netip.Addr) []string
 	// Fail makes requests of the API fail from now on.
 	Fail(f Failure)
 	// Heal ends all failures.
 	Heal()
-	// Requests returns how many requests arrived at the API so far, and how many of them might change something.
+	// Requests returns the number of requests that have arrived at the API, and how many of them could change something.
 	Requests() (all, changing int)
 }
 
-// A Failure is what a request meets instead of the API's answer.
+// A Failure replaces the API's answer.
 type Failure struct {
 	Kind       Kind
 	Status     int        // of Answer and OperationUnknown
@@ -54,10 +54,10 @@ type Failure struct {
 	Addr       netip.Addr // only requests that would change this address fail; the zero Addr: all do
 }
 
-// A Kind is a way to fail.
+// A Kind is a kind of failure.
 type Kind int
 
-// The ways to fail.
+// The kinds of failures.
 const (
 	Answer     Kind = iota // an answer with this status, body and Retry-After
 	BrokenJSON             // a success whose body is cut off
@@ -65,16 +65,16 @@ const (
 	Hang                   // no answer at all
 	Reset                  // the connection is reset
 
-	// Where a cloud is Asynchronous.
+	// Only if Subject.Asynchronous is set.
 
-	OperationUnknown  // asking for an operation is answered with this status
+	OperationUnknown  // a query of an operation is answered with this status
 	OperationFails    // operations fail
 	OperationHangs    // operations are pending until Heal: then they succeed
-	OperationSilent   // operations have their effect, and seem pending until Heal
-	OperationRepeated // an operation that asks for what is so already fails
+	OperationSilent   // operations take effect, but are shown as pending until Heal
+	OperationRepeated // an operation that would change nothing fails
 )
 
-// Run tests a provider. It calls subject for each test anew; the cloud must then be empty and well.
+// Run tests a provider. It calls subject once per test; the cloud must then be empty and without failures.
 func Run(t *testing.T, subject func(t *testing.T) Subject) {
 	for _, test := range []struct {
 		name string

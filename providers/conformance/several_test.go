@@ -23,7 +23,7 @@ const credential = "s3cr3t-T0ken"
 
 // The suite is meant for clouds where an address has several holders and an assign takes several requests, too. This is
 // the smallest such cloud: GET ADDRESS lists its holders, PUT ADDRESS/SERVER and DELETE ADDRESS/SERVER attach and detach.
-func TestACloudWithSeveralHoldersCanConform(t *testing.T) {
+func TestCloudWithSeveralHoldersConforms(t *testing.T) {
 	t.Parallel()
 	conformance.Run(t, func(t *testing.T) conformance.Subject {
 		c := &cloud{holders: map[netip.Addr][]string{}}

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// A Call is one request to the API of either cloud. Requests to the metadata service and the control API are not among them.
+// A Call is one request to the API of either cloud. Requests to the metadata service and the control API are not recorded.
 type Call struct {
-	At      time.Time  `json:"at"` // when it had arrived, before any latency
+	At      time.Time  `json:"at"` // when it arrived, before any latency
 	Method  string     `json:"method"`
 	Path    string     `json:"path"`
-	Query   string     `json:"query,omitempty"`  // as it was sent, "ip-address=192.0.2.1"
-	Remote  string     `json:"remote"`           // where it came from, "192.0.2.1:40000"
-	Address netip.Addr `json:"address,omitzero"` // that a PATCH, or a PUT to attach or detach, is for
-	Server  string     `json:"server,omitempty"` // that such a request names, known as soon as it has arrived
-	Status  int        `json:"status"`           // answered; 0 while under way, and for ever if it was cut off
+	Query   string     `json:"query,omitempty"`  // as sent, such as "ip-address=192.0.2.1"
+	Remote  string     `json:"remote"`           // the client, such as "192.0.2.1:40000"
+	Address netip.Addr `json:"address,omitzero"` // of a PATCH, or of a PUT that attaches or detaches
+	Server  string     `json:"server,omitempty"` // that such a request names; set on arrival
+	Status  int        `json:"status"`           // of the answer; 0 while in progress, and for ever if it was cut off
 }
 
-// Calls returns every request to the API in order of arrival, also those under way.
+// Calls returns all requests to the API in order of arrival, including those in progress.
 func (c *Cloud) Calls() []Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -28,22 +28,22 @@ func (c *Cloud) Calls() []Call {
 	return calls
 }
 
-// ForgetCalls empties the list of calls; those under way do not come back to it.
+// ForgetCalls empties the list of calls. Those in progress do not return to it.
 func (c *Cloud) ForgetCalls() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls = nil
 }
 
-// OnCall makes the cloud call f with each request to the API when it has ended, answered or not, side by side for requests
-// that end at once. Set it before the first request.
+// OnCall registers f to be called when a request to the API has ended, whether or not it was answered, possibly from several
+// goroutines at once. Call it before the first request.
 func (c *Cloud) OnCall(f func(Call)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = f
 }
 
-// end hands call to who asked for it.
+// end passes call to the function from OnCall.
 func (c *Cloud) end(call *Call) {
 	c.mu.Lock()
 	f, last := c.ended, *call
@@ -53,7 +53,7 @@ func (c *Cloud) end(call *Call) {
 	}
 }
 
-// answered notes what a call is answered with.
+// answered records the status of a call's answer.
 func (c *Cloud) answered(call *Call, status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

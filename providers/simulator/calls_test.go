@@ -11,7 +11,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestEachCallToTheAPIIsRemembered(t *testing.T) {
+func TestCallsAreRecorded(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *world) {
 		w.SetMetadata(nil, lb1)
@@ -59,7 +59,7 @@ func TestEachCallToTheAPIIsRemembered(t *testing.T) {
 	})
 }
 
-func TestACallUnderWayIsSeen(t *testing.T) {
+func TestCallInProgressIsRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.Fail(simulator.Fault{Kind: simulator.Hang, Method: http.MethodPatch})
@@ -82,7 +82,7 @@ func TestACallUnderWayIsSeen(t *testing.T) {
 	}
 }
 
-func TestWhoAsksIsToldOfEachCallThatEnds(t *testing.T) {
+func TestOnCallIsCalledForEachFinishedCall(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *world) {
 		var mu sync.Mutex
@@ -107,7 +107,7 @@ func TestWhoAsksIsToldOfEachCallThatEnds(t *testing.T) {
 	})
 }
 
-func TestTheLatencyIsThatOfAnswerAndEffect(t *testing.T) {
+func TestLatencyDelaysAnswerAndEffect(t *testing.T) {
 	t.Parallel()
 	const latency = 60 * time.Millisecond
 	w := newWorld(t, false)
@@ -136,7 +136,7 @@ func TestTheLatencyIsThatOfAnswerAndEffect(t *testing.T) {
 }
 
 // Whoever sees the effect of a call sees its status too: tests wait for the one and look at the other.
-func TestAStatusIsThereWithTheEffect(t *testing.T) {
+func TestStatusAndEffectAppearTogether(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	for i, server := range []string{lb2, lb1, lb2, lb1, lb2, lb1, lb2, lb1} {

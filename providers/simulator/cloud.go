@@ -1,16 +1,15 @@
-// Package simulator is both clouds' HTTP APIs over one in-memory state, for tests, demos and benchmarks.
+// Package simulator implements the HTTP APIs of both clouds over one in-memory state, for tests, demos and benchmarks.
 //
-// It knows servers, addresses and who holds them; answers a client as the real APIs of cloudscale.ch and Exoscale would, with
-// a latency of choice; breaks in the ways that real APIs break, on request (see [Fault]); and remembers each call and each
-// change. Tests drive it through the methods of [Cloud], scripts through its control API under /sim/.
+// It keeps servers, addresses and their holders. It answers as the real APIs of cloudscale.ch and Exoscale do, with a chosen latency,
+// fails on request in the ways that real APIs fail (see [Fault]), and records each call and each change. Tests drive it through the
+// methods of [Cloud], scripts through its control API under /sim/.
 //
-// Where a server is spoken of, that is an instance at Exoscale, and an address an elastic IP. What Exoscale's API answers was
-// read in its SDK, egoscale v3.1.43, and in answers of the real API that others have recorded. Both leave open: the status of a
-// refused credential (here 403, as its Python SDK has it), what a second attach of an instance says, how long operations take,
-// and the wording of most messages.
+// "Server" also means an instance at Exoscale, and "address" an elastic IP. How Exoscale's API answers was read in its SDK, egoscale
+// v3.1.43, and in recorded answers of the real API. Neither shows the status for a refused credential (here 403, as its Python SDK
+// assumes), the answer to a second attachment of an instance, how long operations take, or the wording of most messages.
 //
-// It does not listen (that is the caller's, for example net/http/httptest's), keeps nothing on disk, limits no rates of its
-// own, and knows only as much of the APIs as a keeper of addresses calls: nothing is created or deleted through them.
+// The package does not listen: the caller does, for example with net/http/httptest. It keeps nothing on disk, has no rate limit, and
+// implements only the parts of the APIs that floaty calls. Nothing can be created or deleted through them.
 package simulator
 
 import (
@@ -48,26 +47,26 @@ type Cloud struct {
 	ignoreFilter   bool
 }
 
-// A server is what holds addresses.
+// A server can hold addresses.
 type server struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
 	Region string `json:"-"` // at cloudscale.ch
 }
 
-// An address is a floating IP or a network of them. Methods that take an address mean the smallest network that it lies in.
+// An address is a floating IP or a network of them. Methods that take an address mean the smallest network that contains it.
 type address struct {
 	network      netip.Prefix
 	elasticIPID  string
 	created      time.Time
-	holders      []string // server IDs; a list, for there are clouds where several servers hold one address
-	loadBalancer string   // the ID of the load balancer that it is aimed at instead of servers, or empty
+	holders      []string // IDs of servers; some clouds allow several
+	loadBalancer string   // the ID of the load balancer that it points at instead of servers, or empty
 	managed      bool     // it has a health check
 	region       string   // at cloudscale.ch; empty: it is a global one
 	changes      []Change // of holders
 }
 
-// New returns a cloud without servers and addresses, which demands no credential and answers at once.
+// New returns a cloud without servers and addresses. It demands no credential and answers at once.
 func New() *Cloud {
 	return &Cloud{cleared: make(chan struct{}), keys: map[string]string{}, operations: map[string]*operation{}}
 }
@@ -96,16 +95,16 @@ func (c *Cloud) Handler() http.Handler {
 	})
 }
 
-// SetToken makes tokens the only bearer tokens that cloudscale.ch's API accepts. Without any, it demands none, as a new cloud
-// does.
+// SetToken makes tokens the only bearer tokens that cloudscale.ch's API accepts. Without arguments it demands none, like a new
+// cloud.
 func (c *Cloud) SetToken(tokens ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tokens = slices.Clone(tokens)
 }
 
-// SetLatency makes each answer of the APIs and the metadata services wait for d, and a write's effect with it. A client that
-// goes within that time leaves no effect.
+// SetLatency delays each answer of the APIs and the metadata services by d, and the effect of a write with it. If the client leaves
+// within that time, the write has no effect.
 func (c *Cloud) SetLatency(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,7 +122,7 @@ func (c *Cloud) AddServer(id, name string) {
 	c.servers = append(c.servers, server{ID: id, Name: name, Region: DefaultRegion})
 }
 
-// RemoveServer takes a server from the account and from each address that it holds. One that is not there is none the less.
+// RemoveServer removes a server from the account and from each address that it holds. It does nothing if there is no such server.
 func (c *Cloud) RemoveServer(id string) {
 	c.lock()
 	defer c.mu.Unlock()
@@ -135,8 +134,8 @@ func (c *Cloud) RemoveServer(id string) {
 	}
 }
 
-// AddAddress adds an address that the servers with the IDs holders hold, or replaces the one that is there. It panics if
-// [CheckNetwork] objects to network.
+// AddAddress adds an address held by the servers with the IDs holders, or replaces the existing one. It panics if [CheckNetwork]
+// rejects network.
 func (c *Cloud) AddAddress(network netip.Prefix, holders ...string) {
 	if err := CheckNetwork(network); err != nil {
 		panic("simulator: adding an address: " + err.Error())

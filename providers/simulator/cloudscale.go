@@ -50,11 +50,11 @@ func (c cloudscale) subject(r *http.Request, body []byte) (netip.Addr, string) {
 	return bareAddress(r.URL.Path), id
 }
 
-func (c cloudscale) half() string { return `[{"href":"https://api.clouds` }
+func (c cloudscale) truncated() string { return `[{"href":"https://api.clouds` }
 
-func (c cloudscale) route(v *visit, r *http.Request) answer {
+func (c cloudscale) route(v *request, r *http.Request) answer {
 	if !c.accepts(r.Header.Get("Authorization")) {
-		return c.usual(http.StatusUnauthorized)
+		return c.errorBody(http.StatusUnauthorized)
 	}
 	path := r.URL.Path
 	switch {

@@ -18,7 +18,7 @@ func badServer(message string) answer {
 
 var notFound = detail(http.StatusNotFound, "Not found.")
 
-func (c cloudscale) usual(status int) answer {
+func (c cloudscale) errorBody(status int) answer {
 	switch status {
 	case http.StatusBadRequest:
 		return badServer("This field is not valid.")

@@ -10,7 +10,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestTheListHasTheFormOfTheAPI(t *testing.T) {
+func TestListHasTheFormOfTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.AimAtLoadBalancer(prefix.Addr(), "lb-of-a-colleague")
@@ -54,7 +54,7 @@ func TestTheListHasTheFormOfTheAPI(t *testing.T) {
 	}
 }
 
-func TestAnAccountWithoutAddressesHasAnEmptyList(t *testing.T) {
+func TestAccountWithoutAddressesHasAnEmptyList(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	for _, addr := range []netip.Addr{addr4, addr6, prefix.Addr(), absent} {
@@ -65,7 +65,7 @@ func TestAnAccountWithoutAddressesHasAnEmptyList(t *testing.T) {
 	}
 }
 
-func TestAPatchCountsAtOnce(t *testing.T) {
+func TestPatchTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *world) {
 		w.AimAtLoadBalancer(addr6, "lb-of-a-colleague")
@@ -83,7 +83,7 @@ func TestAPatchCountsAtOnce(t *testing.T) {
 	})
 }
 
-func TestAnAddressIsTheSameInEverySpelling(t *testing.T) {
+func TestAddressesAreComparedByValue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	for _, path := range []string{"2001:db8::1", "2001:DB8:0::1", "2001%3Adb8%3A%3A1"} {
@@ -91,7 +91,7 @@ func TestAnAddressIsTheSameInEverySpelling(t *testing.T) {
 	}
 }
 
-func TestTheAPISaysWhatIsWrong(t *testing.T) {
+func TestErrorsOfTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	for _, test := range []struct {
@@ -124,7 +124,7 @@ func TestTheAPISaysWhatIsWrong(t *testing.T) {
 	w.wantHolders(prefix.Addr())
 }
 
-func TestAServerIsShown(t *testing.T) {
+func TestServerIsShown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.AddServer(lb1, "renamed")
@@ -132,7 +132,7 @@ func TestAServerIsShown(t *testing.T) {
 	w.wants(200, `"name":"renamed"`, http.MethodGet, "/v1/floating-ips/192.0.2.1", "")
 }
 
-func TestATokenIsDemandedOnceThereIsOne(t *testing.T) {
+func TestTokenIsRequiredOnceSet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	const list = "/v1/floating-ips"
@@ -153,7 +153,7 @@ func TestATokenIsDemandedOnceThereIsOne(t *testing.T) {
 	w.wants(200, "", http.MethodGet, list, "")
 }
 
-func TestAnAddressIsReplaced(t *testing.T) {
+func TestAddressIsReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.AddAddress(netip.PrefixFrom(addr4, 32), lb1, lb2)
@@ -164,7 +164,7 @@ func TestAnAddressIsReplaced(t *testing.T) {
 	w.wantHolders(absent)
 }
 
-func TestOnlySomeNetworksAreHandedOut(t *testing.T) {
+func TestCheckNetwork(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"192.0.2.1/32":          "",
@@ -190,7 +190,7 @@ func TestOnlySomeNetworksAreHandedOut(t *testing.T) {
 	simulator.New().AddAddress(netip.MustParsePrefix("192.0.2.0/24"))
 }
 
-func TestARegionalAddressGoesToNoOtherRegion(t *testing.T) {
+func TestRegionalAddressStaysInItsRegion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.wants(204, "", http.MethodPost, "/sim/server-region", `{"id": "`+lb2+`", "region": "rma"}`)
@@ -201,7 +201,7 @@ func TestARegionalAddressGoesToNoOtherRegion(t *testing.T) {
 	w.wants(200, `"region":{"slug":"rma"},"type":"regional"`, http.MethodGet, list+"/192.0.2.1", "")
 }
 
-func TestAGlobalAddressGoesAnywhere(t *testing.T) {
+func TestGlobalAddressGoesAnywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.SetServerRegion(lb2, "rma")
@@ -213,7 +213,7 @@ func TestAGlobalAddressGoesAnywhere(t *testing.T) {
 	}
 }
 
-func TestANetworkIsNamedByItsFirstAddress(t *testing.T) {
+func TestNetworkIsNamedByItsFirstAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.wants(404, "", http.MethodPatch, list+"/2001:db8:1::1", `{"server":"`+lb1+`"}`)

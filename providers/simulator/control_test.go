@@ -11,7 +11,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestTheStateIsShown(t *testing.T) {
+func TestControlAPIShowsTheState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.AimAtLoadBalancer(addr6, "lb-of-a-colleague")
@@ -31,7 +31,7 @@ func TestTheStateIsShown(t *testing.T) {
 	w.wants(200, `{"addresses":[],`, http.MethodGet, "/sim/state", "")
 }
 
-func TestScriptsChangeTheCloud(t *testing.T) {
+func TestControlAPIChangesTheCloud(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	post := func(path, body string) {
@@ -72,7 +72,7 @@ func TestScriptsChangeTheCloud(t *testing.T) {
 	post("/sim/latency", `{"latency": "0s"}`)
 }
 
-func TestScriptsChangeWhatExoscaleDoes(t *testing.T) {
+func TestControlAPIChangesExoscalesBehaviour(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	on := func(path string) { w.wants(204, "", http.MethodPost, path, `{"on": true}`) }
@@ -137,7 +137,7 @@ func TestScriptsChangeWhatExoscaleDoes(t *testing.T) {
 	w.wantHolders(addr4)
 }
 
-func TestScriptsBreakTheCloud(t *testing.T) {
+func TestControlAPIAddsFaults(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "status", "status": 503, "method": "PATCH", "path": "192.0.2.1",
@@ -159,7 +159,7 @@ func TestScriptsBreakTheCloud(t *testing.T) {
 	w.wantStatus(200, http.MethodGet, list) // that is over already
 }
 
-func TestScriptsReadTheCalls(t *testing.T) {
+func TestControlAPIListsTheCalls(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.wants(200, "[]", http.MethodGet, "/sim/calls", "")
@@ -190,7 +190,7 @@ func TestScriptsReadTheCalls(t *testing.T) {
 	}
 }
 
-func TestScriptsAreToldWhatIsWrong(t *testing.T) {
+func TestControlAPIRejectsBadRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	before := w.call(http.MethodGet, "/sim/state", "").body
@@ -244,7 +244,7 @@ func TestScriptsAreToldWhatIsWrong(t *testing.T) {
 		{"POST", "/sim/busy", `{"busy": true}`, 400, `unknown field "busy"`},
 
 		{"POST", "/sim/fault", `{"status": 500}`, 400, "kind is missing"},
-		{"POST", "/sim/fault", `{"kind": "fire"}`, 400, `no kind of fault "fire" (status, hang, reset, broken-json, slow-body, html, lost-answer, operation-failure, operation-timeout, operation-pending, operation-unfinished)`},
+		{"POST", "/sim/fault", `{"kind": "fire"}`, 400, `unknown kind of fault "fire" (want one of status, hang, reset, broken-json, slow-body, html, lost-answer, operation-failure, operation-timeout, operation-pending, operation-unfinished)`},
 		{"POST", "/sim/fault", `{"kind": "status", "status": 99}`, 400, "status 99 is not in 200 to 599"},
 		{"POST", "/sim/fault", `{"kind": "status", "status": 600}`, 400, "status 600 is not in 200 to 599"},
 		{"POST", "/sim/fault", `{"kind": "status", "times": -1}`, 400, "times -1 is below 0"},

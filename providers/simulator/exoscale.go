@@ -65,9 +65,9 @@ func (c exoscale) subject(r *http.Request, body []byte) (netip.Addr, string) {
 	return netip.Addr{}, instance
 }
 
-func (c exoscale) half() string { return `{"elastic-ips":[{"id":"` }
+func (c exoscale) truncated() string { return `{"elastic-ips":[{"id":"` }
 
-func (c exoscale) route(v *visit, r *http.Request) answer {
+func (c exoscale) route(v *request, r *http.Request) answer {
 	if !c.accepts(r, v.body) {
 		return message(http.StatusForbidden, "Forbidden")
 	}
@@ -89,7 +89,7 @@ func (c exoscale) route(v *visit, r *http.Request) answer {
 	case get && kind == "operation" && one:
 		return c.getOperation(id)
 	}
-	return c.usual(http.StatusNotFound)
+	return c.errorBody(http.StatusNotFound)
 }
 
 func (c exoscale) listElasticIPs() answer {

@@ -29,7 +29,7 @@ func invalid(text string) answer {
 	})
 }
 
-func (c exoscale) usual(status int) answer {
+func (c exoscale) errorBody(status int) answer {
 	switch status {
 	case http.StatusBadRequest:
 		return invalid("The request is not valid.")

@@ -10,7 +10,7 @@ import (
 )
 
 // The SDK that Exoscale publishes is the measure of what its API looks like.
-func TestExoscalesSDKFeelsAtHome(t *testing.T) {
+func TestExoscalesSDKWorks(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *world) {
 		w.SetKey(key, secret)
@@ -169,7 +169,7 @@ func TestExoscalesSDKReadsTheErrors(t *testing.T) {
 	w.wantHolders(addr4, lb1)
 }
 
-func TestTheFilterIsIgnoredIfSoWanted(t *testing.T) {
+func TestFilterCanBeIgnored(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	byAddress := v3.ListInstancesWithIPAddress("192.0.2.1")

@@ -71,7 +71,7 @@ func TestExoscalesAnswersHaveTheFormOfTheAPI(t *testing.T) {
 	w.wants(200, `{"instances":[]}`, http.MethodGet, "/v2/instance", "")
 }
 
-func TestAnElasticIPsIDIsAUUIDOfItsOwn(t *testing.T) {
+func TestElasticIPHasAUUIDOfItsOwn(t *testing.T) {
 	t.Parallel()
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := map[string]netip.Addr{}
@@ -85,7 +85,7 @@ func TestAnElasticIPsIDIsAUUIDOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestBothAPIsAreOfOneCloud(t *testing.T) {
+func TestBothAPIsShareOneCloud(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.SetToken("s3cr3t") // each API has credentials of its own
@@ -101,7 +101,7 @@ func TestBothAPIsAreOfOneCloud(t *testing.T) {
 	w.wants(200, `"load_balancer":null`, http.MethodGet, list+"/192.0.2.1", "", bearer)
 }
 
-func TestExoscalesCallsAreRemembered(t *testing.T) {
+func TestExoscalesCallsAreRecorded(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	wantListed(w, client, []string{lb1, lb2})
@@ -131,7 +131,7 @@ func TestExoscalesCallsAreRemembered(t *testing.T) {
 	}
 }
 
-func TestAFaultHitsOneElasticIP(t *testing.T) {
+func TestFaultOfOneElasticIP(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.Fail(simulator.Fault{Path: simulator.ElasticIPID(addr4), Status: 503, RetryAfter: "7"})
@@ -147,7 +147,7 @@ func TestAFaultHitsOneElasticIP(t *testing.T) {
 	w.wants(200, "", http.MethodGet, elasticIPs, "")
 }
 
-func TestExoscalesAPIBreaksAsTheOtherDoes(t *testing.T) {
+func TestFaultsOfExoscalesAPI(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault  simulator.Fault
@@ -181,7 +181,7 @@ func TestExoscalesAPIBreaksAsTheOtherDoes(t *testing.T) {
 }
 
 // "Recorded": {"ip":"2001:db8:500:1::1","cidr":"2001:db8:500:1::/96"}.
-func TestAnIPv6ElasticIPIsANetwork(t *testing.T) {
+func TestIPv6ElasticIPIsANetwork(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	network := netip.MustParsePrefix("2001:db8:500:1::/96")
@@ -200,7 +200,7 @@ func TestAnIPv6ElasticIPIsANetwork(t *testing.T) {
 	w.wantHolders(network.Addr())
 }
 
-func TestARoleThatForbidsACallSaysSo(t *testing.T) {
+func TestRoleForbidsACall(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: http.StatusForbidden})

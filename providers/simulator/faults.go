@@ -11,26 +11,26 @@ import (
 	"time"
 )
 
-// A Kind is a way to break.
+// A Kind is a kind of fault.
 type Kind int
 
-// The ways to break. A write has its effect with LostAnswer, and with Hang and OperationPending once the faults are cleared;
-// else it has none.
+// The kinds of faults. A write takes effect with LostAnswer, and with Hang and OperationPending once the faults are cleared. With
+// every other kind it does not.
 const (
-	Status     Kind = iota // an answer with the status, body and Retry-After of the fault
-	Hang                   // no answer until the client goes, or until ClearFaults: then the usual one
+	Status     Kind = iota // an answer with the fault's status, body and Retry-After
+	Hang                   // no answer until the client leaves, or until ClearFaults: then the normal one
 	Reset                  // the connection is reset; on HTTP/2 the stream
-	BrokenJSON             // 200 with half a JSON body
-	SlowBody               // 200 at once, then a body byte by byte that does not end until the client goes
-	HTML                   // 502 with an HTML page, as a proxy before the API would say it
-	LostAnswer             // the request has its effect, then the connection is reset
+	BrokenJSON             // 200 with a truncated JSON body
+	SlowBody               // 200 at once, then an endless body, byte by byte, until the client leaves
+	HTML                   // 502 with an HTML page, as from a proxy
+	LostAnswer             // the request takes effect, then the connection is reset
 
-	// These hit only requests that start an operation at Exoscale's API.
+	// These affect only requests that start an operation at Exoscale's API.
 
 	OperationFailure    // the operation ends in failure
 	OperationTimeout    // the operation ends in timeout
 	OperationPending    // the operation stays pending until ClearFaults: then it succeeds
-	OperationUnfinished // the operation has its effect in time, but is shown as pending until ClearFaults
+	OperationUnfinished // the operation takes effect in time, but is shown as pending until ClearFaults
 )
 
 var kinds = []string{
@@ -38,7 +38,7 @@ var kinds = []string{
 	"operation-failure", "operation-timeout", "operation-pending", "operation-unfinished",
 }
 
-// String returns the kind as the control API writes it, "broken-json".
+// String returns the kind's name in the control API, such as "broken-json".
 func (k Kind) String() string {
 	if k < 0 || int(k) >= len(kinds) {
 		return fmt.Sprintf("Kind(%d)", int(k))
@@ -46,39 +46,39 @@ func (k Kind) String() string {
 	return kinds[k]
 }
 
-// UnmarshalText reads a kind as String writes it.
+// UnmarshalText parses a name that String returns.
 func (k *Kind) UnmarshalText(text []byte) error {
 	i := slices.Index(kinds, string(text))
 	if i < 0 {
-		return fmt.Errorf("no kind of fault %q (%s)", text, strings.Join(kinds, ", "))
+		return fmt.Errorf("unknown kind of fault %q (want one of %s)", text, strings.Join(kinds, ", "))
 	}
 	*k = Kind(i)
 	return nil
 }
 
-// A Fault breaks requests to the API and the metadata service that match its Method and Path. It comes before any look at
-// the credential. The zero Fault answers everything with 500 until it is cleared.
+// A Fault breaks the requests to the API and the metadata service that match its Method and Path. It is applied before the credential
+// is checked. The zero Fault answers everything with 500 until it is cleared.
 type Fault struct {
 	Method     string        // exact; empty: any
 	Path       string        // a substring of the URL's path; empty: any
 	Kind       Kind          // how
 	Status     int           // for Kind Status; 0: 500
-	Body       string        // for Kind Status; empty: what the API says with that status, nothing from 500 on
+	Body       string        // for Kind Status; empty: the API's usual body for a 4xx, nothing for a 5xx
 	RetryAfter string        // for Kind Status: the header Retry-After; empty: none
 	Times      int           // how many requests it breaks; 0: until cleared
 	Reason     string        // for an operation that does not succeed; empty: "busy"
 	Message    string        // for an operation that does not succeed; empty: some text
-	For        time.Duration // how long from now it breaks requests that arrive; 0: no end
+	For        time.Duration // how long from now it applies to arriving requests; 0: no end
 }
 
-// A fault is one in force.
+// A fault is a Fault in force.
 type fault struct {
 	Fault
 	until time.Time // zero: no end
-	left  int       // requests yet to break, counted only if Times is above 0
+	left  int       // requests yet to break; counts only if Times is above 0
 }
 
-// Fail puts f in force, behind those that are: the first that matches a request is used.
+// Fail puts f in force after those already in force. The first one that matches a request applies.
 func (c *Cloud) Fail(f Fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,7 +89,7 @@ func (c *Cloud) Fail(f Fault) {
 	c.faults = append(c.faults, added)
 }
 
-// ClearFaults ends all faults. Requests that hang and operations that are pending by one go on.
+// ClearFaults ends all faults. Requests that hang and operations that are pending because of one continue.
 func (c *Cloud) ClearFaults() {
 	c.lock()
 	defer c.mu.Unlock()
@@ -99,7 +99,7 @@ func (c *Cloud) ClearFaults() {
 	c.cleared = make(chan struct{})
 }
 
-// takeFault returns the fault that a request shall meet, or nil, and counts it. c.mu is held.
+// takeFault returns the fault for a request, or nil, and counts it. c.mu must be held.
 func (c *Cloud) takeFault(method, path string, now time.Time) *Fault {
 	c.faults = slices.DeleteFunc(c.faults, func(f *fault) bool {
 		return !f.until.IsZero() && !now.Before(f.until)
@@ -118,9 +118,9 @@ func (c *Cloud) takeFault(method, path string, now time.Time) *Fault {
 	return &f.Fault
 }
 
-// meet makes a request meet its fate before the API looks at it: the latency, then the fault. It returns the answer of a
-// fault that answers, and false where the API has the word. It does not return if the client goes or is cut off.
-func (v *visit) meet(w http.ResponseWriter, r *http.Request) (answer, bool) {
+// injectFault applies the latency and the fault to a request before the API handles it. It returns the answer of a fault that answers,
+// and false if the API is to answer. It does not return if the client leaves or is cut off.
+func (v *request) injectFault(w http.ResponseWriter, r *http.Request) (answer, bool) {
 	if !wait(r.Context(), v.latency) {
 		abort()
 	}
@@ -138,28 +138,28 @@ func (v *visit) meet(w http.ResponseWriter, r *http.Request) (answer, bool) {
 	case Reset:
 		reset(w)
 	case SlowBody:
-		drip(w, r)
+		slowBody(w, r)
 	case LostAnswer, OperationFailure, OperationTimeout, OperationPending, OperationUnfinished:
 		return answer{}, false
 	case BrokenJSON:
-		return text(http.StatusOK, "application/json", v.speaks.half()), true
+		return text(http.StatusOK, "application/json", v.api.truncated()), true
 	case HTML:
 		return text(http.StatusBadGateway, "text/html", badGateway), true
 	case Status:
 	}
-	return v.fault.answer(v.speaks), true
+	return v.fault.answer(v.api), true
 }
 
 const badGateway = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n" +
 	"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 
 // answer returns the answer of a fault of Kind Status.
-func (f *Fault) answer(speaks dialect) answer {
+func (f *Fault) answer(api dialect) answer {
 	status := f.Status
 	if status == 0 {
 		status = http.StatusInternalServerError
 	}
-	a := speaks.usual(status)
+	a := api.errorBody(status)
 	if f.Body != "" || status >= http.StatusInternalServerError {
 		a.body = []byte(f.Body)
 	}
@@ -167,7 +167,7 @@ func (f *Fault) answer(speaks dialect) answer {
 	return a
 }
 
-// wait waits for d and reports whether the client is still there.
+// wait waits for d and reports whether the client is still connected.
 func wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -185,21 +185,21 @@ func wait(ctx context.Context, d time.Duration) bool {
 // reset resets the connection, or HTTP/2's stream, and does not return.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil { // HTTP/2 has no connection to give: net/http resets the stream
+	if err != nil { // not possible with HTTP/2: net/http resets the stream
 		abort()
 	}
-	if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS would say goodbye first
+	if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS would send a close notification first
 		conn = over.NetConn()
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // a close then sends RST in place of FIN; on a connection that is gone it does not matter
+		_ = tcp.SetLinger(0) // close then sends RST instead of FIN; an error does not matter
 	}
 	_ = conn.Close()
 	abort()
 }
 
-// drip sends a body byte by byte until the client goes, and does not return.
-func drip(w http.ResponseWriter, r *http.Request) {
+// slowBody sends a body byte by byte until the client leaves, and does not return.
+func slowBody(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
 	flusher := http.NewResponseController(w)
@@ -211,7 +211,7 @@ func drip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// abort ends a request without an answer, or without its end. net/http knows this panic and prints nothing.
+// abort ends a request without an answer, or in the middle of one. net/http recognises this panic and prints nothing.
 func abort() {
 	panic(http.ErrAbortHandler)
 }

@@ -18,7 +18,7 @@ func (w *world) wantStatus(want int, method, path string) {
 	}
 }
 
-func TestAFaultMeetsWhatItIsFor(t *testing.T) {
+func TestFaultMatchesMethodAndPath(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.SetMetadata(nil, lb1)
@@ -39,7 +39,7 @@ func TestAFaultMeetsWhatItIsFor(t *testing.T) {
 	w.wantStatus(204, http.MethodPatch, list+"/192.0.2.1")
 }
 
-func TestAFaultComesBeforeTheToken(t *testing.T) {
+func TestFaultIsAppliedBeforeTheToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.SetToken("s3cr3t")
@@ -48,7 +48,7 @@ func TestAFaultComesBeforeTheToken(t *testing.T) {
 	w.wantStatus(401, http.MethodGet, list)
 }
 
-func TestAFaultLastsForSoManyRequests(t *testing.T) {
+func TestFaultEndsAfterItsRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.Fail(simulator.Fault{Method: http.MethodGet, Status: 500, Times: 2})
@@ -59,7 +59,7 @@ func TestAFaultLastsForSoManyRequests(t *testing.T) {
 	}
 }
 
-func TestAFaultLastsForATime(t *testing.T) {
+func TestFaultEndsAfterItsTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.Fail(simulator.Fault{Status: 500, For: time.Hour})
@@ -75,7 +75,7 @@ func TestAFaultLastsForATime(t *testing.T) {
 	}
 }
 
-func TestAKindIsWrittenAsTheControlAPIHasIt(t *testing.T) {
+func TestKindNames(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[simulator.Kind]string{
 		simulator.Status: "status", simulator.Hang: "hang", simulator.Reset: "reset", simulator.BrokenJSON: "broken-json",

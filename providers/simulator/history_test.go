@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestWhoHeldAnAddressIsRemembered(t *testing.T) {
+func TestHistoryOfHolders(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	begun := time.Now()

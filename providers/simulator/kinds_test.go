@@ -13,7 +13,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestAFaultWithAStatusAnswersLikeTheAPI(t *testing.T) {
+func TestStatusFaultAnswersLikeTheAPI(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault  simulator.Fault
@@ -43,7 +43,7 @@ func TestAFaultWithAStatusAnswersLikeTheAPI(t *testing.T) {
 	}
 }
 
-func TestAProxyAnswersWithAPage(t *testing.T) {
+func TestHTMLFaultAnswersWithAPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.Fail(simulator.Fault{Kind: simulator.HTML})
@@ -54,7 +54,7 @@ func TestAProxyAnswersWithAPage(t *testing.T) {
 	w.wantHolders(addr4, lb1)
 }
 
-func TestAHangLastsUntilTheFaultsAreCleared(t *testing.T) {
+func TestHangLastsUntilFaultsAreCleared(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *world) {
 		w.Fail(simulator.Fault{Kind: simulator.Hang})
@@ -82,7 +82,7 @@ func TestAHangLastsUntilTheFaultsAreCleared(t *testing.T) {
 }
 
 // A request that its client gave up must not have its effect later, or a test would see what no cloud does.
-func TestARequestWithoutItsClientHasNoEffect(t *testing.T) {
+func TestRequestOfAClientThatLeftHasNoEffect(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range map[string]func(w *world){
 		"hang":      func(w *world) { w.Fail(simulator.Fault{Kind: simulator.Hang}) },
@@ -114,7 +114,7 @@ func TestARequestWithoutItsClientHasNoEffect(t *testing.T) {
 	}
 }
 
-func TestASlowBodyBeginsAtOnceAndDoesNotEnd(t *testing.T) {
+func TestSlowBodyBeginsAtOnceAndDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *world) {
 		w.Fail(simulator.Fault{Kind: simulator.SlowBody})
@@ -140,7 +140,7 @@ func TestASlowBodyBeginsAtOnceAndDoesNotEnd(t *testing.T) {
 	})
 }
 
-func TestAResetConnectionHasNoAnswer(t *testing.T) {
+func TestResetHasNoAnswer(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[simulator.Kind]string{simulator.Reset: lb1, simulator.LostAnswer: lb2} {
 		both(t, func(w *world) {
@@ -163,7 +163,7 @@ func TestAResetConnectionHasNoAnswer(t *testing.T) {
 }
 
 // What TLS would say before the end, the client would take for a proper one.
-func TestAResetOverTLSIsAReset(t *testing.T) {
+func TestResetOverTLS(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, true)
 	plain := w.client.Transport.(*http.Transport).Clone()

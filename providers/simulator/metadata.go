@@ -18,9 +18,9 @@ func (c *Cloud) SetMetadata(byAddress map[netip.Addr]string, fallback string) {
 }
 
 // serveMetadata answers as the metadata service that a server finds at 169.254.169.254; say returns what it says to a server.
-func (c *Cloud) serveMetadata(w http.ResponseWriter, r *http.Request, speaks dialect, say func(id string) answer) {
-	v := c.arrive(r, speaks, false)
-	a, done := v.meet(w, r)
+func (c *Cloud) serveMetadata(w http.ResponseWriter, r *http.Request, api dialect, say func(id string) answer) {
+	v := c.accept(r, api, false)
+	a, done := v.injectFault(w, r)
 	if !done {
 		a = text(http.StatusNotFound, "text/plain", "404 Not Found")
 		if id := c.whoAsks(r.RemoteAddr); id != "" {

@@ -8,7 +8,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestTheMetadataServiceKnowsWhoAsks(t *testing.T) {
+func TestMetadataServiceIdentifiesTheClient(t *testing.T) {
 	t.Parallel()
 	const path = "/openstack/latest/meta_data.json"
 	here, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.77")
@@ -37,7 +37,7 @@ func TestTheMetadataServiceKnowsWhoAsks(t *testing.T) {
 	})
 }
 
-func TestExoscalesMetadataServiceKnowsWhoAsks(t *testing.T) {
+func TestExoscalesMetadataServiceIdentifiesTheClient(t *testing.T) {
 	t.Parallel()
 	here, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.77")
 	both(t, func(w *world) {

@@ -62,7 +62,7 @@ func (c *Cloud) SetAttachFailure(failure bool) {
 }
 
 // change starts the operation that a request to attach or detach wants.
-func (c exoscale) change(v *visit, path string) answer {
+func (c exoscale) change(v *request, path string) answer {
 	id, command, _ := wantedChange(path)
 	a := c.elasticIP(id)
 	if a == nil {

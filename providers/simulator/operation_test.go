@@ -15,7 +15,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestAnOperationTakesItsTime(t *testing.T) {
+func TestOperationTakesItsTime(t *testing.T) {
 	t.Parallel()
 	const takes = 60 * time.Millisecond
 	w, client := newExoscale(t)
@@ -45,7 +45,7 @@ func TestAnOperationTakesItsTime(t *testing.T) {
 
 // Whoever sees that an operation has succeeded sees its effect too, and the other way round, also if nobody looked when it
 // was due.
-func TestTheEffectComesWhenItIsDue(t *testing.T) {
+func TestOperationTakesEffectAtItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cloud := simulator.New()
@@ -90,7 +90,7 @@ func TestTheEffectComesWhenItIsDue(t *testing.T) {
 	})
 }
 
-func TestAnOperationDoesNotSucceed(t *testing.T) {
+func TestOperationFails(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault           simulator.Fault
@@ -129,7 +129,7 @@ func TestAnOperationDoesNotSucceed(t *testing.T) {
 	}
 }
 
-func TestAnOperationStaysPendingUntilTheFaultsAreCleared(t *testing.T) {
+func TestOperationStaysPendingUntilFaultsAreCleared(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Path: simulator.ElasticIPID(addr4)})
@@ -150,7 +150,7 @@ func TestAnOperationStaysPendingUntilTheFaultsAreCleared(t *testing.T) {
 	}
 }
 
-func TestABusyElasticIPRefusesMore(t *testing.T) {
+func TestBusyElasticIPRefusesChanges(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Times: 2})
@@ -172,7 +172,7 @@ func TestABusyElasticIPRefusesMore(t *testing.T) {
 	w.wantHolders(addr4, lb2)
 }
 
-func TestWhatIsGoneAtTheEndMakesAnOperationFail(t *testing.T) {
+func TestOperationFailsIfItsObjectIsGone(t *testing.T) {
 	t.Parallel()
 	for what, remove := range map[string]func(*world){
 		"the instance":   func(w *world) { w.RemoveServer(lb2) },
@@ -192,7 +192,7 @@ func TestWhatIsGoneAtTheEndMakesAnOperationFail(t *testing.T) {
 	}
 }
 
-func TestALostAnswerIsThatOfAnOperation(t *testing.T) {
+func TestLostAnswerOfAnOperation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	w.SetOperationTime(20 * time.Millisecond)
@@ -203,7 +203,7 @@ func TestALostAnswerIsThatOfAnOperation(t *testing.T) {
 	w.eventually("the effect", func() bool { return len(w.Holders(addr4)) == 2 })
 }
 
-func TestAnOperationHasItsEffectAndSeemsPending(t *testing.T) {
+func TestUnfinishedOperationTakesEffect(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationUnfinished, Times: 1})
@@ -218,7 +218,7 @@ func TestAnOperationHasItsEffectAndSeemsPending(t *testing.T) {
 	}
 }
 
-func TestASecondAttachmentFailsIfSoWanted(t *testing.T) {
+func TestSecondAttachmentCanFail(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.SetAttachFailure(true)

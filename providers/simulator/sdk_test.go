@@ -9,7 +9,7 @@ import (
 )
 
 // The SDK that cloudscale.ch publishes is the measure of what its API looks like.
-func TestTheSDKFeelsAtHome(t *testing.T) {
+func TestSDKWorks(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *world) {
 		w.SetToken("s3cr3t")

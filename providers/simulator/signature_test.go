@@ -16,7 +16,7 @@ import (
 	v3 "github.com/exoscale/egoscale/v3"
 )
 
-func TestASignatureIsDemandedOnceThereIsAKey(t *testing.T) {
+func TestSignatureIsRequiredOnceAKeyIsSet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
 	old, fresh, wrong := w.exoscale("old", secret), w.exoscale(key, secret), w.exoscale(key, "guessed")
@@ -49,7 +49,7 @@ func TestASignatureIsDemandedOnceThereIsAKey(t *testing.T) {
 	accepted(old, true)
 }
 
-func TestWhatIsSignedOtherwiseIsRefused(t *testing.T) {
+func TestWrongSignatureIsRefused(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	for what, alter := range map[string]func(r *http.Request){
@@ -82,7 +82,7 @@ type transport func(*http.Request) (*http.Response, error)
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // The SDK lets a signature live for 10 minutes, so that this one is made by hand.
-func TestASignatureExpires(t *testing.T) {
+func TestSignatureExpires(t *testing.T) {
 	t.Parallel()
 	w, _ := newExoscale(t)
 	header := func(expires string) string {
