@@ -1,0 +1,144 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"floaty/hack/stage"
+	"floaty/providers/simulator"
+)
+
+// scriptGroup is a group that every Debian has. It stands for floaty's own, in which the user of Keepalived's scripts is.
+const scriptGroup = 1 // daemon
+
+// A readyWorld is a world whose Keepalived ask floaty whether it is ready, as hack/docs recommends: in a script of a user who may do
+// nothing but that, with a weight above the difference of the priorities, and patiently.
+type readyWorld struct {
+	*world
+	program string // floaty, where security-minded Keepalived runs it
+}
+
+func newReadyWorld(t *testing.T) *readyWorld {
+	t.Helper()
+	w := &readyWorld{world: newWorld(t)}
+	dir, err := os.MkdirTemp("/var/lib", "floaty-e2e-") // every folder above must be root's alone
+	w.must(err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	w.must(os.Chmod(dir, 0o755)) //nolint:gosec // others run it
+	w.program = filepath.Join(dir, "floaty")
+	data, err := os.ReadFile(program)
+	w.must(err)
+	w.must(os.WriteFile(w.program, data, 0o755)) //nolint:gosec // others run it
+	for _, h := range []*stage.Host{w.a, w.b} {
+		state := h.Path("state") // as tmpfiles.d makes it, but for the user
+		w.must(os.Mkdir(state, 0o750))
+		w.must(os.Chown(state, 0, scriptGroup))
+		w.must(os.Chmod(state, 0o750|os.ModeSetgid)) //nolint:gosec // the socket must be of its group
+		w.must(os.Chmod(h.Dir, 0o711))               //nolint:gosec // the script user finds the socket
+	}
+	w.must(os.Chmod(w.Dir, 0o755))               //nolint:gosec // as above
+	w.must(os.Chmod(filepath.Dir(w.Dir), 0o755)) //nolint:gosec // as above
+	return w
+}
+
+// startHost starts floaty, then Keepalived with the script in its configuration.
+func (w *readyWorld) startHost(h *stage.Host, priority int) {
+	w.Helper()
+	w.must(h.StartFloaty())
+	var socket []string
+	w.eventually("floaty makes its socket", 5*time.Second, func() bool {
+		socket, _ = filepath.Glob(h.Path("state") + "/*.sock")
+		return len(socket) == 1
+	})
+	text := h.Keepalived(priority, "    track_script {\n        floaty_ready\n    }", addrs...)
+	script := fmt.Sprintf(`vrrp_script floaty_ready {
+    script "%s --ready %s"
+    user nobody daemon
+    interval 1
+    timeout 5
+    fall 3
+    rise 3
+    weight 60
+}
+`, w.program, socket[0])
+	before, after, found := strings.Cut(text, "vrrp_instance ")
+	if !found {
+		w.Fatal("no vrrp_instance in keepalived.conf")
+	}
+	w.must(h.Configure("keepalived.conf", before+script+"vrrp_instance "+after))
+	w.must(h.StartKeepalived())
+}
+
+// succeeds waits until Keepalived has found the script to succeed.
+func (w *readyWorld) succeeds(h *stage.Host) {
+	w.Helper()
+	w.eventually("the script succeeds on "+h.Name, 15*time.Second, func() bool {
+		said, err := os.ReadFile(h.Path("keepalived.log"))
+		return err == nil && strings.Contains(string(said), "VRRP_Script(floaty_ready) succeeded")
+	})
+}
+
+// stays checks for a time that h keeps the addresses.
+func (w *readyWorld) stays(what string, h *stage.Host, during time.Duration) {
+	w.Helper()
+	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		for _, addr := range addrs {
+			if holders := w.Cloud.Holders(addr); len(holders) != 1 || holders[0] != h.UUID {
+				w.Fatalf("%s: %v is at %v, want it to stay at %s", what, addr, holders, h.Name)
+			}
+		}
+	}
+}
+
+func TestTheHostThatCannotReachTheAPILoses(t *testing.T) {
+	w := newReadyWorld(t)
+	w.startHost(w.a, 150)
+	w.at(w.a, 20*time.Second)
+	w.succeeds(w.a) // the first check is made before Keepalived has said anything, so that it fails, and then three must succeed
+	w.startHost(w.b, 100)
+	w.succeeds(w.b)
+	w.stays("the other host's start", w.a, 2*time.Second)
+
+	w.a.StopFloaty()
+	w.must(w.a.StartFloaty())
+	w.stays("floaty's own restart", w.a, 5*time.Second)
+
+	var reads atomic.Int64
+	w.Cloud.OnCall(func(call simulator.Call) {
+		if call.Method == http.MethodGet && strings.HasPrefix(call.Remote, w.a.Addr+":") && reads.Add(1)%2 == 1 {
+			w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Times: 1})
+		}
+	})
+	w.stays("reads that fail every other time", w.a, 8*time.Second)
+	w.Cloud.OnCall(nil)
+	w.Cloud.ClearFaults()
+	if n := reads.Load(); n < 4 {
+		t.Errorf("%d reads, want some that fail", n)
+	}
+
+	w.unreachable(w.a, "add")
+	w.at(w.b, 30*time.Second)
+	w.unreachable(w.a, "del")
+	w.at(w.a, 30*time.Second)
+
+	w.unreachable(w.a, "add") // an outage for both: the better priority stays
+	w.unreachable(w.b, "add")
+	w.stays("an outage for both", w.a, 8*time.Second)
+}
+
+// unreachable adds or deletes a route that hides the cloud from a host.
+func (w *readyWorld) unreachable(h *stage.Host, verb string) {
+	w.Helper()
+	cloud := strings.TrimPrefix(w.URL, "http://")
+	out, err := exec.CommandContext(w.Context(), "ip", "-n", h.Space(), "route", verb, "unreachable", cloud+"/32").CombinedOutput() //nolint:gosec // our own words
+	if err != nil {
+		w.Fatalf("ip route %s: %v: %s", verb, err, out)
+	}
+}
