@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// A Change is one key whose values in two configurations differ.
+// A Change is one key that two configurations have different values for.
 type Change struct {
-	Key    string // the full name, such as back-off.multiplier; for any instance "instances"
-	Text   string // the change in words, starting with the key; never contains a secret
-	Reload Reload // what it takes to apply the change
+	Key    string // in full, such as back-off.multiplier; of the instances always "instances"
+	Text   string // the change in words, the key first; never a secret
+	Reload Reload // what the change takes
 }
 
-// Changes returns the differences between two configurations, in the order of the table of keys. Neither the path of
-// the file nor the order of addresses is a difference.
+// Changes returns what is different in next, in the order of the table of keys; none if the two mean the same. Where the
+// file lies is no difference, nor is the order of addresses.
 func Changes(old, next *Config) []Change {
 	var changes []Change
-	after := leaves(next.keys())
-	for i, k := range leaves(old.keys()) {
+	after := flat(next.keys())
+	for i, k := range flat(old.keys()) {
 		for _, text := range differences(k.name, k.value(), after[i].value()) {
 			changes = append(changes, Change{k.name, text, k.reload})
 		}
@@ -28,8 +28,7 @@ func Changes(old, next *Config) []Change {
 	return changes
 }
 
-// differences describes how two values of a key differ: in one line, or one per instance. It returns nothing if they
-// are equal.
+// differences says in words how two values of a key differ: a line for each instance, else one; none if they do not.
 func differences(key string, old, next any) []string {
 	switch old := old.(type) {
 	case map[string]Instance:
@@ -52,7 +51,7 @@ func differences(key string, old, next any) []string {
 	return nil
 }
 
-// instances compares the addresses of each instance in either configuration.
+// instances compares the addresses of each instance that either names.
 func instances(key string, old, next map[string]Instance) []string {
 	names := map[string]bool{}
 	for name := range old {
@@ -63,7 +62,7 @@ func instances(key string, old, next map[string]Instance) []string {
 	}
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		path := key + "." + quoteName(name)
+		path := key + "." + plainName(name)
 		before, was := old[name]
 		after, is := next[name]
 		switch {
@@ -81,10 +80,10 @@ func instances(key string, old, next map[string]Instance) []string {
 // addresses compares two lists as sets.
 func addresses(path string, old, next []netip.Addr) []string {
 	words := []string{path}
-	if added := notIn(next, old); len(added) > 0 {
+	if added := without(next, old); len(added) > 0 {
 		words = append(words, list("+", added))
 	}
-	if removed := notIn(old, next); len(removed) > 0 {
+	if removed := without(old, next); len(removed) > 0 {
 		words = append(words, list("-", removed))
 	}
 	if len(words) == 1 {
@@ -93,24 +92,23 @@ func addresses(path string, old, next []netip.Addr) []string {
 	return []string{strings.Join(words, " ")}
 }
 
-// notIn returns the items of list that others lacks, in their order.
-func notIn[T comparable](list, others []T) []T {
-	known := map[T]bool{}
-	for _, item := range others {
-		known[item] = true
+// without returns what addrs has and others lack.
+func without(addrs, others []netip.Addr) []netip.Addr {
+	known := map[netip.Addr]bool{}
+	for _, addr := range others {
+		known[addr] = true
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(item T) bool { return known[item] })
+	return slices.DeleteFunc(slices.Clone(addrs), func(addr netip.Addr) bool { return known[addr] })
 }
 
-// maxListed bounds the addresses in one line.
-const maxListed = 10
+// listed bounds the addresses in one line.
+const listed = 10
 
-// list returns addrs in words, with a sign before each. Of more than maxListed, it returns the first ones and how
-// many more there are.
+// list returns addrs with a sign before each; of very many, the first 10 and how many more there are.
 func list(sign string, addrs []netip.Addr) string {
 	var words []string
 	for i, addr := range addrs {
-		if i == maxListed {
+		if i == listed {
 			words = append(words, fmt.Sprintf("%s(%d more)", sign, len(addrs)-i))
 			break
 		}
@@ -122,7 +120,7 @@ func list(sign string, addrs []netip.Addr) string {
 	return strings.Join(words, " ")
 }
 
-// orNone returns a value in words, and a placeholder for the empty text.
+// orNone returns a value in words.
 func orNone(value any) string {
 	if s := fmt.Sprint(value); s != "" {
 		return s

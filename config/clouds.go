@@ -7,24 +7,23 @@ import (
 	"strings"
 )
 
-// A cloud is one that the key provider can name.
+// A cloud is one that provider can name.
 type cloud struct {
-	name     string // of the provider, and of its section
-	endpoint string // of its API; empty: that of its zone
+	name     string // also of its section
+	endpoint string // of its API; empty: the one of the zone
 	secrets  []secretKey
 	keys     []key
 }
 
-// A secretKey is a key whose value may be in a file instead. The path of that file is then the value of the key
-// name-file.
+// A secretKey is a key whose value may be in a file instead, which the key with -file behind its name gives.
 type secretKey struct {
 	name   string
 	secret *Secret
 	file   *string
-	public bool // not a secret by itself
+	public bool // nothing is won by reading it alone
 }
 
-// clouds returns all clouds, with their values in c.
+// clouds returns all that there are, with what c says of each.
 func (c *Config) clouds() []cloud {
 	cs, exo := &c.Cloudscale, &c.Exoscale
 	return []cloud{
@@ -33,11 +32,11 @@ func (c *Config) clouds() []cloud {
 			endpoint: cs.Endpoint,
 			secrets:  []secretKey{{"token", &cs.Token, &cs.TokenFile, false}},
 			keys: []key{
-				scalar("endpoint", "https://api.cloudscale.ch", NewEngine, &cs.Endpoint, cloudscaleEndpoint),
-				scalar("token", nil, InPlace, &cs.Token, credential),
-				scalar("token-file", nil, InPlace, &cs.TokenFile, c.file),
-				scalar("server-uuid", nil, NewEngine, &cs.ServerUUID, uuid),
-				compound("hostname-to-server-uuid", NewEngine, &cs.HostnameToServerUUID, (*section).uuids),
+				one("endpoint", "https://api.cloudscale.ch", NewEngine, &cs.Endpoint, cloudscaleEndpoint),
+				one("token", nil, InPlace, &cs.Token, credential),
+				one("token-file", nil, InPlace, &cs.TokenFile, c.file),
+				one("server-uuid", nil, NewEngine, &cs.ServerUUID, uuid),
+				many("hostname-to-server-uuid", NewEngine, &cs.HostnameToServerUUID, (*section).uuids),
 			},
 		},
 		{
@@ -45,20 +44,20 @@ func (c *Config) clouds() []cloud {
 			endpoint: exo.Endpoint,
 			secrets:  []secretKey{{"key", &exo.Key, &exo.KeyFile, true}, {"secret", &exo.Secret, &exo.SecretFile, false}},
 			keys: []key{
-				scalar("endpoint", nil, NewEngine, &exo.Endpoint, exoscaleEndpoint),
-				scalar("zone", nil, NewEngine, &exo.Zone, zone),
-				scalar("key", nil, InPlace, &exo.Key, credential),
-				scalar("secret", nil, InPlace, &exo.Secret, credential),
-				scalar("key-file", nil, InPlace, &exo.KeyFile, c.file),
-				scalar("secret-file", nil, InPlace, &exo.SecretFile, c.file),
-				scalar("instance-id", nil, NewEngine, &exo.InstanceID, uuid),
-				scalar("detach-managed", false, NewEngine, &exo.DetachManaged, boolean),
+				one("endpoint", nil, NewEngine, &exo.Endpoint, exoscaleEndpoint),
+				one("zone", nil, NewEngine, &exo.Zone, zone),
+				one("key", nil, InPlace, &exo.Key, credential),
+				one("secret", nil, InPlace, &exo.Secret, credential),
+				one("key-file", nil, InPlace, &exo.KeyFile, c.file),
+				one("secret-file", nil, InPlace, &exo.SecretFile, c.file),
+				one("instance-id", nil, NewEngine, &exo.InstanceID, uuid),
+				one("detach-managed", false, NewEngine, &exo.DetachManaged, truth),
 			},
 		},
 	}
 }
 
-// cloud returns the configured cloud.
+// cloud returns the chosen one.
 func (c *Config) cloud() cloud {
 	for _, cloud := range c.clouds() {
 		if cloud.name == c.Provider {
@@ -68,7 +67,7 @@ func (c *Config) cloud() cloud {
 	return cloud{}
 }
 
-// Credential returns the secrets of the configured cloud, for comparing two configurations.
+// Credential returns the secrets of the chosen cloud, so that two configurations can be compared.
 func (c *Config) Credential() [2]Secret {
 	var all [2]Secret
 	for i, key := range c.cloud().secrets {
@@ -77,10 +76,10 @@ func (c *Config) Credential() [2]Secret {
 	return all
 }
 
-// Endpoint returns the URL of the configured cloud's API; empty: that of its zone.
+// Endpoint returns the URL of the chosen cloud's API; empty: that of its zone.
 func (c *Config) Endpoint() string { return c.cloud().endpoint }
 
-// Files returns the files to watch: the configuration file and the secret files that were read with it.
+// Files returns the configuration file and the secret files that were read with it: what to watch.
 func (c *Config) Files() []string {
 	files := []string{c.Path}
 	for _, key := range c.cloud().secrets {
@@ -94,14 +93,14 @@ func (c *Config) Files() []string {
 // provider is the converter of the cloud's name.
 func (c *Config) provider(value any) (string, error) {
 	name, err := text(value)
-	if names := c.providerNames(); err == nil && !slices.Contains(names, name) {
-		err = fmt.Errorf("%s is unknown: want %s", quote(name), strings.Join(names, " or "))
+	if names := c.names(); err == nil && !slices.Contains(names, name) {
+		err = fmt.Errorf("%s is unknown: known are %s", show(name), strings.Join(names, " and "))
 	}
 	return name, err
 }
 
-// providerNames returns the names of all clouds.
-func (c *Config) providerNames() []string {
+// names returns those of all clouds.
+func (c *Config) names() []string {
 	var names []string
 	for _, cloud := range c.clouds() {
 		names = append(names, cloud.name)
@@ -109,12 +108,11 @@ func (c *Config) providerNames() []string {
 	return names
 }
 
-// checkCredential reports problems with the keys of a cloud's secrets. Only if the cloud is the chosen one, the
-// secrets must be given, and their files are read.
-func (s *section) checkCredential(keys []secretKey, chosen bool) {
+// credential reports what is wrong between the keys of a cloud's secrets. Only if it is chosen must they be given, and their files are read.
+func (s *section) credential(keys []secretKey, chosen bool) {
 	for _, key := range keys {
-		if s.has(key.name) && s.has(key.name+"-file") { // it would not be clear which of them is used
-			s.problem(s.key(key.name), "given together with %s: keep only one", key.name+"-file")
+		if s.has(key.name) && s.has(key.name+"-file") { // nobody would know which one counts
+			s.problem(s.key(key.name), "given beside %s: keep one of them", key.name+"-file")
 		}
 	}
 	if !chosen {
@@ -124,14 +122,14 @@ func (s *section) checkCredential(keys []secretKey, chosen bool) {
 		switch fileKey := key.name + "-file"; {
 		case s.has(key.name):
 		case !s.has(fileKey):
-			s.problem(s.key(key.name), "missing: give it or %s", fileKey)
+			s.problem(s.key(key.name), "missing: give it, or %s", fileKey)
 		case *key.file != "":
 			*key.secret = s.secretFile(fileKey, *key.file)
 		}
 	}
 }
 
-// secretFile reads the credential from the file at path, which the key names.
+// secretFile reads the credential in the file that a key names.
 func (s *section) secretFile(key, path string) Secret {
 	secret, err := readSecret(path)
 	if err != nil {
@@ -141,14 +139,14 @@ func (s *section) secretFile(key, path string) Secret {
 	return secret
 }
 
-// readSecret returns the content of a secret file.
+// readSecret returns what a file holds.
 func readSecret(path string) (Secret, error) {
 	data, err := readFile(path, maxSecretBytes)
 	switch {
 	case err != nil:
 		return Secret{}, err
 	case len(data) == 0:
-		return Secret{}, errors.New("empty: it must contain the credential")
+		return Secret{}, errors.New("empty: it should hold the credential")
 	}
 	return credential(string(data))
 }

@@ -9,27 +9,26 @@ import (
 // maxLinks bounds the symbolic links on the way to one path, as the kernel does.
 const maxLinks = 40
 
-// A route is everything on the way to the watched paths: the directories to watch, and the entries in them that
-// matter.
+// A route is what lies on the way to the watched paths: the directories to watch, and the entries in them that matter.
 type route struct {
-	watch   func(path string) // adds a watch; called before an entry is read, so that no change is missed in between
+	watch   func(path string) // asks the kernel; called before an entry is looked at, so that no change falls between
 	watched map[string]bool   // directories without a symbolic link in their path, and the files themselves
 	entries map[string]bool   // full paths of the entries that matter
-	whole   map[string]bool   // directories in which every entry matters
+	whole   map[string]bool   // directories of which every entry matters
 }
 
 func newRoute(watch func(path string)) route {
 	return route{watch: watch, watched: map[string]bool{}, entries: map[string]bool{}, whole: map[string]bool{}}
 }
 
-// concerns reports whether a change at path matters.
+// concerns reports whether what happened to path matters.
 func (r route) concerns(path string) bool {
 	return r.entries[path] || r.whole[filepath.Dir(path)]
 }
 
-// follow resolves path as the kernel does, one component at a time, as far as it exists.
+// follow goes to path as the kernel does, one name after the other, as far as it exists.
 func (r route) follow(path string) {
-	dir, rest := "/", components(path)
+	dir, rest := "/", names(path)
 	for links := 0; len(rest) > 0; {
 		name := rest[0]
 		rest = rest[1:]
@@ -52,12 +51,12 @@ func (r route) follow(path string) {
 			if filepath.IsAbs(target) {
 				dir = "/"
 			}
-			rest = append(components(target), rest...)
+			rest = append(names(target), rest...)
 		case info.IsDir():
 			dir = entry
 		default:
-			// The file itself is watched too: if it is mounted into a container alone, or has another hard link, a change
-			// of it does not show in this directory.
+			// The file itself, too: where it alone is mounted into a container, or has another hard link, what happens to
+			// it does not show in this directory.
 			r.add(entry)
 			return
 		}
@@ -73,8 +72,8 @@ func (r route) add(path string) {
 	}
 }
 
-// components splits a path.
-func components(path string) []string {
+// names splits a path.
+func names(path string) []string {
 	var all []string
 	for name := range strings.SplitSeq(path, "/") {
 		if name != "" && name != "." {

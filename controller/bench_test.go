@@ -58,7 +58,7 @@ func startBench(b *testing.B, c *instantCloud, instances, addresses int) (*desir
 	var ctl *Controller
 	see := observed.New(observed.Options{
 		Provider: c, Addresses: state.Addresses, Interval: time.Hour, Timeout: 10 * time.Second,
-		BackOff: backOff, Found: func(string) {}, OnRead: func(addrs []netip.Addr) { ctl.Enqueue(addrs) }, Log: logr.Discard(),
+		BackOff: backOff, Found: func(string) {}, OnRead: func(addrs []netip.Addr) { ctl.ReadDone(addrs) }, Log: logr.Discard(),
 	})
 	ctl = New(Options{
 		Desired: state, Observed: see, Provider: c, Interval: time.Hour, Timeout: 10 * time.Second,
@@ -96,12 +96,12 @@ func BenchmarkMasterLineToAssign(b *testing.B) {
 		b.StopTimer()
 		states[name] = keepalived.Instance{State: keepalived.Backup, Claims: uint64(i)}
 		before := clone(states)
-		ctl.Apply(state.SetKeepalived(before))
+		ctl.Enqueue(state.SetKeepalived(before).Addresses()...)
 		rest(ctl)
 		states[name] = keepalived.Instance{State: keepalived.Master, Claims: uint64(i + 1)}
 		after := clone(states)
 		b.StartTimer()
-		ctl.Apply(state.SetKeepalived(after))
+		ctl.Enqueue(state.SetKeepalived(after).Addresses()...)
 		<-c.written
 	}
 }
@@ -121,7 +121,7 @@ func BenchmarkHolding10000Addresses(b *testing.B) {
 	for name := range states {
 		states[name] = keepalived.Instance{State: keepalived.Master, Claims: 1}
 	}
-	ctl.Apply(state.SetKeepalived(states))
+	ctl.Enqueue(state.SetKeepalived(states).Addresses()...)
 	rest(ctl)
 	time.Sleep(100 * time.Millisecond)
 	addrs := state.Addresses()
@@ -129,7 +129,7 @@ func BenchmarkHolding10000Addresses(b *testing.B) {
 	for b.Loop() {
 		now, see := time.Now(), ctl.opts.Observed
 		for _, addr := range addrs {
-			see.Expect(addr, now)
+			see.ScheduleRead(now, addr)
 		}
 		if _, pending, err := see.Read(addrs[0], now); !pending {
 			b.Fatalf("got %v, want a read that is pending", err)

@@ -21,10 +21,16 @@ func (h *host) leftovers(turns int) string {
 	c := h.ctl
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.turns.free == turns && len(c.turns.has)+len(c.turns.line)+len(c.writes)+len(c.signals) == 0 {
+	held := 0
+	for _, st := range c.statuses {
+		if st.slot != noSlot {
+			held++
+		}
+	}
+	if c.slots.free == turns && held+len(c.slots.line)+len(c.writes) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("turns %+v, %d writes, %d signals", c.turns, len(c.writes), len(c.signals))
+	return fmt.Sprintf("slots %+v, %d of them held or waited for, %d writes", c.slots, held, len(c.writes))
 }
 
 // A chance is a story that dice tell: of two instances that change their states, of rivals, of addresses that come and go, alone or

@@ -1,24 +1,25 @@
 // Package controller makes the cloud agree with the desired set.
 //
-// A queue holds the addresses to look at; reconcile looks at one of them:
+// A queue holds the addresses to be reconciled. To reconcile one is to decide what has to be done about it:
 //
 //   - not ours: only what is known is kept fresh;
 //   - ours, and the last valid reading, however old, shows it elsewhere: it is assigned at once;
 //   - ours, MASTER has just been said, and no reading is valid: it is assigned at once;
 //   - ours, and a reading begun after the last doubt, and within two intervals, shows it here: nothing is written;
-//   - ours, and no such reading: read first; if nothing can be read, it is assigned, at most once an interval. A reading that
-//     carries an error is none, but it is tried again after a back-off only.
+//   - ours, and no such reading: read first; if nothing can be read, it is assigned, at most once per interval. A reading that
+//     carries an error does not count, but it is tried again after a back-off only.
 //
 // The promises:
 //
 //   - An event only names addresses; reconcile acts on what is true when it runs.
 //   - Whether an address is ours is looked up again right before each write. When it stops being ours, a call under way is
 //     cancelled before the address is queued again.
-//   - An acknowledged write is only a request: it is looked at again after 1 s, 3 s, 10 s and 30 s, then at each refresh.
-//   - Addresses do not wait for each other, up to the bound on requests side by side. A write that does not return after its
-//     deadline, or after it was cancelled, is given up: nobody waits for it, and what it did is looked at.
+//   - An acknowledged write is only a request: it is verified after 1 s, 3 s, 10 s and 30 s, then at each refresh.
+//   - Addresses do not wait for each other, up to the bound on writes side by side; reading and verifying wait for no write. A write
+//     that does not return after its deadline, or after it was cancelled, is given up: nobody waits for it, and a reading tells what it
+//     did.
 //   - One address is never written more than 4 times in a row, then once a second, whatever Keepalived says.
-//   - A contested address (see contest) costs one write an interval.
+//   - A contested address (see conflict) costs one write per interval.
 //   - Addresses that share a resource, as far as readings have told, are one: the lowest of them stands for all, and is ours while
 //     any of them is.
 //
@@ -57,25 +58,16 @@ type Options struct {
 // A Controller reconciles addresses. Create it with [New].
 type Controller struct {
 	opts  Options
-	queue workqueue.TypedDelayingInterface[netip.Addr]
+	queue workqueue.TypedRateLimitingInterface[netip.Addr]
+	pace  *pace
 
 	mu       sync.Mutex // guards all below
-	memories map[netip.Addr]*memory
-	signals  map[netip.Addr]*signal
-	turns    turns
-	writes   map[netip.Addr]context.CancelCauseFunc // that are under way
+	statuses map[netip.Addr]*status
+	slots    slots
+	writes   map[netip.Addr]context.CancelCauseFunc // in progress
+	resumed  time.Time                              // when waits were ended last
 
-	apart map[netip.Addr]string // what was said of resources that several instances want; owned by the look at everything
-}
-
-// A signal is what has happened to an address since it was last looked at.
-type signal struct {
-	at      time.Time // of the last change that named it
-	lost    bool      // it stopped being ours, for a moment at least
-	gained  bool      // it became ours
-	claimed bool      // MASTER was said
-	rival   bool      // a rival was heard
-	resumed bool      // waits that the cloud asked for are over
+	apart map[netip.Addr]string // what was said of resources that several instances want; owned by the goroutine of Run
 }
 
 // everything is the key that stands for the refresh of all addresses. No address is equal to it.
@@ -91,154 +83,191 @@ func New(opts Options) *Controller {
 	if opts.Recorder == nil {
 		opts.Recorder = nobody{}
 	}
+	limits := newPace(opts.BackOff, opts.Interval)
 	return &Controller{
 		opts:     opts,
-		queue:    newQueue(opts.Metrics),
-		memories: map[netip.Addr]*memory{},
-		signals:  map[netip.Addr]*signal{},
-		turns:    turns{free: opts.Concurrent, has: map[netip.Addr]bool{}},
+		queue:    newQueue(limits, opts.Metrics),
+		pace:     limits,
+		statuses: map[netip.Addr]*status{},
+		slots:    slots{free: opts.Concurrent},
 		writes:   map[netip.Addr]context.CancelCauseFunc{},
 	}
 }
 
-// Run works until ctx ends, which also cancels the calls under way. It returns when all of them have returned or were given
+// Run works until ctx ends, which also cancels the calls in progress. It returns when all of them have returned or were given
 // up. It can be called once.
 func (c *Controller) Run(ctx context.Context) {
-	var work sync.WaitGroup
-	defer work.Wait()
+	var writes sync.WaitGroup
+	defer writes.Wait()
 	stop := context.AfterFunc(ctx, c.queue.ShutDown)
 	defer stop()
-	looks := make(chan struct{}, c.opts.Concurrent+spare)
 	for c.queue.Add(everything); ; {
 		addr, shutdown := c.queue.Get()
-		if shutdown {
+		switch {
+		case shutdown:
 			return
-		}
-		looks <- struct{}{}
-		work.Add(1)
-		go c.work(ctx, addr, func() {
+		case ctx.Err() != nil: // a queue that is shut down still hands out what it holds
 			c.queue.Done(addr)
-			<-looks
-			work.Done()
-		})
+		default:
+			c.process(ctx, addr, &writes)
+		}
 	}
 }
 
-// Apply makes the controller look at what changed, in the desired set that Options names. Calls for addresses that are
-// no longer ours are cancelled when it returns. All addresses of a change reckon from one instant, and so share one read.
-func (c *Controller) Apply(change desired.Change) {
+// process reconciles one key of the queue. It waits for nothing: a write that has to be made is made by a goroutine of its own.
+func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.WaitGroup) {
+	if addr == everything {
+		c.queue.AddAfter(everything, c.opts.Observed.Refresh())
+		c.warn()
+		c.queue.Done(everything)
+		return
+	}
+	if lead := c.lead(addr); lead != addr {
+		c.drop(addr, lead)
+		return
+	}
+	want, managed := c.want(addr)
+	if !managed {
+		c.drop(addr, addr)
+		return
+	}
+	st, resumed := c.status(addr)
 	now := time.Now()
-	if len(change.Lost) > 0 { // before all else: ten thousand may be lost
-		c.cancel()
+	lost, claimed := st.notice(want, now)
+	if lost || claimed { // a new master tries at once
+		c.pace.Forget(addr)
 	}
-	// Found once: what is signalled must be what is queued, also when a reading tells meanwhile that others stand for them.
-	left, gained, claimed, rivals := c.leads(change.Lost), c.leads(change.Gained), c.leads(change.Claimed), c.leads(change.Rivals)
-	var lost []netip.Addr
-	for i, addr := range change.Lost {
-		if _, ours := c.server(addr); !ours { // nor is any other of its resource
-			lost = append(lost, left[i])
-			c.opts.Observed.Void(addr) // readings from our own time as master say nothing of the next one
-		}
+	if lost { // readings from our own time as master say nothing of the next one
+		c.opts.Observed.Void(addr)
 	}
-	for _, list := range [][]netip.Addr{gained, claimed, rivals} {
-		for _, addr := range list {
-			c.opts.Observed.Expect(addr, now)
-		}
+	outcome, after, w := c.reconcile(addr, st, want, resumed, now)
+	if w != nil {
+		outcome, after = c.begin(ctx, addr, st, w)
 	}
+	if outcome != writing {
+		c.requeue(addr, st, outcome, after, nil)
+		return
+	}
+	writes.Add(1)
+	go c.write(addr, w, func(err error) {
+		outcome, after := c.concluded(addr, st, w, err)
+		c.requeue(addr, st, outcome, after, err)
+		writes.Done()
+	})
+}
+
+// requeue ends the processing of an address, and is the only place that decides when it is processed again: after a while, after its
+// wait or its back-off if a write failed, or else at the next refresh. Whatever happens to the address comes first.
+func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after time.Duration, err error) {
+	var told *providers.WaitError
+	switch {
+	case outcome == assigned, outcome == inPlace:
+		c.queue.Forget(addr)
+	case outcome != failed && outcome != notWritten: // no write was made, or it does not matter any more
+	case errors.As(err, &told):
+		after = max(told.Wait, time.Millisecond)
+		c.pace.Hold(addr, after)
+	case permanent(err):
+		after = observed.Jitter(c.opts.Interval, 0.1)
+		c.pace.Hold(addr, after)
+	default:
+		c.queue.AddRateLimited(addr)
+	}
+	if after > 0 {
+		c.queue.AddAfter(addr, after)
+	}
+	c.opts.Recorder.Reconciled(string(outcome))
 	c.mu.Lock()
-	for _, addr := range lost {
-		delete(c.signals, addr) // what came before it does not matter any more
-		c.signal(addr, now).lost = true
-	}
-	for _, addr := range gained {
-		c.signal(addr, now).gained = true
-	}
-	for _, addr := range claimed {
-		c.signal(addr, now).claimed = true
-	}
-	for _, addr := range rivals {
-		c.signal(addr, now).rival = true
-	}
+	st.publish(outcome, after, err)
+	delete(c.writes, addr)
+	next, granted := c.release(st)
 	c.mu.Unlock()
-	for _, list := range [][]netip.Addr{claimed, left, gained, rivals, c.leads(change.Added), change.Removed} {
-		for _, addr := range list {
-			c.queue.Add(addr)
-		}
+	if granted {
+		c.queue.Add(next)
 	}
+	c.queue.Done(addr)
 }
 
-// cancel cancels the writes under way of what is not ours. It looks at all of them, for what an address shares may have become known,
-// or have changed, since its write began.
-func (c *Controller) cancel() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for addr, cancel := range c.writes {
-		if _, ours := c.server(addr); !ours {
-			cancel(errLost)
-		}
-	}
+// Enqueue makes the controller reconcile addresses of which something has changed in the desired set that Options names. Writes of
+// addresses that are no longer ours are cancelled when it returns. All of them share one read, if they have to be read.
+func (c *Controller) Enqueue(addrs ...netip.Addr) {
+	c.cancelLost()
+	c.opts.Observed.ScheduleRead(time.Now(), addrs...)
+	c.add(addrs)
 }
 
-// signal returns the signal of addr, to be written to. c.mu is held.
-func (c *Controller) signal(addr netip.Addr, now time.Time) *signal {
-	s := c.signals[addr]
-	if s == nil {
-		s = &signal{}
-		c.signals[addr] = s
-	}
-	s.at = now
-	return s
+// ReadDone makes the controller reconcile addresses of which a read has ended. What it has told may also change when the next refresh
+// is due.
+func (c *Controller) ReadDone(addrs []netip.Addr) {
+	c.add(addrs)
+	c.queue.Add(everything)
 }
 
-// Inherit takes over from the controller that c replaces, which must have ended, the addresses of which MASTER was said and that
-// neither an acknowledged write nor a reading has answered.
-func (c *Controller) Inherit(from *Controller) {
-	var claimed []netip.Addr
-	from.mu.Lock()
-	for addr, m := range from.memories {
-		if m.claimed {
-			claimed = append(claimed, addr)
-		}
-	}
-	for addr, s := range from.signals {
-		if s.claimed {
-			claimed = append(claimed, addr)
-		}
-	}
-	from.mu.Unlock()
-	c.Apply(desired.Change{Claimed: claimed})
-}
-
-// Resume makes waits end that the cloud had asked for: calls may be made again.
+// Resume ends the waits that the cloud has asked for, and those after a refusal: calls may be made again.
 func (c *Controller) Resume() {
+	now := time.Now()
 	c.opts.Observed.Resume()
-	addrs, now := c.opts.Desired.Addresses(), time.Now()
-	for _, addr := range addrs {
-		c.opts.Observed.Expect(addr, now)
-	}
-	leads := c.leads(addrs)
+	c.pace.Resume()
 	c.mu.Lock()
-	for _, addr := range leads {
-		c.signal(addr, now).resumed = true
+	c.resumed = now
+	c.mu.Unlock()
+	addrs := c.opts.Desired.Addresses()
+	c.opts.Observed.ScheduleRead(now, addrs...)
+	c.add(addrs)
+	c.queue.Add(everything)
+}
+
+// Inherit takes over from the controller that c replaces, which must have ended, what it has answered: only claims that it has not are
+// answered by c. It must be called before Run.
+func (c *Controller) Inherit(from *Controller) {
+	from.mu.Lock()
+	c.mu.Lock()
+	for addr, st := range from.statuses {
+		c.statuses[addr] = &status{seen: st.answered, answered: st.answered}
 	}
 	c.mu.Unlock()
-	for _, addr := range leads {
+	from.mu.Unlock()
+	c.add(c.opts.Desired.Addresses())
+}
+
+// add queues addrs, and the addresses that stand for them.
+func (c *Controller) add(addrs []netip.Addr) {
+	for _, addr := range addrs {
+		if lead := c.lead(addr); lead != addr {
+			c.queue.Add(lead)
+		}
 		c.queue.Add(addr)
 	}
-	c.queue.Add(everything)
 }
 
-// Enqueue makes the controller look at addrs, for a read of them has ended. What it has told may also change when the next refresh is
-// due.
-func (c *Controller) Enqueue(addrs []netip.Addr) {
-	for _, addr := range addrs {
-		c.queue.Add(c.lead(addr))
+// cancelLost cancels the writes in progress of what is not ours. It examines all of them, for what an address shares may have become
+// known, or have changed, since its write began.
+func (c *Controller) cancelLost() {
+	type inProgress struct {
+		addr   netip.Addr
+		cancel context.CancelCauseFunc
 	}
-	c.queue.Add(everything)
+	var writes []inProgress
+	c.mu.Lock()
+	for addr, cancel := range c.writes {
+		writes = append(writes, inProgress{addr, cancel})
+	}
+	c.mu.Unlock()
+	for _, w := range writes {
+		if want, _ := c.want(w.addr); !want.Ours {
+			w.cancel(errLost)
+		}
+	}
 }
 
-// refresh has all addresses read when that is due.
-func (c *Controller) refresh() {
-	c.queue.AddAfter(everything, c.opts.Observed.Refresh())
-	c.warn()
+// status returns the status of addr, and when waits were ended last.
+func (c *Controller) status(addr netip.Addr) (st *status, resumed time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	st = c.statuses[addr]
+	if st == nil {
+		st = &status{}
+		c.statuses[addr] = st
+	}
+	return st, c.resumed
 }

@@ -264,7 +264,7 @@ func TestWithNoAddressLeftNothingIsTried(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(func(context.Context) error { return errDown }, nil)
 		time.Sleep(2 * interval)
-		h.ctl.Apply(h.desired.SetSettings(desired.Settings{}))
+		h.apply(h.desired.SetSettings(desired.Settings{}))
 		time.Sleep(interval)
 		c.count()
 		time.Sleep(time.Hour)
@@ -273,7 +273,7 @@ func TestWithNoAddressLeftNothingIsTried(t *testing.T) {
 		}
 		c.set(nil, nil)
 		h.says(keepalived.Master)
-		h.ctl.Apply(h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": {one}}}))
+		h.apply(h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": {one}}}))
 		time.Sleep(4 * trip)
 		h.holds(one)
 	})
@@ -281,14 +281,15 @@ func TestWithNoAddressLeftNothingIsTried(t *testing.T) {
 
 func TestAnAddressThatCannotBeReadRestsUntilItMayBeReadAgain(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, h *host) {
-		m := newMemory()
-		m.tried, m.retry = time.Now(), time.Now().Add(5*time.Second)
+		st, now := &status{rereadAt: time.Now().Add(5 * time.Second)}, time.Now()
+		want, _ := h.desired.Address(one)
+		h.ctl.pace.Reserve(one)
 		seen := observed.Reading{Holding: providers.Holding{Err: errDown}}
-		if wait, w := h.ctl.unread(one, here, m, seen); wait != 5*time.Second || w != nil {
+		if _, wait, w := h.ctl.assignBlind(one, st, want, seen, now); wait != 5*time.Second || w != nil {
 			t.Errorf("got a wait of %v and the write %v, want 5 s and none", wait, w)
 		}
-		m.retry = time.Time{}
-		if wait, _ := h.ctl.unread(one, here, m, seen); wait != minRest {
+		st.rereadAt = time.Time{}
+		if _, wait, _ := h.ctl.assignBlind(one, st, want, seen, now); wait != minRest {
 			t.Errorf("got a wait of %v, want %v", wait, minRest)
 		}
 	})

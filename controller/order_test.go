@@ -86,7 +86,7 @@ func TestBlindWritesAreNoNews(t *testing.T) {
 
 func TestMasterSaidAgainBeginsTheBackOffAnew(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
-		h.ctl.opts.BackOff.MaxElapsed = 30 * time.Second
+		h.ctl.pace.backOff.MaxElapsed = 30 * time.Second
 		c.set(nil, func(context.Context, netip.Addr, string) error { return errors.New("500") })
 		h.says(keepalived.Master)
 		time.Sleep(5 * interval)

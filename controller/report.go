@@ -18,7 +18,7 @@ type Status struct {
 	Targets   []string  // the servers that hold it, as the last reading has it; empty: none, or not known
 	Since     time.Time // from when on readings have shown these targets; zero: no reading yet
 	Verified  time.Time // when the last reading's request was sent; zero: no reading yet
-	Next      time.Time // when it is looked at next; at the latest, for whatever happens may come first
+	Next      time.Time // when it is reconciled next; at the latest, for whatever happens may come first
 	Err       string    // why it could not be read or assigned; empty: it could
 }
 
@@ -31,18 +31,18 @@ func (c *Controller) Statuses() []Status {
 		lead := c.lead(addr)
 		c.mu.Lock()
 		var is published
-		if m := c.memories[lead]; m != nil {
-			is = m.published
+		if st := c.statuses[lead]; st != nil {
+			is = st.published
 		}
 		c.mu.Unlock()
 		s := Status{Addr: addr, Contested: is.contested, Rival: is.rival, Next: is.next, Err: is.err}
 		if s.Next.IsZero() || s.Next.After(refresh) {
 			s.Next = refresh
 		}
-		server, ours := c.server(addr)
-		s.Desired = ours
+		want, _ := c.want(addr)
+		s.Desired = want.Ours
 		reading, valid := c.opts.Observed.Last(addr)
-		s.InPlace = valid && server != "" && reading.Holding.At(server)
+		s.InPlace = valid && want.Server != "" && reading.Holding.At(want.Server)
 		s.Targets, s.Since, s.Verified = slices.Clone(reading.Servers), reading.Since, reading.At
 		if reading.Err != nil && s.Err == "" {
 			s.Err = reading.Err.Error()
@@ -52,7 +52,7 @@ func (c *Controller) Statuses() []Status {
 	return all
 }
 
-// published is what Statuses needs of an address's memory, as it was when its last look ended.
+// published is what Statuses needs of an address's status, as it was when it was processed last.
 type published struct {
 	contested bool
 	rival     string
@@ -60,20 +60,24 @@ type published struct {
 	err       string    // why the last write failed
 }
 
-// publish keeps what others may know of an address that is looked at again after a while; 0: at the next refresh. c.mu is held.
-func (m *memory) publish(again time.Duration) {
-	m.published = published{contested: m.contest.on, rival: m.contest.rival}
-	if again > 0 {
-		m.published.next = time.Now().Add(again)
+// publish keeps what others may know of an address that is processed again after a while; 0: at the next refresh. The controller's mu is
+// held.
+func (s *status) publish(outcome outcome, after time.Duration, err error) {
+	s.published.contested, s.published.rival, s.published.next = s.conflict.on(), s.conflict.rival, time.Time{}
+	if after > 0 {
+		s.published.next = time.Now().Add(after)
 	}
-	if m.err != nil {
-		m.published.err = m.err.Error()
+	switch outcome { //nolint:exhaustive // the others say nothing about writes
+	case failed:
+		s.published.err = err.Error()
+	case inPlace, assigned, standby:
+		s.published.err = ""
 	}
 }
 
 // A Recorder is told what happens. Its methods may be called from many goroutines at once, and must not block.
 type Recorder interface {
-	// Reconciled is called after each look at an address, with its outcome: one of a few constant words.
+	// Reconciled is called whenever an address has been reconciled, with the outcome: one of a few constant words.
 	Reconciled(outcome string)
 	// Assigned is called after each write: from is who held the address, as far as known. It is not called where the address
 	// stopped being ours, at the end, or in a dry run.
@@ -146,10 +150,10 @@ func (q queueMetrics) NewLongestRunningProcessorSecondsMetric(string) workqueue.
 func (q queueMetrics) NewRetriesMetric(string) workqueue.CounterMetric { return q.m.Retries }
 
 // newQueue returns a queue of addresses; metrics may be nil.
-func newQueue(metrics *QueueMetrics) workqueue.TypedDelayingInterface[netip.Addr] {
-	config := workqueue.TypedDelayingQueueConfig[netip.Addr]{}
+func newQueue(limiter workqueue.TypedRateLimiter[netip.Addr], metrics *QueueMetrics) workqueue.TypedRateLimitingInterface[netip.Addr] {
+	config := workqueue.TypedRateLimitingQueueConfig[netip.Addr]{}
 	if metrics != nil {
 		config.Name, config.MetricsProvider = "addresses", queueMetrics{metrics}
 	}
-	return workqueue.NewTypedDelayingQueueWithConfig(config)
+	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, config)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"floaty/desired/keepalived"
+	"floaty/observed"
 )
 
 // A memo is a Recorder that keeps what it is told.
@@ -145,7 +146,7 @@ func (f *figure) add(v float64) {
 
 func TestTheQueueTellsItsFigures(t *testing.T) {
 	var depth, adds, latency, work, unfinished, longest, retries figure
-	queue := newQueue(&QueueMetrics{&depth, &adds, &latency, &work, &unfinished, &longest, &retries})
+	queue := newQueue(newPace(observed.BackOff{}, interval), &QueueMetrics{&depth, &adds, &latency, &work, &unfinished, &longest, &retries})
 	defer queue.ShutDown()
 	queue.Add(one)
 	queue.Add(two)

@@ -1,15 +1,16 @@
 package controller
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
-	"time"
 
+	"floaty/desired"
 	"floaty/providers/logkey"
 )
 
-// lead returns the address that stands for all that share addr's resource; addr itself where it shares none. Only a lead is looked
-// at and written: so they share readings, one write and its acknowledgement, and a failure counts once.
+// lead returns the address that stands for all that share addr's resource; addr itself where it shares none. Only a lead is reconciled
+// and written: so they share readings, one write and its acknowledgement, and a failure counts once.
 func (c *Controller) lead(addr netip.Addr) netip.Addr {
 	if sharing := c.opts.Observed.Sharing(addr); sharing != nil {
 		return sharing[0]
@@ -17,43 +18,69 @@ func (c *Controller) lead(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// leads returns the address that stands for each of addrs.
-func (c *Controller) leads(addrs []netip.Addr) []netip.Addr {
-	leads := make([]netip.Addr, len(addrs))
-	for i, addr := range addrs {
-		leads[i] = c.lead(addr)
-	}
-	return leads
-}
-
-// server returns where addr belongs, and whether that is this server's to say now: because of addr, or of one that shares its
-// resource.
-func (c *Controller) server(addr netip.Addr) (server string, ours bool) {
-	server, ours = c.opts.Desired.Server(addr)
+// want returns what is desired of addr, together with all that share its resource: it is ours while any of them is, and what was said of
+// one was said of all. managed is whether addr itself is.
+func (c *Controller) want(addr netip.Addr) (want desired.Address, managed bool) {
+	want, managed = c.opts.Desired.Address(addr)
 	for _, other := range c.opts.Observed.Sharing(addr) {
-		if ours {
-			break
-		}
-		_, ours = c.opts.Desired.Server(other)
+		also, _ := c.opts.Desired.Address(other)
+		want.Ours = want.Ours || also.Ours
+		want.Server = cmp.Or(want.Server, also.Server)
+		want.Generation = want.Latest(also.Generation)
+		want.Changed = later(want.Changed, also.Changed)
 	}
-	return server, ours
+	return want, managed
 }
 
-// follow ends a look at an address that has a lead, for it was found out only now that they share a resource. What is still to be
-// answered is the lead's to answer.
-func (c *Controller) follow(addr, lead netip.Addr, m *memory, s signal) {
-	now := time.Now()
-	m.hear(s, now)
-	c.mu.Lock()
-	if s.gained || m.claimed || m.suspect || !m.look.IsZero() {
-		l := c.signal(lead, now)
-		l.claimed = l.claimed || m.claimed
-		l.rival = true // to be looked at with a new reading, as if a rival had been heard
+// drop ends the processing of an address that is no longer managed, or for which another one stands: it was found out only now that they
+// share a resource. What its status knew of the resource, the other one takes over.
+func (c *Controller) drop(addr, lead netip.Addr) {
+	if _, managed := c.opts.Desired.Address(addr); !managed {
+		sharing := c.opts.Observed.Sharing(addr)
+		c.opts.Observed.Forget(addr)
+		for _, other := range sharing { // they may have another lead now
+			if other != addr {
+				lead = c.lead(other)
+				break
+			}
+		}
 	}
-	delete(c.memories, addr)
+	c.pace.Drop(addr)
+	c.mu.Lock()
+	st := c.statuses[addr]
+	delete(c.statuses, addr)
+	var next netip.Addr
+	var granted bool
+	if st != nil {
+		next, granted = c.release(st)
+		if lead != addr {
+			c.inheritStatus(lead, st)
+		}
+	}
 	c.mu.Unlock()
-	c.end(addr, m, 0)
-	c.queue.Add(lead)
+	if granted {
+		c.queue.Add(next)
+	}
+	if lead != addr {
+		c.queue.Add(lead)
+	}
+	c.queue.Done(addr)
+}
+
+// inheritStatus lets an address take over from one whose resource it shares what is answered, and what is to be verified yet. c.mu is
+// held. A write of the heir that is in progress owns its status, and will answer for both.
+func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
+	st, busy := c.statuses[heir], c.writes[heir] != nil
+	switch {
+	case st == nil:
+		from.slot = noSlot
+		c.statuses[heir] = from
+	case !busy:
+		st.answered = max(st.answered, from.answered)
+		if len(st.verify) < len(from.verify) {
+			st.verify = from.verify
+		}
+	}
 }
 
 // warn says once of each resource that instances want addresses of it which do not change their state together.

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -138,7 +139,7 @@ func TestTheAddressThatStandsForAllMayGo(t *testing.T) {
 		h.wrote("1")
 		h.ctl.mu.Lock()
 		defer h.ctl.mu.Unlock()
-		if got := len(h.ctl.memories); got != 1 {
+		if got := len(h.ctl.statuses); got != 1 {
 			t.Errorf("%d addresses are remembered, want one", got)
 		}
 	})
@@ -171,7 +172,7 @@ func TestAResourceIsFoundOutWhileItsAddressesAreWritten(t *testing.T) {
 			}
 			h.ctl.mu.Lock()
 			defer h.ctl.mu.Unlock()
-			if got := len(h.ctl.memories); got != 1 {
+			if got := len(h.ctl.statuses); got != 1 {
 				t.Errorf("%d addresses are remembered, want the one that stands for all", got)
 			}
 		})
@@ -240,13 +241,13 @@ func TestWhatIsSaidWhileAResourceIsFoundOutIsNotLost(t *testing.T) {
 // An address may become ours, without a MASTER line, right before it is known what it shares: a reading from before that says nothing.
 func TestAnAddressThatBecomesOursIsLookedAtForItsResource(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
-		h.says(keepalived.Master)
+		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
+		h.saysOf("A", keepalived.Master)
 		time.Sleep(interval)
 		c.move(inside[0], there)
-		h.ctl.mu.Lock()
-		h.ctl.signal(inside[1], time.Now()).gained = true
-		h.ctl.mu.Unlock()
-		h.ctl.queue.Add(inside[1])
+		h.states = maps.Clone(h.states)
+		h.states["B"] = keepalived.Instance{State: keepalived.Master}
+		h.apply(h.desired.SetKeepalived(h.states))
 		time.Sleep(2 * trip)
 		h.holds(inside[0])
 	})
@@ -255,14 +256,11 @@ func TestAnAddressThatBecomesOursIsLookedAtForItsResource(t *testing.T) {
 // The same where MASTER was said: a takeover waits for no reading.
 func TestAClaimIsTheClaimOfItsResource(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
-		h.states["VI"] = keepalived.Instance{State: keepalived.Master, Claims: 1}
-		h.desired.SetKeepalived(h.states)
+		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
+		time.Sleep(time.Second)
 		h.ctl.opts.Observed.Void(inside[0])
 		c.set(hang, nil)
-		h.ctl.mu.Lock()
-		h.ctl.signal(inside[1], time.Now()).claimed = true
-		h.ctl.mu.Unlock()
-		h.ctl.queue.Add(inside[1])
+		h.saysOf("B", keepalived.Master)
 		time.Sleep(trip)
 		h.holds(inside[0])
 	})

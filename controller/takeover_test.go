@@ -179,7 +179,7 @@ func TestAddressesCanBeAddedAndRemoved(t *testing.T) {
 		defer h.stop()
 		h.says(keepalived.Master)
 		time.Sleep(interval)
-		h.ctl.Apply(h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": {two}}}))
+		h.apply(h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": {two}}}))
 		time.Sleep(time.Second)
 		h.holds(two)
 		c.move(one, there)

@@ -199,8 +199,7 @@ type host struct {
 	ctl     *Controller
 	memo    *memo
 	states  map[string]keepalived.Instance
-	stop    context.CancelFunc
-	done    chan struct{}
+	stop    context.CancelFunc // returns when all has ended
 
 	mu  sync.Mutex // guards log
 	log []string
@@ -209,36 +208,49 @@ type host struct {
 // newHost starts a host on which the instance VI wants addrs.
 func newHost(t *testing.T, cloud *cloud, server string, provider providers.Provider, addrs ...netip.Addr) *host {
 	t.Helper()
-	h := &host{t: t, cloud: cloud, desired: &desired.State{}, memo: &memo{}, states: map[string]keepalived.Instance{}, done: make(chan struct{})}
+	h := &host{t: t, cloud: cloud, desired: &desired.State{}, memo: &memo{}, states: map[string]keepalived.Instance{}}
+	h.desired.SetServer(server)
+	h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": addrs}})
+	h.build(provider)
+	h.start()
+	return h
+}
+
+// build makes what the host observes with and its controller, which do nothing until start.
+func (h *host) build(provider providers.Provider) {
 	log := funcr.New(func(_, args string) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.log = append(h.log, args)
 	}, funcr.Options{})
 	backOff := observed.BackOff{Initial: time.Second, Multiplier: 1.1, Max: 10 * time.Second}
+	var ctl *Controller
 	see := observed.New(observed.Options{
 		Provider: provider, Addresses: h.desired.Addresses, Interval: interval, Timeout: 10 * time.Second,
-		BackOff: backOff, Found: func(string) {}, OnRead: func(addrs []netip.Addr) { h.ctl.Enqueue(addrs) }, Log: log,
+		BackOff: backOff, Found: func(string) {}, OnRead: func(addrs []netip.Addr) { ctl.ReadDone(addrs) }, Log: log,
 	})
-	h.desired.SetServer(server)
-	h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": addrs}})
-	h.ctl = New(Options{
+	ctl = New(Options{
 		Desired: h.desired, Observed: see, Provider: provider, Interval: interval, Timeout: 10 * time.Second,
 		BackOff: backOff, Concurrent: 100, Log: log, Recorder: h.memo,
 	})
-	ctx, stop := context.WithCancel(t.Context())
+	h.ctl = ctl
+}
+
+// start runs what build has made, until stop.
+func (h *host) start() {
+	ctx, stop := context.WithCancel(h.t.Context())
+	ctl, done := h.ctl, make(chan struct{})
 	h.stop = func() {
 		stop()
-		<-h.done
+		<-done
 	}
 	go func() {
-		defer close(h.done)
+		defer close(done)
 		var both sync.WaitGroup
-		both.Go(func() { see.Run(ctx) })
-		both.Go(func() { h.ctl.Run(ctx) })
+		both.Go(func() { ctl.opts.Observed.Run(ctx) })
+		both.Go(func() { ctl.Run(ctx) })
 		both.Wait()
 	}()
-	return h
 }
 
 // says makes Keepalived say that VI is in a state.
@@ -253,12 +265,15 @@ func (h *host) says(state keepalived.State) {
 
 func (h *host) tell(vi keepalived.Instance) {
 	h.states = map[string]keepalived.Instance{"VI": vi}
-	h.ctl.Apply(h.desired.SetKeepalived(h.states))
+	h.apply(h.desired.SetKeepalived(h.states))
 }
+
+// apply has reconciled what a change of the desired set names.
+func (h *host) apply(change desired.Change) { h.ctl.Enqueue(change.Addresses()...) }
 
 // wants makes each instance want its addresses.
 func (h *host) wants(instances map[string][]netip.Addr) {
-	h.ctl.Apply(h.desired.SetSettings(desired.Settings{Instances: instances}))
+	h.apply(h.desired.SetSettings(desired.Settings{Instances: instances}))
 }
 
 // saysOf makes Keepalived say that an instance is in a state.
@@ -271,7 +286,7 @@ func (h *host) saysOf(instance string, state keepalived.State) {
 	}
 	states[instance] = is
 	h.states = states
-	h.ctl.Apply(h.desired.SetKeepalived(states))
+	h.apply(h.desired.SetKeepalived(states))
 }
 
 // hearsRivalOf makes Keepalived say that an instance has heard a rival.
@@ -282,7 +297,7 @@ func (h *host) hearsRivalOf(instance string) {
 	is.Rivals++
 	states[instance] = is
 	h.states = states
-	h.ctl.Apply(h.desired.SetKeepalived(states))
+	h.apply(h.desired.SetKeepalived(states))
 }
 
 // hearsRival is MASTER_RX_LOWER_PRI.

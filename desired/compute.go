@@ -37,14 +37,18 @@ type Address struct {
 // A Generation tells whether something has been said of an address since somebody looked last. Each of its numbers is that of the
 // latest change of its kind, counted over all changes of a State: the higher, the later; 0: there was none. So it never falls.
 type Generation struct {
-	Claims uint64 // MASTER was said while it was ours, or made it ours
-	Rivals uint64 // a rival was heard while it was ours
+	Claims uint64 // MASTER was said, and it is ours
+	Rivals uint64 // a rival was heard, and it is ours
+	Gains  uint64 // it became ours
 	Losses uint64 // it stopped being ours
 }
 
+// Last returns the highest of the numbers.
+func (g Generation) Last() uint64 { return max(g.Claims, g.Rivals, g.Gains, g.Losses) }
+
 // Latest returns the later number of each kind.
 func (g Generation) Latest(other Generation) Generation {
-	return Generation{max(g.Claims, other.Claims), max(g.Rivals, other.Rivals), max(g.Losses, other.Losses)}
+	return Generation{max(g.Claims, other.Claims), max(g.Rivals, other.Rivals), max(g.Gains, other.Gains), max(g.Losses, other.Losses)}
 }
 
 // A Set is what should be.
@@ -88,7 +92,7 @@ func Compute(in Input) Set {
 	set := Set{Server: in.Server, Addresses: map[netip.Addr]Address{}}
 	if in.Keepalived == nil { // then every instance may want them, also one that has not spoken yet
 		for _, addr := range in.Managed {
-			set.Addresses[addr] = Address{Server: in.Server}
+			set.Addresses[addr] = Address{}
 		}
 	}
 	var names []string
@@ -100,7 +104,6 @@ func Compute(in Input) Set {
 		ours := in.ours([]string{inst.Name})
 		for _, addr := range inst.Addresses {
 			w := set.Addresses[addr]
-			w.Server = in.Server
 			w.Instances = append(w.Instances, inst.Name)
 			w.Ours = w.Ours || ours
 			set.Addresses[addr] = w

@@ -103,7 +103,7 @@ func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now 
 		is.Losses, is.Changed = m.number, m.at
 	case !was && is.Ours:
 		c.Gained = append(c.Gained, addr)
-		is.Changed = m.at
+		is.Gains, is.Changed = m.number, m.at
 	}
 	if !is.Ours {
 		return is
@@ -155,6 +155,7 @@ func (s *State) Address(addr netip.Addr) (Address, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w, ok := s.set.Addresses[addr]
+	w.Server = s.set.Server
 	return w, ok
 }
 

@@ -60,18 +60,18 @@ type Observed struct {
 	wake    chan struct{}                               // there are pending reads
 	sharing atomic.Pointer[map[netip.Addr][]netip.Addr] // by address, those of its resource; nil: none shares one
 
-	mu       sync.Mutex // guards all below
-	order    uint64     // of the last request or voiding
-	readings map[netip.Addr]Reading
-	voided   map[netip.Addr]uint64
-	expected map[netip.Addr]time.Time
-	pending  []*read // to be started by Run
-	current  []*read // pending or under way, oldest first
-	due      time.Time
-	answered uint64    // the newest request that was answered
-	failed   error     // of the last read
-	retry    time.Time // not before, after a failed read
-	trouble  providers.Trouble
+	mu        sync.Mutex // guards all below
+	order     uint64     // of the last request or voiding
+	readings  map[netip.Addr]Reading
+	voided    map[netip.Addr]uint64
+	scheduled map[netip.Addr]time.Time
+	pending   []*read // to be started by Run
+	current   []*read // pending or under way, oldest first
+	due       time.Time
+	answered  uint64    // the newest request that was answered
+	failed    error     // of the last read
+	retry     time.Time // not before, after a failed read
+	trouble   providers.Trouble
 }
 
 // A read is one call of the provider, which serves everybody who asks for what it covers.
@@ -85,11 +85,11 @@ type read struct {
 // New returns an Observed that knows nothing yet.
 func New(opts Options) *Observed {
 	return &Observed{
-		opts:     opts,
-		wake:     make(chan struct{}, 1),
-		readings: map[netip.Addr]Reading{},
-		voided:   map[netip.Addr]uint64{},
-		expected: map[netip.Addr]time.Time{},
+		opts:      opts,
+		wake:      make(chan struct{}, 1),
+		readings:  map[netip.Addr]Reading{},
+		voided:    map[netip.Addr]uint64{},
+		scheduled: map[netip.Addr]time.Time{},
 	}
 }
 
@@ -134,12 +134,13 @@ func (o *Observed) Void(addr netip.Addr) {
 	}
 }
 
-// Expect announces that a reading of addr begun at that time or later will be asked for: the first read after it, whoever
-// asks, then covers addr too.
-func (o *Observed) Expect(addr netip.Addr, at time.Time) {
+// ScheduleRead batches reads: the next read that starts at that time or later, whoever asks for it, also covers addrs.
+func (o *Observed) ScheduleRead(at time.Time, addrs ...netip.Addr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.expected[addr] = at
+	for _, addr := range addrs {
+		o.scheduled[addr] = at
+	}
 }
 
 // Forget drops what is known of an address that is no longer managed.
@@ -148,7 +149,7 @@ func (o *Observed) Forget(addr netip.Addr) {
 	defer o.mu.Unlock()
 	delete(o.readings, addr)
 	delete(o.voided, addr)
-	delete(o.expected, addr)
+	delete(o.scheduled, addr)
 	if o.Sharing(addr) != nil {
 		o.share()
 	}
@@ -283,8 +284,8 @@ func (o *Observed) wanted(addr netip.Addr, managed []netip.Addr, now time.Time) 
 	addrs := []netip.Addr{addr}
 	for _, other := range managed {
 		last, ok := o.last(other)
-		expected, announced := o.expected[other]
-		if other != addr && (!ok || announced && !now.Before(expected) && last.At.Before(expected)) {
+		due, scheduled := o.scheduled[other]
+		if other != addr && (!ok || scheduled && !now.Before(due) && last.At.Before(due)) {
 			addrs = append(addrs, other)
 		}
 	}

@@ -147,7 +147,7 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 		Timeout:   s.config.RefreshTimeout,
 		BackOff:   backOff(s.config.BackOff),
 		Found:     opts.found,
-		OnRead:    func(addrs []netip.Addr) { e.ctl.Enqueue(addrs) },
+		OnRead:    func(addrs []netip.Addr) { e.ctl.ReadDone(addrs) },
 		Log:       log,
 	})
 	e.ctl = controller.New(controller.Options{
@@ -188,5 +188,5 @@ func (e *engine) apply(change desired.Change) {
 	if len(change.Claimed) > 0 {
 		e.paced.Probe()
 	}
-	e.ctl.Apply(change)
+	e.ctl.Enqueue(change.Addresses()...)
 }

@@ -44,7 +44,7 @@ func newHost(c *cloud, server string, own, peers []netip.Addr, share float64) *h
 	})
 	h.seen = observed.New(observed.Options{
 		Provider: h.paced, Addresses: h.desired.Addresses, Interval: interval, Timeout: 10 * time.Second,
-		BackOff: backOff, Found: func(string) {}, OnRead: func(addrs []netip.Addr) { h.ctl.Enqueue(addrs) }, Log: log,
+		BackOff: backOff, Found: func(string) {}, OnRead: func(addrs []netip.Addr) { h.ctl.ReadDone(addrs) }, Log: log,
 	})
 	h.ctl = controller.New(controller.Options{
 		Desired: &h.desired, Observed: h.seen, Provider: h.paced, Interval: interval, Timeout: 10 * time.Second,
@@ -76,7 +76,8 @@ func (h *host) live(ctx context.Context, delay time.Duration) {
 func (h *host) inherit() {
 	h.cloud.elect(h.server, h.peers)
 	h.paced.Probe()
-	h.ctl.Apply(h.desired.SetKeepalived(map[string]keepalived.Instance{
+	change := h.desired.SetKeepalived(map[string]keepalived.Instance{
 		"own": {State: keepalived.Master}, "peer": {State: keepalived.Master, Claims: 1},
-	}))
+	})
+	h.ctl.Enqueue(change.Addresses()...)
 }

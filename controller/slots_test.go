@@ -198,5 +198,39 @@ func TestATurnDoesNotWaitForAReading(t *testing.T) {
 func (h *host) turns(n int) {
 	h.ctl.mu.Lock()
 	defer h.ctl.mu.Unlock()
-	h.ctl.turns.free = n
+	h.ctl.slots.free = n
+}
+
+// All slots hang: the refresh is sent on time all the same, and an address that needs no write is verified.
+func TestReadingWaitsForNoSlot(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.turns(1)
+		c.move(two, here)
+		time.Sleep(2 * interval)
+		c.set(nil, func(ctx context.Context, addr netip.Addr, _ string) error {
+			if addr == one {
+				return hang(ctx)
+			}
+			return nil
+		})
+		h.says(keepalived.Master)
+		time.Sleep(trip)
+		for range 3 {
+			h.hearsRival()
+			said := time.Now()
+			time.Sleep(5 * time.Second) // the write of one hangs for 10 s
+			for _, s := range h.ctl.Statuses() {
+				if s.Addr == two && (s.Verified.Before(said) || !s.InPlace) {
+					t.Errorf("got %+v, want it verified after %v", s, said)
+				}
+			}
+		}
+		c.set(nil, func(ctx context.Context, _ netip.Addr, _ string) error { return hang(ctx) })
+		c.move(two, there)
+		c.count()
+		time.Sleep(10 * interval)
+		if reads, _ := c.count(); reads < 9 {
+			t.Errorf("%d reads in ten intervals in which no write returned, want one each at least", reads)
+		}
+	})
 }

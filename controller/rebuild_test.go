@@ -1,0 +1,98 @@
+package controller
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"floaty/desired/keepalived"
+)
+
+// An edit of the configuration replaces observed and controller. Reads hang afterwards, so that only what MASTER was said of is written.
+func TestARebuiltControllerWritesExactlyWhatWasClaimedMeanwhile(t *testing.T) {
+	three := netip.MustParseAddr("198.51.100.3")
+	for what, c := range map[string]struct {
+		meanwhile func(h *host)
+		want      []netip.Addr
+	}{
+		"nothing is said":                  {func(*host) {}, nil},
+		"MASTER is said of one":            {func(h *host) { h.saysOf("A", keepalived.Master) }, []netip.Addr{one}},
+		"of two that were lost":            {func(h *host) { h.saysOf("B", keepalived.Backup); h.saysOf("B", keepalived.Master) }, []netip.Addr{two, three}},
+		"MASTER, and then BACKUP":          {func(h *host) { h.saysOf("A", keepalived.Master); h.saysOf("A", keepalived.Backup) }, nil},
+		"a rival is heard":                 {func(h *host) { h.hearsRivalOf("A") }, nil}, // the cloud has to be read first
+		"a suspension that ends, no claim": {func(h *host) { h.suspends("A", true); h.suspends("A", false) }, nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cloud := newCloud(one, two, three)
+				h := newHost(t, cloud, here, cloud)
+				h.wants(map[string][]netip.Addr{"A": {one}, "B": {two, three}})
+				time.Sleep(time.Second)
+				h.saysOf("A", keepalived.Master)
+				h.saysOf("B", keepalived.Master)
+				time.Sleep(interval)
+				h.stop()
+				cloud.count()
+				cloud.set(hang, nil)
+				h.rebuild(func() { c.meanwhile(h) })
+				defer h.stop()
+				time.Sleep(5 * time.Second) // a read that hangs does so for ten
+				var got []netip.Addr
+				for _, w := range cloud.written() {
+					got = append(got, w.addr)
+				}
+				slices.SortFunc(got, netip.Addr.Compare)
+				if !slices.Equal(got, c.want) {
+					t.Errorf("wrote %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// A claim whose write was cancelled by the end of the old controller is the new one's to answer.
+func TestARebuiltControllerAnswersWhatTheOldOneHasNot(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		c.set(nil, func(ctx context.Context, addr netip.Addr, _ string) error {
+			if addr == one {
+				return hang(ctx)
+			}
+			return nil
+		})
+		h.says(keepalived.Master)
+		time.Sleep(time.Second)
+		h.stop()
+		c.set(hang, nil)
+		c.count()
+		h.rebuild(func() {})
+		defer h.stop()
+		time.Sleep(trip)
+		h.holds(one)
+		h.wrote("1")
+	})
+}
+
+// suspends makes an instance suspended, or ends that.
+func (h *host) suspends(instance string, suspended bool) {
+	states := map[string]keepalived.Instance{}
+	for name, is := range h.states {
+		if name == instance {
+			is.Suspended = suspended
+		}
+		states[name] = is
+	}
+	h.states = states
+	h.apply(h.desired.SetKeepalived(states))
+}
+
+// rebuild replaces the controller and what it observes, after what happens meanwhile. The old ones must have ended.
+func (h *host) rebuild(meanwhile func()) {
+	old := h.ctl
+	h.build(h.cloud)
+	meanwhile()
+	h.ctl.Inherit(old)
+	h.start()
+}

@@ -1,0 +1,59 @@
+package controller
+
+import (
+	"context"
+	"net/netip"
+)
+
+// A slot says whether an address may be written now, as far as the bound on writes side by side goes.
+type slot int
+
+const (
+	noSlot  slot = iota
+	inLine       // its write is decided, and waits for a slot
+	hasSlot      // it may be written, until it has been processed
+)
+
+// slots bound the writes side by side. Who gets none is processed again once there is one, first come, first served, so that nobody
+// waits meanwhile. The controller's mu guards them.
+type slots struct {
+	free int
+	line []netip.Addr // in line; some may have gone since
+}
+
+// acquire gives addr a slot and registers the write that cancel ends, or puts it in line.
+func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelCauseFunc) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st.slot == noSlot && c.slots.free > 0 {
+		c.slots.free--
+		st.slot = hasSlot
+	}
+	switch st.slot {
+	case hasSlot:
+		c.writes[addr] = cancel
+		return true
+	case noSlot:
+		st.slot = inLine
+		c.slots.line = append(c.slots.line, addr)
+	case inLine:
+	}
+	return false
+}
+
+// release takes the slot of st away, if it has one, and returns the address that it passes to, if there is one. c.mu is held.
+func (c *Controller) release(st *status) (next netip.Addr, ok bool) {
+	if st.slot != hasSlot {
+		return netip.Addr{}, false
+	}
+	st.slot = noSlot
+	for len(c.slots.line) > 0 {
+		next, c.slots.line = c.slots.line[0], c.slots.line[1:]
+		if s := c.statuses[next]; s != nil && s.slot == inLine {
+			s.slot = hasSlot
+			return next, true
+		}
+	}
+	c.slots.free++
+	return netip.Addr{}, false
+}

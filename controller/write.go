@@ -1,0 +1,148 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"floaty/desired"
+	"floaty/observed"
+	"floaty/providers"
+	"floaty/providers/logkey"
+)
+
+// An attempt is one call of Assign.
+type attempt struct {
+	server string
+	seen   observed.Reading // that it answers
+	news   bool             // MASTER was said, a rival was heard, or it is the first one: worth a line
+	claims bool             // MASTER was said
+	call   context.Context  // ends when the address stops being ours, or at the deadline
+	end    context.CancelFunc
+}
+
+// attempt asks for a write in answer to a reading, or says how long to wait: in a conflict, rivals cause one write a second.
+func (c *Controller) attempt(st *status, want desired.Address, seen observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
+	claims, rivals := want.Claims > st.answered, want.Rivals > st.answered
+	if wait := time.Second - now.Sub(st.written); st.conflict.on() && rivals && wait > 0 {
+		return backingOff, wait, nil
+	}
+	return writing, atRefresh, &attempt{server: want.Server, seen: seen, claims: claims, news: claims || rivals || st.written.IsZero()}
+}
+
+// begin prepares a write: there must be a slot for it, it must still be wanted, and not be one too many.
+func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *attempt) (outcome, time.Duration) {
+	ctx, lose := context.WithCancelCause(ctx)
+	if !c.acquire(addr, st, lose) {
+		lose(nil)
+		return waiting, atRefresh
+	}
+	if want, _ := c.want(addr); !want.Ours || want.Server != w.server {
+		lose(nil)
+		return lost, atRefresh
+	}
+	if wait := c.pace.Reserve(addr); wait > 0 {
+		lose(nil)
+		return backingOff, wait
+	}
+	var cancel context.CancelFunc
+	w.call, cancel = context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
+	w.end = func() {
+		cancel()
+		lose(nil)
+	}
+	st.written = time.Time{}
+	if t := st.takeover; t != nil && t.FirstWrite.IsZero() {
+		t.FirstWrite = time.Now()
+	}
+	return writing, atRefresh
+}
+
+// write makes a write and hands its error to done, also where it was given up.
+func (c *Controller) write(addr netip.Addr, w *attempt, done func(error)) {
+	assign := func() (struct{}, error) {
+		return struct{}{}, c.opts.Provider.Assign(w.call, addr, w.server, w.seen.Servers)
+	}
+	providers.Bounded(w.call, assign, func(_ struct{}, err error) { done(err) })
+}
+
+// concluded draws the conclusions from how a write ended.
+func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err error) (outcome, time.Duration) {
+	defer w.end()
+	now := time.Now()
+	var told *providers.WaitError
+	switch {
+	case err == nil:
+		c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, nil)
+		c.logAssigned(addr, st, w)
+		c.opts.Observed.Void(addr)
+		st.acknowledge(now)
+		return assigned, c.scheduleVerification(addr, st, now)
+	case errors.Is(err, providers.ErrNotWritten):
+		return c.notWritten(addr, st, w)
+	case w.call.Err() != nil && !errors.Is(context.Cause(w.call), errTimeout): // no longer ours, or the end
+		return lost, atRefresh
+	case errors.Is(err, providers.ErrGivenUp): // it may have landed, or still will
+		c.opts.Observed.Void(addr)
+	}
+	c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, err)
+	if !errors.As(err, &told) && st.failing.Failed(now) { // else it was logged once for the whole cloud
+		c.opts.Log.Error(err, "assigning the address failed", logkey.Address, addr, logkey.Attempt, st.failing.Attempts)
+	}
+	return failed, atRefresh
+}
+
+// acknowledge takes note of a write that the cloud has accepted.
+func (s *status) acknowledge(now time.Time) {
+	s.answered, s.written = s.seen, now
+	s.failing.Succeeded(now)
+	s.verifyFrom(now)
+	if s.takeover != nil && s.takeover.Acknowledged.IsZero() {
+		s.takeover.Acknowledged = now
+	}
+}
+
+// logAssigned logs what an acknowledged write in answer to a reading has done. It is no news while the address is contested, nor
+// where it only repeats the last one: while nothing can be read, an address is written again each interval.
+func (c *Controller) logAssigned(addr netip.Addr, st *status, w *attempt) {
+	last, valid := c.opts.Observed.Last(addr)
+	elsewhere := valid && last.Order == w.seen.Order && w.seen.Err == nil && !w.seen.Holding.At(w.server)
+	log := c.opts.Log.WithValues(logkey.Address, addr)
+	if st.conflict.on() || !elsewhere && !w.news {
+		log = log.V(1)
+	}
+	message := "address assigned"
+	if elsewhere && !w.claims && len(st.conflict.times) > 0 { // it was here before
+		message = "address moved back"
+	}
+	if from := others(w.seen.Servers, w.server); elsewhere && len(from) > 0 {
+		log = log.WithValues(logkey.From, strings.Join(from, ", "))
+	}
+	if w.seen.Shared { // the others that hold it stay
+		log = log.WithValues(logkey.Shared, true)
+	}
+	log.Info(message, logkey.To, w.server, logkey.Attempt, c.pace.NumRequeues(addr)+1)
+}
+
+// notWritten is a dry run: what would have been written is logged once, after a reading has shown that it would change anything. A
+// takeover waits for no reading, so that is read now.
+func (c *Controller) notWritten(addr netip.Addr, st *status, w *attempt) (outcome, time.Duration) {
+	st.answered = st.seen
+	if last, valid := c.opts.Observed.Last(addr); !valid || last.Order != w.seen.Order || last.At.Before(st.readAfter) {
+		c.opts.Observed.Void(addr)
+		return verifying, time.Millisecond
+	}
+	from := strings.Join(others(w.seen.Servers, w.server), ", ")
+	if w.seen.Err != nil || st.shown == from+w.server {
+		return notWritten, atRefresh
+	}
+	st.shown = from + w.server
+	log := c.opts.Log.WithValues(logkey.Address, addr)
+	if from != "" {
+		log = log.WithValues(logkey.From, from)
+	}
+	log.Info("dry run: address would be assigned", logkey.To, w.server)
+	return notWritten, atRefresh
+}
