@@ -136,3 +136,24 @@ func TestEachAlertHasAnEntryInTheRunbook(t *testing.T) {
 		}
 	}
 }
+
+// What --ready says is quoted in the runbook, in italics, for those who search for it.
+func TestTheRunbookQuotesWhatTheDaemonSays(t *testing.T) {
+	runbook, err := os.ReadFile("../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("../../cmd/floaty/internal/serve/monitor.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quotes := regexp.MustCompile(`(?m)^- \*([^*]+)\*`).FindAllStringSubmatch(string(runbook), -1)
+	if len(quotes) == 0 {
+		t.Error("the runbook quotes nothing")
+	}
+	for _, quote := range quotes {
+		if !strings.Contains(string(source), `"`+quote[1]) {
+			t.Errorf("the runbook quotes %q, which the daemon does not say", quote[1])
+		}
+	}
+}
