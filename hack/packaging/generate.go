@@ -46,7 +46,7 @@ func (r *release) generate(ctx context.Context, parts []part) error {
 // Each package's licence is found by go-licenses, which knows those in subdirectories too.
 func (r *release) notices(ctx context.Context, parts []part) ([]byte, error) {
 	saved := filepath.Join(r.stage, "licenses")
-	cmd := exec.CommandContext(ctx, filepath.Join(r.root, ".cache", "bin", "go-licenses"), "save", "./cmd/floaty", "--save_path="+saved, "--ignore=floaty") //nolint:gosec // our own words
+	cmd := exec.CommandContext(ctx, filepath.Join(r.root, ".cache", "bin", "go-licenses"), "save", "./cmd/floaty", "--save_path="+saved, "--ignore=floaty")
 	cmd.Dir = r.source
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -87,7 +87,7 @@ func savedLicences(saved, module string, parts []part) (string, error) {
 		if !strings.HasPrefix(name, "LICEN") && !strings.HasPrefix(name, "COPYING") && !strings.HasPrefix(name, "NOTICE") {
 			return nil
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // what was just saved
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
@@ -108,10 +108,10 @@ func savedLicences(saved, module string, parts []part) (string, error) {
 // put makes a file of the stage.
 func (r *release) put(name string, content []byte) error {
 	path := filepath.Join(r.stage, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // not secret
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // not secret
+	if err := os.WriteFile(path, content, 0o644); err != nil {
 		return err
 	}
 	return os.Chtimes(path, r.time, r.time)

@@ -161,7 +161,7 @@ func (r *release) archive(arch string) error {
 
 // create makes a file in dist.
 func (r *release) create(name string, write func(io.Writer) error) error {
-	f, err := os.Create(filepath.Join(r.dist, name)) //nolint:gosec // our own name
+	f, err := os.Create(filepath.Join(r.dist, name))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// dist is where TestMain has built everything.
+const dist = "../../.cache/dist"
+
+func TestMain(m *testing.M) {
+	if err := build(context.Background(), ""); err != nil {
+		fmt.Fprintln(os.Stderr, "building the packages:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("this takes root, which boots trees of Debian")
+	}
+	for _, program := range []string{"systemd-nspawn", "debootstrap", "ip"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed: hack/packaging/install-tools does that", program)
+		}
+	}
+}
+
+// debs returns the Debian packages for amd64: one with a version lower than every other, and the one in dist.
+func debs(t *testing.T) (old, current string) {
+	t.Helper()
+	old, err := oldDeb()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return old, only(t, "floaty_*_amd64.deb")
+}
+
+// oldDeb builds that package, once for all tests.
+var oldDeb = sync.OnceValues(func() (string, error) {
+	ctx := context.Background()
+	r, err := newRelease(ctx, "0.0.0~alpha")
+	if err != nil {
+		return "", err
+	}
+	defer r.clear()
+	r.dist = filepath.Join(r.root, ".cache", "dist-old")
+	if err := os.MkdirAll(r.dist, 0o755); err != nil {
+		return "", err
+	}
+	program := filepath.Join(r.stage, "floaty")
+	if err := r.compile(ctx, program, "amd64"); err != nil {
+		return "", err
+	}
+	parts, err := partsOf(ctx, r.source, program)
+	if err != nil {
+		return "", err
+	}
+	if err := r.generate(ctx, parts); err != nil {
+		return "", err
+	}
+	return filepath.Join(r.dist, "floaty.deb"), r.packAs("deb", "floaty.deb", "amd64")
+})
+
+// only returns the path of the one file in dist that a pattern names.
+func only(t *testing.T, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dist, pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s in %s: got %v, %v, want one file", pattern, dist, found, err)
+	}
+	return found[0]
+}

@@ -1,0 +1,342 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	floating = "198.51.100.7"
+	uuid1    = "11111111-1111-4111-8111-111111111111" // of lb1, as the examples have it
+	uuid2    = "22222222-2222-4222-8222-222222222222" // of lb2
+	stranger = "99999999-9999-4999-8999-999999999999"
+)
+
+// A pair is two hosts, one on Debian 12 and one on Debian 13, and a simulated cloud.
+type pair struct {
+	*testing.T
+	lb1, lb2 *machine
+	cloud    *http.Client
+	cert     []byte // the cloud's, in PEM
+}
+
+// newPair boots both hosts. Neither has floaty yet.
+func newPair(t *testing.T) *pair {
+	t.Helper()
+	one, two := fmt.Sprintf("floaty-lb1-%d", os.Getpid()), fmt.Sprintf("floaty-lb2-%d", os.Getpid())
+	for _, call := range []string{
+		"netns add " + one, "netns add " + two,
+		"-n " + one + " link add eth0 type veth peer name eth0 netns " + two,
+		"-n " + one + " addr add 192.0.2.11/24 dev eth0", "-n " + two + " addr add 192.0.2.12/24 dev eth0",
+		"-n " + one + " link set eth0 up", "-n " + two + " link set eth0 up",
+		"-n " + one + " link set lo up", "-n " + two + " link set lo up",
+	} {
+		if _, err := output(t.Context(), ".", "ip", strings.Fields(call)...); err != nil {
+			t.Fatal(err)
+		}
+		if name, ok := strings.CutPrefix(call, "netns add "); ok {
+			t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
+		}
+	}
+	p := &pair{T: t}
+	p.startCloud(one)
+	p.lb1, p.lb2 = newMachine(t, "bookworm", "lb1", one), newMachine(t, "trixie", "lb2", two)
+	p.lb1.boot()
+	p.lb2.boot()
+	return p
+}
+
+// startCloud starts cloudsim where both hosts reach it. The address is at a stranger.
+func (p *pair) startCloud(space string) {
+	p.Helper()
+	program := buildCloudsim(p.T)
+	cert := program + ".crt"
+	cloud := exec.Command("ip", "netns", "exec", space, program, "--listen", "192.0.2.11:8080", "--tls", cert, "--token", "t", "--quiet",
+		"--server", uuid1+"=lb1", "--server", uuid2+"=lb2", "--server", stranger+"=stranger", "--address", floating+"/32="+stranger)
+	cloud.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cloud.Start(); err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() {
+		_ = cloud.Process.Signal(syscall.SIGTERM)
+		_ = cloud.Wait()
+	})
+	for deadline := time.Now().Add(10 * time.Second); len(p.cert) == 0; time.Sleep(10 * time.Millisecond) {
+		if p.cert, _ = os.ReadFile(cert); time.Now().After(deadline) {
+			p.Fatal("cloudsim makes no certificate")
+		}
+	}
+	p.cloud = clientIn(space, p.cert)
+}
+
+// buildCloudsim builds the simulated cloud and returns the program's path.
+func buildCloudsim(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "cloudsim")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/cloudsim")
+	build.Dir = "../.."
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building cloudsim: %v\n%s", err, out)
+	}
+	return program
+}
+
+// holder returns the server that the cloud has the address at.
+func (p *pair) holder() (string, error) {
+	response, err := p.cloud.Get("https://192.0.2.11:8080/sim/state")
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was only read
+	var state struct {
+		Addresses []struct {
+			Address string   `json:"address"`
+			Servers []string `json:"servers"`
+		} `json:"addresses"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&state); err != nil {
+		return "", err
+	}
+	for _, a := range state.Addresses {
+		if a.Address == floating {
+			return strings.Join(a.Servers, " "), nil
+		}
+	}
+	return "", fmt.Errorf("the cloud does not know %s: %+v", floating, state)
+}
+
+// isAt waits until the cloud has the address at a host.
+func (p *pair) isAt(m *machine, uuid string, within time.Duration) {
+	p.Helper()
+	began := time.Now()
+	m.eventually("the address is at "+m.name, within, func() error {
+		if at, err := p.holder(); err != nil || at != uuid {
+			return fmt.Errorf("it is at %q, %w; the host says\n%s", at, err, m.journal())
+		}
+		return nil
+	})
+	p.Logf("the address is at %s after %v", m.name, time.Since(began).Round(10*time.Millisecond))
+}
+
+// steal moves the address to a stranger: a host whose floaty knows that it is MASTER takes it back.
+func (p *pair) steal() {
+	p.Helper()
+	body, err := json.Marshal(map[string]any{"address": floating, "servers": []string{stranger}})
+	p.lb1.must(err)
+	response, err := p.cloud.Post("https://192.0.2.11:8080/sim/move", "application/json", bytes.NewReader(body))
+	p.lb1.must(err)
+	if err := response.Body.Close(); err != nil || response.StatusCode >= 300 {
+		p.Fatalf("moving the address: %s, %v", response.Status, err)
+	}
+}
+
+// instance is the vrrp_instance that a host has before floaty comes: as in the example, at the place of the host.
+func instance(t *testing.T, lb1 bool) string {
+	t.Helper()
+	_, text, found := strings.Cut(example(t, "keepalived.conf"), "\nvrrp_instance")
+	if !found {
+		t.Fatal("the example of keepalived.conf has no vrrp_instance")
+	}
+	if !lb1 {
+		text = strings.NewReplacer("priority 150", "priority 100", "192.0.2.11 ", "192.0.2.12 ", "192.0.2.12 ", "192.0.2.11 ").Replace(text)
+	}
+	return "\nvrrp_instance" + text
+}
+
+// atCloudsim is a configuration for cloudscale.ch with the simulated cloud's endpoint, and a refresh each second.
+func atCloudsim(t *testing.T, text string) string {
+	t.Helper()
+	changed := strings.Replace(text, "\ncloudscale:\n", "\nrefresh-interval: 1s\ncloudscale:\n  endpoint: https://192.0.2.11:8080\n", 1)
+	if changed == text {
+		t.Fatalf("no section cloudscale in\n%s", text)
+	}
+	return changed
+}
+
+func example(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("examples", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// each runs a step on both hosts.
+func (p *pair) each(step func(m *machine)) {
+	for _, m := range []*machine{p.lb1, p.lb2} {
+		step(m)
+	}
+}
+
+// step runs a part of the story and ends it there if that fails.
+func (p *pair) step(name string, run func()) {
+	p.Helper()
+	began := time.Now()
+	p.Logf("step: %s", name)
+	run()
+	p.Logf("step: %s: %v", name, time.Since(began).Round(10*time.Millisecond))
+}
+
+// The life of the package on two hosts: installed, configured, a failover, upgraded as MASTER, mistakes and accidents, removed.
+func TestThePackageOnTwoHosts(t *testing.T) {
+	needRoot(t)
+	old, current := debs(t)
+	p := newPair(t)
+	p.step("the lower version is installed, configured and started as README says", func() {
+		p.each(func(m *machine) {
+			m.write("usr/local/share/ca-certificates/cloudsim.crt", string(p.cert))
+			m.do("update-ca-certificates")
+			m.follow(m.provide(old, "floaty-old.deb"), instance(t, m == p.lb1))
+			if got := m.property("User"); got != "floaty" {
+				t.Errorf("%s: the service runs as %q, want floaty", m.name, got)
+			}
+		})
+		p.isAt(p.lb1, uuid1, 20*time.Second)
+		p.lb1.verify("MASTER")
+		p.lb2.verify("BACKUP")
+	})
+	p.step("a failover and back", func() {
+		p.lb1.do("systemctl stop keepalived")
+		p.isAt(p.lb2, uuid2, 20*time.Second)
+		p.lb1.do("systemctl start keepalived")
+		p.isAt(p.lb1, uuid1, 20*time.Second)
+	})
+	p.step("an upgrade while MASTER keeps FIFO, states and configuration", func() {
+		p.each(func(m *machine) {
+			pid, fifo, config := m.property("MainPID"), m.do("stat -c %i /run/floaty/keepalived.fifo"), m.do("cat /etc/floaty.yml")
+			m.do("apt-get install -y " + m.provide(current, "floaty.deb"))
+			if got := m.property("ActiveState"); got != "active" || m.property("MainPID") == pid {
+				t.Errorf("%s: after the upgrade the service is %s, with the process ID %s; want active, and no longer %s", m.name, got, m.property("MainPID"), pid)
+			}
+			if got := m.do("stat -c %i /run/floaty/keepalived.fifo"); got != fifo {
+				t.Errorf("%s: the upgrade made a new FIFO", m.name)
+			}
+			if got := m.do("cat /etc/floaty.yml"); got != config {
+				t.Errorf("%s: the upgrade changed the configuration to\n%s", m.name, got)
+			}
+		})
+		p.steal()
+		p.isAt(p.lb1, uuid1, 10*time.Second)
+	})
+	configuration := p.lb1.do("cat /etc/floaty.yml")
+	p.step("a reload is checked first", func() {
+		m := p.lb1
+		m.write("etc/floaty.yml", "provider: [\n")
+		if out, err := m.run("systemctl reload floaty"); err == nil {
+			t.Errorf("an unusable configuration was reloaded: %s", out)
+		}
+		if got := m.property("ActiveState"); got != "active" {
+			t.Errorf("after a refused reload the service is %s, want active", got)
+		}
+		m.write("etc/floaty.yml", configuration+"# edited\n")
+		m.do("systemctl reload floaty")
+		m.eventually("the reload is over", 10*time.Second, func() error {
+			if got := m.property("ActiveState"); got != "active" {
+				return fmt.Errorf("the service is %s", got)
+			}
+			return nil
+		})
+	})
+	p.step("a start with a typo fails and is not tried again", func() {
+		m := p.lb1
+		m.write("etc/floaty.yml", "providr: cloudscale\n")
+		if out, err := m.run("systemctl restart floaty"); err == nil {
+			t.Errorf("floaty started with an unusable configuration: %s", out)
+		}
+		time.Sleep(3 * time.Second) // longer than RestartSec
+		if state, status, restarts := m.property("ActiveState"), m.property("ExecMainStatus"), m.property("NRestarts"); state != "failed" || status != "1" || restarts != "0" {
+			t.Errorf("the service is %s with status %s after %s restarts, want failed, 1 and 0", state, status, restarts)
+		}
+		m.write("etc/floaty.yml", configuration)
+		m.do("systemctl restart floaty")
+		p.steal()
+		p.isAt(p.lb1, uuid1, 20*time.Second)
+	})
+	p.step("a panic and a hang are restarted, and floaty is still MASTER", func() {
+		m := p.lb1
+		m.do("mkdir -p /etc/systemd/system/floaty.service.d && printf '[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n' >/etc/systemd/system/floaty.service.d/test.conf && systemctl daemon-reload && systemctl restart floaty")
+		for i, kill := range []string{"QUIT", "STOP"} { // Go's runtime ends with 2, as after a panic
+			m.do("kill -" + kill + " " + m.property("MainPID"))
+			m.eventually("floaty is restarted after SIG"+kill, 20*time.Second, func() error {
+				if state, restarts := m.property("ActiveState"), m.property("NRestarts"); state != "active" || restarts != fmt.Sprint(i+1) {
+					return fmt.Errorf("the service is %s after %s restarts\n%s", state, restarts, m.journal())
+				}
+				return nil
+			})
+			p.steal()
+			p.isAt(p.lb1, uuid1, 15*time.Second)
+		}
+		m.do("rm /etc/systemd/system/floaty.service.d/test.conf && systemctl daemon-reload && systemctl restart floaty")
+	})
+	p.step("a keepalived.conf that only root may read wants the drop-in", func() {
+		m := p.lb1
+		m.do("chmod 600 /etc/keepalived/keepalived.conf")
+		if out, err := m.run("systemctl restart floaty"); err == nil {
+			t.Errorf("floaty started without a keepalived.conf that it may read: %s", out)
+		}
+		m.do("mkdir -p /etc/systemd/system/floaty.service.d && cp /usr/share/doc/floaty/examples/root-only-keepalived-conf.conf /etc/systemd/system/floaty.service.d/ && systemctl daemon-reload && systemctl restart floaty")
+		p.steal()
+		p.isAt(p.lb1, uuid1, 15*time.Second)
+		m.checkUnit("2.0")
+		m.do("chmod 644 /etc/keepalived/keepalived.conf && rm -r /etc/systemd/system/floaty.service.d && systemctl daemon-reload && systemctl restart floaty")
+		p.each(func(m *machine) { m.checkUnit("1.7") })
+	})
+	p.step("after a boot floaty is ready before Keepalived starts", func() {
+		m := p.lb1
+		m.halt()
+		p.isAt(p.lb2, uuid2, 20*time.Second)
+		m.boot()
+		p.isAt(p.lb1, uuid1, 30*time.Second)
+		journal := m.do("journalctl --boot --no-pager --output=cat --unit=floaty --unit=keepalived")
+		ready, starting := strings.Index(journal, "Started floaty.service"), strings.Index(journal, "Starting keepalived.service")
+		if ready < 0 || starting < 0 || ready > starting {
+			t.Errorf("want floaty started before Keepalived starts, got\n%s", journal)
+		}
+	})
+	p.step("removed, the service is gone and the rest stays; purged, the user stays", func() {
+		p.each(func(m *machine) {
+			m.do("apt-get remove -y floaty") // the first half of what uninstall.md says
+			if out, err := m.run("systemctl is-active floaty"); err == nil {
+				t.Errorf("%s: floaty is %s after its removal", m.name, out)
+			}
+			m.do("test ! -e /usr/sbin/floaty && test -f /etc/floaty.yml && test -p /run/floaty/keepalived.fifo")
+			m.do("apt-get purge -y floaty")
+			m.do("test ! -e /run/floaty && test -f /etc/floaty.yml && getent passwd floaty && systemctl is-active keepalived")
+			left := strings.Fields(m.do("find / -xdev -path /root -prune -o -path /proc -prune -o -path /var/log -prune -o -path '/var/lib/dpkg' -prune -o -path '/var/lib/apt' -prune -o -path '/var/cache/apt' -prune -o -name '*floaty*' -print"))
+			slices.Sort(left)
+			if !slices.Equal(left, []string{"/etc/floaty.token", "/etc/floaty.yml"}) {
+				t.Errorf("%s: the purge leaves %q, want the configuration only", m.name, left)
+			}
+		})
+	})
+}
+
+// checkRun checks who may do what in /run/floaty.
+func (m *machine) checkRun() {
+	m.Helper()
+	want := "/run/floaty 750 floaty:floaty directory\n/run/floaty/keepalived.fifo 600 floaty:floaty fifo\n"
+	if got := m.do("stat -c '%n %a %U:%G %F' /run/floaty /run/floaty/keepalived.fifo"); got != want {
+		m.Errorf("%s: got %q, want %q", m.name, got, want)
+	}
+}
+
+// checkUnit checks the unit as it is on the machine.
+func (m *machine) checkUnit(exposure string) {
+	m.Helper()
+	m.do("systemd-analyze verify --man=no floaty.service")
+	out := m.do("cp /usr/lib/systemd/system/floaty.service /root/floaty.service; if test -d /etc/systemd/system/floaty.service.d; then cp -r /etc/systemd/system/floaty.service.d /root; fi;" +
+		"SYSTEMD_UNIT_PATH=/root: systemd-analyze security --offline=true --no-pager --threshold=" + strings.ReplaceAll(exposure, ".", "") + " /root/floaty.service | tail -1; rm -r /root/floaty.service*")
+	m.Logf("%s: %s (want at most %s)", m.name, strings.TrimSpace(out), exposure)
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A block is what a page of the documentation shows in a fence, with the comment before it.
+type block struct {
+	language, comment, text string
+}
+
+// blocksOf returns the blocks of a section of a page, in order. Indented ones are as if they were not.
+func blocksOf(t *testing.T, page, section string) []block {
+	t.Helper()
+	text, err := os.ReadFile("../../" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\n## "+section+"\n")
+	if !found {
+		t.Fatalf("%s has no section %q", page, section)
+	}
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	var blocks []block
+	for _, m := range regexp.MustCompile("(?ms)(?:^ *<!-- ([^\n]*) -->\n)?^( *)```(\\w+)\n(.*?)^ *```$").FindAllStringSubmatch(rest, -1) {
+		lines := strings.ReplaceAll("\n"+m[4], "\n"+m[2], "\n")
+		blocks = append(blocks, block{language: m[3], comment: m[1], text: strings.TrimPrefix(lines, "\n")})
+	}
+	if len(blocks) == 0 {
+		t.Fatalf("%s shows nothing in section %q", page, section)
+	}
+	return blocks
+}
+
+// in returns those blocks of a language.
+func in(language string, blocks []block) []block {
+	var list []block
+	for _, b := range blocks {
+		if b.language == language {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// only1 returns the one block that holds a text.
+func only1(t *testing.T, text string, blocks []block) block {
+	t.Helper()
+	var list []block
+	for _, b := range blocks {
+		if strings.Contains(b.text, text) {
+			list = append(list, b)
+		}
+	}
+	if len(list) != 1 {
+		t.Fatalf("%d blocks hold %q, want one", len(list), text)
+	}
+	return list[0]
+}
+
+// follow does on a machine what README says, word for word, up to a running service. deb is the package's path there. What a test cannot
+// take from README is the cloud's endpoint and the vrrp_instance, which every user has already.
+func (m *machine) follow(deb, instance string) {
+	m.Helper()
+	install := only1(m.T, "apt install", blocksOf(m.T, "README.md", "Install")).text
+	m.do("cd /root && cp " + deb + " floaty_1_amd64.deb\n" + strings.ReplaceAll(install, "VERSION", "1"))
+	m.checkRun()
+	if got := m.property("ActiveState"); got != "inactive" {
+		m.Errorf("%s: before it is configured the service is %s, want inactive", m.name, got)
+	}
+
+	setup := blocksOf(m.T, "README.md", "Set up")
+	m.write("etc/floaty.token", "t\n")
+	m.write("etc/floaty.yml", atCloudsim(m.T, only1(m.T, "provider: cloudscale", setup).text))
+	m.write("etc/keepalived/keepalived.conf", only1(m.T, "vrrp_notify_fifo", in("keepalived", setup)).text+instance)
+	shells := in("sh", setup)
+	m.do(only1(m.T, "chown", shells).text)
+	checks := only1(m.T, "floaty --check", shells)
+	out, err := m.run(checks.text)
+	if checks.comment != "exits 1" || err == nil || !strings.Contains(out, "1 to move") {
+		m.Errorf("%s: got %v and\n%s\nwant exit status 1, for the address is elsewhere, and a comment that says so", m.name, err, out)
+	}
+	m.do(only1(m.T, "systemctl enable --now floaty", shells).text)
+}
+
+// verify does what README says of a running service.
+func (m *machine) verify(state string) {
+	m.Helper()
+	out := m.do(only1(m.T, "floaty --status", blocksOf(m.T, "README.md", "Verify")).text)
+	if !strings.Contains(out, floating) || !strings.Contains(out, state) {
+		m.Errorf("%s: the status is\n%s\nwant %s and %s in it", m.name, out, floating, state)
+	}
+}
