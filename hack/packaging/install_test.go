@@ -14,11 +14,11 @@ func TestInstalledWithoutARunningSystemd(t *testing.T) {
 			t.Run(suite+" "+name, func(t *testing.T) {
 				tr := newTree(t, suite)
 				deb := tr.provide(current, "floaty.deb")
-				out, err := tr.chroot(prepare + "\ndpkg -i " + deb + " >/dev/null\n" +
+				out, err := tr.chroot(prepare + "\ndpkg -i " + deb + " >/dev/null 2>&1\n" +
 					"floaty --version >/dev/null\n" +
 					"stat -c '%n %a %U:%G %F' /run/floaty /run/floaty/keepalived.fifo\n" +
 					"getent passwd floaty | cut -d: -f6,7\n" +
-					"dpkg -i " + deb + " >/dev/null\n" + // once more: nothing is there twice, nothing fails
+					"dpkg -i " + deb + " >/dev/null 2>&1\n" + // once more: nothing is there twice, nothing fails
 					"dpkg --purge floaty >/dev/null 2>&1\n" +
 					"test ! -e /run/floaty && getent passwd floaty >/dev/null && echo purged")
 				want := "/run/floaty 750 floaty:floaty directory\n/run/floaty/keepalived.fifo 600 floaty:floaty fifo\n/run/floaty:/usr/sbin/nologin\npurged\n"
