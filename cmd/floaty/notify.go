@@ -128,7 +128,7 @@ func take(ctx context.Context, c command, log logr.Logger, settings config.Lock,
 	if c.dryRun {
 		path += ".dry-run" // a rehearsal must not end the real holder
 	}
-	lock, err := handover.Take(ctx, handover.Options{Path: path, Timeout: settings.Timeout, Above: above, Log: log})
+	lock, err := handover.Acquire(ctx, handover.Options{Path: path, Timeout: settings.Timeout, Above: above, Log: log})
 	switch {
 	case err == nil:
 		return lock, exitOK

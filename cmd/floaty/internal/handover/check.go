@@ -10,40 +10,40 @@ import (
 	"floaty/providers/logkey"
 )
 
-// While a planted file is about to be replaced by two processes at once, a good one may be away from the path for a moment.
+// While two processes replace a planted file at once, a lock file may be absent from its path for a moment.
 const (
-	looks     = 3
-	lookAgain = 5 * time.Millisecond
+	pathChecks     = 3
+	pathCheckPause = 5 * time.Millisecond
 )
 
-// errReleased is what [Lock.Check] says after [Lock.Release].
-var errReleased = errors.New("the lock is released")
+// errReleased is the error of [Lock.Check] after [Lock.Release].
+var errReleased = errors.New("the lock has been released")
 
-// Check returns nil while the lock is held for the newest event: the lock file, by its path, is the one that is locked, and the order in
-// it is no newer. A holder calls it before each write, for a process that was stopped, or whose lock file was removed, is not told that
-// a newer event came: it returns [ErrNewer], or an error that names the path. A file that is gone is made anew and locked; that nobody
-// has made it since means that no event came. It may be called from many goroutines at once, and after Release.
+// Check returns nil while the lock is held for the newest event: the file at the path is the one that is locked, and the order in it is not
+// newer. Otherwise it returns [ErrNewer] or an error that names the path. A holder calls it before each write, because nobody can tell a
+// process that is stopped, or whose lock file was removed, that a newer event came. If the file is missing, Check creates and locks it
+// again: nobody else has created it, so no event has come. Check may be called from several goroutines at once, and after Release.
 func (l *Lock) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fd < 0 {
 		return errReleased
 	}
-	for range looks {
+	for range pathChecks {
 		if at, err := l.isAtPath(); err != nil {
 			return err
 		} else if at {
 			return l.newest()
 		}
-		if again, err := l.again(); again || err != nil {
+		if done, err := l.recreate(); done || err != nil {
 			return err
 		}
-		time.Sleep(lookAgain)
+		time.Sleep(pathCheckPause)
 	}
 	return fmt.Errorf("lock file %s was replaced: %w", l.path, ErrNewer)
 }
 
-// newest returns an error if a newer event was recorded.
+// newest returns an error if a newer event has been recorded.
 func (l *Lock) newest() error {
 	if recorded, ok := l.read(); ok && recorded.after(l.ours, pids()) {
 		return ErrNewer
@@ -51,29 +51,30 @@ func (l *Lock) newest() error {
 	return nil
 }
 
-// again makes and locks a file that was removed, unless there is one. An event that comes meanwhile finds ours, or we find its own.
-func (l *Lock) again() (done bool, err error) {
+// recreate creates and locks a file that was removed, unless there is one. An event that comes meanwhile finds this file, or this process
+// finds the file of that event.
+func (l *Lock) recreate() (done bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(l.path, &st); !errors.Is(err, unix.ENOENT) {
-		return false, nil //nolint:nilerr // it is there, whatever else
+		return false, nil //nolint:nilerr // it exists, or that cannot be told
 	}
 	fresh := &Lock{path: l.path, ours: l.ours, log: l.log, fd: -1}
-	entered, err := fresh.enter()
+	locked, err := fresh.lockOrder()
 	if err != nil {
 		return false, err
 	}
-	if !entered {
+	if !locked {
 		fresh.release()
 		return false, nil
 	}
-	defer fresh.leave()
+	defer fresh.unlockOrder()
 	err = fresh.newest()
 	if err == nil {
 		err = fresh.write(l.ours)
 	}
 	held := false
 	if err == nil {
-		held, err = fresh.try()
+		held, err = fresh.tryHold()
 	}
 	if err != nil || !held {
 		fresh.release()
@@ -81,6 +82,6 @@ func (l *Lock) again() (done bool, err error) {
 	}
 	l.release()
 	l.fd = fresh.fd
-	l.log.Info("the lock file was removed, and is made anew", logkey.Path, l.path)
+	l.log.Info("the lock file was removed; created and locked it again", logkey.Path, l.path)
 	return true, nil
 }

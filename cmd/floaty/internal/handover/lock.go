@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Lock is a lock file. It is one goroutine's at a time, but for [Lock.Check].
+// A Lock is a lock on a lock file. Only one goroutine at a time may use it, except for [Lock.Check].
 type Lock struct {
 	path string
-	ours order // of the event that took it
+	ours order // of the event that acquired it
 	log  logr.Logger
 
 	mu sync.Mutex // guards fd against Check
-	// fd is bare: the garbage collector would close an [os.File] that nobody uses any more, and let go of the lock.
+	// fd is not an [os.File], because the garbage collector would close one that is no longer used, and so release the lock.
 	fd int
 }
 
-// Release lets go of the lock. The file stays, with the order of the newest event in it. A second call does nothing.
+// Release releases the lock. The file remains, with the order of the newest event in it. A second call does nothing.
 func (l *Lock) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -38,26 +38,26 @@ func (l *Lock) release() {
 	}
 }
 
-// replacing is how often a file that somebody else has put there is replaced before that is given up.
-const replacing = 5
+// maxReplacements is how often to replace a file that another user has put in the lock file's place.
+const maxReplacements = 5
 
-// open opens the file, making it if it is missing, and refuses one that somebody else could have put there.
+// open opens the file, or creates it if it is missing. It rejects a file that another user may have put there.
 func (l *Lock) open() error {
-	for range replacing {
+	for range maxReplacements {
 		err := l.openOnce()
-		if !errors.Is(err, errRefused) {
+		if !errors.Is(err, errRejected) {
 			return err
 		}
 		if err := replacePlanted(l.path, err, l.log); err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("lock file %s: somebody else puts one there again and again", l.path)
+	return fmt.Errorf("lock file %s: another user keeps putting a file in its place", l.path)
 }
 
 func (l *Lock) openOnce() error {
-	// Looking first makes for an error that says what is wrong, and keeps from opening a device. What counts is the second
-	// look, at what was opened.
+	// Checking before opening gives a better error, and avoids opening a device. The check that counts is the second one, of the
+	// file that was opened.
 	var st unix.Stat_t
 	switch err := unix.Lstat(l.path, &st); {
 	case errors.Is(err, unix.ENOENT):
@@ -65,15 +65,15 @@ func (l *Lock) openOnce() error {
 		return fmt.Errorf("lock file %s: %w", l.path, err)
 	default:
 		if err := acceptable(&st); err != nil {
-			return fmt.Errorf("lock file %s %w: %w", l.path, errRefused, err)
+			return fmt.Errorf("lock file %s %w: %w", l.path, errRejected, err)
 		}
 	}
 	fd, err := unix.Open(l.path, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("lock file %s: there is no directory %s: %w", l.path, filepath.Dir(l.path), err)
+		return fmt.Errorf("lock file %s: directory %s does not exist: %w", l.path, filepath.Dir(l.path), err)
 	case errors.Is(err, unix.ELOOP):
-		return fmt.Errorf("lock file %s %w: it is a symbolic link", l.path, errRefused)
+		return fmt.Errorf("lock file %s %w: it is a symbolic link", l.path, errRejected)
 	case err != nil:
 		return fmt.Errorf("lock file %s: %w", l.path, err)
 	}
@@ -85,16 +85,16 @@ func (l *Lock) openOnce() error {
 	return nil
 }
 
-// prepare looks at what was opened, and makes it ours alone.
+// prepare checks the file that was opened, and sets its mode to 0600.
 func (l *Lock) prepare(fd int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("lock file %s: %w", l.path, err)
 	}
 	if err := acceptable(&st); err != nil {
-		return fmt.Errorf("lock file %s %w: %w", l.path, errRefused, err)
+		return fmt.Errorf("lock file %s %w: %w", l.path, errRejected, err)
 	}
-	if st.Mode&0o7777 == 0o600 { // else an older file's mode, or a umask beyond Keepalived's 0177
+	if st.Mode&0o7777 == 0o600 { // else another program has left it, or the umask is stricter than Keepalived's 0177
 		return nil
 	}
 	if err := unix.Fchmod(fd, 0o600); err != nil {
@@ -103,7 +103,7 @@ func (l *Lock) prepare(fd int) error {
 	return nil
 }
 
-// acceptable says what is wrong with a file as a lock file.
+// acceptable returns an error if a file must not be used as a lock file.
 func acceptable(st *unix.Stat_t) error {
 	switch user := os.Geteuid(); {
 	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
@@ -111,16 +111,16 @@ func acceptable(st *unix.Stat_t) error {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return errors.New("it is not a regular file")
 	case int64(st.Uid) != int64(user):
-		return fmt.Errorf("it belongs to user %d, not to user %d", st.Uid, user)
+		return fmt.Errorf("it belongs to user %d (want user %d)", st.Uid, user)
 	case st.Nlink > 1:
 		return fmt.Errorf("it has %d names (hard links)", st.Nlink)
 	}
 	return nil
 }
 
-// enter reports whether it got the short lock. A file that was removed or replaced since it was opened is given up for the one that is
-// there now: we hold nothing in it yet.
-func (l *Lock) enter() (bool, error) {
+// lockOrder tries to acquire the short lock. If the file has been removed or replaced since it was opened, it closes it, so that the next
+// attempt opens the one that is there then.
+func (l *Lock) lockOrder() (bool, error) {
 	if l.fd < 0 {
 		if err := l.open(); err != nil {
 			return false, err
@@ -141,7 +141,7 @@ func (l *Lock) enter() (bool, error) {
 	return at, nil
 }
 
-// isAtPath reports whether the file at the path still is the one that is open.
+// isAtPath reports whether the file at the path is still the one that is open.
 func (l *Lock) isAtPath() (bool, error) {
 	var there, ours unix.Stat_t
 	switch err := unix.Lstat(l.path, &there); {
@@ -156,11 +156,12 @@ func (l *Lock) isAtPath() (bool, error) {
 	return there.Dev == ours.Dev && there.Ino == ours.Ino, nil
 }
 
-func (l *Lock) leave() { _ = unix.Flock(l.fd, unix.LOCK_UN) }
+// unlockOrder releases the short lock.
+func (l *Lock) unlockOrder() { _ = unix.Flock(l.fd, unix.LOCK_UN) }
 
-// try reports whether it got the long lock. It is of the kind that belongs to the process and not to the open file, for
-// only then the kernel says who holds it.
-func (l *Lock) try() (bool, error) {
+// tryHold tries to acquire the long lock. It is a lock that belongs to the process, not to the open file, because only then does the kernel
+// tell who holds it.
+func (l *Lock) tryHold() (bool, error) {
 	err := unix.FcntlFlock(uintptr(l.fd), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart})
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		return false, nil
@@ -171,16 +172,16 @@ func (l *Lock) try() (bool, error) {
 	return true, nil
 }
 
-// heldBy returns who keeps us from the long lock, if anybody does. A process that has no number here has 0 or less.
-func (l *Lock) heldBy() (pid int, taken bool, err error) {
+// heldBy returns the process that holds the long lock, if another one does. The ID of a process in another PID namespace is 0 or negative.
+func (l *Lock) heldBy() (pid int, held bool, err error) {
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
 	if err := unix.FcntlFlock(uintptr(l.fd), unix.F_GETLK, &lock); err != nil {
-		return 0, false, fmt.Errorf("lock file %s: asking for its holder: %w", l.path, err)
+		return 0, false, fmt.Errorf("lock file %s: determining its holder: %w", l.path, err)
 	}
 	return int(lock.Pid), lock.Type != unix.F_UNLCK, nil
 }
 
-// read returns the order of the newest event. What is no order of this boot counts as none, and a file that cannot be read too.
+// read returns the order of the newest event. It reports false if the file cannot be read or holds no order of this boot.
 func (l *Lock) read() (order, bool) {
 	line := make([]byte, 128)
 	n, err := unix.Pread(l.fd, line, 0)
@@ -194,7 +195,7 @@ func (l *Lock) read() (order, bool) {
 	return parseOrder(string(line), boot(), uptime())
 }
 
-// write puts one line in the place of all that was there.
+// write replaces the content of the file by the line of an order.
 func (l *Lock) write(o order) error {
 	line := o.String() + "\n"
 	if n, err := unix.Pwrite(l.fd, []byte(line), 0); err != nil {

@@ -11,30 +11,30 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// An order is when an event came, to be compared with that of another.
+// An order says when an event happened, compared with others.
 type order struct {
-	boot  string // the kernel's ID of it
-	event moment // the start of the process right below Keepalived
-	own   moment // and of that which came to the lock: for events of one process, such as a script that reads a FIFO
+	boot  string    // the ID of the boot
+	event startTime // of the process directly below Keepalived
+	own   startTime // of the process that came to the lock, for several events of one process, such as a script that reads a FIFO
 }
 
-// A moment is the start of a process. Most events that come together share the time, which the kernel tells in hundredths
-// of a second, so that the process ID decides (seen: Keepalived's start order in 200 of 200 pairs).
-type moment struct {
-	start uint64 // in clock ticks since the boot
+// A startTime is when a process started. The kernel tells that in hundredths of a second, so events that happen together mostly have the
+// same time, and the process ID decides (seen: in 200 of 200 pairs it gave the order in which Keepalived had started them).
+type startTime struct {
+	ticks uint64 // clock ticks since the boot
 	pid   int
 }
 
-// thisEvent returns the order of the event that started this process, of that family.
-func thisEvent(f family) (order, error) {
+// thisEvent returns the order of the event that started this process, which has that ancestry.
+func thisEvent(a ancestry) (order, error) {
 	self, err := keepalived.StatOf(os.Getpid())
 	if err != nil {
 		return order{}, err
 	}
-	return order{boot(), moment{f.event.Start, f.event.PID}, moment{self.Start, self.PID}}, nil
+	return order{boot(), startTime{a.event.Start, a.event.PID}, startTime{self.Start, self.PID}}, nil
 }
 
-// after reports whether o came after other, which is of the same boot; pids is how many process IDs there are.
+// after reports whether o is later than other, which must be of the same boot. pids is how many process IDs there are.
 func (o order) after(other order, pids int) bool {
 	if o.event != other.event {
 		return o.event.after(other.event, pids)
@@ -42,72 +42,71 @@ func (o order) after(other order, pids int) bool {
 	return o.own.after(other.own, pids)
 }
 
-// after compares two starts. Within one tick the IDs may have begun anew at the lowest: the kernel counts up to pid_max and
-// goes on at 300 (seen: 32767, then 300, of one start time). So the shorter way round decides. For the longer one to be
-// the right one, half of all IDs, 16,234 of the 32,468 that a small kernel has, would have to be given away within a
-// hundredth of a second; a shell that does nothing but start programs comes to some ten.
-func (m moment) after(other moment, pids int) bool {
-	if m.start != other.start {
-		return m.start > other.start
+// after reports whether s is later than other. Within one tick, process IDs may wrap around: the kernel counts up to pid_max and goes on at
+// 300 (seen: 32767, then 300, with the same start time). So the shorter distance decides. For that to be wrong, half of all IDs, 16,234 of
+// the 32,468 that a small kernel has, would have to be used within a hundredth of a second; a shell that only starts programs uses about ten.
+func (s startTime) after(other startTime, pids int) bool {
+	if s.ticks != other.ticks {
+		return s.ticks > other.ticks
 	}
-	way := ((m.pid-other.pid)%pids + pids) % pids
-	return way != 0 && way < (pids+1)/2
+	distance := ((s.pid-other.pid)%pids + pids) % pids
+	return distance != 0 && distance < (pids+1)/2
 }
 
-// String returns what [parseOrder] reads.
+// String returns the order in the form that [parseOrder] parses.
 func (o order) String() string {
-	return fmt.Sprintf("%s %d %d %d %d", o.boot, o.event.start, o.event.pid, o.own.start, o.own.pid)
+	return fmt.Sprintf("%s %d %d %d %d", o.boot, o.event.ticks, o.event.pid, o.own.ticks, o.own.pid)
 }
 
-// parseOrder reads a line that anybody may have written. It is no order if it is of another boot, or of a time after now:
-// that would keep every event from being the newest until then.
+// parseOrder parses a line, which anybody may have written. It rejects an order of another boot, and one after now, because until that time
+// no event would be the newest.
 func parseOrder(line, boot string, now uint64) (order, bool) {
 	words := strings.Split(line, " ")
 	if len(words) != 5 || words[0] != boot {
 		return order{}, false
 	}
-	event, ok1 := parseMoment(words[1], words[2], now)
-	own, ok2 := parseMoment(words[3], words[4], now)
+	event, ok1 := parseStartTime(words[1], words[2], now)
+	own, ok2 := parseStartTime(words[3], words[4], now)
 	return order{boot, event, own}, ok1 && ok2
 }
 
-func parseMoment(start, pid string, now uint64) (moment, bool) {
-	s, err1 := strconv.ParseUint(start, 10, 64)
+func parseStartTime(ticks, pid string, now uint64) (startTime, bool) {
+	t, err1 := strconv.ParseUint(ticks, 10, 64)
 	p, err2 := strconv.Atoi(pid)
-	return moment{s, p}, err1 == nil && err2 == nil && s <= now && 0 < p && p <= maxPID
+	return startTime{t, p}, err1 == nil && err2 == nil && t <= now && 0 < p && p <= maxPID
 }
 
 const (
 	maxPID   = 1 << 22 // the kernel's PID_MAX_LIMIT
-	reserved = 300     // its RESERVED_PIDS: below, only the first processes after the boot
+	reserved = 300     // the kernel's RESERVED_PIDS: lower IDs are used only once, for the first processes after the boot
 )
 
-// pids returns how many process IDs there are to go round; the most there can be where the kernel does not tell.
+// pids returns after how many process IDs they wrap around, or the largest possible number if the kernel does not tell.
 func pids() int {
 	text, err := os.ReadFile("/proc/sys/kernel/pid_max")
 	if err != nil {
 		return maxPID
 	}
 	highest, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || highest <= 2*reserved { // the lowest is 301, and nobody has so few
+	if err != nil || highest <= 2*reserved { // the smallest possible pid_max is 301, and nobody has so few IDs
 		return maxPID
 	}
 	return highest - reserved
 }
 
-// boot returns an ID that each boot has of its own.
+// boot returns the ID of this boot.
 func boot() string {
 	if id := keepalived.BootID(); id != "" {
 		return id
 	}
-	return "unknown" // start times are all there is, and [parseOrder] doubts the impossible ones
+	return "unknown" // only start times remain, and [parseOrder] rejects impossible ones
 }
 
-// uptime returns the time since the boot, in the ticks of a process's start time: a hundred a second wherever Go runs.
+// uptime returns the time since the boot in clock ticks, of which there are 100 per second on every platform of Go.
 func uptime() uint64 {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		return ^uint64(0)
 	}
-	return uint64(now.Nano()) / 1e7 //nolint:gosec // it is no less than 0
+	return uint64(now.Nano()) / 1e7 //nolint:gosec // it is not negative
 }

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-func TestTheNewerOfTwoEvents(t *testing.T) {
+func TestWhichOfTwoEventsIsNewer(t *testing.T) {
 	const all, small = maxPID - reserved, 32768 - reserved
-	at := func(start uint64, pid int) order { return order{"b", moment{start, pid}, moment{200, 9000}} }
+	at := func(start uint64, pid int) order { return order{"b", startTime{start, pid}, startTime{200, 9000}} }
 	for _, c := range []struct {
 		what         string
 		older, newer order
@@ -23,9 +23,9 @@ func TestTheNewerOfTwoEvents(t *testing.T) {
 		{"right after the boot", at(1, 7), at(1, 8), small},
 		{"right after the boot, past those reserved", at(1, 299), at(1, 301), small},
 		{"more IDs than there were", at(100, 40000), at(100, 40001), small},
-		{"the process at the lock is older", order{"b", moment{100, 1}, moment{150, 9}}, order{"b", moment{101, 1}, moment{140, 8}}, small},
-		{"one process below Keepalived", order{"b", moment{100, 1}, moment{150, 9}}, order{"b", moment{100, 1}, moment{151, 8}}, small},
-		{"one process below Keepalived, one tick", order{"b", moment{100, 1}, moment{150, 8}}, order{"b", moment{100, 1}, moment{150, 9}}, small},
+		{"the process at the lock is older", order{"b", startTime{100, 1}, startTime{150, 9}}, order{"b", startTime{101, 1}, startTime{140, 8}}, small},
+		{"one process below Keepalived", order{"b", startTime{100, 1}, startTime{150, 9}}, order{"b", startTime{100, 1}, startTime{151, 8}}, small},
+		{"one process below Keepalived, one tick", order{"b", startTime{100, 1}, startTime{150, 8}}, order{"b", startTime{100, 1}, startTime{150, 9}}, small},
 	} {
 		if there, back := c.newer.after(c.older, c.pids), c.older.after(c.newer, c.pids); !there || back {
 			t.Errorf("%s: got %v after %v: %v, and the other way: %v, want true and false", c.what, c.newer, c.older, there, back)
@@ -36,17 +36,17 @@ func TestTheNewerOfTwoEvents(t *testing.T) {
 	}
 }
 
-func TestAnOrderIsReadAsWritten(t *testing.T) {
-	for _, want := range []order{{"b", moment{0, 1}, moment{100, maxPID}}, {"b", moment{100, maxPID}, moment{0, 1}}} {
+func TestAnOrderIsParsedAsWritten(t *testing.T) {
+	for _, want := range []order{{"b", startTime{0, 1}, startTime{100, maxPID}}, {"b", startTime{100, maxPID}, startTime{0, 1}}} {
 		if got, ok := parseOrder(want.String(), "b", 100); !ok || got != want {
 			t.Errorf("got %v, %v, want %v", got, ok, want)
 		}
 	}
 }
 
-func TestThisEventHasAnOrder(t *testing.T) {
-	got, err := thisEvent(lineage())
-	if err != nil || got.boot == "" || got.boot == "unknown" || got.own.pid != os.Getpid() || got.event.start > got.own.start || got.own.start > uptime() {
+func TestOrderOfThisEvent(t *testing.T) {
+	got, err := thisEvent(ownAncestry())
+	if err != nil || got.boot == "" || got.boot == "unknown" || got.own.pid != os.Getpid() || got.event.ticks > got.own.ticks || got.own.ticks > uptime() {
 		t.Errorf("got %+v, %v at %d, want this process and an ancestor, or itself", got, err, uptime())
 	}
 	if n := pids(); n < got.own.pid-reserved || n > maxPID {

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Each instance's events come to the lock in another order than they were started in, more often than not.
-func TestPairsEndAsTheOneStartedLastSays(t *testing.T) {
+// The two events of an instance mostly reach the lock in another order than they were started in.
+func TestTheEventOfEachPairThatStartedLastWins(t *testing.T) {
 	const instances = 40
-	w := newWorld(t)
-	k := w.keepalived("keepalived")
-	for round := range 2 { // in the second, there is a holder where the first has left one
+	env := newEnv(t)
+	k := env.keepalived("keepalived")
+	for round := range 2 { // in the second round, the first one has left holders
 		var all []role
 		last := map[string]role{}
 		for i := range instances {
-			path := filepath.Join(w.dir, fmt.Sprintf("floaty-VI_%d.lock", i))
-			pair := []role{w.master(fmt.Sprintf("master-%d-%d", round, i)), w.backup(fmt.Sprintf("backup-%d-%d", round, i))}
+			path := filepath.Join(env.dir, fmt.Sprintf("floaty-VI_%d.lock", i))
+			pair := []role{env.master(fmt.Sprintf("master-%d-%d", round, i)), env.backup(fmt.Sprintf("backup-%d-%d", round, i))}
 			if (i+round)%2 == 1 {
 				pair[0], pair[1] = pair[1], pair[0]
 			}
@@ -29,18 +29,18 @@ func TestPairsEndAsTheOneStartedLastSays(t *testing.T) {
 		}
 		k.start(all...)
 		for _, r := range last {
-			w.settles(r)
+			env.waitForLast(r)
 		}
-		w.leaves(all, last)
+		env.wantOnlyLast(all, last)
 	}
 }
 
-func TestABurstEndsAsItsLastEventSays(t *testing.T) {
-	w := newWorld(t)
-	k := w.keepalived("keepalived")
+func TestTheLastEventOfABurstWins(t *testing.T) {
+	env := newEnv(t)
+	k := env.keepalived("keepalived")
 	var all []role
 	for i := range 15 {
-		r := w.master(fmt.Sprintf("event-%d", i))
+		r := env.master(fmt.Sprintf("event-%d", i))
 		if i%3 == 1 {
 			r.State = "BACKUP"
 		}
@@ -48,42 +48,42 @@ func TestABurstEndsAsItsLastEventSays(t *testing.T) {
 		all = append(all, r)
 	}
 	k.start(all...)
-	last := map[string]role{w.path: all[len(all)-1]}
-	w.settles(last[w.path])
-	w.leaves(all, last)
+	last := map[string]role{env.path: all[len(all)-1]}
+	env.waitForLast(last[env.path])
+	env.wantOnlyLast(all, last)
 }
 
-// settles waits until the last event has had its way.
-func (w *world) settles(last role) {
-	w.t.Helper()
+// waitForLast waits until the last event has held or released the lock.
+func (env *testEnv) waitForLast(last role) {
+	env.t.Helper()
 	if last.State == "MASTER" {
-		w.hears(last.Name + " holds")
+		env.waitFor(last.Name + " holds")
 	} else {
-		w.hears(last.Name + " let go")
+		env.waitFor(last.Name + " released")
 	}
 }
 
-// leaves waits for the end of all others and asserts that the last event's will still is done.
-func (w *world) leaves(all []role, last map[string]role) {
-	w.t.Helper()
+// wantOnlyLast waits until all other events are over, and asserts that the lock is as the last event wants it.
+func (env *testEnv) wantOnlyLast(all []role, last map[string]role) {
+	env.t.Helper()
 	for _, r := range all {
 		if r.Name == last[r.Path].Name {
 			continue
 		}
-		eventually(w.t, func() (string, bool) {
-			over := len(w.heard(r.Name+" newer")) + len(w.heard(r.Name+" let go")) + len(w.heard(r.Name+" ended"))
+		eventually(env.t, func() (string, bool) {
+			over := len(env.output(r.Name+" newer")) + len(env.output(r.Name+" released")) + len(env.output(r.Name+" ended"))
 			return fmt.Sprintf("%s goes on, want it over", r.Name), over > 0
 		})
 	}
 	for path, r := range last {
 		want := 0
 		if r.State == "MASTER" {
-			want = w.pidOf(r.Name)
+			want = env.pidOf(r.Name)
 		}
-		if got := w.holder(path); got != want {
-			w.t.Errorf("%s: got holder %d, want %d, as %s was started last", path, got, want, r.Name)
+		if got := env.holder(path); got != want {
+			env.t.Errorf("%s: got holder %d, want %d, as %s was started last", path, got, want, r.Name)
 		}
-		w.silent(r.Name + " told")
-		w.silent(r.Name + " error")
+		env.wantNothing(r.Name + " told")
+		env.wantNothing(r.Name + " error")
 	}
 }

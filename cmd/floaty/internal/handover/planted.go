@@ -12,25 +12,26 @@ import (
 	"floaty/providers/logkey"
 )
 
-// errRefused is wrapped by what is wrong with a lock file that was there.
-var errRefused = errors.New("is refused")
+// errRejected is wrapped by the error of a lock file that exists but must not be used.
+var errRejected = errors.New("is rejected")
 
-// replacePlanted puts a new file in the place of one that another user has put there, and returns nil if it did, or if there is none
-// any more. In a directory that everybody may write to, every local user could else keep root's scripts from the lock for good: only
-// root does this, and only where the sticky bit keeps the others from doing it again.
+// replacePlanted replaces a file that another user has put in the lock file's place, and returns nil if it has done so, or if there is no
+// such file any more. Otherwise it returns why, which says what is wrong with the file. In a directory that everybody may write to, any
+// local user could otherwise keep root's scripts from acquiring the lock. Only root does this, and only if the sticky bit keeps others
+// from replacing root's file in turn.
 //
-// The new file is exchanged with the old one in one step, and locked from before that: if what comes out is a good file after all,
-// which a second root process has put there meanwhile and perhaps holds, both are exchanged back before anybody can use the new one.
+// The new file is exchanged with the old one in one step, and is locked before that. If the old one turns out to be acceptable, because a
+// second root process has put it there meanwhile and perhaps holds it, both are exchanged back before anybody can use the new one.
 func replacePlanted(path string, why error, log logr.Logger) error {
 	switch there, err := statOf(path); {
-	case errors.Is(err, unix.ENOENT), err == nil && acceptable(there) == nil: // another root process was quicker
+	case errors.Is(err, unix.ENOENT), err == nil && acceptable(there) == nil: // another root process was faster
 		return nil
 	case err != nil || !planted(there) || !mayReplace(path):
 		return why
 	}
 	fresh, err := os.CreateTemp(filepath.Dir(path), ".floaty-*.lock")
 	if err != nil {
-		return fmt.Errorf("%w; putting another in its place: %w", why, err)
+		return fmt.Errorf("%w; replacing it: %w", why, err)
 	}
 	defer func() { _ = fresh.Close() }() // nothing was written
 	err = unix.Flock(int(fresh.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -42,28 +43,28 @@ func replacePlanted(path string, why error, log logr.Logger) error {
 		if errors.Is(err, unix.ENOENT) {
 			return nil
 		}
-		return fmt.Errorf("%w; putting another in its place: %w", why, err)
+		return fmt.Errorf("%w; replacing it: %w", why, err)
 	}
 	if out, err := statOf(fresh.Name()); err == nil && !planted(out) {
 		if err := exchange(fresh.Name(), path); err != nil {
-			return fmt.Errorf("lock file %s: giving it back to another process: %w", path, err)
+			return fmt.Errorf("lock file %s: restoring the file of another process: %w", path, err)
 		}
 		return os.Remove(fresh.Name())
 	}
-	log.Error(why, "a lock file that another user may have planted was replaced", logkey.Path, path)
+	log.Error(why, "replaced a lock file that another user may have planted", logkey.Path, path)
 	if err := os.Remove(fresh.Name()); err != nil && !errors.Is(err, unix.ENOENT) {
-		log.Error(err, "what was in the lock file's place cannot be removed", logkey.Path, fresh.Name())
+		log.Error(err, "cannot remove what was in the place of the lock file", logkey.Path, fresh.Name())
 	}
 	return nil
 }
 
-// planted reports whether what is in the lock file's place is not root's own doing: it belongs to another user, or is a second name
-// of a file that root owns.
+// planted reports whether somebody other than root may have put a file in the lock file's place: it belongs to another user, or is a
+// further hard link to a file of root.
 func planted(st *unix.Stat_t) bool {
 	return st.Uid != 0 || st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1
 }
 
-// mayReplace reports whether we are root, and nobody but root can take root's file at path away.
+// mayReplace reports whether this process is root, and nobody but root can remove a file of root at path.
 func mayReplace(path string) bool {
 	var dir unix.Stat_t
 	err := unix.Stat(filepath.Dir(path), &dir)

@@ -18,30 +18,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roleVariable makes the test binary play a role: locks are a process's, so that two events need two processes.
+// roleVariable is the environment variable that makes the test program act in a role. Locks belong to a process, so two events need two
+// processes.
 const roleVariable = "HANDOVER_TEST_ROLE"
 
-// A role is what a process of the test's does. It says what happens on standard output, a line each, its name first.
+// A role is what a process does in a test. It writes what happens to standard output, in lines that begin with its name.
 type role struct {
 	Kind string // "event", "wrapper" or "keepalived"
 	Name string
-	Gate string // a FIFO that is waited for before all else, if not empty
+	Gate string // a gate at which it waits first; empty: none
 
 	State    string // of an event
 	Path     string
 	PIDFile  string // of Keepalived's VRRP process
 	Timeout  time.Duration
-	Delay    time.Duration // before it comes to the lock
+	Delay    time.Duration // before it tries to acquire the lock
 	Umask    int
 	FullDisk bool
-	Apart    bool   // in a PID namespace of its own
-	Check    string // a FIFO that is waited for before the lock that is held is checked, if not empty
-	Stubborn string // a FIFO that is waited for between being told to go and going, if not empty
+	Apart    bool   // in its own PID namespace
+	Check    string // a gate at which the holder waits before it calls Check; empty: none
+	EndGate  string // a gate at which the holder waits before it ends; empty: none
 
-	User     int    // as whom a Keepalived starts it; 0: as itself
-	Hidepid  bool   // what a Keepalived starts sees no process of another user; it has a mount namespace of its own
-	Binary   string // of what a wrapper or Keepalived starts
-	Children []role // that a wrapper starts and waits for, or a Keepalived starts before others
+	User     int    // the user as which Keepalived starts it; 0: its own
+	Hidepid  bool   // hide processes of other users from what Keepalived starts; it has its own mount namespace
+	Binary   string // the program that a wrapper or Keepalived starts
+	Children []role // what a wrapper starts and waits for, or Keepalived starts first
 }
 
 func TestMain(m *testing.M) {
@@ -53,12 +54,12 @@ func TestMain(m *testing.M) {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		panic(err)
 	}
-	go func() { // the test holds the other end: nobody outlives it
+	go func() { // the test holds the other end, so that no process outlives it
 		_, _ = io.Copy(io.Discard, os.NewFile(3, "lifeline"))
 		os.Exit(3)
 	}()
-	r.say("pid %d", os.Getpid())
-	pass(r.Gate)
+	r.print("pid %d", os.Getpid())
+	waitAtGate(r.Gate)
 	switch r.Kind {
 	case "event":
 		r.event()
@@ -70,7 +71,7 @@ func TestMain(m *testing.M) {
 		for _, cmd := range cmds {
 			_ = cmd.Wait()
 		}
-	case "keepalived": // starts what it is told to, in this order, and waits for nobody
+	case "keepalived": // starts what it is told to, in this order, and waits for nothing
 		if r.Hidepid {
 			mountProc("hidepid=2")
 		}
@@ -90,10 +91,10 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-func (r role) say(format string, args ...any) { fmt.Printf(r.Name+" "+format+"\n", args...) }
+func (r role) print(format string, args ...any) { fmt.Printf(r.Name+" "+format+"\n", args...) }
 
-// pass waits until the test opens the gate.
-func pass(gate string) {
+// waitAtGate waits until the test opens the gate.
+func waitAtGate(gate string) {
 	if gate == "" {
 		return
 	}
@@ -102,7 +103,7 @@ func pass(gate string) {
 	}
 }
 
-// command is a process that plays r, with the test's output and lifeline.
+// command returns a process that acts in a role, with the test's output and lifeline.
 func (r role) command(binary string, stdout, lifeline *os.File) *exec.Cmd {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -117,7 +118,7 @@ func (r role) command(binary string, stdout, lifeline *os.File) *exec.Cmd {
 func (r role) start(child role) *exec.Cmd {
 	binary := r.Binary
 	if child.Kind == "keepalived" {
-		binary = os.Args[0] // which is one, too
+		binary = os.Args[0] // which has the right name
 	}
 	cmd := child.command(binary, os.Stdout, os.NewFile(3, "lifeline"))
 	if child.User != 0 {
@@ -129,42 +130,42 @@ func (r role) start(child role) *exec.Cmd {
 	return cmd
 }
 
-// event is what cmd/floaty does with one.
+// event does what cmd/floaty does with an event.
 func (r role) event() {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer stop()
 	r.prepare()
-	log := funcr.New(func(_, line string) { r.say("log: %s", line) }, funcr.Options{})
+	log := funcr.New(func(_, line string) { r.print("log: %s", line) }, funcr.Options{})
 	if r.State == "MASTER" {
 		k := Above()
 		if err := k.Identify(r.PIDFile); err != nil {
-			r.say("nobody: %v", err)
+			r.print("unidentified: %v", err)
 		}
 		var end func()
 		ctx, end = k.Watch(ctx)
 		defer end()
 	}
 	time.Sleep(r.Delay)
-	lock, err := Take(ctx, Options{Path: r.Path, Timeout: r.Timeout, Log: log})
+	lock, err := Acquire(ctx, Options{Path: r.Path, Timeout: r.Timeout, Log: log})
 	switch {
 	case errors.Is(err, ErrNewer):
-		r.say("newer")
+		r.print("newer")
 	case err != nil:
-		r.say("error: %v", err)
+		r.print("error: %v", err)
 	case r.State != "MASTER":
 		lock.Release()
-		r.say("let go")
+		r.print("released")
 	default:
-		r.say("holds")
+		r.print("holds")
 		if r.Check != "" {
-			pass(r.Check)
-			r.say("check: %v", lock.Check())
+			waitAtGate(r.Check)
+			r.print("check: %v", lock.Check())
 		}
 		<-ctx.Done()
-		r.say("told: %v, check: %v", context.Cause(ctx), lock.Check())
-		pass(r.Stubborn)
+		r.print("told: %v, check: %v", context.Cause(ctx), lock.Check())
+		waitAtGate(r.EndGate)
 		lock.Release()
-		r.say("ended")
+		r.print("ended")
 	}
 }
 
@@ -180,7 +181,7 @@ func (r role) prepare() {
 	}
 }
 
-// mountProc takes a mount namespace of its own.
+// mountProc mounts /proc, in its own mount namespace.
 func mountProc(options string) {
 	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	if err := errors.Join(err, unix.Mount("proc", "/proc", "proc", 0, options)); err != nil {
