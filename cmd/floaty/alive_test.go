@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"floaty/providers/simulator"
 )
 
 func TestAliveNamesTheLoopThatHangs(t *testing.T) {
@@ -57,4 +59,22 @@ func TestAliveNamesTheLoopThatHangs(t *testing.T) {
 			t.Error("nobody asks any more: got alive, want an error")
 		}
 	})
+}
+
+func TestTheRefreshIsPingedOnlyWhileTheControllerRuns(t *testing.T) {
+	d := newDaemonAt(t, simulator.New())
+	ctx, end := context.WithCancel(t.Context())
+	answered := make(chan error, 1)
+	go func() { answered <- d.refreshes(ctx) }()
+	select {
+	case err := <-answered:
+		t.Errorf("no controller runs: got the answer %v, want none", err)
+	case <-time.After(3 * pollEvery):
+	}
+	d.engine.start(ctx)
+	if err := <-answered; err != nil {
+		t.Errorf("the controller runs: got %v, want an answer", err)
+	}
+	end()
+	d.engine.end()
 }

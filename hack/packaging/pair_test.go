@@ -198,7 +198,7 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 		p.each(func(m *machine) {
 			m.write("usr/local/share/ca-certificates/cloudsim.crt", string(p.cert))
 			m.do("update-ca-certificates")
-			m.follow(m.provide(old, "floaty-old.deb"), instance(t, m == p.lb1))
+			m.follow(old, instance(t, m == p.lb1))
 			if got := m.property("User"); got != "floaty" {
 				t.Errorf("%s: the service runs as %q, want floaty", m.name, got)
 			}
@@ -305,22 +305,49 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 			t.Errorf("want floaty started before Keepalived starts, got\n%s", journal)
 		}
 	})
-	p.step("removed, the service is gone and the rest stays; purged, the user stays", func() {
+	p.step("a downgrade as the documentation says, while MASTER", func() {
 		p.each(func(m *machine) {
-			m.do("apt-get remove -y floaty") // the first half of what uninstall.md says
-			if out, err := m.run("systemctl is-active floaty"); err == nil {
-				t.Errorf("%s: floaty is %s after its removal", m.name, out)
-			}
-			m.do("test ! -e /usr/sbin/floaty && test -f /etc/floaty.yml && test -p /run/floaty/keepalived.fifo")
-			m.do("apt-get purge -y floaty")
-			m.do("test ! -e /run/floaty && test -f /etc/floaty.yml && getent passwd floaty && systemctl is-active keepalived")
-			left := strings.Fields(m.do("find / -xdev -path /root -prune -o -path /proc -prune -o -path /var/log -prune -o -path '/var/lib/dpkg' -prune -o -path '/var/lib/apt' -prune -o -path '/var/cache/apt' -prune -o -name '*floaty*' -print"))
-			slices.Sort(left)
-			if !slices.Equal(left, []string{"/etc/floaty.token", "/etc/floaty.yml"}) {
-				t.Errorf("%s: the purge leaves %q, want the configuration only", m.name, left)
+			m.documented(old, only1(t, "apt install", blocksOf(t, "hack/docs/uninstall.md", "Downgrade")).text)
+			if got := m.do("dpkg-query --show --showformat='${Version}' floaty"); got != "0.0.0~alpha" {
+				t.Errorf("%s: after the downgrade the version is %s, want 0.0.0~alpha", m.name, got)
 			}
 		})
+		p.steal()
+		p.isAt(p.lb1, uuid1, 15*time.Second)
 	})
+	p.step("removed, the service is gone and the rest stays", func() {
+		m := p.lb1
+		m.do("apt-get remove -y floaty")
+		if out, err := m.run("systemctl is-active floaty"); err == nil {
+			t.Errorf("floaty is %s after its removal", out)
+		}
+		m.do("test ! -e /usr/sbin/floaty && test -f /etc/floaty.yml && test -p /run/floaty/keepalived.fifo")
+		m.do("apt-get purge -y floaty")
+		m.purged()
+	})
+	p.step("uninstalled as the documentation says, only the user and the configuration stay", func() {
+		p.lb2.documented(old, only1(t, "apt purge", blocksOf(t, "hack/docs/uninstall.md", "Uninstall")).text)
+		p.lb2.purged()
+	})
+}
+
+// documented runs a block of the documentation, in a directory that holds the package that it may name. Whatever apt asks is answered with yes.
+func (m *machine) documented(deb, script string) {
+	m.Helper()
+	m.write("etc/apt/apt.conf.d/yes", "APT::Get::Assume-Yes \"true\";\n")
+	m.do("cd /root && cp " + m.provide(deb, "package.deb") + " floaty_1_amd64.deb\n" + strings.ReplaceAll(script, "VERSION", "1"))
+}
+
+// purged checks what a purge leaves.
+func (m *machine) purged() {
+	m.Helper()
+	m.do("test ! -e /run/floaty && test -f /etc/floaty.yml && getent passwd floaty && systemctl is-active keepalived")
+	left := strings.Fields(m.do("find / -xdev \\( -path /root -o -path /proc -o -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache/apt \\) -prune" +
+		" -o -name '*floaty*' -print"))
+	slices.Sort(left)
+	if want := []string{"/etc/floaty.token", "/etc/floaty.yml"}; !slices.Equal(left, want) {
+		m.Errorf("%s: the purge leaves %q, want %q", m.name, left, want)
+	}
 }
 
 // checkRun checks who may do what in /run/floaty.

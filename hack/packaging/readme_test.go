@@ -61,12 +61,12 @@ func only1(t *testing.T, text string, blocks []block) block {
 	return list[0]
 }
 
-// follow does on a machine what README says, word for word, up to a running service. deb is the package's path there. What a test cannot
+// follow does on a machine what README says, word for word, up to a running service. What a test cannot
 // take from README is the cloud's endpoint and the vrrp_instance, which every user has already.
 func (m *machine) follow(deb, instance string) {
 	m.Helper()
 	install := only1(m.T, "apt install", blocksOf(m.T, "README.md", "Install")).text
-	m.do("cd /root && cp " + deb + " floaty_1_amd64.deb\n" + strings.ReplaceAll(install, "VERSION", "1"))
+	m.documented(deb, install)
 	m.checkRun()
 	if got := m.property("ActiveState"); got != "inactive" {
 		m.Errorf("%s: before it is configured the service is %s, want inactive", m.name, got)
