@@ -138,7 +138,7 @@ func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.
 		c.pace.Forget(addr)
 	}
 	if lost { // readings from our own time as master say nothing of the next one
-		c.opts.Observed.Void(addr)
+		c.opts.Observed.Invalidate(addr)
 	}
 	outcome, after, w := c.reconcile(addr, st, want, resumed, now)
 	if w != nil {

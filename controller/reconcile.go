@@ -91,7 +91,7 @@ func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading,
 
 // judged draws the conclusions from a reading of an address that is ours.
 func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
-	isNew := r.Order != st.judged
+	isNew := r.Seq != st.judged
 	c.recordReading(addr, st, r, now)
 	if isNew && r.Err == nil {
 		c.recordConflict(addr, st, want.Server, r)
@@ -114,8 +114,8 @@ func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r
 
 // recordReading takes note of whether a reading carries an error, and logs when that begins and ends.
 func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Reading, now time.Time) {
-	isNew := r.Order != st.judged
-	st.judged = r.Order
+	isNew := r.Seq != st.judged
+	st.judged = r.Seq
 	switch {
 	case r.Err == nil:
 		if st.unreadable.Succeeded(now) {

@@ -258,7 +258,7 @@ func TestAClaimIsTheClaimOfItsResource(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
 		time.Sleep(time.Second)
-		h.ctl.opts.Observed.Void(inside[0])
+		h.ctl.opts.Observed.Invalidate(inside[0])
 		c.set(hang, nil)
 		h.saysOf("B", keepalived.Master)
 		time.Sleep(trip)

@@ -37,7 +37,7 @@ type status struct {
 	failing   failurelog.Entry
 	shown     string // the difference that a dry run has reported
 
-	judged     uint64           // order of the reading that was judged last
+	judged     uint64           // Seq of the reading that was judged last
 	unreadable failurelog.Entry // readings that carried an error
 	rereadAt   time.Time        // a reading that carries an error counts until then
 
@@ -134,7 +134,7 @@ func (s *status) needs(last observed.Reading, interval time.Duration, resumed, n
 // reread returns the time from which on a reading serves in place of last, if that carries an error and may be tried again.
 func (s *status) reread(last observed.Reading, resumed, now time.Time) time.Time {
 	switch {
-	case last.Err == nil || last.Order != s.judged:
+	case last.Err == nil || last.Seq != s.judged:
 		return time.Time{}
 	case last.At.Before(resumed):
 		return resumed

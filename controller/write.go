@@ -77,7 +77,7 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 	case err == nil:
 		c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, nil)
 		c.logAssigned(addr, st, w)
-		c.opts.Observed.Void(addr)
+		c.opts.Observed.Invalidate(addr)
 		st.acknowledge(now)
 		return assigned, c.scheduleVerification(addr, st, now)
 	case errors.Is(err, providers.ErrNotWritten):
@@ -85,7 +85,7 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 	case w.call.Err() != nil && !errors.Is(context.Cause(w.call), errTimeout): // no longer ours, or the end
 		return lost, atRefresh
 	case errors.Is(err, providers.ErrGivenUp): // it may have landed, or still will
-		c.opts.Observed.Void(addr)
+		c.opts.Observed.Invalidate(addr)
 	}
 	c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, err)
 	if !errors.As(err, &told) && st.failing.Failed(now) { // else it was logged once for the whole cloud
@@ -108,7 +108,7 @@ func (s *status) acknowledge(now time.Time) {
 // where it only repeats the last one: while nothing can be read, an address is written again each interval.
 func (c *Controller) logAssigned(addr netip.Addr, st *status, w *attempt) {
 	last, valid := c.opts.Observed.Last(addr)
-	elsewhere := valid && last.Order == w.seen.Order && w.seen.Err == nil && !w.seen.Holding.At(w.server)
+	elsewhere := valid && last.Seq == w.seen.Seq && w.seen.Err == nil && !w.seen.Holding.At(w.server)
 	log := c.opts.Log.WithValues(logkey.Address, addr)
 	if st.conflict.on() || !elsewhere && !w.news {
 		log = log.V(1)
@@ -130,8 +130,8 @@ func (c *Controller) logAssigned(addr netip.Addr, st *status, w *attempt) {
 // takeover waits for no reading, so that is read now.
 func (c *Controller) notWritten(addr netip.Addr, st *status, w *attempt) (outcome, time.Duration) {
 	st.answered = st.seen
-	if last, valid := c.opts.Observed.Last(addr); !valid || last.Order != w.seen.Order || last.At.Before(st.readAfter) {
-		c.opts.Observed.Void(addr)
+	if last, valid := c.opts.Observed.Last(addr); !valid || last.Seq != w.seen.Seq || last.At.Before(st.readAfter) {
+		c.opts.Observed.Invalidate(addr)
 		return verifying, time.Millisecond
 	}
 	from := strings.Join(others(w.seen.Servers, w.server), ", ")

@@ -22,68 +22,80 @@ func (o *Observed) perform(ctx context.Context, r *read, over func()) {
 			err = fmt.Errorf("no answer within %v: %w", o.opts.Timeout, err)
 		}
 		cancel()
-		o.finish(ctx, r, holdings, err)
+		if ctx.Err() == nil { // else this is the end
+			o.finish(r, holdings, err)
+		}
 	})
 }
 
-// finish keeps what a read has told and says that it has ended.
-func (o *Observed) finish(ctx context.Context, r *read, holdings map[netip.Addr]providers.Holding, err error) {
+// finish keeps what a read has told, logs how it went, and tells that it has ended.
+func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, err error) {
 	o.mu.Lock()
-	o.current = slices.DeleteFunc(o.current, func(c *read) bool { return c == r })
+	o.reads = slices.DeleteFunc(o.reads, func(other *read) bool { return other == r })
+	var say bool
 	switch {
-	case ctx.Err() != nil || err != nil && r.order < o.answered: // the end, or the world has moved on
-	case err != nil:
-		o.fail(time.Now(), err)
-	default:
+	case err == nil:
+		say = o.succeed(r)
 		o.keep(r, holdings)
+	case r.seq >= o.failure.newest: // else the world has moved on
+		say = o.fail(time.Now(), err)
 	}
+	attempts := o.failure.log.Attempts
 	o.mu.Unlock()
+	switch {
+	case say && err == nil:
+		o.opts.Log.Info("reading the cloud works again")
+	case say:
+		o.opts.Log.Error(err, "reading the cloud failed", logkey.Attempt, attempts)
+	}
 	if o.opts.OnRead != nil {
 		o.opts.OnRead(r.addrs)
 	}
 }
 
+// succeed takes note of a read that succeeded, and reports whether that is worth a line. o.mu is held.
+func (o *Observed) succeed(r *read) bool {
+	o.failure.newest, o.failure.err = max(o.failure.newest, r.seq), nil
+	return o.failure.log.Succeeded(time.Now())
+}
+
+// fail keeps a failure for everybody to share, and reports whether it is worth a line: not where the cloud asked to wait, for that was
+// logged already. o.mu is held.
+func (o *Observed) fail(now time.Time, err error) bool {
+	o.failure.err = err
+	var told *providers.WaitError
+	if errors.As(err, &told) {
+		o.failure.retry = now.Add(max(told.Wait, minWait))
+		return false
+	}
+	say := o.failure.log.Failed(now)
+	o.failure.retry = now.Add(o.opts.BackOff.Wait(o.failure.log.Attempts))
+	return say
+}
+
 // keep takes over what a read has told. o.mu is held.
 func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
-	o.answered, o.failed = max(o.answered, r.order), nil
-	if o.trouble.Over() {
-		o.opts.Log.Info("reading the cloud works again")
-	}
 	moved := false // from one resource to another
 	for _, addr := range r.addrs {
 		holding, ok := holdings[addr]
 		if !ok {
 			holding.Err = fmt.Errorf("%w: the answer does not mention it", providers.ErrNotFound)
 		}
-		last := o.readings[addr]
-		if last.Order >= r.order {
+		e := o.entry(addr)
+		last := e.reading
+		if last.Seq >= r.seq {
 			continue
 		}
 		if holding.Err != nil && holding.Resource == "" && !errors.Is(holding.Err, providers.ErrNotFound) {
 			holding.Resource = last.Resource // a failure says nothing about it
 		}
 		moved = moved || holding.Resource != last.Resource
-		since := r.at
-		if last.Order > 0 && slices.Equal(last.Servers, holding.Servers) {
-			since = last.Since
+		e.reading = Reading{Holding: holding, At: r.at, Since: r.at, Refresh: r.refresh, Seq: r.seq}
+		if last.Seq > 0 && slices.Equal(last.Servers, holding.Servers) {
+			e.reading.Since = last.Since
 		}
-		o.readings[addr] = Reading{Holding: holding, At: r.at, Since: since, Refresh: r.refresh, Order: r.order}
 	}
 	if moved {
 		o.share()
-	}
-}
-
-// fail keeps a failure for all to share. o.mu is held. One that the cloud has asked for, by telling how long to wait, has been said.
-func (o *Observed) fail(now time.Time, err error) {
-	var told *providers.WaitError
-	if errors.As(err, &told) {
-		o.failed, o.retry = err, now.Add(max(told.Wait, minWait))
-		return
-	}
-	say := o.trouble.Fail(now)
-	o.failed, o.retry = err, now.Add(o.opts.BackOff.Wait(o.trouble.Attempts))
-	if say {
-		o.opts.Log.Error(err, "reading the cloud failed", logkey.Attempt, o.trouble.Attempts)
 	}
 }

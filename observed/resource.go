@@ -30,13 +30,13 @@ func (o *Observed) Resources() [][]netip.Addr {
 	return resources
 }
 
-// share finds out anew which addresses share a resource. What one of them has voided is void for all: the resource was written. o.mu
-// is held.
+// share finds out anew which addresses share a resource. What invalidated the readings of one invalidates those of all: the resource was
+// written. o.mu is held.
 func (o *Observed) share() {
 	resources := map[string][]netip.Addr{}
-	for addr, r := range o.readings {
-		if r.Resource != "" {
-			resources[r.Resource] = append(resources[r.Resource], addr)
+	for addr, e := range o.known {
+		if resource := e.reading.Resource; resource != "" {
+			resources[resource] = append(resources[resource], addr)
 		}
 	}
 	sharing := map[netip.Addr][]netip.Addr{}
@@ -46,13 +46,13 @@ func (o *Observed) share() {
 		}
 		addrs = slices.Clip(addrs)
 		slices.SortFunc(addrs, netip.Addr.Compare)
-		var voided uint64
+		var invalidated uint64
 		for _, addr := range addrs {
 			sharing[addr] = addrs
-			voided = max(voided, o.voided[addr])
+			invalidated = max(invalidated, o.known[addr].invalidated)
 		}
 		for _, addr := range addrs {
-			o.voided[addr] = voided
+			o.known[addr].invalidated = invalidated
 		}
 	}
 	if len(sharing) == 0 {

@@ -44,7 +44,7 @@ func TestAddressesOfOneResourceAreVoidTogether(t *testing.T) {
 			t.Errorf("got %v before the first reading, want none", got)
 		}
 		share("read", true)
-		o.Void(two)
+		o.Invalidate(two)
 		if _, ok := o.Last(one); ok {
 			t.Error("the other address still has a reading, want it void too")
 		}
@@ -73,7 +73,7 @@ func TestWhatOneAddressHasVoidedIsVoidForItsResource(t *testing.T) {
 			o.opts.Provider = whole{cloud: c}
 			go func() { refresh(o) }()
 			time.Sleep(time.Second / 2)
-			o.Void(pair[0])
+			o.Invalidate(pair[0])
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if r, ok := o.Last(pair[1]); ok {

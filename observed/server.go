@@ -5,32 +5,32 @@ import (
 	"time"
 
 	"floaty/providers"
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
 // findServer asks until it is known which server this is: the metadata service may be up later than floaty.
 func (o *Observed) findServer(ctx context.Context) {
-	var trouble providers.Trouble
+	var log failurelog.Entry
 	for {
 		server, err := o.askServer(ctx)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return
-		}
-		if err == nil {
-			if trouble.Over() {
+		case err == nil:
+			if log.Succeeded(time.Now()) {
 				o.opts.Log.Info("it is now known which server this is", logkey.Server, server)
 			}
 			o.opts.Found(server)
 			return
 		}
-		if trouble.Fail(time.Now()) {
-			o.opts.Log.Error(err, "finding out which server this is failed: nothing is written until it is known",
-				logkey.Attempt, trouble.Attempts)
+		if log.Failed(time.Now()) {
+			o.opts.Log.Error(err, "cannot determine this server's ID; not assigning anything until it is known", logkey.Attempt, log.Attempts)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(o.opts.BackOff.Wait(trouble.Attempts)):
+		case <-time.After(o.opts.BackOff.Wait(log.Attempts)):
 		}
 	}
 }

@@ -1,0 +1,144 @@
+package observed
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// read is Read, but it starts a read only if it is told which addresses are managed. It returns the zero Reading where that is needed.
+func (o *Observed) read(addr netip.Addr, after time.Time, managed []netip.Addr) (reading Reading, pending bool, err error) {
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	reading, ok := o.last(addr)
+	switch {
+	case ok && !reading.At.Before(after):
+		return reading, false, nil
+	case o.backingOff(now):
+		return Reading{}, false, o.failure.err
+	case o.inProgress(addr, after):
+		return Reading{}, true, nil
+	case managed == nil:
+		return Reading{}, false, nil
+	}
+	o.begin(now, o.covered(addr, managed, now))
+	return Reading{}, true, nil
+}
+
+// startRefresh starts a read of addrs, which are all that are managed, and sets the next common instant.
+func (o *Observed) startRefresh(addrs []netip.Addr) {
+	now := time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !now.Before(o.due) {
+		o.due = now.Add(Jitter(o.opts.Interval, 0.1))
+	}
+	switch {
+	case len(addrs) == 0: // nothing is read, so there is nothing to try again
+		o.failure.err = nil
+	case !o.backingOff(now):
+		r := o.covering(addrs, now)
+		if r == nil {
+			r = o.begin(now, addrs)
+		}
+		r.refresh = true
+	}
+}
+
+// toStart returns the reads that are to be started now.
+func (o *Observed) toStart() []*read {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var reads []*read
+	for _, r := range o.reads {
+		if !r.started {
+			r.started = true
+			reads = append(reads, r)
+		}
+	}
+	return reads
+}
+
+// entry returns what is known of addr, to be changed. o.mu is held.
+func (o *Observed) entry(addr netip.Addr) *entry {
+	e := o.known[addr]
+	if e == nil {
+		e = &entry{}
+		o.known[addr] = e
+	}
+	return e
+}
+
+func (o *Observed) last(addr netip.Addr) (Reading, bool) {
+	e := o.known[addr]
+	if e == nil {
+		return Reading{}, false
+	}
+	return e.reading, e.reading.Seq > e.invalidated
+}
+
+// invalidated returns up to which Seq the readings of addr do not count.
+func (o *Observed) invalidated(addr netip.Addr) uint64 {
+	if e := o.known[addr]; e != nil {
+		return e.invalidated
+	}
+	return 0
+}
+
+// backingOff reports whether the last read failed, and its failure is shared by everybody who asks because its back-off is not over.
+func (o *Observed) backingOff(now time.Time) bool {
+	return o.failure.err != nil && now.Before(o.failure.retry)
+}
+
+// inProgress reports whether a read that was begun at after or later will tell about addr.
+func (o *Observed) inProgress(addr netip.Addr, after time.Time) bool {
+	return slices.ContainsFunc(o.reads, func(r *read) bool { return !r.at.Before(after) && o.tells(r, addr) })
+}
+
+// tells reports whether a read will yield a reading of addr that counts.
+func (o *Observed) tells(r *read, addr netip.Addr) bool {
+	_, covered := slices.BinarySearchFunc(r.addrs, addr, netip.Addr.Compare)
+	return covered && r.seq > o.invalidated(addr)
+}
+
+// covering returns a read that has just begun and tells about all of addrs; nil if there is none. At the start, an address
+// may have asked for all before the first refresh does.
+func (o *Observed) covering(addrs []netip.Addr, now time.Time) *read {
+	for _, r := range o.reads {
+		misses := func(addr netip.Addr) bool { return !o.tells(r, addr) }
+		if now.Sub(r.at) <= o.opts.Interval/10 && !slices.ContainsFunc(addrs, misses) {
+			return r
+		}
+	}
+	return nil
+}
+
+// covered returns addr and every managed address that a read for it covers as well, sorted.
+func (o *Observed) covered(addr netip.Addr, managed []netip.Addr, now time.Time) []netip.Addr {
+	addrs := []netip.Addr{addr}
+	for _, other := range managed {
+		last, ok := o.last(other)
+		var scheduled time.Time
+		if e := o.known[other]; e != nil {
+			scheduled = e.scheduled
+		}
+		if other != addr && (!ok || !now.Before(scheduled) && last.At.Before(scheduled)) {
+			addrs = append(addrs, other)
+		}
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return addrs
+}
+
+// begin hands a read to Run. Its time is now, so that it does not count as having seen anything that happens after this.
+func (o *Observed) begin(now time.Time, addrs []netip.Addr) *read {
+	o.seq++
+	r := &read{addrs: addrs, at: now, seq: o.seq}
+	o.reads = append(o.reads, r)
+	select {
+	case o.wake <- struct{}{}:
+	default: // Run is about to look
+	}
+	return r
+}
