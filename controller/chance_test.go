@@ -19,6 +19,7 @@ import (
 // leftovers says what the controller still keeps of looks and writes when all is at rest.
 func (h *host) leftovers(turns int) string {
 	c := h.ctl
+	synctest.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	held := 0

@@ -31,6 +31,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -61,13 +62,15 @@ type Controller struct {
 	queue workqueue.TypedRateLimitingInterface[netip.Addr]
 	pace  *pace
 
-	mu       sync.Mutex // guards all below
-	statuses map[netip.Addr]*status
-	slots    slots
-	writes   map[netip.Addr]context.CancelCauseFunc // in progress
-	resumed  time.Time                              // when waits were ended last
+	statuses map[netip.Addr]*status // owned by the goroutine of Run
+	apart    map[netip.Addr]string  // what was logged of resources that several instances want; owned by the goroutine of Run
+	busy     atomic.Int32           // how many writes are in progress: mostly none, and a MASTER line need not take mu then
 
-	apart map[netip.Addr]string // what was said of resources that several instances want; owned by the goroutine of Run
+	mu        sync.Mutex // guards all below
+	slots     slots
+	writes    map[netip.Addr]context.CancelCauseFunc // in progress
+	published map[netip.Addr]published               // of what is not as usual
+	resumed   time.Time                              // when waits were ended last
 }
 
 // everything is the key that stands for the refresh of all addresses. No address is equal to it.
@@ -91,6 +94,8 @@ func New(opts Options) *Controller {
 		statuses: map[netip.Addr]*status{},
 		slots:    slots{free: opts.Concurrent},
 		writes:   map[netip.Addr]context.CancelCauseFunc{},
+
+		published: map[netip.Addr]published{},
 	}
 }
 
@@ -131,7 +136,7 @@ func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.
 		c.drop(addr, addr)
 		return
 	}
-	st, resumed := c.status(addr)
+	st := c.status(addr)
 	now := time.Now()
 	lost, claimed := st.notice(want, now)
 	if lost || claimed { // a new master tries at once
@@ -140,7 +145,7 @@ func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.
 	if lost { // readings from our own time as master say nothing of the next one
 		c.opts.Observed.Invalidate(addr)
 	}
-	outcome, after, w := c.reconcile(addr, st, want, resumed, now)
+	outcome, after, w := c.reconcile(addr, st, want, now)
 	if w != nil {
 		outcome, after = c.begin(ctx, addr, st, w)
 	}
@@ -178,8 +183,9 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 	}
 	c.opts.Recorder.Reconciled(string(outcome))
 	c.mu.Lock()
-	st.publish(outcome, after, err)
+	c.publish(addr, st, outcome, after, err)
 	delete(c.writes, addr)
+	c.busy.Store(int32(len(c.writes)))
 	next, granted := c.release(st)
 	c.mu.Unlock()
 	if granted {
@@ -192,7 +198,9 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 // addresses that are no longer ours are cancelled when it returns. All of them share one read, if they have to be read.
 func (c *Controller) Enqueue(addrs ...netip.Addr) {
 	c.cancelLost()
-	c.opts.Observed.ScheduleRead(time.Now(), addrs...)
+	if len(addrs) > 1 { // a single one shares no read
+		c.opts.Observed.ScheduleRead(time.Now(), addrs...)
+	}
 	c.add(addrs)
 }
 
@@ -220,13 +228,9 @@ func (c *Controller) Resume() {
 // Inherit takes over from the controller that c replaces, which must have ended, what it has answered: only claims that it has not are
 // answered by c. It must be called before Run.
 func (c *Controller) Inherit(from *Controller) {
-	from.mu.Lock()
-	c.mu.Lock()
 	for addr, st := range from.statuses {
 		c.statuses[addr] = &status{seen: st.answered, answered: st.answered}
 	}
-	c.mu.Unlock()
-	from.mu.Unlock()
 	c.add(c.opts.Desired.Addresses())
 }
 
@@ -247,6 +251,9 @@ func (c *Controller) cancelLost() {
 		addr   netip.Addr
 		cancel context.CancelCauseFunc
 	}
+	if c.busy.Load() == 0 {
+		return
+	}
 	var writes []inProgress
 	c.mu.Lock()
 	for addr, cancel := range c.writes {
@@ -260,14 +267,19 @@ func (c *Controller) cancelLost() {
 	}
 }
 
-// status returns the status of addr, and when waits were ended last.
-func (c *Controller) status(addr netip.Addr) (st *status, resumed time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	st = c.statuses[addr]
+// status returns the status of addr.
+func (c *Controller) status(addr netip.Addr) *status {
+	st := c.statuses[addr]
 	if st == nil {
 		st = &status{}
 		c.statuses[addr] = st
 	}
-	return st, c.resumed
+	return st
+}
+
+// lastResumed returns when waits were ended last.
+func (c *Controller) lastResumed() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.resumed
 }

@@ -38,14 +38,14 @@ const (
 
 // reconcile decides what has to be done about addr. It acts on what desired and observed say now, never on why it was called, so one
 // call too many is harmless. It returns the write to be made, or when to come back.
-func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address, resumed, now time.Time) (outcome, time.Duration, *attempt) {
+func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address, now time.Time) (outcome, time.Duration, *attempt) {
 	last, valid := c.opts.Observed.Last(addr)
 	claimed, rival := want.Claims > st.answered, want.Rivals > st.answered
 	usable := valid && (last.Err == nil || permanent(last.Err))
-	need := st.needs(last, c.opts.Interval, resumed, now)
+	need := later(st.needs(c.opts.Interval, now), c.reread(st, last, now))
 	switch wait := st.readAfter.Sub(now); {
 	case !want.Ours:
-		return standby, c.standBy(addr, st, last, resumed, now), nil
+		return standby, c.standBy(addr, st, last, now), nil
 	case rival && !claimed && wait > 0:
 		c.opts.Observed.ScheduleRead(st.readAfter, addr)
 		return verifying, wait, nil
@@ -72,8 +72,8 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 
 // standBy keeps what is known of an address fresh that is not ours, so that a takeover can begin with a write. It returns when to
 // come back.
-func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading, resumed, now time.Time) time.Duration {
-	after := st.reread(last, resumed, now)
+func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading, now time.Time) time.Duration {
+	after := c.reread(st, last, now)
 	if len(st.verify) > 0 {
 		if wait := st.verify[0].Sub(now); wait > 0 {
 			c.opts.Observed.ScheduleRead(st.verify[0], addr)

@@ -30,10 +30,7 @@ func (c *Controller) Statuses() []Status {
 	for _, addr := range addrs {
 		lead := c.lead(addr)
 		c.mu.Lock()
-		var is published
-		if st := c.statuses[lead]; st != nil {
-			is = st.published
-		}
+		is := c.published[lead]
 		c.mu.Unlock()
 		s := Status{Addr: addr, Contested: is.contested, Rival: is.rival, Next: is.next, Err: is.err}
 		if s.Next.IsZero() || s.Next.After(refresh) {
@@ -60,19 +57,23 @@ type published struct {
 	err       string    // why the last write failed
 }
 
-// publish keeps what others may know of an address that is processed again after a while; 0: at the next refresh. The controller's mu is
-// held.
-func (s *status) publish(outcome outcome, after time.Duration, err error) {
-	s.published.contested, s.published.rival, s.published.next = s.conflict.on(), s.conflict.rival, time.Time{}
+// publish keeps what others may know of an address that is processed again after a while; 0: at the next refresh. c.mu is held.
+func (c *Controller) publish(addr netip.Addr, st *status, outcome outcome, after time.Duration, err error) {
+	is := published{contested: st.conflict.on(), rival: st.conflict.rival, err: c.published[addr].err}
 	if after > 0 {
-		s.published.next = time.Now().Add(after)
+		is.next = time.Now().Add(after)
 	}
 	switch outcome { //nolint:exhaustive // the others say nothing about writes
 	case failed:
-		s.published.err = err.Error()
+		is.err = err.Error()
 	case inPlace, assigned, standby:
-		s.published.err = ""
+		is.err = ""
 	}
+	if is == (published{}) {
+		delete(c.published, addr)
+		return
+	}
+	c.published[addr] = is
 }
 
 // A Recorder is told what happens. Its methods may be called from many goroutines at once, and must not block.

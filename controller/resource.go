@@ -46,18 +46,19 @@ func (c *Controller) drop(addr, lead netip.Addr) {
 		}
 	}
 	c.pace.Drop(addr)
-	c.mu.Lock()
-	st := c.statuses[addr]
-	delete(c.statuses, addr)
 	var next netip.Addr
 	var granted bool
-	if st != nil {
+	c.mu.Lock()
+	delete(c.published, addr)
+	if st := c.statuses[addr]; st != nil {
 		next, granted = c.release(st)
+		st.slot = noSlot // nor is it in line any more
 		if lead != addr {
 			c.inheritStatus(lead, st)
 		}
 	}
 	c.mu.Unlock()
+	delete(c.statuses, addr)
 	if granted {
 		c.queue.Add(next)
 	}
@@ -73,7 +74,6 @@ func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
 	st, busy := c.statuses[heir], c.writes[heir] != nil
 	switch {
 	case st == nil:
-		from.slot = noSlot
 		c.statuses[heir] = from
 	case !busy:
 		st.answered = max(st.answered, from.answered)
@@ -83,7 +83,7 @@ func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
 	}
 }
 
-// warn says once of each resource that instances want addresses of it which do not change their state together.
+// warn logs once of each resource that instances want addresses of it which do not change their state together.
 func (c *Controller) warn() {
 	said := c.apart
 	c.apart = nil

@@ -137,8 +137,7 @@ func TestTheAddressThatStandsForAllMayGo(t *testing.T) {
 		time.Sleep(interval * 12 / 10)
 		h.holds(inside[2])
 		h.wrote("1")
-		h.ctl.mu.Lock()
-		defer h.ctl.mu.Unlock()
+		synctest.Wait()
 		if got := len(h.ctl.statuses); got != 1 {
 			t.Errorf("%d addresses are remembered, want one", got)
 		}
@@ -170,8 +169,7 @@ func TestAResourceIsFoundOutWhileItsAddressesAreWritten(t *testing.T) {
 			if left := h.leftovers(2); left != "" {
 				t.Errorf("left over: %s", left)
 			}
-			h.ctl.mu.Lock()
-			defer h.ctl.mu.Unlock()
+			synctest.Wait()
 			if got := len(h.ctl.statuses); got != 1 {
 				t.Errorf("%d addresses are remembered, want the one that stands for all", got)
 			}

@@ -18,7 +18,13 @@ const (
 // waits meanwhile. The controller's mu guards them.
 type slots struct {
 	free int
-	line []netip.Addr // in line; some may have gone since
+	line []waiter
+}
+
+// A waiter is in line, unless its address was dropped since.
+type waiter struct {
+	addr netip.Addr
+	st   *status
 }
 
 // acquire gives addr a slot and registers the write that cancel ends, or puts it in line.
@@ -32,10 +38,11 @@ func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelC
 	switch st.slot {
 	case hasSlot:
 		c.writes[addr] = cancel
+		c.busy.Store(int32(len(c.writes)))
 		return true
 	case noSlot:
 		st.slot = inLine
-		c.slots.line = append(c.slots.line, addr)
+		c.slots.line = append(c.slots.line, waiter{addr, st})
 	case inLine:
 	}
 	return false
@@ -48,10 +55,11 @@ func (c *Controller) release(st *status) (next netip.Addr, ok bool) {
 	}
 	st.slot = noSlot
 	for len(c.slots.line) > 0 {
-		next, c.slots.line = c.slots.line[0], c.slots.line[1:]
-		if s := c.statuses[next]; s != nil && s.slot == inLine {
-			s.slot = hasSlot
-			return next, true
+		first := c.slots.line[0]
+		c.slots.line = c.slots.line[1:]
+		if first.st.slot == inLine {
+			first.st.slot = hasSlot
+			return first.addr, true
 		}
 	}
 	c.slots.free++

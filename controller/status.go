@@ -24,7 +24,7 @@ const (
 )
 
 // A status is what the controller keeps of one address, in addition to what desired and observed hold. It belongs to whoever processes
-// the address, except for what the controller's mu guards.
+// the address: the goroutine of Run, or the write that is in progress.
 type status struct {
 	seen     uint64 // number of the latest change in desired that was taken into account
 	answered uint64 // number of the latest claim or rival that a reading or an acknowledged write has answered
@@ -41,8 +41,7 @@ type status struct {
 	unreadable failurelog.Entry // readings that carried an error
 	rereadAt   time.Time        // a reading that carries an error counts until then
 
-	slot      slot      // guarded by mu
-	published published // guarded by mu
+	slot slot // guarded by the controller's mu
 }
 
 // notice takes into account what has changed since the address was last processed.
@@ -120,28 +119,28 @@ func (s *status) justWritten(now time.Time) bool {
 }
 
 // needs returns the time before which a reading cannot say "in place": the last doubt, the verification that is due, and two intervals,
-// since while reads fail an old reading would say it for ever. One that carries an error waits until it may be tried again; resumed is
-// when waits were ended last.
-func (s *status) needs(last observed.Reading, interval time.Duration, resumed, now time.Time) time.Time {
-	need := later(s.readAfter, s.reread(last, resumed, now))
-	need = later(need, now.Add(-2*interval))
+// since while reads fail an old reading would say it for ever.
+func (s *status) needs(interval time.Duration, now time.Time) time.Time {
+	need := later(s.readAfter, now.Add(-2*interval))
 	if s.verifyDue(now) {
 		need = later(need, s.verifyAfter())
 	}
 	return need
 }
 
-// reread returns the time from which on a reading serves in place of last, if that carries an error and may be tried again.
-func (s *status) reread(last observed.Reading, resumed, now time.Time) time.Time {
-	switch {
-	case last.Err == nil || last.Seq != s.judged:
-		return time.Time{}
-	case last.At.Before(resumed):
-		return resumed
-	case now.Before(s.rereadAt):
+// reread returns the time from which on a reading serves in place of last, if that carries an error and may be tried again; the zero
+// time if last serves.
+func (c *Controller) reread(st *status, last observed.Reading, now time.Time) time.Time {
+	if last.Err == nil || last.Seq != st.judged {
 		return time.Time{}
 	}
-	return s.rereadAt
+	switch resumed := c.lastResumed(); {
+	case last.At.Before(resumed):
+		return resumed
+	case now.Before(st.rereadAt):
+		return time.Time{}
+	}
+	return st.rereadAt
 }
 
 func later(a, b time.Time) time.Time {

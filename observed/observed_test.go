@@ -240,6 +240,7 @@ func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
 		if _, err := reading(t.Context(), o, one, time.Time{}); err != nil {
 			t.Errorf("got %v after the back-off, want a reading", err)
 		}
+		synctest.Wait()
 		if got := strings.Count(strings.Join(*lines, "\n"), `"reading the cloud failed"`); got != 1 {
 			t.Errorf("%d lines that reading failed, want 1: %q", got, *lines)
 		}

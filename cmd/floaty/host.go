@@ -60,8 +60,11 @@ func (d *daemon) found(server string) {
 // renamed takes over a new name of this host, if the configuration has a server for it.
 func (d *daemon) renamed() {
 	id, _ := hostServer(d.secrets.Load(), hostName())
+	if id == "" {
+		return
+	}
 	known, _ := d.state.Server(netip.Addr{})
-	if id == "" || id == known {
+	if id == known {
 		return
 	}
 	if known != "" {
