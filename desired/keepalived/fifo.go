@@ -25,10 +25,10 @@ type fifoHandlers struct {
 	gone      func(now time.Time) // the writer went; what it had written was handed on before
 }
 
-func newFIFO(opts *Options, stats *statistics, on fifoHandlers) *fifo {
+func newFIFO(opts *Options, counters *eventCounters, on fifoHandlers) *fifo {
 	return &fifo{
 		at:     fifoPath{opts: opts},
-		events: eventReader{stats: stats, log: opts.Log},
+		events: eventReader{counters: counters, log: opts.Log},
 		buf:    make([]byte, maxRead),
 		on:     on,
 	}

@@ -225,7 +225,7 @@ type fifoLog struct {
 func newFIFOLog(t *testing.T, opts *Options) *fifoLog {
 	t.Helper()
 	l := &fifoLog{}
-	l.fifo = newFIFO(opts, &statistics{}, fifoHandlers{
+	l.fifo = newFIFO(opts, &eventCounters{}, fifoHandlers{
 		connected: func(time.Time) { l.calls = append(l.calls, "connected") },
 		event:     func(e Event, _ time.Time) { l.calls = append(l.calls, e.Name+" "+e.State) },
 		gone:      func(time.Time) { l.calls = append(l.calls, "gone") },

@@ -21,10 +21,10 @@ const (
 
 // An eventReader turns what is read into events. It counts lines and logs malformed ones, which it ignores.
 type eventReader struct {
-	lines  lines
-	stats  *statistics
-	log    logr.Logger
-	logged time.Time // when a malformed line was last logged
+	lines    lines
+	counters *eventCounters
+	log      logr.Logger
+	logged   time.Time // when a malformed line was last logged
 }
 
 // add calls each with every event of a line that data completes.
@@ -42,7 +42,7 @@ func (r *eventReader) add(data []byte, now time.Time, each func(Event, time.Time
 			r.malformed(line.text, now)
 			return
 		}
-		r.stats.event(e)
+		r.counters.count(e)
 		each(e, now)
 	})
 }
@@ -51,7 +51,7 @@ func (r *eventReader) writerGone() { r.lines.writerGone() }
 
 // malformed counts a line that cannot be parsed, and logs it unless one has just been logged.
 func (r *eventReader) malformed(text []byte, now time.Time) {
-	count := r.stats.badLine()
+	count := r.counters.malformed.Add(1)
 	if !r.logged.IsZero() && now.Sub(r.logged) < malformedEvery {
 		return
 	}

@@ -35,6 +35,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -64,15 +65,15 @@ type Conf struct {
 
 // A Listener follows one FIFO. Create it with [New].
 type Listener struct {
-	opts       Options
-	fifo       *fifo
-	trust      *trust
-	stateFile  *stateFile
-	fence      *fence
-	statistics statistics
-	reported   Snapshot
-	poller     *poller // nil: Run does not run
-	heart      *heart  // nil: Run does not run
+	opts      Options
+	fifo      *fifo
+	trust     *trust
+	stateFile *stateFile
+	fence     *fence
+	counters  eventCounters
+	reported  atomic.Pointer[reported]
+	poller    *poller // nil: Run does not run
+	heart     *heart  // nil: Run does not run
 }
 
 // New returns a Listener that does nothing until Run is called.
@@ -81,8 +82,9 @@ func New(opts Options) *Listener {
 		opts.Local = localAddrs
 	}
 	l := &Listener{opts: opts, fence: newFence(), stateFile: newStateFile(opts.StateFile, opts.Path, opts.Log)}
+	l.reported.Store(&reported{})
 	l.trust = newTrust(&l.opts)
-	l.fifo = newFIFO(&l.opts, &l.statistics, fifoHandlers{connected: l.trust.writerConnected, event: l.trust.event, gone: l.trust.writerGone})
+	l.fifo = newFIFO(&l.opts, &l.counters, fifoHandlers{connected: l.trust.writerConnected, event: l.trust.event, gone: l.trust.writerGone})
 	l.trust.readFrom(l.fifo)
 	return l
 }
@@ -94,9 +96,6 @@ func (l *Listener) Settle(ctx context.Context) error { return l.fence.settle(ctx
 
 // Ping returns nil once Run has read and acted once more, having begun after the call. Its error is the cause of ctx's end.
 func (l *Listener) Ping(ctx context.Context) error { return l.fence.settle(ctx, true) }
-
-// Stats returns what the Listener has seen and counted so far. It may be called at any time, and waits only for a copy.
-func (l *Listener) Stats() Stats { return l.statistics.get() }
 
 // Run listens until ctx ends, and then stops reading at once. It returns an error only if it cannot begin, because the system is out of
 // descriptors. Any later problem is logged, and what failed is tried again.
@@ -192,20 +191,21 @@ func (l *Listener) loadState(now time.Time) {
 // report hands on what has changed. An instance that leaves MASTER is saved while that is acted on. Saving anything else, and logging,
 // come afterwards, so that a takeover does not wait for them.
 func (l *Listener) report(now time.Time) {
-	before, process := l.reported, l.trust.vrrp.process
-	changed, leavesMaster := l.compare(before)
+	before, process := l.reported.Load(), l.trust.vrrp.process
+	changed, leavesMaster := l.compare(before.Snapshot)
+	snapshot := before.Snapshot
 	if changed {
-		l.reported = Snapshot{Instances: l.trust.states.clone(), Connected: l.fifo.connected, PID: process.id(), Standstills: l.trust.standstills}
-		l.statistics.handedOn(l.reported, now)
+		snapshot = Snapshot{Instances: l.trust.states.clone(), Connected: l.fifo.connected, PID: process.id(), Standstills: l.trust.standstills}
+		l.reported.Store(before.next(snapshot, now))
 		if leavesMaster {
-			l.stateFile.save(process, l.reported.Instances)
+			l.stateFile.save(process, snapshot.Instances)
 		}
-		l.opts.Changed(l.reported)
+		l.opts.Changed(snapshot)
 	}
 	l.fence.end(l.fifo.current.descriptor(), l.fifo.next.descriptor(), process.descriptor())
 	if changed {
 		runtime.Gosched() // goroutines that Changed has woken go first
-		l.logChanges(before)
+		l.logChanges(before.Snapshot, snapshot)
 	}
 	if changed && !leavesMaster || process != l.stateFile.process {
 		l.stateFile.save(process, l.trust.states)
@@ -224,8 +224,8 @@ func (l *Listener) compare(before Snapshot) (changed, leavesMaster bool) {
 	return changed, leavesMaster
 }
 
-func (l *Listener) logChanges(before Snapshot) {
-	for name, inst := range l.reported.Instances {
+func (l *Listener) logChanges(before, now Snapshot) {
+	for name, inst := range now.Instances {
 		if was := before.Instances[name].State; was != inst.State {
 			l.opts.Log.Info("instance changed", logkey.Instance, name, logkey.From, was.String(), logkey.State, inst.State.String())
 		}

@@ -1,8 +1,7 @@
 package keepalived
 
 import (
-	"maps"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,60 +21,80 @@ type EventKind struct {
 
 const other = "other"
 
-// kind returns the kind of an event.
-func (e Event) kind() EventKind {
-	if e.Type != typeInstance && e.Type != typeGroup {
-		return EventKind{Type: other}
+// eventStates returns the states that are counted by their name.
+func eventStates() [8]string {
+	return [...]string{
+		Backup.String(), Master.String(), Fault.String(), Stop.String(), Deleted.String(),
+		masterPriority, backupPriority, lowerPriorityHeard,
 	}
-	kind := EventKind{Type: e.Type, State: e.State}
-	switch _, known := parseState(e.State); {
-	case known:
-	case e.State == masterPriority, e.State == backupPriority, e.State == lowerPriorityHeard:
+}
+
+// eventCounters count events. The goroutine of the listener counts them, and any goroutine may read them.
+type eventCounters struct {
+	instance, group [9]atomic.Uint64 // one for each of eventStates, and one for any other state
+	other           atomic.Uint64    // events of another type
+	malformed       atomic.Uint64
+}
+
+// count counts an event.
+func (c *eventCounters) count(e Event) {
+	counters := &c.instance
+	switch e.Type {
+	case typeInstance:
+	case typeGroup:
+		counters = &c.group
 	default:
-		kind.State = other
+		c.other.Add(1)
+		return
 	}
-	return kind
-}
-
-// statistics collects Stats. The listener's goroutine writes them, and any goroutine may read them.
-type statistics struct {
-	mu    sync.Mutex // guards stats
-	stats Stats
-}
-
-// event counts a line that was parsed.
-func (s *statistics) event(e Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stats.Events == nil {
-		s.stats.Events = map[EventKind]uint64{}
+	for i, state := range eventStates() {
+		if state == e.State {
+			counters[i].Add(1)
+			return
+		}
 	}
-	s.stats.Events[e.kind()]++
+	counters[len(counters)-1].Add(1)
 }
 
-// badLine counts a malformed line, and returns how many there have been.
-func (s *statistics) badLine() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stats.BadLines++
-	return s.stats.BadLines
-}
-
-// handedOn keeps the snapshot that is handed on.
-func (s *statistics) handedOn(snapshot Snapshot, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if snapshot.Connected != s.stats.Connected {
-		s.stats.ConnectionChanged = now
+// kinds returns the counters that are not zero.
+func (c *eventCounters) kinds() map[EventKind]uint64 {
+	kinds := map[EventKind]uint64{}
+	add := func(kind EventKind, counter *atomic.Uint64) {
+		if n := counter.Load(); n > 0 {
+			kinds[kind] = n
+		}
 	}
-	s.stats.Snapshot = snapshot
+	states := eventStates()
+	for i, state := range append(states[:], other) {
+		add(EventKind{typeInstance, state}, &c.instance[i])
+		add(EventKind{typeGroup, state}, &c.group[i])
+	}
+	add(EventKind{Type: other}, &c.other)
+	return kinds
 }
 
-// get returns a copy. It shares the map in the snapshot, which nobody changes once it has been handed on.
-func (s *statistics) get() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stats := s.stats
-	stats.Events = maps.Clone(stats.Events)
-	return stats
+// A reported is the last snapshot that was handed on.
+type reported struct {
+	Snapshot
+	connectionChanged time.Time // as in Stats
+}
+
+// next returns what follows when a snapshot is handed on.
+func (r *reported) next(s Snapshot, now time.Time) *reported {
+	next := &reported{Snapshot: s, connectionChanged: r.connectionChanged}
+	if s.Connected != r.Connected {
+		next.connectionChanged = now
+	}
+	return next
+}
+
+// Stats returns what the Listener has seen and counted so far. It may be called at any time, and waits for nothing.
+func (l *Listener) Stats() Stats {
+	r := l.reported.Load()
+	return Stats{
+		Snapshot:          r.Snapshot,
+		ConnectionChanged: r.connectionChanged,
+		Events:            l.counters.kinds(),
+		BadLines:          l.counters.malformed.Load(),
+	}
 }

@@ -49,6 +49,20 @@ func TestStatsTellSinceWhenTheFIFOHasHadAWriter(t *testing.T) {
 	is(false, env.now)
 }
 
+func TestEveryStateHasACounter(t *testing.T) {
+	t.Parallel()
+	var c eventCounters
+	if got, want := len(c.instance), len(eventStates())+1; got != want {
+		t.Fatalf("got %d counters, want %d", got, want)
+	}
+	for state := Backup; state <= Deleted; state++ {
+		c.count(Event{Type: typeInstance, State: state.String()})
+		if got := c.kinds()[EventKind{typeInstance, state.String()}]; got != 1 {
+			t.Errorf("%v: got %d, want 1", state, got)
+		}
+	}
+}
+
 func TestStatsAreReadWhileTheListenerWorks(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	wr := env.writer()
