@@ -15,44 +15,44 @@ var unusable = map[string][]string{
 		`managed-addresses: item 1: "198.51.100" is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
 		`managed-addresses: item 2: "198.51.100.7/33" is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
 		`managed-addresses: item 3: "198.51.100.07" is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
-		`managed-addresses: item 4: "fe80::1%eth0" has a zone, so it holds on one link only: want one that the cloud can point at a server`,
-		`managed-addresses: item 5: "fe80::1/64" is a link-local address: want one that the cloud can point at a server`,
-		`managed-addresses: item 6: "169.254.1.1" is a link-local address: want one that the cloud can point at a server`,
-		`managed-addresses: item 7: "127.0.0.1" is a loopback address: want one that the cloud can point at a server`,
-		`managed-addresses: item 8: "::ffff:127.0.0.1" is a loopback address: want one that the cloud can point at a server`,
-		`managed-addresses: item 9: "224.0.0.18" is a multicast address: want one that the cloud can point at a server`,
-		`managed-addresses: item 10: "ff02::12" is a multicast address: want one that the cloud can point at a server`,
-		`managed-addresses: item 11: "0.0.0.0" is the unspecified address: want one that the cloud can point at a server`,
-		`managed-addresses: item 12: "::" is the unspecified address: want one that the cloud can point at a server`,
-		`managed-addresses: item 13: "255.255.255.255" is the broadcast address: want one that the cloud can point at a server`,
+		`managed-addresses: item 4: "fe80::1%eth0" has a zone, so it is valid on one link only: want one that the cloud can route to a server`,
+		`managed-addresses: item 5: "fe80::1/64" is a link-local address: want one that the cloud can route to a server`,
+		`managed-addresses: item 6: "169.254.1.1" is a link-local address: want one that the cloud can route to a server`,
+		`managed-addresses: item 7: "127.0.0.1" is a loopback address: want one that the cloud can route to a server`,
+		`managed-addresses: item 8: "::ffff:127.0.0.1" is a loopback address: want one that the cloud can route to a server`,
+		`managed-addresses: item 9: "224.0.0.18" is a multicast address: want one that the cloud can route to a server`,
+		`managed-addresses: item 10: "ff02::12" is a multicast address: want one that the cloud can route to a server`,
+		`managed-addresses: item 11: "0.0.0.0" is the unspecified address: want one that the cloud can route to a server`,
+		`managed-addresses: item 12: "::" is the unspecified address: want one that the cloud can route to a server`,
+		`managed-addresses: item 13: "255.255.255.255" is the broadcast address: want one that the cloud can route to a server`,
 		`managed-addresses: item 14: YAML reads it as keys and values: put an address that ends in a colon in quotes`,
 		`managed-addresses: item 15: "vip.example.com" is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
 		`managed-addresses: item 16: YAML reads it as a number: put it in quotes`,
-		`managed-addresses: item 17: a list: want one value`,
+		`managed-addresses: item 17: a list: want a single value`,
 		`instances.VI_1.addresses: item 1: "198.51.100.7 dev eth0" is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,
 	},
 	"alias": {
-		`not YAML: an alias (*), an anchor (&) or a tag (!) that does not hold; a value that starts with one of these must be in quotes`,
+		`not YAML: invalid alias (*), anchor (&) or tag (!); a value that starts with one of these must be in quotes`,
 	},
 	"back-off": {
 		`back-off.multiplier: +Inf is out of range: must be 1 or more`,
-		`back-off.max-interval: 10s is below initial-interval 30s: must be at least as long`,
+		`back-off.max-interval: 10s must be at least initial-interval 30s`,
 		`max-concurrent-requests: 0 is out of range: must be between 1 and 10000`,
 	},
 	"bomb": {
 		`not YAML: document contains excessive aliasing`,
 	},
 	"comment": {
-		`empty: nothing is configured`,
+		`empty: no configuration in it`,
 	},
 	"control": {
 		`not YAML: control characters are not allowed`,
 	},
 	"documents-broken": {
-		`several YAML documents (a line ---): only one is read, so keep one`,
+		`more than one YAML document (separated by ---): keep only one`,
 	},
 	"documents": {
-		`several YAML documents (a line ---): only one is read, so keep one`,
+		`more than one YAML document (separated by ---): keep only one`,
 	},
 	"durations-more": {
 		`lock-timeout: 0s is out of range: must be between 1ms and 8760h`,
@@ -74,13 +74,13 @@ var unusable = map[string][]string{
 		`back-off.max-elapsed-time: -5m0s is out of range: must be 0, or between 1ms and 8760h`,
 	},
 	"empty": {
-		`empty: nothing is configured`,
+		`empty: no configuration in it`,
 	},
 	"endpoint-escape": {
 		`cloudscale.endpoint: "https://api.example.com%zz" is not the URL of an API: want http or https, a host, and at most a port and a path, such as https://api.example.com`,
 	},
 	"endpoint-fragment": {
-		`cloudscale.endpoint: must have neither a query (?) nor a fragment (#): want something like https://api.example.com`,
+		`cloudscale.endpoint: must not contain a query (?) or a fragment (#): want something like https://api.example.com`,
 	},
 	"endpoint-ftp": {
 		`cloudscale.endpoint: "ftp://api.example.com" is not the URL of an API: want http or https, a host, and at most a port and a path, such as https://api.example.com`,
@@ -95,32 +95,32 @@ var unusable = map[string][]string{
 		`cloudscale.endpoint: "https://api.example.com:99999" is not the URL of an API: want http or https, a host, and at most a port and a path, such as https://api.example.com`,
 	},
 	"endpoint-query": {
-		`cloudscale.endpoint: must have neither a query (?) nor a fragment (#): want something like https://api.example.com`,
+		`cloudscale.endpoint: must not contain a query (?) or a fragment (#): want something like https://api.example.com`,
 	},
 	"endpoint-userinfo": {
-		`cloudscale.endpoint: must not have an @, as a credential does not belong in a URL: want something like https://api.example.com`,
+		`cloudscale.endpoint: must not contain @, because credentials do not belong in a URL: want something like https://api.example.com`,
 	},
 	"half-valid": {
-		`cloudscale: no value: give one, or take the key away`,
-		`cloudscale.token: missing: give it, or token-file`,
+		`cloudscale: no value: give one or remove the key`,
+		`cloudscale.token: missing: give it or token-file`,
 	},
 	"half": {
 		`not YAML: line 4: found unexpected end of stream`,
 	},
 	"keys": {
-		`YAML reads one of its keys as a number: put it in quotes`,
-		`instances: YAML reads one of its keys as true or false (as are yes, no, on, off): put it in quotes`,
-		`cloudscale.hostname-to-server-uuid: YAML reads one of its keys as a number: put it in quotes`,
-		`cloudscale.hostname-to-server-uuid: YAML reads one of its keys as a list: put it in quotes`,
+		`a key is read by YAML as a number: put it in quotes`,
+		`instances: a key is read by YAML as true or false (as are yes, no, on, off): put it in quotes`,
+		`cloudscale.hostname-to-server-uuid: a key is read by YAML as a number: put it in quotes`,
+		`cloudscale.hostname-to-server-uuid: a key is read by YAML as a list: put it in quotes`,
 	},
 	"latin1": {
 		`not UTF-8 text`,
 	},
 	"list-of-pairs": {
-		`not a list of keys and values such as provider: cloudscale`,
+		`want keys and values such as provider: cloudscale`,
 	},
 	"list": {
-		`not a list of keys and values such as provider: cloudscale`,
+		`want keys and values such as provider: cloudscale`,
 	},
 	"no-blank": {
 		`cloudscale."token…": unknown key: the keys here are endpoint, token, token-file, server-uuid, hostname-to-server-uuid`,
@@ -128,71 +128,71 @@ var unusable = map[string][]string{
 		`cloudscale."token…": unknown key: the keys here are endpoint, token, token-file, server-uuid, hostname-to-server-uuid`,
 	},
 	"no-value": {
-		`lock-timeout: no value: give one, or take the key away`,
-		`managed-addresses: no value: give one, or take the key away`,
-		`instances.VI_1: nothing: want addresses: and a list, indented below it`,
-		`instances.VI_2: no addresses: list them, or [] for none`,
-		`instances.VI_3.addresses: no value: give one, or take the key away`,
-		`instances.VI_4.addresses: item 1: no value: give one, or take it away`,
-		`back-off: no value: give one, or take the key away`,
-		`provider: no value: give one, or take the key away`,
-		`cloudscale.token: no value: give one, or take the key away`,
-		`cloudscale.hostname-to-server-uuid.lb1: no value: give one, or take it away`,
-		`state-dir: no value: give one, or take the key away`,
+		`lock-timeout: no value: give one or remove the key`,
+		`managed-addresses: no value: give one or remove the key`,
+		`instances.VI_1: nothing: want addresses: with a list, indented below it`,
+		`instances.VI_2: no addresses: list them, or give [] for none`,
+		`instances.VI_3.addresses: no value: give one or remove the key`,
+		`instances.VI_4.addresses: item 1: no value: give one or remove it`,
+		`back-off: no value: give one or remove the key`,
+		`provider: no value: give one or remove the key`,
+		`cloudscale.token: no value: give one or remove the key`,
+		`cloudscale.hostname-to-server-uuid.lb1: no value: give one or remove it`,
+		`state-dir: no value: give one or remove the key`,
 	},
 	"not-yaml": {
 		`not YAML: line 3: mapping values are not allowed in this context`,
 	},
 	"null": {
-		`empty: nothing is configured`,
+		`empty: no configuration in it`,
 	},
 	"open-quote": {
-		`provider: "cloudscale token…" is unknown: known are cloudscale and exoscale`,
+		`provider: "cloudscale token…" is unknown: want cloudscale or exoscale`,
 	},
 	"provider-exoscale": {
 		`exoscale.zone: "a b" is not a zone: want something like ch-gva-2`,
-		`exoscale.key: given beside key-file: keep one of them`,
+		`exoscale.key: given together with key-file: keep only one`,
 	},
 	"exoscale-missing": {
-		`exoscale.key: missing: give it, or key-file`,
+		`exoscale.key: missing: give it or key-file`,
 		`exoscale.secret-file: DIR/no-such-file: reading: no such file or directory`,
 	},
 	"provider-missing": {
-		`provider: missing: give the cloud, cloudscale or exoscale`,
+		`provider: missing: want cloudscale or exoscale`,
 	},
 	"provider-unknown": {
-		`provider: "openstack" is unknown: known are cloudscale and exoscale`,
+		`provider: "openstack" is unknown: want cloudscale or exoscale`,
 	},
 	"self": {
-		`not YAML: an alias (*), an anchor (&) or a tag (!) that does not hold; a value that starts with one of these must be in quotes`,
+		`not YAML: invalid alias (*), anchor (&) or tag (!); a value that starts with one of these must be in quotes`,
 	},
 	"tab": {
 		`not YAML: line 3: found character that cannot start any token`,
 	},
 	"tag": {
-		`not YAML: an alias (*), an anchor (&) or a tag (!) that does not hold; a value that starts with one of these must be in quotes`,
+		`not YAML: invalid alias (*), anchor (&) or tag (!); a value that starts with one of these must be in quotes`,
 	},
 	"template-flag": {
-		`lock-file-template: "/run/%5s%%.lock" needs exactly one %s, and no other %: the instance name goes there`,
+		`lock-file-template: "/run/%5s%%.lock" must contain exactly one %s, which stands for the instance name, and no other %`,
 		`listen-address: "1.2.3.4:" is not an address to listen on: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
 	},
 	"template-two": {
-		`lock-file-template: "/run/%s-%s.lock" needs exactly one %s, and no other %: the instance name goes there`,
+		`lock-file-template: "/run/%s-%s.lock" must contain exactly one %s, which stands for the instance name, and no other %`,
 		`listen-address: ":0" is not an address to listen on: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
 	},
 	"template-verb": {
-		`lock-file-template: "/run/%d-%s.lock" needs exactly one %s, and no other %: the instance name goes there`,
+		`lock-file-template: "/run/%d-%s.lock" must contain exactly one %s, which stands for the instance name, and no other %`,
 		`listen-address: "1.2.3.4:http" is not an address to listen on: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
 	},
 	"templates": {
-		`lock-file-template: "/run/lock/floaty.lock" needs exactly one %s, and no other %: the instance name goes there`,
+		`lock-file-template: "/run/lock/floaty.lock" must contain exactly one %s, which stands for the instance name, and no other %`,
 		`back-off.multiplier: 0.9 is out of range: must be 1 or more`,
-		`state-dir: empty: give a value, or take the key away`,
-		`keepalived-pid-file: "/run/…" is not a path: it has a line break or another control character in it`,
+		`state-dir: empty: give a value or remove the key`,
+		`keepalived-pid-file: "/run/…" is not a path: it contains a line break or another control character`,
 		`listen-address: "localhost" is not an address to listen on: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
 	},
 	"token-both": {
-		`cloudscale.token: given beside token-file: keep one of them`,
+		`cloudscale.token: given together with token-file: keep only one`,
 	},
 	"token-file-blank": {
 		`cloudscale.token-file: DIR/token.blank: empty: give the credential`,
@@ -201,45 +201,45 @@ var unusable = map[string][]string{
 		`cloudscale.token-file: DIR: reading: not a regular file`,
 	},
 	"token-file-empty": {
-		`cloudscale.token-file: DIR/token.empty: empty: it should hold the credential`,
+		`cloudscale.token-file: DIR/token.empty: empty: it must contain the credential`,
 	},
 	"token-file-missing": {
 		`cloudscale.token-file: DIR/missing: reading: no such file or directory`,
 	},
 	"token-file-two": {
-		`cloudscale.token-file: DIR/token.two: not a credential: it has a line break, a blank or a character in it that is not ASCII`,
+		`cloudscale.token-file: DIR/token.two: not a credential: it contains a line break, a space or a character outside ASCII`,
 	},
 	"token-forms": {
-		`cloudscale.token: not a credential: it has a line break, a blank or a character in it that is not ASCII`,
-		`exoscale.key: not a credential: it has a line break, a blank or a character in it that is not ASCII`,
+		`cloudscale.token: not a credential: it contains a line break, a space or a character outside ASCII`,
+		`exoscale.key: not a credential: it contains a line break, a space or a character outside ASCII`,
 		`exoscale.secret: empty: give the credential`,
 	},
 	"token-missing": {
-		`cloudscale.token: missing: give it, or token-file`,
+		`cloudscale.token: missing: give it or token-file`,
 	},
 	"token-types": {
 		`cloudscale.token: YAML reads it as a number: put it in quotes`,
 		`cloudscale.token-file: YAML reads it as a number: put it in quotes`,
-		`cloudscale.token: given beside token-file: keep one of them`,
+		`cloudscale.token: given together with token-file: keep only one`,
 		`exoscale.key: YAML reads it as true or false (as are yes, no, on, off): put it in quotes`,
-		`exoscale.secret: a list: want one value`,
+		`exoscale.secret: a list: want a single value`,
 	},
 	"twice": {
-		`provider: given twice: keep one`,
-		`instances.VI_1: given twice: keep one`,
-		`cloudscale.token: given twice: keep one`,
+		`provider: given twice: keep only one`,
+		`instances.VI_1: given twice: keep only one`,
+		`cloudscale.token: given twice: keep only one`,
 	},
 	"types": {
-		`lock-file-template: a list: want one value`,
+		`lock-file-template: a list: want a single value`,
 		`lock-timeout: a list of keys and values: want a duration such as 500ms, 10s or 1m30s`,
 		`keepalived-config: YAML reads it as a number: put it in quotes`,
-		`managed-addresses: text: want a list, each item on a line of its own, after a -`,
+		`managed-addresses: text: want a list, with each item on its own line after a -`,
 		`instances: a list: want keys and values, indented below it`,
 		`refresh-interval: true or false (as are yes, no, on, off): want a duration such as 500ms, 10s or 1m30s`,
 		`back-off: text: want keys and values, indented below it`,
-		`provider: a list of keys and values: want one value`,
+		`provider: a list of keys and values: want a single value`,
 		`cloudscale: text: want keys and values, indented below it`,
-		`exoscale.key: a list of keys and values: want one value`,
+		`exoscale.key: a list of keys and values: want a single value`,
 		`exoscale.secret: YAML reads it as a number: put it in quotes`,
 		`exoscale.detach-managed: text: want true or false, without quotes`,
 		`listen-address: 9753 has no host: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`,
@@ -255,16 +255,16 @@ var unusable = map[string][]string{
 	"uuids": {
 		`cloudscale.server-uuid: "47cec963fcd2482fbdb624461b2d47b1" is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1`,
 		`cloudscale.hostname-to-server-uuid.lb1: "47cec963-fcd2-482f-bdb6-24461b2d47bx" is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1`,
-		`cloudscale.hostname-to-server-uuid."lb2.example.com": empty: give a value, or take the key away`,
+		`cloudscale.hostname-to-server-uuid."lb2.example.com": empty: give a value or remove the key`,
 		`cloudscale.hostname-to-server-uuid.lb3: YAML reads it as a number: put it in quotes`,
 		`exoscale.instance-id: "my-server" is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1`,
 	},
 	"word": {
-		`not a list of keys and values such as provider: cloudscale`,
+		`want keys and values such as provider: cloudscale`,
 	},
 }
 
-func TestUnusableFilesSayWhy(t *testing.T) {
+func TestUnusableFilesAreReportedWithTheReason(t *testing.T) {
 	dir := absolute(t, "testdata")
 	for name, want := range unusable {
 		path := filepath.Join(dir, name+".bad.yml")
@@ -283,7 +283,7 @@ func TestUnusableFilesSayWhy(t *testing.T) {
 	}
 }
 
-func TestUnusableFilesKeepTheirSecret(t *testing.T) {
+func TestProblemsNeverContainASecret(t *testing.T) {
 	for name := range unusable {
 		_, err := Load(filepath.Join("testdata", name+".bad.yml"))
 		if err != nil && strings.Contains(err.Error(), "hush") {
@@ -292,7 +292,7 @@ func TestUnusableFilesKeepTheirSecret(t *testing.T) {
 	}
 }
 
-func TestEveryUnusableFileIsExpected(t *testing.T) {
+func TestEveryUnusableFileHasAnExpectation(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.bad.yml")
 	if err != nil {
 		t.Fatal(err)

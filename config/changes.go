@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// A Change is one key that two configurations have different values for.
+// A Change is one key whose values in two configurations differ.
 type Change struct {
-	Key    string // in full, such as back-off.multiplier; of the instances always "instances"
-	Text   string // the change in words, the key first; never a secret
-	Reload Reload // what the change takes
+	Key    string // the full name, such as back-off.multiplier; for any instance "instances"
+	Text   string // the change in words, starting with the key; never contains a secret
+	Reload Reload // what it takes to apply the change
 }
 
-// Changes returns what is different in next, in the order of the table of keys; none if the two mean the same. Where the
-// file lies is no difference, nor is the order of addresses.
+// Changes returns the differences between two configurations, in the order of the table of keys. Neither the path of
+// the file nor the order of addresses is a difference.
 func Changes(old, next *Config) []Change {
 	var changes []Change
-	after := flat(next.keys())
-	for i, k := range flat(old.keys()) {
+	after := leaves(next.keys())
+	for i, k := range leaves(old.keys()) {
 		for _, text := range differences(k.name, k.value(), after[i].value()) {
 			changes = append(changes, Change{k.name, text, k.reload})
 		}
@@ -28,7 +28,8 @@ func Changes(old, next *Config) []Change {
 	return changes
 }
 
-// differences says in words how two values of a key differ: a line for each instance, else one; none if they do not.
+// differences describes how two values of a key differ: in one line, or one per instance. It returns nothing if they
+// are equal.
 func differences(key string, old, next any) []string {
 	switch old := old.(type) {
 	case map[string]Instance:
@@ -51,7 +52,7 @@ func differences(key string, old, next any) []string {
 	return nil
 }
 
-// instances compares the addresses of each instance that either names.
+// instances compares the addresses of each instance in either configuration.
 func instances(key string, old, next map[string]Instance) []string {
 	names := map[string]bool{}
 	for name := range old {
@@ -62,7 +63,7 @@ func instances(key string, old, next map[string]Instance) []string {
 	}
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		path := key + "." + plainName(name)
+		path := key + "." + quoteName(name)
 		before, was := old[name]
 		after, is := next[name]
 		switch {
@@ -80,10 +81,10 @@ func instances(key string, old, next map[string]Instance) []string {
 // addresses compares two lists as sets.
 func addresses(path string, old, next []netip.Addr) []string {
 	words := []string{path}
-	if added := without(next, old); len(added) > 0 {
+	if added := notIn(next, old); len(added) > 0 {
 		words = append(words, list("+", added))
 	}
-	if removed := without(old, next); len(removed) > 0 {
+	if removed := notIn(old, next); len(removed) > 0 {
 		words = append(words, list("-", removed))
 	}
 	if len(words) == 1 {
@@ -92,23 +93,24 @@ func addresses(path string, old, next []netip.Addr) []string {
 	return []string{strings.Join(words, " ")}
 }
 
-// without returns what addrs has and others lack.
-func without(addrs, others []netip.Addr) []netip.Addr {
-	known := map[netip.Addr]bool{}
-	for _, addr := range others {
-		known[addr] = true
+// notIn returns the items of list that others lacks, in their order.
+func notIn[T comparable](list, others []T) []T {
+	known := map[T]bool{}
+	for _, item := range others {
+		known[item] = true
 	}
-	return slices.DeleteFunc(slices.Clone(addrs), func(addr netip.Addr) bool { return known[addr] })
+	return slices.DeleteFunc(slices.Clone(list), func(item T) bool { return known[item] })
 }
 
-// listed bounds the addresses in one line.
-const listed = 10
+// maxListed bounds the addresses in one line.
+const maxListed = 10
 
-// list returns addrs with a sign before each; of very many, the first 10 and how many more there are.
+// list returns addrs in words, with a sign before each. Of more than maxListed, it returns the first ones and how
+// many more there are.
 func list(sign string, addrs []netip.Addr) string {
 	var words []string
 	for i, addr := range addrs {
-		if i == listed {
+		if i == maxListed {
 			words = append(words, fmt.Sprintf("%s(%d more)", sign, len(addrs)-i))
 			break
 		}
@@ -120,7 +122,7 @@ func list(sign string, addrs []netip.Addr) string {
 	return strings.Join(words, " ")
 }
 
-// orNone returns a value in words.
+// orNone returns a value in words, and a placeholder for the empty text.
 func orNone(value any) string {
 	if s := fmt.Sprint(value); s != "" {
 		return s

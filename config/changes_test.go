@@ -68,7 +68,7 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 }
 
 // A field added to Config but not to Changes would be a reload that does nothing.
-func TestChangesForgetNoField(t *testing.T) {
+func TestChangesCoverEveryField(t *testing.T) {
 	var fields int
 	set(t, reflect.ValueOf(example()).Elem(), "", func(field string, c *Config) {
 		fields++
@@ -116,7 +116,7 @@ func set(t *testing.T, v reflect.Value, path string, each func(string, *Config),
 	}
 }
 
-func TestManyNewAddressesAreNotAllListed(t *testing.T) {
+func TestALongListOfNewAddressesIsShortened(t *testing.T) {
 	next := example()
 	for last := range 12 {
 		next.ManagedAddresses = append(next.ManagedAddresses, netip.AddrFrom4([4]byte{192, 0, 2, byte(last)}))
@@ -130,7 +130,7 @@ func TestManyNewAddressesAreNotAllListed(t *testing.T) {
 
 // defaults returns what an empty file means, which lacks but the provider.
 func defaults() *Config {
-	c, _ := read("/", nil)
+	c, _ := decodeConfig("/", nil)
 	return c
 }
 

@@ -7,23 +7,24 @@ import (
 	"strings"
 )
 
-// A cloud is one that provider can name.
+// A cloud is one that the key provider can name.
 type cloud struct {
-	name     string // also of its section
-	endpoint string // of its API; empty: the one of the zone
+	name     string // of the provider, and of its section
+	endpoint string // of its API; empty: that of its zone
 	secrets  []secretKey
 	keys     []key
 }
 
-// A secretKey is a key whose value may be in a file instead, which the key with -file behind its name gives.
+// A secretKey is a key whose value may be in a file instead. The path of that file is then the value of the key
+// name-file.
 type secretKey struct {
 	name   string
 	secret *Secret
 	file   *string
-	public bool // nothing is won by reading it alone
+	public bool // not a secret by itself
 }
 
-// clouds returns all that there are, with what c says of each.
+// clouds returns all clouds, with their values in c.
 func (c *Config) clouds() []cloud {
 	cs, exo := &c.Cloudscale, &c.Exoscale
 	return []cloud{
@@ -32,11 +33,11 @@ func (c *Config) clouds() []cloud {
 			endpoint: cs.Endpoint,
 			secrets:  []secretKey{{"token", &cs.Token, &cs.TokenFile, false}},
 			keys: []key{
-				one("endpoint", "https://api.cloudscale.ch", NewEngine, &cs.Endpoint, cloudscaleEndpoint),
-				one("token", nil, InPlace, &cs.Token, credential),
-				one("token-file", nil, InPlace, &cs.TokenFile, c.file),
-				one("server-uuid", nil, NewEngine, &cs.ServerUUID, uuid),
-				many("hostname-to-server-uuid", NewEngine, &cs.HostnameToServerUUID, (*section).uuids),
+				scalar("endpoint", "https://api.cloudscale.ch", NewEngine, &cs.Endpoint, cloudscaleEndpoint),
+				scalar("token", nil, InPlace, &cs.Token, credential),
+				scalar("token-file", nil, InPlace, &cs.TokenFile, c.file),
+				scalar("server-uuid", nil, NewEngine, &cs.ServerUUID, uuid),
+				compound("hostname-to-server-uuid", NewEngine, &cs.HostnameToServerUUID, (*section).uuids),
 			},
 		},
 		{
@@ -44,20 +45,20 @@ func (c *Config) clouds() []cloud {
 			endpoint: exo.Endpoint,
 			secrets:  []secretKey{{"key", &exo.Key, &exo.KeyFile, true}, {"secret", &exo.Secret, &exo.SecretFile, false}},
 			keys: []key{
-				one("endpoint", nil, NewEngine, &exo.Endpoint, exoscaleEndpoint),
-				one("zone", nil, NewEngine, &exo.Zone, zone),
-				one("key", nil, InPlace, &exo.Key, credential),
-				one("secret", nil, InPlace, &exo.Secret, credential),
-				one("key-file", nil, InPlace, &exo.KeyFile, c.file),
-				one("secret-file", nil, InPlace, &exo.SecretFile, c.file),
-				one("instance-id", nil, NewEngine, &exo.InstanceID, uuid),
-				one("detach-managed", false, NewEngine, &exo.DetachManaged, truth),
+				scalar("endpoint", nil, NewEngine, &exo.Endpoint, exoscaleEndpoint),
+				scalar("zone", nil, NewEngine, &exo.Zone, zone),
+				scalar("key", nil, InPlace, &exo.Key, credential),
+				scalar("secret", nil, InPlace, &exo.Secret, credential),
+				scalar("key-file", nil, InPlace, &exo.KeyFile, c.file),
+				scalar("secret-file", nil, InPlace, &exo.SecretFile, c.file),
+				scalar("instance-id", nil, NewEngine, &exo.InstanceID, uuid),
+				scalar("detach-managed", false, NewEngine, &exo.DetachManaged, boolean),
 			},
 		},
 	}
 }
 
-// cloud returns the chosen one.
+// cloud returns the configured cloud.
 func (c *Config) cloud() cloud {
 	for _, cloud := range c.clouds() {
 		if cloud.name == c.Provider {
@@ -67,7 +68,7 @@ func (c *Config) cloud() cloud {
 	return cloud{}
 }
 
-// Credential returns the secrets of the chosen cloud, so that two configurations can be compared.
+// Credential returns the secrets of the configured cloud, for comparing two configurations.
 func (c *Config) Credential() [2]Secret {
 	var all [2]Secret
 	for i, key := range c.cloud().secrets {
@@ -76,10 +77,10 @@ func (c *Config) Credential() [2]Secret {
 	return all
 }
 
-// Endpoint returns the URL of the chosen cloud's API; empty: that of its zone.
+// Endpoint returns the URL of the configured cloud's API; empty: that of its zone.
 func (c *Config) Endpoint() string { return c.cloud().endpoint }
 
-// Files returns the configuration file and the secret files that were read with it: what to watch.
+// Files returns the files to watch: the configuration file and the secret files that were read with it.
 func (c *Config) Files() []string {
 	files := []string{c.Path}
 	for _, key := range c.cloud().secrets {
@@ -93,14 +94,14 @@ func (c *Config) Files() []string {
 // provider is the converter of the cloud's name.
 func (c *Config) provider(value any) (string, error) {
 	name, err := text(value)
-	if names := c.names(); err == nil && !slices.Contains(names, name) {
-		err = fmt.Errorf("%s is unknown: known are %s", show(name), strings.Join(names, " and "))
+	if names := c.providerNames(); err == nil && !slices.Contains(names, name) {
+		err = fmt.Errorf("%s is unknown: want %s", quote(name), strings.Join(names, " or "))
 	}
 	return name, err
 }
 
-// names returns those of all clouds.
-func (c *Config) names() []string {
+// providerNames returns the names of all clouds.
+func (c *Config) providerNames() []string {
 	var names []string
 	for _, cloud := range c.clouds() {
 		names = append(names, cloud.name)
@@ -108,11 +109,12 @@ func (c *Config) names() []string {
 	return names
 }
 
-// credential reports what is wrong between the keys of a cloud's secrets. Only if it is chosen must they be given, and their files are read.
-func (s *section) credential(keys []secretKey, chosen bool) {
+// checkCredential reports problems with the keys of a cloud's secrets. Only if the cloud is the chosen one, the
+// secrets must be given, and their files are read.
+func (s *section) checkCredential(keys []secretKey, chosen bool) {
 	for _, key := range keys {
-		if s.has(key.name) && s.has(key.name+"-file") { // nobody would know which one counts
-			s.problem(s.key(key.name), "given beside %s: keep one of them", key.name+"-file")
+		if s.has(key.name) && s.has(key.name+"-file") { // it would not be clear which of them is used
+			s.problem(s.key(key.name), "given together with %s: keep only one", key.name+"-file")
 		}
 	}
 	if !chosen {
@@ -122,14 +124,14 @@ func (s *section) credential(keys []secretKey, chosen bool) {
 		switch fileKey := key.name + "-file"; {
 		case s.has(key.name):
 		case !s.has(fileKey):
-			s.problem(s.key(key.name), "missing: give it, or %s", fileKey)
+			s.problem(s.key(key.name), "missing: give it or %s", fileKey)
 		case *key.file != "":
 			*key.secret = s.secretFile(fileKey, *key.file)
 		}
 	}
 }
 
-// secretFile reads the credential in the file that a key names.
+// secretFile reads the credential from the file at path, which the key names.
 func (s *section) secretFile(key, path string) Secret {
 	secret, err := readSecret(path)
 	if err != nil {
@@ -139,14 +141,14 @@ func (s *section) secretFile(key, path string) Secret {
 	return secret
 }
 
-// readSecret returns what a file holds.
+// readSecret returns the content of a secret file.
 func readSecret(path string) (Secret, error) {
 	data, err := readFile(path, maxSecretBytes)
 	switch {
 	case err != nil:
 		return Secret{}, err
 	case len(data) == 0:
-		return Secret{}, errors.New("empty: it should hold the credential")
+		return Secret{}, errors.New("empty: it must contain the credential")
 	}
 	return credential(string(data))
 }

@@ -1,14 +1,14 @@
-// Package config reads, defaults, checks and watches floaty's configuration file and the secrets that it names.
+// Package config reads, defaults, checks and watches floaty's configuration file and the secret files that it names.
 //
-// [Load] reads a file whole and answers with a [Config] in which every value has been checked, or with [Problems]: all
-// that is wrong, one line each. A [Config] is never changed afterwards; [Changes] tells two of them apart, and a
-// [Watcher] says when it is time to load again.
+// [Load] reads a file and returns a [Config] in which every value has been checked, or [Problems], which lists
+// everything that is wrong. A [Config] is never changed afterwards. [Changes] compares two of them, and a [Watcher]
+// reports when it is time to load again.
 //
-// It does not act on what it reads: it opens no FIFO, makes no directory, asks no cloud, looks up no host name and reads
-// no keepalived.conf. It logs nothing but what the [Watcher] cannot watch. It names what a change of each key takes, but
-// takes nothing over.
+// The package does not act on what it reads: it opens no FIFO, creates no directory, calls no cloud, and reads
+// neither the host name nor keepalived.conf. It logs only what the [Watcher] cannot watch. It tells what changing
+// each key takes (see [Reload]), but applies nothing.
 //
-// All keys stand in one table, that of the method keys; its clouds are in that of the method clouds.
+// All keys are in one table, in keys.go; those of the clouds are in clouds.go.
 package config
 
 import (
@@ -18,46 +18,49 @@ import (
 	"time"
 )
 
-// A Config is a whole, usable configuration: defaults filled in, every value in its range. Its paths are absolute: a
-// relative one in the file starts at the directory of the configuration file, whatever the working directory is.
+// A Config is a complete, usable configuration: defaults are filled in and every value is in its range. Its paths are
+// absolute. A relative path in the file is resolved against the directory of the configuration file, whatever the
+// working directory.
 type Config struct {
 	Path string // of the configuration file
 
+	// A Lock configures how the processes of notify-script mode take over from one another.
 	Lock             Lock   // lock-file-template and lock-timeout
 	KeepalivedConfig string // keepalived-config
 
-	// ManagedAddresses (managed-addresses) are those of every instance that Instances does not name, in the order of
-	// the file, each once. Empty, or not given: the addresses of keepalived.conf.
+	// ManagedAddresses (managed-addresses) apply to every instance that Instances does not name. They are in the order of
+	// the file, without duplicates. If empty, the addresses come from keepalived.conf.
 	ManagedAddresses []netip.Addr
 
-	// Instances (instances), by the name of the VRRP instance.
-	Instances map[string]Instance
-
+	// Instances (instances), by the name of the VRRP instance. It is empty if the key is missing.
+	Instances       map[string]Instance
 	RefreshInterval time.Duration // refresh-interval; > 0
 	RefreshTimeout  time.Duration // refresh-timeout; > 0
-	BackOff         BackOff       // back-off
+	// A BackOff configures the delays between attempts for one address.
+	BackOff BackOff // back-off
 
-	Provider   string     // provider; "cloudscale" or "exoscale"
+	Provider string // provider; "cloudscale" or "exoscale"
+	// Cloudscale is the section of the cloud cloudscale.ch.
 	Cloudscale Cloudscale // cloudscale
 	Exoscale   Exoscale   // exoscale
 
 	StateDir              string // state-dir
-	KeepalivedPIDFile     string // keepalived-pid-file, of the VRRP process; empty: where keepalived.conf has it
-	KeepalivedConfigID    string // keepalived-config-id, Keepalived's option -i; empty: to be found out
+	KeepalivedPIDFile     string // keepalived-pid-file, of the VRRP process; empty: derived from keepalived.conf
+	KeepalivedConfigID    string // keepalived-config-id, Keepalived's option -i; empty: determined at run time
 	ListenAddress         string // listen-address, HOST:PORT; empty: off
 	MaxConcurrentRequests int    // max-concurrent-requests; 1 to 10000
 }
 
 // A Lock says how the processes of notify-script mode take turns.
 type Lock struct {
-	FileTemplate string        // exactly one %s, which takes the path-escaped instance name
-	Timeout      time.Duration // > 0; how long the holder may take to end
+	FileTemplate string        // contains exactly one %s, for the path-escaped instance name
+	Timeout      time.Duration // > 0; how long to wait for the previous holder to exit
 }
 
-// An Instance is what the configuration says of one VRRP instance.
+// An Instance is the configuration of one VRRP instance.
 type Instance struct {
-	// Addresses are in the order of the file, each once. An empty list is a wish, too: none for this instance, neither
-	// managed-addresses nor those of keepalived.conf.
+	// Addresses are in the order of the file, without duplicates. An empty list means that the instance has no addresses;
+	// neither managed-addresses nor keepalived.conf is used then.
 	Addresses []netip.Addr
 }
 
@@ -66,35 +69,35 @@ type BackOff struct {
 	InitialInterval time.Duration // > 0
 	Multiplier      float64       // >= 1, finite
 	MaxInterval     time.Duration // >= InitialInterval
-	MaxElapsedTime  time.Duration // >= 0; 0: never give up
+	MaxElapsedTime  time.Duration // >= 0; after it, attempts are made every refresh-interval; 0: never
 }
 
 // Cloudscale is the section of the cloud cloudscale.ch.
 type Cloudscale struct {
-	Endpoint  string // http or https, with a host, without a slash at the end
-	Token     Secret // from token or token-file; given if the provider is cloudscale
-	TokenFile string // empty: the token is in the configuration file
+	Endpoint  string // http or https, with a host, without a trailing slash
+	Token     Secret // from token or token-file; set if the provider is cloudscale
+	TokenFile string // empty: the token, if any, is in the configuration file
 
-	ServerUUID           string            // of this server, lower case; empty: not given
-	HostnameToServerUUID map[string]string // host names as the kernel has them; UUIDs in lower case
+	ServerUUID           string            // of this server, in lower case; empty: not configured
+	HostnameToServerUUID map[string]string // host names as the kernel reports them; UUIDs in lower case
 }
 
 // Exoscale is the section of the cloud Exoscale.
 type Exoscale struct {
-	Endpoint      string // as in Cloudscale, with the version in its path; empty: the one of the zone
-	Zone          string // such as ch-gva-2; empty: the metadata service tells
-	Key           Secret // from key or key-file; given if the provider is exoscale
-	Secret        Secret // from secret or secret-file; given if the provider is exoscale
-	KeyFile       string // empty: the key is in the configuration file
-	SecretFile    string // empty: the secret is in the configuration file
-	InstanceID    string // of this server, lower case; empty: not given
-	DetachManaged bool   // also take others off addresses with a health check
+	Endpoint      string // as in Cloudscale, with the API version in its path; empty: that of the zone
+	Zone          string // such as ch-gva-2; empty: from the metadata service
+	Key           Secret // from key or key-file; set if the provider is exoscale
+	Secret        Secret // from secret or secret-file; set if the provider is exoscale
+	KeyFile       string // empty: the key, if any, is in the configuration file
+	SecretFile    string // empty: the secret, if any, is in the configuration file
+	InstanceID    string // of this server, in lower case; empty: not configured
+	DetachManaged bool   // also detach other instances from addresses with a health check
 }
 
-// Cleartext reports whether the credential leaves this host unencrypted.
+// Cleartext reports whether the credential is sent unencrypted to another host.
 func (c *Config) Cleartext() bool { return cleartext(c.Endpoint()) }
 
-// cleartext reports whether endpoint is plain HTTP to anything but this host.
+// cleartext reports whether endpoint is plain HTTP to a host other than this one.
 func cleartext(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" {

@@ -61,7 +61,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	}
 }
 
-func TestAShortFileHasDefaults(t *testing.T) {
+func TestAMinimalFileGetsDefaults(t *testing.T) {
 	got, err := Load(write(t, "floaty.yml", "provider: cloudscale\ncloudscale: {token: abc}\n"))
 	if err != nil {
 		t.Fatalf("got error %v, want none", err)
@@ -111,7 +111,7 @@ func TestThePathIsMadeAbsolute(t *testing.T) {
 	}
 }
 
-func TestATokenMayBeABlock(t *testing.T) {
+func TestATokenMayBeAYAMLBlock(t *testing.T) {
 	got, err := parse("/f", []byte("provider: cloudscale\ncloudscale:\n  token: |\n    abc\n\n"))
 	if err != nil {
 		t.Fatalf("got error %v, want none", err)
@@ -121,13 +121,13 @@ func TestATokenMayBeABlock(t *testing.T) {
 	}
 }
 
-func TestAByteOrderMarkIsNoKey(t *testing.T) {
+func TestAByteOrderMarkIsIgnored(t *testing.T) {
 	if _, err := parse("/f", []byte("\ufeffprovider: cloudscale\r\ncloudscale: {token: abc}\r\n")); err != nil {
 		t.Errorf("got error %v, want none", err)
 	}
 }
 
-func TestTenThousandAddressesAreNotTooMany(t *testing.T) {
+func TestTenThousandAddressesAreAccepted(t *testing.T) {
 	var file strings.Builder
 	file.WriteString("provider: cloudscale\ncloudscale: {token: abc}\nmanaged-addresses:\n")
 	first := netip.MustParseAddr("198.51.100.0")
@@ -144,7 +144,7 @@ func TestTenThousandAddressesAreNotTooMany(t *testing.T) {
 	}
 }
 
-func TestACredentialInClearShows(t *testing.T) {
+func TestCleartextEndpointsAreDetected(t *testing.T) {
 	for endpoint, want := range map[string]bool{
 		"https://api.cloudscale.ch":      false,
 		"http://api.cloudscale.ch":       true,
@@ -173,7 +173,7 @@ func TestACredentialInClearShows(t *testing.T) {
 	}
 }
 
-func TestTheCredentialOfExoscaleMayBeInFiles(t *testing.T) {
+func TestExoscaleCredentialsAreReadFromFiles(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"key": "EXO0123456789\n", "secret": "hush-hush\n",

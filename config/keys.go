@@ -1,74 +1,74 @@
 package config
 
-// A Reload is what a change of a key takes.
+// A Reload tells what it takes to apply a changed key.
 type Reload string
 
-// From the least to the most.
+// The reloads, from the cheapest to the most disruptive.
 const (
 	InPlace   Reload = "in place"
-	NewEngine Reload = "a new engine" // all that talks to the cloud is built anew
-	Restart   Reload = "a restart"    // until then, the value that the daemon began with counts
+	NewEngine Reload = "a new engine" // everything that talks to the cloud is rebuilt
+	Restart   Reload = "a restart"    // until then, the value from the daemon's start stays in force
 )
 
-// A key is one key that the file may have.
+// A key is one key that the file may contain.
 type key struct {
 	name   string
 	reload Reload
-	keys   []key            // those below it, if it is a section
-	read   func(s *section) // puts its value, or its default, into its field
-	value  func() any       // of its field
+	keys   []key            // of the section, if it is one
+	read   func(s *section) // sets its field to its value or default
+	value  func() any       // returns its field
 }
 
-// keys is the table of all keys, in the order in which they are read and in which changes of them are told.
+// keys returns the table of all keys, in the order in which they are read and in which changes of them are listed.
 func (c *Config) keys() []key {
 	all := []key{
-		one("lock-file-template", "/var/lock/floaty-%s.lock", InPlace, &c.Lock.FileTemplate, c.lockFile),
-		one("lock-timeout", "10s", InPlace, &c.Lock.Timeout, interval),
-		one("keepalived-config", "/etc/keepalived/keepalived.conf", InPlace, &c.KeepalivedConfig, c.file),
-		many("managed-addresses", InPlace, &c.ManagedAddresses, (*section).addresses),
-		many("instances", InPlace, &c.Instances, (*section).instances),
-		one("refresh-interval", "1m", NewEngine, &c.RefreshInterval, interval),
-		one("refresh-timeout", "10s", NewEngine, &c.RefreshTimeout, interval),
-		below("back-off", c.BackOff.keys(), c.BackOff.check),
-		one("provider", nil, NewEngine, &c.Provider, c.provider),
+		scalar("lock-file-template", "/var/lock/floaty-%s.lock", InPlace, &c.Lock.FileTemplate, c.lockFile),
+		scalar("lock-timeout", "10s", InPlace, &c.Lock.Timeout, interval),
+		scalar("keepalived-config", "/etc/keepalived/keepalived.conf", InPlace, &c.KeepalivedConfig, c.file),
+		compound("managed-addresses", InPlace, &c.ManagedAddresses, (*section).addresses),
+		compound("instances", InPlace, &c.Instances, (*section).instances),
+		scalar("refresh-interval", "1m", NewEngine, &c.RefreshInterval, interval),
+		scalar("refresh-timeout", "10s", NewEngine, &c.RefreshTimeout, interval),
+		subsection("back-off", c.BackOff.keys(), c.BackOff.check),
+		scalar("provider", nil, NewEngine, &c.Provider, c.provider),
 	}
 	for _, cloud := range c.clouds() {
-		all = append(all, below(cloud.name, cloud.keys, func(s *section) { s.credential(cloud.secrets, cloud.name == c.Provider) }))
+		all = append(all, subsection(cloud.name, cloud.keys, func(s *section) { s.checkCredential(cloud.secrets, cloud.name == c.Provider) }))
 	}
 	return append(all,
-		one("state-dir", "/run/floaty", Restart, &c.StateDir, c.file),
-		one("keepalived-pid-file", nil, InPlace, &c.KeepalivedPIDFile, c.file),
-		one("keepalived-config-id", nil, InPlace, &c.KeepalivedConfigID, configID),
-		one("listen-address", nil, Restart, &c.ListenAddress, listen),
-		one("max-concurrent-requests", 100, NewEngine, &c.MaxConcurrentRequests, requests),
+		scalar("state-dir", "/run/floaty", Restart, &c.StateDir, c.file),
+		scalar("keepalived-pid-file", nil, InPlace, &c.KeepalivedPIDFile, c.file),
+		scalar("keepalived-config-id", nil, InPlace, &c.KeepalivedConfigID, configID),
+		scalar("listen-address", nil, Restart, &c.ListenAddress, listenAddress),
+		scalar("max-concurrent-requests", 100, NewEngine, &c.MaxConcurrentRequests, requests),
 	)
 }
 
 func (b *BackOff) keys() []key {
 	return []key{
-		one("initial-interval", "1s", NewEngine, &b.InitialInterval, interval),
-		one("multiplier", 1.1, NewEngine, &b.Multiplier, multiplier),
-		one("max-interval", "10s", NewEngine, &b.MaxInterval, interval),
-		one("max-elapsed-time", 0, NewEngine, &b.MaxElapsedTime, limit),
+		scalar("initial-interval", "1s", NewEngine, &b.InitialInterval, interval),
+		scalar("multiplier", 1.1, NewEngine, &b.Multiplier, multiplier),
+		scalar("max-interval", "10s", NewEngine, &b.MaxInterval, interval),
+		scalar("max-elapsed-time", 0, NewEngine, &b.MaxElapsedTime, optionalDuration),
 	}
 }
 
-// check reports what is wrong between the keys.
+// check reports inconsistencies between the keys.
 func (b *BackOff) check(s *section) {
 	if b.MaxInterval < b.InitialInterval {
-		s.problem(s.key("max-interval"), "%v is below initial-interval %v: must be at least as long",
+		s.problem(s.key("max-interval"), "%v must be at least initial-interval %v",
 			b.MaxInterval, b.InitialInterval)
 	}
 }
 
-// one is a key of a single value, which convert makes of what the file has. The standard is what it would have for the
-// default; nil: there is none.
-func one[T any](name string, standard any, reload Reload, field *T, convert func(any) (T, error)) key {
-	return many(name, reload, field, func(s *section, name string) T { return take(s, name, standard, convert) })
+// scalar is a key with a single value, which convert turns into that of the field. The defaultValue is the default, in
+// the form in which it would be in the file; nil: the zero value.
+func scalar[T any](name string, defaultValue any, reload Reload, field *T, convert func(any) (T, error)) key {
+	return compound(name, reload, field, func(s *section, name string) T { return convertOr(s, name, defaultValue, convert) })
 }
 
-// many is a key of a list, or of keys that the operator chooses, which read takes.
-func many[T any](name string, reload Reload, field *T, read func(s *section, name string) T) key {
+// compound is a key with a list, or with keys that the operator chooses.
+func compound[T any](name string, reload Reload, field *T, read func(s *section, name string) T) key {
 	return key{
 		name: name, reload: reload,
 		read:  func(s *section) { *field = read(s, name) },
@@ -76,23 +76,23 @@ func many[T any](name string, reload Reload, field *T, read func(s *section, nam
 	}
 }
 
-// below is a section with keys of its own. What must hold between them check reports.
-func below(name string, keys []key, check func(*section)) key {
+// subsection is a key with keys of its own. Once they are read, check reports inconsistencies between them.
+func subsection(name string, keys []key, check func(*section)) key {
 	return key{name: name, keys: keys, read: func(s *section) {
 		inner := s.section(name)
-		inner.takeAll(keys)
+		inner.decode(keys)
 		check(inner)
 	}}
 }
 
-// flat returns the keys that are no sections, under their full names.
-func flat(keys []key) []key {
+// leaves returns the keys that are not sections, with their full names.
+func leaves(keys []key) []key {
 	var all []key
 	for _, k := range keys {
 		if k.keys == nil {
 			all = append(all, k)
 		}
-		for _, inner := range flat(k.keys) {
+		for _, inner := range leaves(k.keys) {
 			inner.name = k.name + "." + inner.name
 			all = append(all, inner)
 		}

@@ -10,21 +10,21 @@ import (
 	"strings"
 )
 
-// maxFileBytes bounds the configuration file and maxSecretBytes a secret file. Ten thousand addresses take 200 kB.
+// The bounds of the configuration file and of a secret file. Ten thousand addresses take 200 kB.
 const (
 	maxFileBytes   = 1 << 20
 	maxSecretBytes = 16 << 10
 )
 
-// Load reads the configuration file at path and the secret files that it names. The error is always [Problems]: all that
-// is wrong at once, but what stands behind broken YAML.
+// Load reads the configuration file at path and the secret files that it names. The error is always [Problems] and
+// lists everything that is wrong, except what follows a YAML syntax error.
 func Load(path string) (*Config, error) {
-	if path == "" { // it would stand for the working directory
+	if path == "" { // filepath.Abs would return the working directory
 		return nil, Problems{{Text: "the path of the configuration file is empty"}}
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
-		return nil, Problems{{File: path, Text: fmt.Sprintf("finding its directory: %v", err)}}
+		return nil, Problems{{File: path, Text: fmt.Sprintf("cannot find its directory: %v", err)}}
 	}
 	data, err := readFile(absolute, maxFileBytes)
 	if err != nil {
@@ -33,76 +33,78 @@ func Load(path string) (*Config, error) {
 	return parse(absolute, data)
 }
 
-// parse makes a configuration of the data of the file at path, which is absolute.
+// parse returns the configuration in data. The path of its file is absolute.
 func parse(path string, data []byte) (*Config, error) {
 	root, err := decodeYAML(data)
 	if err != nil {
 		return nil, Problems{{File: path, Text: err.Error()}}
 	}
-	c, problems := read(path, root)
+	c, problems := decodeConfig(path, root)
 	if len(problems) > 0 {
 		return nil, problems
 	}
 	return c, nil
 }
 
-// read makes a configuration of what the file at path holds, as far as it is usable, and of the defaults.
-func read(path string, root mapping) (*Config, Problems) {
+// decodeConfig returns the configuration in root, as far as it is usable, with defaults for the rest. The path of its
+// file is absolute.
+func decodeConfig(path string, root mapping) (*Config, Problems) {
 	l := &loader{path: path}
 	c := &Config{Path: path}
 	s := l.newSection("", root)
-	s.takeAll(c.keys())
-	if !s.has("refresh-timeout") { // a read has ended before the next one is due
+	s.decode(c.keys())
+	if !s.has("refresh-timeout") { // by default, a read ends before the next one is due
 		c.RefreshTimeout = min(c.RefreshTimeout, c.RefreshInterval)
 	}
 	if !s.has("provider") {
-		s.problem("provider", "missing: give the cloud, %s", strings.Join(c.names(), " or "))
+		s.problem("provider", "missing: want %s", strings.Join(c.providerNames(), " or "))
 	}
 	return c, l.problems
 }
 
-// LoadLock returns what a file that [Load] refuses says about the lock, as far as it can be told, and the defaults for the
-// rest: a process that must end the holder has to find it also when the file has a mistake in it.
-func LoadLock(path string) Lock { return loadSome(path).Lock }
+// LoadLock returns the lock settings in a file that [Load] may reject, with defaults for what is not usable: a
+// process that must stop the current holder needs them even if the file has a mistake elsewhere.
+func LoadLock(path string) Lock { return loadUsable(path).Lock }
 
-// LoadState returns the same of a file's own path, made absolute, and of state-dir: a daemon that works with an earlier version of the
-// file is found there.
+// LoadState returns the absolute path of a configuration file and its state-dir, even if [Load] rejects the file: a
+// daemon that still runs with an earlier version of it is found there.
 func LoadState(path string) (absolute, stateDir string) {
-	c := loadSome(path)
+	c := loadUsable(path)
 	return c.Path, c.StateDir
 }
 
-// loadSome returns a configuration of what is usable in a file.
-func loadSome(path string) *Config {
-	var root mapping // stays empty if the file cannot be read
+// loadUsable returns what is usable in a file, and defaults for the rest.
+func loadUsable(path string) *Config {
+	var root mapping // empty if the file cannot be read
 	absolute, err := filepath.Abs(path)
 	if err == nil {
 		if data, err := readFile(absolute, maxFileBytes); err == nil {
 			root, _ = decodeYAML(data)
 		}
 	}
-	c, _ := read(absolute, root)
+	c, _ := decodeConfig(absolute, root)
 	return c
 }
 
-// readFile reads a regular file of at most limit bytes. Anything else is refused before it is opened: the FIFO, given in
-// the place of the configuration, would hang for want of a writer, or take Keepalived's lines away from the listener.
+// readFile reads a regular file of at most limit bytes. Anything else is rejected before it is opened: opening the
+// FIFO, given by mistake in place of the configuration, would block without a writer, or take lines of Keepalived
+// away from the listener.
 func readFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading: %w", bare(err))
+		return nil, fmt.Errorf("reading: %w", stripPath(err))
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("reading: not a regular file")
 	}
-	f, err := os.Open(path) //nolint:gosec // the operator names it
+	f, err := os.Open(path) //nolint:gosec // the operator chose the path
 	if err != nil {
-		return nil, fmt.Errorf("reading: %w", bare(err))
+		return nil, fmt.Errorf("reading: %w", stripPath(err))
 	}
 	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading: %w", bare(err))
+		return nil, fmt.Errorf("reading: %w", stripPath(err))
 	}
 	if int64(len(data)) > limit {
 		return nil, fmt.Errorf("reading: larger than %d kB", limit>>10)
@@ -110,8 +112,8 @@ func readFile(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// bare strips the operation and path from err: a problem names the file already.
-func bare(err error) error {
+// stripPath strips the operation and path from err, because a problem already names the file.
+func stripPath(err error) error {
 	if pathError := (*fs.PathError)(nil); errors.As(err, &pathError) {
 		return pathError.Err
 	}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestWhatIsNoFileIsRefused(t *testing.T) {
+func TestOnlyRegularFilesAreRead(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
@@ -48,7 +48,7 @@ func TestAHugeTokenFileIsNotRead(t *testing.T) {
 	}
 }
 
-func TestAliasesOfALongTextTakeNoTime(t *testing.T) {
+func TestManyAliasesOfALongTextAreReadQuickly(t *testing.T) {
 	text := strings.Repeat("x", maxFileBytes/2)
 	for _, file := range []string{
 		"provider: &x " + text + "\nmanaged-addresses: [" + strings.Repeat("*x,", 20000) + "]\n",
@@ -74,7 +74,7 @@ func used(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func TestVeryManyProblemsAreAFewLines(t *testing.T) {
+func TestALongListOfProblemsIsShortened(t *testing.T) {
 	file := "provider: cloudscale\ncloudscale: {token: abc}\nmanaged-addresses: [" + strings.Repeat("x,", 1000) + "]\n"
 	_, err := parse("/f", []byte(file))
 	var problems Problems
@@ -106,7 +106,7 @@ func TestAProblemNamesFileAndKey(t *testing.T) {
 	}
 }
 
-func TestAMissingSecretFileIsWorthWatching(t *testing.T) {
+func TestAMissingSecretFileIsWatched(t *testing.T) {
 	_, err := Load("testdata/token-file-missing.bad.yml")
 	var problems Problems
 	if !errors.As(err, &problems) {
@@ -118,16 +118,16 @@ func TestAMissingSecretFileIsWorthWatching(t *testing.T) {
 	}
 }
 
-func TestTheLockIsFoundInAFileThatIsUnusable(t *testing.T) {
-	standard := defaults().Lock
+func TestLockSettingsAreReadFromAnUnusableFile(t *testing.T) {
+	defaultValue := defaults().Lock
 	for _, c := range []struct {
 		text string
 		want Lock
 	}{
 		{"lock-file-template: /run/x-%s\nlock-timeout: 3s\nprovider: nonsense\nunknown: 1\n", Lock{"/run/x-%s", 3 * time.Second}},
-		{"lock-file-template: /run/x\nlock-timeout: 3s\n", Lock{standard.FileTemplate, 3 * time.Second}},
-		{"{{{", standard},
-		{"", standard},
+		{"lock-file-template: /run/x\nlock-timeout: 3s\n", Lock{defaultValue.FileTemplate, 3 * time.Second}},
+		{"{{{", defaultValue},
+		{"", defaultValue},
 	} {
 		path := filepath.Join(t.TempDir(), "floaty.yml")
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
@@ -137,7 +137,7 @@ func TestTheLockIsFoundInAFileThatIsUnusable(t *testing.T) {
 			t.Errorf("%q: got %+v, want %+v", c.text, got, c.want)
 		}
 	}
-	if got := LoadLock(filepath.Join(t.TempDir(), "nothing")); got != standard {
-		t.Errorf("no file: got %+v, want %+v", got, standard)
+	if got := LoadLock(filepath.Join(t.TempDir(), "nothing")); got != defaultValue {
+		t.Errorf("no file: got %+v, want %+v", got, defaultValue)
 	}
 }

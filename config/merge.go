@@ -6,46 +6,47 @@ import (
 	"regexp"
 )
 
-// YAML's merge keys: "<<: *other" takes the keys of other that the mapping does not have itself. The library knows them, but
-// where the order of keys is kept it drops what is merged. So the keys are given another name first, under which the library
-// hands them on like any other, and are merged here.
+// YAML's merge keys: "<<: *other" adds those keys of other that the mapping does not have itself. The library supports them,
+// but drops the merged keys when it preserves the order of keys. Therefore merge keys are renamed before decoding, so that
+// the library returns them like any other key, and they are merged here.
 
-// mergeKey finds the merge keys: plain, where a key may stand, with their colon.
+// mergeKey matches merge keys: unquoted, where a key may be, with their colon.
 var mergeKey = regexp.MustCompile(`(?m)((?:^|[\[{,?-])[ \t]*)<<([ \t]*:)`)
 
-// mergeName is what a merge key is called for the library. No one else's key begins with a NUL: YAML does not allow one as it is.
+// mergeName replaces the merge key. No other key begins with a NUL, because YAML does not allow an unescaped one.
 const mergeName = "\x00<<"
 
 var (
-	errMergeValue = errors.New("a merge key (<<) takes keys and values, or a list of them: name an anchor that holds some, such as *common")
-	errMergePlace = errors.New("a << that is no merge key: put what it stands in into single quotes, on a line of its own")
+	errMergeValue = errors.New("the value of a merge key (<<) must be keys and values, or a list of them: name an anchor that holds some, such as *common")
+	errMergePlace = errors.New("<< is not a merge key here: put the text that contains it in single quotes on its own line")
 )
 
-// mergeKeys returns what data means with its merge keys, plain being what it means without them.
-func mergeKeys(data []byte, plain mapping) (mapping, error) {
+// mergeKeys returns data decoded with merge keys. The argument decoded is data decoded without them.
+func mergeKeys(data []byte, decoded mapping) (mapping, error) {
 	if !mergeKey.Match(data) {
-		return plain, nil
+		return decoded, nil
 	}
 	renamed, err := decodeOne(mergeKey.ReplaceAll(data, []byte(`${1}"\0<<"${2}`)))
-	// The expression cannot tell a key from the same characters in a longer text. If it was wrong, more has changed than keys.
-	if err != nil || !reflect.DeepEqual(unmerged(renamed), unmerged(plain)) {
+	// The expression cannot tell a key from the same characters in a longer text. Where it was wrong, a value has changed.
+	if err != nil || !reflect.DeepEqual(withoutMergeKeys(renamed), withoutMergeKeys(decoded)) {
 		return nil, errMergePlace
 	}
-	all, err := merged(renamed)
+	all, err := merge(renamed)
 	if err != nil {
 		return nil, err
 	}
 	return all.(mapping), nil
 }
 
-// unmerged returns value without its merge keys, and without the difference between nothing and an empty list.
-func unmerged(value any) any {
+// withoutMergeKeys returns value without its merge keys, and with empty lists for nil ones, so that values can be
+// compared.
+func withoutMergeKeys(value any) any {
 	switch value := value.(type) {
 	case mapping:
 		rest := mapping{}
 		for _, item := range value {
 			if item.Key != mergeName {
-				item.Key, item.Value = unmerged(item.Key), unmerged(item.Value)
+				item.Key, item.Value = withoutMergeKeys(item.Key), withoutMergeKeys(item.Value)
 				rest = append(rest, item)
 			}
 		}
@@ -53,23 +54,23 @@ func unmerged(value any) any {
 	case []any:
 		rest := make([]any, 0, len(value))
 		for _, item := range value {
-			rest = append(rest, unmerged(item))
+			rest = append(rest, withoutMergeKeys(item))
 		}
 		return rest
 	}
 	return value
 }
 
-// merged returns value with its merge keys replaced by what they bring in. A key of the mapping itself wins over a merged one,
-// and of several merged ones the first.
-func merged(value any) (any, error) {
+// merge returns value with its merge keys replaced by the keys that they add. A key of the mapping itself takes
+// precedence over a merged one, and an earlier merged one over a later one.
+func merge(value any) (any, error) {
 	switch value := value.(type) {
 	case mapping:
-		return mergedMapping(value)
+		return mergeMapping(value)
 	case []any:
 		all := make([]any, 0, len(value))
 		for _, item := range value {
-			item, err := merged(item)
+			item, err := merge(item)
 			if err != nil {
 				return nil, err
 			}
@@ -80,11 +81,11 @@ func merged(value any) (any, error) {
 	return value, nil
 }
 
-func mergedMapping(own mapping) (any, error) {
+func mergeMapping(own mapping) (any, error) {
 	all := mapping{}
 	var sources []mapping
 	for _, item := range own {
-		value, err := merged(item.Value)
+		value, err := merge(item.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +119,7 @@ func mergedMapping(own mapping) (any, error) {
 	return all, nil
 }
 
-// mergeSources returns the mappings that the value of a merge key brings in.
+// mergeSources returns the mappings that the value of a merge key names.
 func mergeSources(value any) ([]mapping, error) {
 	switch value := value.(type) {
 	case mapping:

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestMergeKeysHold(t *testing.T) {
+func TestMergeKeysAreApplied(t *testing.T) {
 	const rest = "provider: cloudscale\ncloudscale: {token: abc}\n"
 	for name, c := range map[string]struct {
 		file string
@@ -82,7 +82,7 @@ func TestMergingIsShallow(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeMergedSaysSo(t *testing.T) {
+func TestInvalidMergeKeysAreReported(t *testing.T) {
 	for name, c := range map[string]struct {
 		file string
 		want error

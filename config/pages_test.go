@@ -11,8 +11,8 @@ import (
 
 // A description is what a page says about a key.
 type description struct {
-	standard string // its default; empty: none
-	restart  bool   // whether a change needs a restart
+	defaultValue string // its default; empty: none
+	restart      bool   // whether a change needs a restart
 }
 
 // The pages that describe every key, and how to read them.
@@ -24,7 +24,7 @@ var pages = map[string]func(t *testing.T, text string) map[string]description{
 // Keys whose default depends on keepalived.conf or on the zone, so that the table of keys has none.
 var derived = []string{"keepalived-pid-file", "exoscale.endpoint"}
 
-func TestThePagesDescribeEveryKeyItsDefaultAndWhatNeedsARestart(t *testing.T) {
+func TestTheDocumentationDescribesEveryKey(t *testing.T) {
 	for path, read := range pages {
 		t.Run(path, func(t *testing.T) {
 			data, err := os.ReadFile(path) //nolint:gosec // our own pages
@@ -32,7 +32,7 @@ func TestThePagesDescribeEveryKeyItsDefaultAndWhatNeedsARestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			described := read(t, string(data))
-			for _, k := range flat(defaults().keys()) {
+			for _, k := range leaves(defaults().keys()) {
 				d, known := described[k.name]
 				if !known {
 					t.Errorf("%s: got no description", k.name)
@@ -44,12 +44,12 @@ func TestThePagesDescribeEveryKeyItsDefaultAndWhatNeedsARestart(t *testing.T) {
 				}
 				switch {
 				case slices.Contains(derived, k.name):
-				case d.standard == "":
+				case d.defaultValue == "":
 					if got := fmt.Sprint(k.value()); !slices.Contains([]string{"", "[]", "map[]"}, got) {
 						t.Errorf("%s: the page names no default, but it is %s", k.name, got)
 					}
 				default:
-					isDefault(t, k.name, d.standard)
+					isDefault(t, k.name, d.defaultValue)
 				}
 			}
 			for name := range described {
@@ -76,8 +76,8 @@ func fromTable(t *testing.T, text string) map[string]description {
 		}
 		for _, name := range quoted.FindAllStringSubmatch(cells[1], -1) {
 			d := description{restart: strings.Contains(restart, name[0])}
-			if standard := quoted.FindStringSubmatch(cells[2]); standard != nil {
-				d.standard = standard[1]
+			if defaultValue := quoted.FindStringSubmatch(cells[2]); defaultValue != nil {
+				d.defaultValue = defaultValue[1]
 			}
 			described[strings.TrimSuffix(name[1], ".NAME.addresses")] = d
 		}
@@ -94,8 +94,8 @@ func fromManual(t *testing.T, text string) map[string]description {
 		name, body, _ := strings.Cut(item, "\n")
 		name, _, _ = strings.Cut(name, " ")
 		d := description{restart: strings.Contains(body, "A change needs a restart.")}
-		if standard := regexp.MustCompile(`^Default\n\.Ql (\S+)`).FindStringSubmatch(body); standard != nil {
-			d.standard = standard[1]
+		if defaultValue := regexp.MustCompile(`^Default\n\.Ql (\S+)`).FindStringSubmatch(body); defaultValue != nil {
+			d.defaultValue = defaultValue[1]
 		}
 		described[name] = d
 	}
@@ -113,7 +113,7 @@ func isDefault(t *testing.T, key, value string) {
 	if err != nil {
 		t.Fatalf("%s: got %v, want it to be YAML", text, err)
 	}
-	got, problems := read("/", root)
+	got, problems := decodeConfig("/", root)
 	if len(problems) != 1 { // no provider
 		t.Errorf("%s: got %v, want nothing but that the provider is missing", text, problems)
 	}

@@ -11,13 +11,13 @@ import (
 // A Problem is one thing that makes a configuration unusable.
 type Problem struct {
 	File string
-	Key  string // in full, such as cloudscale.token; empty: it is about the file
-	Text string // one line; never a secret
+	Key  string // the full name, such as cloudscale.token; empty: the problem is about the file
+	Text string // one line; never contains a secret
 
-	SecretFile string // that could not be used: a change of it may end the problem; empty: not about one
+	SecretFile string // the unusable secret file, a change of which may solve the problem; empty: none
 }
 
-// Error returns the problem in one line: file, key, what is wrong and what would be right.
+// Error returns the problem in one line: the file, the key, what is wrong, and what would be right.
 func (p Problem) Error() string {
 	var parts []string
 	for _, part := range []string{p.File, p.Key, p.Text} {
@@ -28,11 +28,11 @@ func (p Problem) Error() string {
 	return strings.Join(parts, ": ")
 }
 
-// Problems are all that is wrong with a configuration, never none. It is the error that [Load] returns.
+// Problems are everything that is wrong with a configuration. It is the error that [Load] returns, and never empty.
 type Problems []Problem
 
-// Files returns the files whose change may make the configuration usable: itself and the secret files that it names and
-// that are not as they should be. One of these may be made only after the configuration names it.
+// Files returns the files whose change may make the configuration usable: the configuration file and the unusable
+// secret files that it names. A secret file may be created only after the configuration names it.
 func (p Problems) Files() []string {
 	var files []string
 	for _, problem := range p {
@@ -45,14 +45,14 @@ func (p Problems) Files() []string {
 	return files
 }
 
-// problemsShown bounds the lines of Error, for a file can hold a thousand wrong addresses.
-const problemsShown = 20
+// maxProblemsShown bounds the lines of Error, because a file can contain a thousand wrong addresses.
+const maxProblemsShown = 20
 
-// Error returns a line a problem; of very many, the first 20 and how many more there are.
+// Error returns one line per problem: the first 20, and how many more there are.
 func (p Problems) Error() string {
 	var lines []string
 	for i, problem := range p {
-		if i == problemsShown {
+		if i == maxProblemsShown {
 			lines = append(lines, fmt.Sprintf("%s: and %d more problems", problem.File, len(p)-i))
 			break
 		}
@@ -61,15 +61,16 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// shownBytes bounds a value in a problem.
-const shownBytes = 64
+// maxQuotedBytes bounds a value in a problem.
+const maxQuotedBytes = 64
 
-// show returns a value for a problem, quoted, on one line and bounded. It ends before a line break or a ": ", because a
-// quote that was never closed makes a value of the lines below it, and one of them may hold the secret.
-func show(value string) string {
+// quote returns a value for use in a problem: quoted, in one line and bounded. It is cut at a line break and at ": ",
+// because after a missing closing quote a value includes the following lines of the file, and one of them may contain
+// the secret.
+func quote(value string) string {
 	cut := len(value)
 	for i, r := range value {
-		if i >= shownBytes || !unicode.IsPrint(r) || strings.HasPrefix(value[i:], ": ") {
+		if i >= maxQuotedBytes || !unicode.IsPrint(r) || strings.HasPrefix(value[i:], ": ") {
 			cut = i
 			break
 		}
@@ -80,26 +81,26 @@ func show(value string) string {
 	return strconv.Quote(value[:cut] + "…")
 }
 
-// plainKey returns a key as a problem names it. What is no key's character ends it: "token:s3cret" without the blank
-// is a key, too, as far as YAML is concerned.
-func plainKey(key string) string {
+// quoteKey returns a key for use in a problem. It is cut at the first character that no key contains: for YAML,
+// "token:s3cret", without a space after the colon, is a key.
+func quoteKey(key string) string {
 	cut := strings.IndexFunc(key, func(r rune) bool { return !isWord(r) })
 	if cut < 0 {
 		cut = len(key)
 	}
-	cut = min(cut, shownBytes)
+	cut = min(cut, maxQuotedBytes)
 	if key == "" || cut < len(key) {
 		return strconv.Quote(key[:cut] + "…")
 	}
 	return key
 }
 
-// plainName returns the name of an instance or a host as a part of a key.
-func plainName(name string) string {
-	if name != "" && len(name) <= shownBytes && !strings.ContainsFunc(name, func(r rune) bool { return !isWord(r) }) {
+// quoteName returns the name of an instance or a host as part of a key.
+func quoteName(name string) string {
+	if name != "" && len(name) <= maxQuotedBytes && !strings.ContainsFunc(name, func(r rune) bool { return !isWord(r) }) {
 		return name
 	}
-	return show(name)
+	return quote(name)
 }
 
 func isWord(r rune) bool {

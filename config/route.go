@@ -9,26 +9,27 @@ import (
 // maxLinks bounds the symbolic links on the way to one path, as the kernel does.
 const maxLinks = 40
 
-// A route is what lies on the way to the watched paths: the directories to watch, and the entries in them that matter.
+// A route is everything on the way to the watched paths: the directories to watch, and the entries in them that
+// matter.
 type route struct {
-	watch   func(path string) // asks the kernel; called before an entry is looked at, so that no change falls between
+	watch   func(path string) // adds a watch; called before an entry is read, so that no change is missed in between
 	watched map[string]bool   // directories without a symbolic link in their path, and the files themselves
 	entries map[string]bool   // full paths of the entries that matter
-	whole   map[string]bool   // directories of which every entry matters
+	whole   map[string]bool   // directories in which every entry matters
 }
 
 func newRoute(watch func(path string)) route {
 	return route{watch: watch, watched: map[string]bool{}, entries: map[string]bool{}, whole: map[string]bool{}}
 }
 
-// concerns reports whether what happened to path matters.
+// concerns reports whether a change at path matters.
 func (r route) concerns(path string) bool {
 	return r.entries[path] || r.whole[filepath.Dir(path)]
 }
 
-// follow goes to path as the kernel does, one name after the other, as far as it exists.
+// follow resolves path as the kernel does, one component at a time, as far as it exists.
 func (r route) follow(path string) {
-	dir, rest := "/", names(path)
+	dir, rest := "/", components(path)
 	for links := 0; len(rest) > 0; {
 		name := rest[0]
 		rest = rest[1:]
@@ -51,12 +52,12 @@ func (r route) follow(path string) {
 			if filepath.IsAbs(target) {
 				dir = "/"
 			}
-			rest = append(names(target), rest...)
+			rest = append(components(target), rest...)
 		case info.IsDir():
 			dir = entry
 		default:
-			// The file itself, too: where it alone is mounted into a container, or has another hard link, what happens to
-			// it does not show in this directory.
+			// The file itself is watched too: if it is mounted into a container alone, or has another hard link, a change
+			// of it does not show in this directory.
 			r.add(entry)
 			return
 		}
@@ -72,8 +73,8 @@ func (r route) add(path string) {
 	}
 }
 
-// names splits a path.
-func names(path string) []string {
+// components splits a path.
+func components(path string) []string {
 	var all []string
 	for name := range strings.SplitSeq(path, "/") {
 		if name != "" && name != "." {

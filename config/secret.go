@@ -6,11 +6,11 @@ import (
 	"unique"
 )
 
-// A Secret is a credential that does not show itself: every verb of fmt, JSON, YAML and text have a placeholder for it.
-// Two of the same value are equal by ==; the zero Secret is the empty one.
+// A Secret is a credential that cannot be printed by accident: every verb of fmt, JSON, YAML and text show a
+// placeholder. Secrets with the same value are equal by ==; the zero Secret is the empty one.
 type Secret struct {
-	// A handle compares by value and holds a pointer. With a plain string here, fmt would print it where a Secret sits
-	// in an unexported field of another struct, for there it cannot call methods.
+	// A handle compares by value and contains a pointer. A string would be printed by fmt wherever a Secret is in an
+	// unexported field of another struct, because fmt cannot call methods there.
 	handle unique.Handle[string]
 }
 
@@ -22,7 +22,7 @@ func NewSecret(value string) Secret {
 	return Secret{unique.Make(value)}
 }
 
-// Reveal returns the value itself: for the wire only.
+// Reveal returns the value itself. It is meant for requests only.
 func (s Secret) Reveal() string {
 	if s == (Secret{}) {
 		return ""
@@ -30,7 +30,7 @@ func (s Secret) Reveal() string {
 	return s.handle.Value()
 }
 
-// String returns a placeholder, or nothing for the empty Secret.
+// String returns a placeholder, or the empty string for the empty Secret.
 func (s Secret) String() string {
 	if s == (Secret{}) {
 		return ""
@@ -38,14 +38,14 @@ func (s Secret) String() string {
 	return "(secret)"
 }
 
-// GoString returns what String does.
+// GoString returns the same as String.
 func (s Secret) GoString() string { return s.String() }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same as String, for every verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText returns what String does; encoding/json uses it, too.
+// MarshalText returns the same as String; encoding/json uses it as well.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// MarshalYAML returns what String does.
+// MarshalYAML returns the same as String.
 func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }

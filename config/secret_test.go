@@ -14,7 +14,7 @@ import (
 
 const hidden = "s3cr3t-t0ken"
 
-func TestASecretCannotPrintItself(t *testing.T) {
+func TestASecretIsNeverPrinted(t *testing.T) {
 	secret := NewSecret(hidden)
 	type inside struct {
 		Exported Secret
@@ -48,7 +48,7 @@ func TestASecretCannotPrintItself(t *testing.T) {
 	}
 }
 
-func TestASecretIsComparedByValue(t *testing.T) {
+func TestSecretsAreComparedByValue(t *testing.T) {
 	if NewSecret("a") != NewSecret(strings.Clone("a")) {
 		t.Error("got two secrets that differ, want equal ones of one value")
 	}
@@ -60,7 +60,7 @@ func TestASecretIsComparedByValue(t *testing.T) {
 	}
 }
 
-func TestASecretIsRevealedOnRequestOnly(t *testing.T) {
+func TestRevealReturnsTheSecret(t *testing.T) {
 	if got := NewSecret(hidden).Reveal(); got != hidden {
 		t.Errorf("got %q, want %q", got, hidden)
 	}

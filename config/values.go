@@ -15,11 +15,11 @@ import (
 	"unicode"
 )
 
-// The converters: each takes a value as YAML has it. Their errors say what is wrong with it and what would be right;
-// text and credential, which see secrets, never show it.
+// The converters: each takes a value as the YAML library returns it. Their errors tell what is wrong and what would be
+// right. Those of text and credential never contain the value, because it may be a secret.
 
-// kind says what YAML takes value for.
-func kind(value any) string {
+// typeName describes the type that YAML has given to value.
+func typeName(value any) string {
 	switch value.(type) {
 	case nil:
 		return "nothing"
@@ -35,30 +35,31 @@ func kind(value any) string {
 	return "a number"
 }
 
-// maxText bounds a text, in bytes, as the kernel bounds a path. An alias can repeat a long one very often.
-const maxText = 4096
+// maxTextBytes bounds a text; the kernel has the same bound for a path. A YAML alias can repeat a long text many
+// times.
+const maxTextBytes = 4096
 
-// text is the converter of a text that is not empty.
+// text is the converter of a text that must not be empty.
 func text(value any) (string, error) {
 	s, ok := value.(string)
 	switch {
-	case len(s) > maxText:
-		return "", fmt.Errorf("longer than %d bytes", maxText)
+	case len(s) > maxTextBytes:
+		return "", fmt.Errorf("longer than %d bytes", maxTextBytes)
 	case ok && s != "":
 		return s, nil
 	case ok:
-		return "", errors.New("empty: give a value, or take the key away")
+		return "", errors.New("empty: give a value or remove the key")
 	}
 	switch value.(type) {
 	case nil:
-		return "", errors.New("no value: give one, or take it away")
+		return "", errors.New("no value: give one or remove it")
 	case []any, mapping:
-		return "", fmt.Errorf("%s: want one value", kind(value))
+		return "", fmt.Errorf("%s: want a single value", typeName(value))
 	}
-	return "", fmt.Errorf("YAML reads it as %s: put it in quotes", kind(value))
+	return "", fmt.Errorf("YAML reads it as %s: put it in quotes", typeName(value))
 }
 
-// credential is the converter of a secret. Blanks and line breaks around it are cut off, as editors add them.
+// credential is the converter of a secret. It trims white space around the secret, which editors add.
 func credential(value any) (Secret, error) {
 	s, err := text(value)
 	if err != nil {
@@ -69,27 +70,27 @@ func credential(value any) (Secret, error) {
 		return Secret{}, errors.New("empty: give the credential")
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return Secret{}, errors.New("not a credential: it has a line break, a blank or a character in it that is not ASCII")
+		return Secret{}, errors.New("not a credential: it contains a line break, a space or a character outside ASCII")
 	}
 	return NewSecret(s), nil
 }
 
-// configID is the converter of Keepalived's config id, which ends at a blank.
+// configID is the converter of Keepalived's config id, which ends at white space.
 func configID(value any) (string, error) {
 	id, err := text(value)
 	if err == nil && (strings.ContainsFunc(id, unicode.IsSpace) || strings.ContainsFunc(id, unicode.IsControl)) {
-		err = fmt.Errorf("%s is not a config id: it has a blank or a control character in it", show(id))
+		err = fmt.Errorf("%s is not a config id: it contains a space or a control character", quote(id))
 	}
 	return id, err
 }
 
-// The ends of every duration: below, the 10 % of jitter would vanish; above, sums of them could overflow.
+// The bounds of every duration: with a shorter one the 10 % of jitter would vanish, with longer ones sums could overflow.
 const (
 	minDuration = time.Millisecond
 	maxDuration = 8760 * time.Hour // a year
 )
 
-// interval is the converter of a duration that is not zero.
+// interval is the converter of a duration that must not be zero.
 func interval(value any) (time.Duration, error) {
 	d, err := duration(value)
 	if err == nil && (d < minDuration || d > maxDuration) {
@@ -98,8 +99,8 @@ func interval(value any) (time.Duration, error) {
 	return d, err
 }
 
-// limit is the converter of a duration that may be zero, which means none.
-func limit(value any) (time.Duration, error) {
+// optionalDuration is the converter of a duration that may be zero, which means no limit.
+func optionalDuration(value any) (time.Duration, error) {
 	d, err := duration(value)
 	if err == nil && d != 0 && (d < minDuration || d > maxDuration) {
 		return 0, fmt.Errorf("%v is out of range: must be 0, or between 1ms and 8760h", d)
@@ -112,7 +113,7 @@ func duration(value any) (time.Duration, error) {
 	case string:
 		d, err := time.ParseDuration(n)
 		if err != nil {
-			return 0, fmt.Errorf("%s is not a duration: want something like 500ms, 10s or 1m30s", show(n))
+			return 0, fmt.Errorf("%s is not a duration: want something like 500ms, 10s or 1m30s", quote(n))
 		}
 		return d, nil
 	case int, float64:
@@ -121,10 +122,10 @@ func duration(value any) (time.Duration, error) {
 		}
 		return 0, fmt.Errorf("%v has no unit: want a duration such as 500ms, 10s or 1m30s", n)
 	}
-	return 0, fmt.Errorf("%s: want a duration such as 500ms, 10s or 1m30s", kind(value))
+	return 0, fmt.Errorf("%s: want a duration such as 500ms, 10s or 1m30s", typeName(value))
 }
 
-// multiplier is the converter of a factor that lets nothing shrink.
+// multiplier is the converter of a factor of at least 1.
 func multiplier(value any) (float64, error) {
 	var f float64
 	switch n := value.(type) {
@@ -133,9 +134,9 @@ func multiplier(value any) (float64, error) {
 	case float64:
 		f = n
 	case string:
-		return 0, fmt.Errorf("%s is not a number: want 1 or more, without quotes", show(n))
+		return 0, fmt.Errorf("%s is not a number: want 1 or more, without quotes", quote(n))
 	default:
-		return 0, fmt.Errorf("%s: want a number, 1 or more", kind(value))
+		return 0, fmt.Errorf("%s: want a number, 1 or more", typeName(value))
 	}
 	if !(f >= 1) || math.IsInf(f, 0) { // the first is true of NaN
 		return 0, fmt.Errorf("%v is out of range: must be 1 or more", f)
@@ -152,30 +153,30 @@ func requests(value any) (int, error) {
 		}
 		return 0, fmt.Errorf("%d is out of range: must be between 1 and 10000", n)
 	case string:
-		return 0, fmt.Errorf("%s is not a number: want 1 to 10000, without quotes", show(n))
+		return 0, fmt.Errorf("%s is not a number: want 1 to 10000, without quotes", quote(n))
 	case float64, int64, uint64:
 		return 0, fmt.Errorf("%v is out of range: must be a whole number between 1 and 10000", n)
 	}
-	return 0, fmt.Errorf("%s: want a whole number, 1 to 10000", kind(value))
+	return 0, fmt.Errorf("%s: want a whole number, 1 to 10000", typeName(value))
 }
 
-// truth is the converter of a bool.
-func truth(value any) (bool, error) {
+// boolean is the converter of true and false.
+func boolean(value any) (bool, error) {
 	b, ok := value.(bool)
 	if !ok {
-		return false, fmt.Errorf("%s: want true or false, without quotes", kind(value))
+		return false, fmt.Errorf("%s: want true or false, without quotes", typeName(value))
 	}
 	return b, nil
 }
 
-// file is the converter of a path: a relative one starts at the directory of the configuration file.
+// file is the converter of a path. A relative path is resolved against the directory of the configuration file.
 func (c *Config) file(value any) (string, error) {
 	path, err := text(value)
 	if err != nil {
 		return "", err
 	}
 	if strings.ContainsFunc(path, unicode.IsControl) {
-		return "", fmt.Errorf("%s is not a path: it has a line break or another control character in it", show(path))
+		return "", fmt.Errorf("%s is not a path: it contains a line break or another control character", quote(path))
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(c.Path), path)
@@ -183,19 +184,19 @@ func (c *Config) file(value any) (string, error) {
 	return filepath.Clean(path), nil
 }
 
-// lockFile is the converter of lock-file-template, a path with a place for the instance.
+// lockFile is the converter of lock-file-template, a path with a placeholder for the instance.
 func (c *Config) lockFile(value any) (string, error) {
 	s, err := text(value)
 	if err != nil {
 		return "", err
 	}
 	if strings.Count(s, "%") != 1 || !strings.Contains(s, "%s") {
-		return "", fmt.Errorf("%s needs exactly one %%s, and no other %%: the instance name goes there", show(s))
+		return "", fmt.Errorf("%s must contain exactly one %%s, which stands for the instance name, and no other %%", quote(s))
 	}
 	return c.file(s)
 }
 
-// address is the converter of an address that can float. A prefix length is allowed and counts for nothing.
+// address is the converter of an address that can float. A prefix length is allowed and ignored.
 func address(value any) (netip.Addr, error) {
 	if _, isMapping := value.(mapping); isMapping { // - 2001:db8:: is the key "2001:db8:" without a value
 		return netip.Addr{}, errors.New("YAML reads it as keys and values: put an address that ends in a colon in quotes")
@@ -211,19 +212,19 @@ func address(value any) (netip.Addr, error) {
 		addr = prefix.Addr()
 	}
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("%s is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7", show(s))
+		return netip.Addr{}, fmt.Errorf("%s is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7", quote(s))
 	}
-	if reason := unfit(addr.Unmap()); reason != "" {
-		return netip.Addr{}, fmt.Errorf("%s %s: want one that the cloud can point at a server", show(s), reason)
+	if reason := notRoutable(addr.Unmap()); reason != "" {
+		return netip.Addr{}, fmt.Errorf("%s %s: want one that the cloud can route to a server", quote(s), reason)
 	}
 	return addr.Unmap(), nil
 }
 
-// unfit says why no cloud routes addr to a server; empty: it may.
-func unfit(addr netip.Addr) string {
+// notRoutable tells why a cloud cannot route addr to a server; empty: it can.
+func notRoutable(addr netip.Addr) string {
 	switch {
 	case addr.Zone() != "":
-		return "has a zone, so it holds on one link only"
+		return "has a zone, so it is valid on one link only"
 	case addr.IsUnspecified():
 		return "is the unspecified address"
 	case addr.IsLoopback():
@@ -240,7 +241,7 @@ func unfit(addr netip.Addr) string {
 
 var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// uuid is the converter of a server's ID, which becomes lower case, as the clouds write it.
+// uuid is the converter of a server's ID. It is converted to lower case, as in the clouds' answers.
 func uuid(value any) (string, error) {
 	s, err := text(value)
 	if err != nil {
@@ -249,16 +250,16 @@ func uuid(value any) (string, error) {
 	if lower := strings.ToLower(s); uuidForm.MatchString(lower) {
 		return lower, nil
 	}
-	return "", fmt.Errorf("%s is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1", show(s))
+	return "", fmt.Errorf("%s is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1", quote(s))
 }
 
 var zoneForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// zone is the converter of an Exoscale zone, which becomes a part of a host name.
+// zone is the converter of an Exoscale zone, which becomes part of a host name.
 func zone(value any) (string, error) {
 	s, err := text(value)
 	if err == nil && !zoneForm.MatchString(s) {
-		err = fmt.Errorf("%s is not a zone: want something like ch-gva-2", show(s))
+		err = fmt.Errorf("%s is not a zone: want something like ch-gva-2", quote(s))
 	}
 	return s, err
 }
@@ -269,35 +270,35 @@ func endpoint(value any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if strings.Contains(s, "@") { // never shown: a password may stand before it
-		return "", errors.New("must not have an @, as a credential does not belong in a URL: want something like https://api.example.com")
+	if strings.Contains(s, "@") { // never shown: a password may be in front of it
+		return "", errors.New("must not contain @, because credentials do not belong in a URL: want something like https://api.example.com")
 	}
 	if strings.ContainsAny(s, "?#") { // not shown either
-		return "", errors.New("must have neither a query (?) nor a fragment (#): want something like https://api.example.com")
+		return "", errors.New("must not contain a query (?) or a fragment (#): want something like https://api.example.com")
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()) {
 		return "", fmt.Errorf("%s is not the URL of an API: want http or https, a host, and at most a port and a path, "+
-			"such as https://api.example.com", show(s))
+			"such as https://api.example.com", quote(s))
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-// cloudscaleEndpoint is the converter of the URL of cloudscale.ch's API. The version in it, which configurations of floaty 1.x have,
-// belongs to the paths of the calls.
+// cloudscaleEndpoint is the converter of the URL of cloudscale.ch's API. Configurations of floaty 1.x have the API
+// version in it, which is now in the paths of the requests.
 func cloudscaleEndpoint(value any) (string, error) {
 	s, err := endpoint(value)
 	if err != nil {
 		return "", err
 	}
 	if u, err := url.Parse(s); err == nil && inDomain(u, "cloudscale.ch") && u.Path != "" {
-		return "", fmt.Errorf("%s must have no path, not even the version: want https://api.cloudscale.ch", show(s))
+		return "", fmt.Errorf("%s must have no path, not even the version: want https://api.cloudscale.ch", quote(s))
 	}
 	return s, nil
 }
 
-// exoscaleEndpoint is the converter of the URL of Exoscale's API. Configurations of floaty 1.x name that of version 1, which is no
-// zone's and knows none of the calls that are made now.
+// exoscaleEndpoint is the converter of the URL of Exoscale's API. Configurations of floaty 1.x name that of API
+// version 1, which belongs to no zone and lacks the calls that are made now.
 func exoscaleEndpoint(value any) (string, error) {
 	s, err := endpoint(value)
 	if err != nil {
@@ -306,19 +307,19 @@ func exoscaleEndpoint(value any) (string, error) {
 	u, err := url.Parse(s)
 	if err == nil && (inDomain(u, "exoscale.ch") || inDomain(u, "exoscale.com") && u.Path != "" && u.Path != "/v2") {
 		return "", fmt.Errorf("%s belongs to an older API: want something like https://api-ch-gva-2.exoscale.com/v2, or zone without endpoint",
-			show(s))
+			quote(s))
 	}
 	return s, nil
 }
 
-// inDomain reports whether u is at a host of domain.
+// inDomain reports whether the host of u is in domain.
 func inDomain(u *url.URL, domain string) bool {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// listen is the converter of listen-address.
-func listen(value any) (string, error) {
+// listenAddress is the converter of listen-address.
+func listenAddress(value any) (string, error) {
 	if n, isNumber := value.(int); isNumber {
 		return "", fmt.Errorf(`%d has no host: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`, n)
 	}
@@ -328,12 +329,12 @@ func listen(value any) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil || port == "" || !isPort(port) || host != "" && !isHost(host) {
-		return "", fmt.Errorf(`%s is not an address to listen on: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`, show(s))
+		return "", fmt.Errorf(`%s is not an address to listen on: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`, quote(s))
 	}
 	return s, nil
 }
 
-// isHost reports whether host is an address, or could be a name.
+// isHost reports whether host is an address or could be a host name.
 func isHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestATimeoutIsNeverLongerThanTheIntervalByDefault(t *testing.T) {
+func TestTheDefaultTimeoutIsAtMostTheRefreshInterval(t *testing.T) {
 	for file, want := range map[string]time.Duration{
 		"":                       10 * time.Second,
 		"refresh-interval: 5s\n": 5 * time.Second,
@@ -25,7 +25,7 @@ func TestATimeoutIsNeverLongerThanTheIntervalByDefault(t *testing.T) {
 	}
 }
 
-func TestOddIntervalsAreWarnings(t *testing.T) {
+func TestUnusualIntervalsAreWarnings(t *testing.T) {
 	for file, want := range map[string]string{
 		"":                          "",
 		"refresh-interval: 1s\n":    "",
@@ -58,13 +58,13 @@ func publicDir(t *testing.T) string {
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		must(t, os.Chmod(d, 0o755)) //nolint:gosec // that is the point
 	}
-	if replaceable, reachable := above(filepath.Join(dir, "x")); !reachable || replaceable != "" {
+	if replaceable, reachable := checkParents(filepath.Join(dir, "x")); !reachable || replaceable != "" {
 		t.Skipf("%s is not like /tmp: others may not reach it, or may replace what is in it", os.TempDir())
 	}
 	return dir
 }
 
-func TestWhatEverybodyMayReadOrWriteIsAWarning(t *testing.T) {
+func TestFilesThatEverybodyMayReadOrWriteAreWarnings(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(t *testing.T, dir string)
 		want  []string // "KEY: a part of the text"
@@ -151,7 +151,7 @@ func TestWhatEverybodyMayReadOrWriteIsAWarning(t *testing.T) {
 	}
 }
 
-func TestAnEndpointOfAnOlderFloatyNamesTheRightForm(t *testing.T) {
+func TestEndpointsOfFloaty1AreReportedWithTheNewForm(t *testing.T) {
 	for _, c := range []struct{ provider, endpoint, want string }{
 		{"cloudscale", "https://api.cloudscale.ch/v1/", "want https://api.cloudscale.ch"},
 		{"cloudscale", "https://API.cloudscale.ch./v1", "want https://api.cloudscale.ch"},

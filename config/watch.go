@@ -17,81 +17,81 @@ import (
 	"floaty/providers/logkey"
 )
 
-// quiet is how long a changed path must rest before it is reported, and longest how long a report may take if it never
-// rests. Editors and package managers do several things to a file within a few milliseconds.
+// A change is reported once there was no other for debounce, or after maxDelay if changes do not stop. Editors and package
+// managers change a file several times within a few milliseconds.
 const (
-	quiet   = 100 * time.Millisecond
-	longest = 500 * time.Millisecond
+	debounce = 100 * time.Millisecond
+	maxDelay = 500 * time.Millisecond
 )
 
-// retryEvery is how often to try again what the kernel refused: its instances and watches are counted for all programs of a user,
-// and another one may give some back.
+// retryEvery is the delay before trying again what the kernel refused. Its inotify instances and watches are limited
+// per user, so that another program may free some.
 const retryEvery = time.Minute
 
-// A Watcher says when files have changed: edited in place, renamed over, removed, made (their directories, too), given
-// another mode, or reached through a symbolic link that was swapped, as Kubernetes updates its mounts.
+// A Watcher reports changes of files: when one is edited in place, replaced by a rename, removed, created (or its
+// directories are), given another mode, or reached through a symbolic link that was swapped, as in Kubernetes mounts.
 //
-// It watches directories, from the root down to each path and along every symbolic link on the way, because that is
-// where all of this shows. It reads no file: a report too many is harmless, so it does not try to tell whether contents
-// differ. It does not see what is mounted over a path, or written through another machine to a shared file system.
+// It watches all directories from the root to each path, along every symbolic link on the way, because all of these
+// changes show there. It reads no file: since a superfluous report is harmless, it does not compare contents. It does
+// not see what is mounted over a path, or what another machine writes to a shared file system.
 type Watcher struct {
-	log   logr.Logger
-	open  func() (*fsnotify.Watcher, error) // asks the kernel for an instance
-	retry time.Duration                     // before it is asked again
-	stale chan struct{}                     // there are new paths to watch
+	log      logr.Logger
+	open     func() (*fsnotify.Watcher, error) // creates an inotify instance
+	retry    time.Duration                     // the delay before trying again
+	replaced chan struct{}                     // receives when paths or unreported have changed
 
-	mu    sync.Mutex
-	paths []string // guarded by mu; absolute
-	fresh bool     // guarded by mu; one of paths was never reported
+	mu         sync.Mutex
+	paths      []string // guarded by mu; absolute
+	unreported bool     // guarded by mu; at least one of paths was not reported yet
 }
 
-// NewWatcher returns a Watcher of nothing.
+// NewWatcher returns a Watcher of no paths.
 func NewWatcher(log logr.Logger) *Watcher {
-	return &Watcher{log: log, open: fsnotify.NewWatcher, retry: retryEvery, stale: make(chan struct{}, 1)}
+	return &Watcher{log: log, open: fsnotify.NewWatcher, retry: retryEvery, replaced: make(chan struct{}, 1)}
 }
 
-// Watch replaces the paths that are watched; none of them has to exist. A path that is a directory stands for its
-// entries. Watch may be called at any time, also out of the changed of [Watcher.Run].
+// Watch replaces the watched paths. They need not exist. A directory stands for its entries. Watch may be called at
+// any time, even from the callback of [Watcher.Run].
 //
-// A path that was not watched before is reported as changed once: it may have changed after the caller read it and
-// before it was watched. So load, watch, and load again when told.
+// A path that was not watched before is reported as changed once, because it may have changed after the caller read
+// it and before it was watched. So callers load, watch, and load again when a change is reported.
 func (w *Watcher) Watch(paths []string) {
 	absolute := make([]string, 0, len(paths))
 	for _, path := range paths {
-		absolute = append(absolute, rooted(path))
+		absolute = append(absolute, absolutePath(path))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.fresh = w.fresh || len(missingFrom(w.paths, absolute)) > 0
+	w.unreported = w.unreported || len(notIn(absolute, w.paths)) > 0
 	w.paths = absolute
 	w.signal()
 }
 
 func (w *Watcher) signal() {
 	select {
-	case w.stale <- struct{}{}:
+	case w.replaced <- struct{}{}:
 	default:
 	}
 }
 
-// renew has the paths watched as if they were new.
-func (w *Watcher) renew() {
+// reportAll makes all paths count as not reported yet.
+func (w *Watcher) reportAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.fresh = true
+	w.unreported = true
 	w.signal()
 }
 
-// Run watches until ctx ends, and calls changed, one call at a time, within a second of a change. While the kernel has no
-// notifications left it says so, once, and tries again each minute. It can be called once.
+// Run watches until ctx ends. It calls changed within a second of a change, one call at a time. If the kernel allows
+// no more inotify instances, Run logs that once and tries again every minute. It may be called once.
 func (w *Watcher) Run(ctx context.Context, changed func()) {
 	for failed := false; ; {
 		notify, err := w.open()
 		if err == nil {
 			if failed {
 				failed = false
-				w.log.Info("files are watched again")
-				w.renew() // what changed meanwhile was not seen
+				w.log.Info("files are watched for changes again")
+				w.reportAll() // changes in the meantime were missed
 			}
 			err = w.follow(ctx, notify, changed)
 			_ = notify.Close() // waits for its goroutine
@@ -101,7 +101,7 @@ func (w *Watcher) Run(ctx context.Context, changed func()) {
 		}
 		if !failed {
 			failed = true
-			w.log.Error(err, "files are not watched: send SIGHUP after an edit")
+			w.log.Error(err, "cannot watch files for changes: send SIGHUP after editing them")
 		}
 		select {
 		case <-ctx.Done():
@@ -111,19 +111,19 @@ func (w *Watcher) Run(ctx context.Context, changed func()) {
 	}
 }
 
-// follow does what Run does with one instance of the kernel's, until ctx or the notifications end.
+// follow watches with one inotify instance, until ctx or the notifications end.
 func (w *Watcher) follow(ctx context.Context, notify *fsnotify.Watcher, changed func()) error {
 	loop := newWatchLoop(w, notify)
 	defer loop.timer.Stop()
-	defer loop.again.Stop()
+	defer loop.retryTimer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.stale:
-			loop.arm()
-			if w.takeFresh() {
-				loop.touch()
+		case <-w.replaced:
+			loop.rewatch()
+			if w.takeUnreported() {
+				loop.scheduleReport()
 			}
 		case event, open := <-notify.Events:
 			if !open {
@@ -134,24 +134,24 @@ func (w *Watcher) follow(ctx context.Context, notify *fsnotify.Watcher, changed 
 			if !open {
 				return errors.New("watching files: notifications ended")
 			}
-			loop.lost(err)
+			loop.notificationsLost(err)
 		case <-loop.timer.C:
 			loop.due = time.Time{}
-			loop.arm() // what was replaced in the meantime is watched before it is read
+			loop.rewatch() // files replaced in the meantime are watched before they are read
 			changed()
-		case <-loop.again.C:
-			loop.arm()
-			loop.touch() // what could not be watched may have changed
+		case <-loop.retryTimer.C:
+			loop.rewatch()
+			loop.scheduleReport() // the paths that were not watched may have changed
 		}
 	}
 }
 
-func (w *Watcher) takeFresh() bool {
+func (w *Watcher) takeUnreported() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	fresh := w.fresh
-	w.fresh = false
-	return fresh
+	unreported := w.unreported
+	w.unreported = false
+	return unreported
 }
 
 func (w *Watcher) current() []string {
@@ -160,110 +160,114 @@ func (w *Watcher) current() []string {
 	return w.paths
 }
 
-// A watchLoop is what Run's goroutine keeps between two events.
+// A watchLoop is the state of follow.
 type watchLoop struct {
 	*Watcher
 	notify *fsnotify.Watcher
-	route  route       // that was armed last
-	timer  *time.Timer // runs while a change waits for its report
-	due    time.Time   // the latest time of that report; zero: none waits
+	route  route       // the one that is watched
+	timer  *time.Timer // runs while a report is scheduled
+	due    time.Time   // the latest time of that report; zero: none is scheduled
 
-	refused map[string]error // what could not be watched, and why
-	said    map[string]bool  // what of it was said
-	again   *time.Timer      // runs while there is any
+	refused    map[string]error // the paths that could not be watched, and why
+	logged     map[string]bool  // those of them that were logged
+	retryTimer *time.Timer      // runs while refused is not empty
 }
 
 func newWatchLoop(w *Watcher, notify *fsnotify.Watcher) *watchLoop {
 	l := &watchLoop{
-		Watcher: w, notify: notify, timer: time.NewTimer(longest), refused: map[string]error{}, said: map[string]bool{},
-		again: time.NewTimer(w.retry),
+		Watcher: w, notify: notify, timer: time.NewTimer(maxDelay), refused: map[string]error{}, logged: map[string]bool{},
+		retryTimer: time.NewTimer(w.retry),
 	}
-	l.timer.Stop() // until the first touch
-	l.again.Stop()
+	l.timer.Stop()
+	l.retryTimer.Stop()
 	return l
 }
 
-// event takes one notification. A new route is looked for at once when a name appears or goes, because what happens
-// below a new directory shows only from then on.
+// event handles one notification. If an entry was created or removed, the route is watched anew at once, because
+// changes below a new directory show only from then on.
 func (l *watchLoop) event(event fsnotify.Event) {
 	if !l.route.concerns(filepath.Clean(event.Name)) {
 		return
 	}
 	if event.Op != fsnotify.Write {
-		l.arm()
+		l.rewatch()
 	}
-	l.touch()
+	l.scheduleReport()
 }
 
-// lost takes an error of the notifications: any may stand for a change, above all that of a full queue.
-func (l *watchLoop) lost(err error) {
+// notificationsLost handles an error of the notifications, which may have hidden a change. The most likely one is an
+// overflow of the queue.
+func (l *watchLoop) notificationsLost(err error) {
 	if !errors.Is(err, fsnotify.ErrEventOverflow) {
-		l.log.Info("notifications of changed files were lost", logkey.Err, err)
+		l.log.Info("lost notifications of changed files", logkey.Err, err)
 	}
-	l.touch()
+	l.scheduleReport()
 }
 
-// touch asks for a report when nothing has moved for a while, but not later than due.
-func (l *watchLoop) touch() {
+// scheduleReport schedules a report for when there was no change for debounce, at due at the latest.
+func (l *watchLoop) scheduleReport() {
 	now := time.Now()
 	if l.due.IsZero() {
-		l.due = now.Add(longest)
+		l.due = now.Add(maxDelay)
 	}
-	l.timer.Reset(min(quiet, l.due.Sub(now)))
+	l.timer.Reset(min(debounce, l.due.Sub(now)))
 }
 
-// arm watches what lies on the way to each path as it is now, and nothing else.
-func (l *watchLoop) arm() {
+// rewatch watches what is now on the way to each path, and nothing else.
+func (l *watchLoop) rewatch() {
 	l.route = newRoute(l.watch)
 	for _, path := range l.current() {
 		l.route.follow(path)
 	}
 	for _, path := range l.notify.WatchList() {
 		if !l.route.watched[path] {
-			_ = l.notify.Remove(path) // it may have gone by itself
+			_ = l.notify.Remove(path) // the kernel may have removed it already
 		}
 	}
 	maps.DeleteFunc(l.refused, func(path string, _ error) bool { return !l.route.watched[path] })
-	l.complain()
+	l.logUnwatched()
 }
 
-// watch watches one directory or file. It is repeated each time: a directory made anew needs a new watch.
+// watch adds a watch for one directory or file. Adding it again is necessary for a directory that was created anew,
+// and harmless otherwise.
 func (l *watchLoop) watch(path string) {
 	err := l.notify.Add(path)
-	if err == nil || errors.Is(err, os.ErrNotExist) { // gone again: the directory above it tells
+	if err == nil || errors.Is(err, os.ErrNotExist) { // removed since: its directory will tell if it is created again
 		delete(l.refused, path)
 		return
 	}
 	l.refused[path] = err
 }
 
-// complain says what is not watched, in one line for all of it: where the kernel has no watches left, that may be thousands.
-func (l *watchLoop) complain() {
+// logUnwatched logs what is not watched, in one line, because there may be thousands of paths if the kernel allows no
+// more watches.
+func (l *watchLoop) logUnwatched() {
 	if len(l.refused) == 0 {
-		if len(l.said) > 0 {
-			l.log.Info("changes of all files are seen again")
+		if len(l.logged) > 0 {
+			l.log.Info("all files are watched for changes again")
 		}
-		clear(l.said)
-		l.again.Stop()
+		clear(l.logged)
+		l.retryTimer.Stop()
 		return
 	}
-	l.again.Reset(l.retry)
+	l.retryTimer.Reset(l.retry)
 	paths := slices.Sorted(maps.Keys(l.refused))
-	if !slices.ContainsFunc(paths, func(path string) bool { return !l.said[path] }) {
+	if !slices.ContainsFunc(paths, func(path string) bool { return !l.logged[path] }) {
 		return
 	}
 	for _, path := range paths {
-		l.said[path] = true
+		l.logged[path] = true
 	}
 	where := paths[0]
 	if len(paths) > 1 {
 		where = fmt.Sprintf("%s and %d more", where, len(paths)-1)
 	}
-	l.log.Error(l.refused[paths[0]], "changes of files or directories are not seen: send SIGHUP after an edit", logkey.Path, where)
+	l.log.Error(l.refused[paths[0]], "cannot watch some files or directories for changes: send SIGHUP after editing them", logkey.Path, where)
 }
 
-// rooted makes path absolute without cleaning it, for a .. behind a symbolic link means the parent of its target.
-func rooted(path string) string {
+// absolutePath makes path absolute without cleaning it, because .. after a symbolic link means the parent of the
+// link's target.
+func absolutePath(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
@@ -272,9 +276,4 @@ func rooted(path string) string {
 		return "/" + path
 	}
 	return wd + "/" + path
-}
-
-// missingFrom returns those of paths that known lacks.
-func missingFrom(known, paths []string) []string {
-	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return slices.Contains(known, path) })
 }

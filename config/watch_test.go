@@ -4,17 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strconv"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 )
 
 // within is the promise of a report; the tests wait longer only to tell late from never.
@@ -71,7 +65,7 @@ func TestAnEditInPlaceIsReported(t *testing.T) {
 	w.want("an edit in place")
 }
 
-func TestANewModeIsReported(t *testing.T) {
+func TestAChangedModeIsReported(t *testing.T) {
 	t.Parallel()
 	path := write(t, "token", "a")
 	w := watch(t, path)
@@ -92,7 +86,7 @@ func TestARenameOverIsReported(t *testing.T) {
 	w.want("an edit of what was renamed over")
 }
 
-func TestAFileThatGoesAndComesIsReported(t *testing.T) {
+func TestAFileRemovedAndCreatedAgainIsReported(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
 	w := watch(t, path)
@@ -156,7 +150,7 @@ func TestASymlinkedDirectoryIsReported(t *testing.T) {
 	w.want("an edit in the new directory")
 }
 
-func TestADirectoryThatGoesAndComesIsReported(t *testing.T) {
+func TestADirectoryRemovedAndCreatedAgainIsReported(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
 	dir := filepath.Dir(path)
@@ -172,7 +166,7 @@ func TestADirectoryThatGoesAndComesIsReported(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatIsReplacedIsReported(t *testing.T) {
+func TestAReplacedDirectoryIsReported(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
 	dir := filepath.Dir(path)
@@ -190,7 +184,7 @@ func TestADirectoryThatIsReplacedIsReported(t *testing.T) {
 	w.want("an edit in the old directory")
 }
 
-func TestADirectoryThatIsNotThereYetIsReported(t *testing.T) {
+func TestADirectoryCreatedLaterIsReported(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a", "b", "c", "floaty.yml")
 	w := watch(t, path)
@@ -216,7 +210,7 @@ func TestEntriesOfAWatchedDirectoryAreReported(t *testing.T) {
 	w.want("the removal of an entry")
 }
 
-func TestAFileWrittenWithoutPauseIsReported(t *testing.T) {
+func TestAFileThatNeverStopsChangingIsReported(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
 	w := watch(t, path)
@@ -238,7 +232,7 @@ func TestAFileWrittenWithoutPauseIsReported(t *testing.T) {
 	<-stopped
 }
 
-func TestThreeEditsAreOneReport(t *testing.T) {
+func TestEditsInQuickSuccessionAreReportedOnce(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
 	w := watch(t, path)
@@ -273,7 +267,7 @@ func (w *watching) quietFor(other string) {
 	}
 }
 
-func TestPathsAreReplacedWhileItRuns(t *testing.T) {
+func TestPathsCanBeReplacedWhileRunning(t *testing.T) {
 	t.Parallel()
 	first, next := write(t, "first.yml", "a"), write(t, "next.yml", "a")
 	w := watch(t, first)
@@ -288,7 +282,7 @@ func TestPathsAreReplacedWhileItRuns(t *testing.T) {
 	w.quietFor(first)
 }
 
-func TestPathsMayBeReplacedByTheReport(t *testing.T) {
+func TestPathsCanBeReplacedFromTheCallback(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
 	watcher := NewWatcher(logr.Discard())
@@ -305,124 +299,5 @@ func TestPathsMayBeReplacedByTheReport(t *testing.T) {
 	})
 	if reports != 2 {
 		t.Errorf("got %d reports, want 2", reports)
-	}
-}
-
-// The kernel's queue holds 16384 events; what happens while it is full is lost, but for that fact.
-func TestAChangeBehindAFullQueueIsReported(t *testing.T) {
-	t.Parallel()
-	path := write(t, "floaty.yml", "a")
-	busy := []string{path + ".1", path + ".2"} // in turn, as the kernel merges two equal events
-	put(t, busy[0], "a")
-	put(t, busy[1], "a")
-	watcher := NewWatcher(logr.Discard())
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	watcher.Watch([]string{path})
-	var reports int
-	watcher.Run(ctx, func() {
-		if reports++; reports == 2 {
-			cancel()
-			return
-		}
-		for i := range 30000 {
-			must(t, os.Chmod(busy[i%2], 0o600))
-		}
-		put(t, path, "b")
-	})
-	if reports != 2 {
-		t.Errorf("got %d reports, want 2", reports)
-	}
-}
-
-func TestNothingRunsOnAfterItsContext(t *testing.T) {
-	before := runtime.NumGoroutine()
-	watcher := NewWatcher(logr.Discard())
-	watcher.Watch([]string{t.TempDir()})
-	ctx, cancel := context.WithCancel(context.Background())
-	var notify *fsnotify.Watcher
-	watcher.open = func() (n *fsnotify.Watcher, err error) {
-		notify, err = fsnotify.NewWatcher()
-		return notify, err
-	}
-	watcher.Run(ctx, cancel)
-	// The notifier's own goroutine ends soon after it is closed.
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("got %d goroutines, want the %d from before", runtime.NumGoroutine(), before)
-		}
-	}
-	if got := notify.WatchList(); len(got) > 0 {
-		t.Errorf("got %q still watched, want nothing", got)
-	}
-}
-
-// Where the kernel has no watches left, that concerns thousands of paths, and it may have some again at any time.
-func TestWhatCannotBeWatchedIsOneLineAndTriedAgain(t *testing.T) {
-	t.Parallel()
-	var lines []string
-	log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
-	refusing, err := fsnotify.NewWatcher()
-	must(t, err)
-	must(t, refusing.Close()) // then every directory is refused
-	dir := t.TempDir()
-	var paths []string
-	for i := range 1000 {
-		path := filepath.Join(dir, strconv.Itoa(i), "file")
-		must(t, os.Mkdir(filepath.Dir(path), 0o700))
-		paths = append(paths, path)
-	}
-	watcher := NewWatcher(log)
-	watcher.Watch(paths)
-	loop := newWatchLoop(watcher, refusing)
-	loop.arm()
-	loop.arm()
-	if len(lines) != 1 || !strings.Contains(lines[0], " more") || !strings.Contains(lines[0], "SIGHUP") {
-		t.Errorf("got %d lines %.300q, want one that counts the paths", len(lines), lines)
-	}
-	if !loop.again.Stop() {
-		t.Error("it is not tried again")
-	}
-	loop.notify, err = fsnotify.NewWatcher()
-	must(t, err)
-	defer func() { _ = loop.notify.Close() }()
-	loop.arm()
-	if len(lines) != 2 || !strings.Contains(lines[1], "seen again") {
-		t.Errorf("got %d lines %.300q, want one more that says that all is well again", len(lines), lines)
-	}
-	if loop.again.Stop() {
-		t.Error("it is tried again though all is well")
-	}
-}
-
-func TestAnInstanceThatTheKernelRefusesIsAskedForAgain(t *testing.T) {
-	t.Parallel()
-	var lines []string
-	watcher := NewWatcher(funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{}))
-	watcher.retry = time.Millisecond
-	tries := 0
-	watcher.open = func() (*fsnotify.Watcher, error) {
-		if tries++; tries < 4 {
-			return nil, syscall.EMFILE
-		}
-		return fsnotify.NewWatcher()
-	}
-	watcher.Watch([]string{write(t, "floaty.yml", "a")})
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	reported := false
-	watcher.Run(ctx, func() { reported = true; cancel() })
-	if !reported {
-		t.Error("got no report once there were notifications again, want one for what was missed")
-	}
-	if len(lines) != 2 || !strings.Contains(lines[0], "SIGHUP") || !strings.Contains(lines[1], "watched again") {
-		t.Errorf("got lines %q, want one when it begins and one when it ends", lines)
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -10,25 +10,26 @@ import (
 	"sigs.k8s.io/yaml/goyaml.v2"
 )
 
-// A mapping is what YAML calls one, in the order of the file, with the keys as YAML reads them. The main package of
-// sigs.k8s.io/yaml goes through JSON instead, where an instance called NO is called "false" without a word, a key given
-// twice has no path, and an alias is copied: 1 MiB of "*a" that name a long text become many gigabytes.
+// A mapping is a YAML mapping in the order of the file, with its keys as YAML decodes them. The main package of
+// sigs.k8s.io/yaml converts to JSON instead: there, an instance called NO silently becomes "false", a duplicate key
+// is reported without its path, and aliases are copied, so that 1 MiB of "*a" naming a long text becomes many
+// gigabytes.
 type mapping = yaml.MapSlice
 
 var (
-	errEmpty     = errors.New("empty: nothing is configured")
+	errEmpty     = errors.New("empty: no configuration in it")
 	errNotUTF8   = errors.New("not UTF-8 text")
-	errMapping   = errors.New("not a list of keys and values such as provider: cloudscale")
-	errDocuments = errors.New("several YAML documents (a line ---): only one is read, so keep one")
+	errMapping   = errors.New("want keys and values such as provider: cloudscale")
+	errDocuments = errors.New("more than one YAML document (separated by ---): keep only one")
 )
 
-// decodeYAML returns the only document of data. Its errors are of one line and never show any of data, for what is
-// broken may stand next to a secret, or be one.
+// decodeYAML returns the only document in data. Its errors have one line and never contain any of data, because the
+// broken part may be next to a secret, or be one.
 func decodeYAML(data []byte) (mapping, error) {
 	if !utf8.Valid(data) {
 		return nil, errNotUTF8
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark; a key behind it starts the line all the same
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // the byte order mark, so that a merge key may be at the start of the first line
 	root, err := decodeOne(data)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func decodeYAML(data []byte) (mapping, error) {
 	return root, nil
 }
 
-// decodeOne does without merge keys: what they bring in is missing.
+// decodeOne decodes without support for merge keys: the keys that they add are missing.
 func decodeOne(data []byte) (mapping, error) {
 	var top document
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -52,7 +53,7 @@ func decodeOne(data []byte) (mapping, error) {
 	case errors.Is(err, errMapping):
 		return nil, errMapping
 	case err != nil:
-		return nil, plainYAMLError(err)
+		return nil, safeYAMLError(err)
 	}
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, errDocuments
@@ -60,10 +61,10 @@ func decodeOne(data []byte) (mapping, error) {
 	return top.root, nil
 }
 
-// A document is one that holds a mapping.
+// A document is one YAML document, whose root is a mapping.
 type document struct{ root mapping }
 
-// UnmarshalYAML refuses all but a mapping. The library would take a list of {key: …, value: …} for one.
+// UnmarshalYAML rejects everything but a mapping. The library would accept a list of {key: …, value: …} as one.
 func (d *document) UnmarshalYAML(unmarshal func(any) error) error {
 	if unmarshal(new([]any)) == nil {
 		return errMapping
@@ -75,14 +76,15 @@ func (d *document) UnmarshalYAML(unmarshal func(any) error) error {
 	return err
 }
 
-// harmless are the messages of the YAML library that hold no words of the file. Those that do have them in quotes or
-// backquotes: the name of an alias (a token may well start with *), the value of a tag (or with !).
-var harmless = regexp.MustCompile(`^yaml: (line \d+: )?([a-zA-Z0-9 ,.<>%:;-]+)$`)
+// safeMessage matches the messages of the YAML library that contain nothing from the file. Others contain, in quotes
+// or backquotes, the name of an alias (a token may start with *) or the value of a tag (or with !).
+var safeMessage = regexp.MustCompile(`^yaml: (line \d+: )?([a-zA-Z0-9 ,.<>%:;-]+)$`)
 
-func plainYAMLError(err error) error {
-	if m := harmless.FindStringSubmatch(err.Error()); m != nil {
+// safeYAMLError returns err without anything from the file.
+func safeYAMLError(err error) error {
+	if m := safeMessage.FindStringSubmatch(err.Error()); m != nil {
 		return errors.New("not YAML: " + m[1] + m[2])
 	}
-	return errors.New("not YAML: an alias (*), an anchor (&) or a tag (!) that does not hold; " +
+	return errors.New("not YAML: invalid alias (*), anchor (&) or tag (!); " +
 		"a value that starts with one of these must be in quotes")
 }

@@ -65,15 +65,15 @@ func TestTheConfigIDIsThatOfTheRunningKeepalived(t *testing.T) {
 		}
 		return stdout + stderr
 	}
-	if got := check(); strings.Contains(got, one.String()+" ") || !strings.Contains(got, "@east: left out") {
-		t.Errorf("got %s, want %v left out with a warning", got, one)
+	if got := check(); strings.Contains(got, one.String()+" ") || !strings.Contains(got, "@east: ignored") {
+		t.Errorf("got %s, want %v ignored with a warning", got, one)
 	}
 	startNamedKeepalived(t, "east", w.Path("vrrp.pid"))
-	if got := check(); !strings.Contains(got, one.String()) || strings.Contains(got, "@east: left out") {
+	if got := check(); !strings.Contains(got, one.String()) || strings.Contains(got, "@east: ignored") {
 		t.Errorf("got %s, want %v and no warning", got, one)
 	}
 	w.must(w.Configure("floaty.yml", w.Floaty()+"keepalived-config-id: west\n"))
-	if got := check(); strings.Contains(got, one.String()) || strings.Contains(got, "@east: left out") {
+	if got := check(); strings.Contains(got, one.String()) || strings.Contains(got, "@east: ignored") {
 		t.Errorf("with keepalived-config-id: got %s, want neither %v nor a warning", got, one)
 	}
 }
@@ -82,7 +82,7 @@ func TestTheDaemonLearnsTheConfigIDWhenKeepalivedStarts(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.conditional()
 	w.start()
-	if n := w.saidInAll("@east: left out"); n != 1 {
+	if n := w.saidInAll("@east: ignored"); n != 1 {
 		t.Errorf("%d warnings, want one", n)
 	}
 	w.must(w.HangUpFloaty()) // the FIFO that it made has it read once more: that must not be what tells it

@@ -130,15 +130,56 @@ func TestHostileNamesAreInert(t *testing.T) {
 	w.Cloud.Fail(simulator.Fault{Status: http.StatusForbidden, Body: answer})
 	p.sees("main", "403", "script")
 
-	if eval[bool](p, `window.hacked === 1`) {
-		t.Error("a script from a name was run")
-	}
-	if foreign := eval[int](p, `document.querySelectorAll("img, main script, iframe, body a, [onerror]").length`); foreign != 0 {
-		t.Errorf("%d elements came from names, want none", foreign)
-	}
+	p.inert()
 	if text := p.text("main"); strings.ContainsAny(text, "\x1b\u202e") {
 		t.Errorf("the page shows characters that steer terminals or turn text around: %q", text)
 	}
+	p.unreloaded()
+}
+
+// inert checks that no name has become an element, or was run.
+func (p *page) inert() {
+	p.Helper()
+	if eval[bool](p, `window.hacked === 1`) {
+		p.Error("a script from a name was run")
+	}
+	if foreign := eval[string](p, `Array.from(document.querySelectorAll("img, main script, iframe, body a, [onerror]"), e => e.outerHTML).join()`); foreign != "" {
+		p.Errorf("names have become elements: %s", foreign)
+	}
+}
+
+// withMarkup makes each text in a status markup: what the daemon takes away from names, the page must bear too.
+const withMarkup = `{
+	const real = window.fetch, hostile = "<img src=x onerror='window.hacked=1'>";
+	const spoil = (v, key) => typeof v === "string" ? (/^\d{4}-\d\d-/.test(v) ? v : hostile + key)
+		: Array.isArray(v) ? v.map(e => spoil(e, key))
+		: v && typeof v === "object" ? Object.fromEntries(Object.entries(v).map(([k, e]) => [k, spoil(e, k)])) : v;
+	window.fetch = async (...args) => {
+		const answer = await real(...args);
+		const status = spoil(await answer.json(), "");
+		Object.assign(status, {ready: false, not_ready: [hostile + "not_ready"]});
+		status.config.error = hostile + "config.error";
+		for (const a of status.addresses) Object.assign(a, {contested: true, rival: hostile + "rival", error: hostile + "error", targets: [hostile + "target"]});
+		return new Response(JSON.stringify(status), {headers: answer.headers});
+	};
+}; true`
+
+func TestThePageTakesNoMarkupEvenFromADaemonThatSendsIt(t *testing.T) {
+	w := newWorld(t)
+	w.start(w.a)
+	p := w.open(w.a)
+	w.say(w.a, "MASTER")
+	p.seesAddress(one, "in place")
+	eval[bool](p, withMarkup)
+	const hostile = `<img src=x onerror='window.hacked=1'>`
+	p.sees("#ready", hostile+"not_ready")
+	p.sees("#trouble", hostile+"config.error")
+	p.sees("#instances", hostile+"name", hostile+"state")
+	p.sees("#addresses", hostile+"address", hostile+"instances", hostile+"target", hostile+"rival", hostile+"error")
+	p.sees("#events", hostile+"kind", hostile+"instance", hostile+"from")
+	p.sees("#about", hostile+"provider", hostile+"version", hostile+"id")
+	p.sees("h1", hostile+"name")
+	p.inert()
 	p.unreloaded()
 }
 

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// A family is that of an instance's addresses: the first address that says one decides, among the VIPs, the peers and the
-// source address (seen on 2.2.7). Its zero value is undecided; a nil one takes all.
+// A family is the address family of an instance. The first address decides, among the VIPs, the peers and the source address (seen on
+// 2.2.7). The zero value is undecided. A nil family accepts every address.
 type family struct{ bits int }
 
-// set decides for addr's family, unless it is decided.
+// set decides for the family of addr, unless the family is decided already.
 func (f *family) set(addr netip.Addr) {
 	if f.bits == 0 {
 		f.bits = addr.BitLen()
 	}
 }
 
-// refuses says why an address cannot be one of the instance's; empty: it can.
-func (f *family) refuses(addr netip.Addr) string {
+// mismatch returns why an address cannot belong to the instance, or an empty string if it can.
+func (f *family) mismatch(addr netip.Addr) string {
 	if f == nil {
 		return ""
 	}
@@ -30,7 +30,7 @@ func (f *family) refuses(addr netip.Addr) string {
 	return ""
 }
 
-// learn takes what a statement of the instance says about its family.
+// learn applies what a statement in the instance says about its family.
 func (f *family) learn(t token) {
 	switch t.words[0] {
 	case "native_ipv6":
@@ -44,29 +44,28 @@ func (f *family) learn(t token) {
 	}
 }
 
-// parseAddr reads an address as inet_pton(3) does: no zone, no leading zeros. An IPv4 address within IPv6 stays IPv6.
+// parseAddr parses an address as inet_pton(3) does: without a zone or leading zeros. An IPv4-mapped IPv6 address stays IPv6.
 func parseAddr(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(text)
 	return addr, err == nil && addr.Zone() == ""
 }
 
-// parseAddress reads the words of a line of virtual_ipaddress. dropped says why Keepalived leaves the line out; empty: it
-// does not.
+// parseAddress parses the words of a line in virtual_ipaddress. dropped is why Keepalived ignores the line, or empty if it does not.
 func parseAddress(words []string) (prefix netip.Prefix, dropped string) {
 	text, length, cut := strings.Cut(words[0], "/")
 	addr, ok := parseAddr(text)
 	if !ok {
-		return netip.Prefix{}, "no address"
+		return netip.Prefix{}, "not an address"
 	}
 	bits := addr.BitLen()
 	if cut {
 		bits = prefixLength(length, bits)
 	}
-	return netip.PrefixFrom(addr, bits), badOption(addr, words[1:])
+	return netip.PrefixFrom(addr, bits), rejectedOption(addr, words[1:])
 }
 
-// prefixLength reads a prefix length as C's strtoul does: the digits at the start, none of them being 0; what is out of
-// range counts as the most.
+// prefixLength parses a prefix length as strtoul(3) does: it uses the digits at the start, and 0 if there are none. A number that is out
+// of range counts as the largest possible.
 func prefixLength(text string, most int) int {
 	text = strings.TrimPrefix(text, "+")
 	end := strings.IndexFunc(text, func(c rune) bool { return c < '0' || c > '9' })
@@ -80,12 +79,12 @@ func prefixLength(text string, most int) int {
 	return n
 }
 
-// maxLabel is the length of a name of an interface, in bytes (IFNAMSIZ less one).
+// maxLabel is the length limit of an interface name, in bytes (IFNAMSIZ minus one).
 const maxLabel = 15
 
-// badOption returns what about the options of an address makes Keepalived leave it out; empty: nothing. Words that are no
-// option, and values that it merely ignores, do not.
-func badOption(addr netip.Addr, words []string) string {
+// rejectedOption returns why Keepalived ignores an address because of its options, or an empty string if it does not. Unknown words, and
+// values that Keepalived merely ignores, are not a reason.
+func rejectedOption(addr netip.Addr, words []string) string {
 	device := false
 	for len(words) > 0 {
 		option := words[0]
@@ -107,7 +106,7 @@ func badOption(addr netip.Addr, words []string) string {
 			}
 			device = true
 		case "brd", "broadcast":
-			if bad := badBroadcast(addr, option, value); bad != "" {
+			if bad := rejectedBroadcast(addr, option, value); bad != "" {
 				return bad
 			}
 		case "label":
@@ -119,7 +118,7 @@ func badOption(addr netip.Addr, words []string) string {
 	return ""
 }
 
-func badBroadcast(addr netip.Addr, option, value string) string {
+func rejectedBroadcast(addr netip.Addr, option, value string) string {
 	if addr.Is6() {
 		return option + " on an IPv6 address"
 	}
@@ -127,7 +126,7 @@ func badBroadcast(addr netip.Addr, option, value string) string {
 		return ""
 	}
 	if b, ok := parseAddr(value); !ok || !b.Is4() {
-		return fmt.Sprintf("%s %s is no address", option, value)
+		return fmt.Sprintf("%s %s is not an address", option, value)
 	}
 	return ""
 }

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// hostID is the config id of all tests.
+// hostID is the config ID in all tests.
 const hostID = "host"
 
-// vi is an instance A with lines in its virtual_ipaddress.
+// vi returns an instance A with these lines in its virtual_ipaddress.
 func vi(lines ...string) string { return instance("A", 1, lines...) }
 
 func instance(name string, id int, lines ...string) string {
@@ -22,12 +22,12 @@ func instance(name string, id int, lines ...string) string {
 		name, id, strings.Join(lines, "\n"))
 }
 
-// with is an instance A with lines beside its interface.
+// with returns an instance A with these lines in addition to its interface.
 func with(lines ...string) string {
 	return "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n" + strings.Join(lines, "\n") + "\n}\n"
 }
 
-// A good case is a file that is read, and what the real Keepalived makes of it too (see oracle_test.go).
+// The good cases are files that can be read. Keepalived itself must read the same in them (see oracle_test.go).
 var good = []struct{ name, text, want string }{
 	{"no instance", "global_defs {\n}\n", ""},
 	{"one", vi("10.0.0.1", "10.0.0.2/24 dev eth0"), "A: 10.0.0.1/32 10.0.0.2/24"},
@@ -58,7 +58,7 @@ var good = []struct{ name, text, want string }{
 	{"a brace is a token", "vrrp_instance A{interface eth0\nvirtual_router_id 1\nvirtual_ipaddress{10.0.0.1}virtual_ipaddress_excluded {10.0.0.2}}", "A: 10.0.0.1/32 | 10.0.0.2/32"},
 	{"a brace on the next line", "vrrp_instance A\n{\n interface eth0\n virtual_router_id 1\n virtual_ipaddress\n {\n 10.0.0.1 }\n}", "A: 10.0.0.1/32"},
 	{"instances on one line", with("virtual_ipaddress {\n10.0.0.2}") + "vrrp_instance B {interface eth0\nvirtual_router_id 2\nvirtual_ipaddress {\n 10.0.0.3\n }}vrrp_instance C{interface eth0\nvirtual_router_id 3\n}", "A: 10.0.0.2/32; B: 10.0.0.3/32; C:"},
-	{"one address a line", with("virtual_ipaddress { 10.0.0.1 10.0.0.2", "10.0.0.3 }"), "A: 10.0.0.1/32 10.0.0.3/32"},
+	{"one address per line", with("virtual_ipaddress { 10.0.0.1 10.0.0.2", "10.0.0.3 }"), "A: 10.0.0.1/32 10.0.0.3/32"},
 	{"other blocks", "vrrp_script x {\n script \"/bin/sh -c '{ $HOME ${HOME} }'\"\n}\nvrrp_script y {\n script /bin/echo $HOME $1\n}\n" +
 		with("track_interface {\n eth0\n}", "authentication { auth_type PASS", "auth_pass x }", "virtual_ipaddress {\n10.0.0.1\n}", "virtual_routes {\n 10.0.9.0/24 via 10.0.9.9\n}"), "A: 10.0.0.1/32"},
 	{"words behind a block's name", with("virtual_ipaddress foo {", "10.0.0.1", "}"), "A: 10.0.0.1/32"},
@@ -156,7 +156,7 @@ var good = []struct{ name, text, want string }{
 	{"a name keeps its last value", "$i=9\n" + vi("~SEQ(i,1,2) 10.0.0.${i}", "10.0.1.${i}"), "A: 10.0.0.1/32 10.0.0.2/32 10.0.1.2/32"},
 }
 
-// settings are files that say something beside names and addresses.
+// settings are files that set more than names and addresses.
 var settings = []struct{ name, text, want string }{
 	{
 		"the advertisement interval", adverts("2", "2\nadvert_int 3", "x", "300", "0.5", "1.5", "254.6", "0", "+2 5"),
@@ -186,7 +186,7 @@ var settings = []struct{ name, text, want string }{
 	},
 }
 
-// adverts are instances 1, 2 and so on with an advert_int each.
+// adverts returns instances 1, 2 and so on, each with one of the values as its advert_int.
 func adverts(values ...string) string {
 	var b strings.Builder
 	for i, value := range values {
@@ -195,7 +195,7 @@ func adverts(values ...string) string {
 	return b.String()
 }
 
-// summary writes a configuration as the want of a good case does.
+// summary returns a configuration in the form in which the cases give it.
 func summary(c *Config) string {
 	var parts []string
 	for _, inst := range c.Instances {
@@ -219,7 +219,7 @@ func summary(c *Config) string {
 	}
 	for _, f := range c.FIFOs {
 		owner := f.User
-		if owner == defaultUser { // who does not exist here
+		if owner == defaultUser { // a user who does not exist here
 			owner = "root"
 		}
 		parts = append(parts, "FIFO "+f.Path+" of "+owner)
@@ -238,7 +238,7 @@ func list(prefixes []netip.Prefix) string {
 	return b.String()
 }
 
-// write writes a file below dir and returns its path.
+// write writes a file in dir and returns its path.
 func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -251,7 +251,7 @@ func write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-func TestGoodFiles(t *testing.T) {
+func TestParse(t *testing.T) {
 	for _, c := range slices.Concat(good, settings) {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Parse(write(t, t.TempDir(), "k.conf", c.text), Options{ID: hostID})
@@ -265,7 +265,7 @@ func TestGoodFiles(t *testing.T) {
 	}
 }
 
-func TestALineLeftOutForAGuessedConfigIDIsAWarning(t *testing.T) {
+func TestALineIgnoredForAGuessedConfigIDIsAWarning(t *testing.T) {
 	text := "@west instance one\n@west $X=1\n" + with("@west priority 100", "@host priority 99", "@^host state MASTER", "virtual_ipaddress {", "@east 10.0.0.1", "@host 10.0.0.2", "@^host 10.0.0.3/24 dev eth0", "@!west 10.0.0.4", "}") +
 		"@west vrrp_sync_group G {\n@west }\n"
 	path := write(t, t.TempDir(), "k.conf", text)
@@ -283,7 +283,7 @@ func TestALineLeftOutForAGuessedConfigIDIsAWarning(t *testing.T) {
 		}
 		var lines []string
 		for _, w := range got.Warnings {
-			line, _, _ := strings.Cut(strings.TrimPrefix(w.Error(), path+":"), ": left out, for the config id is taken to be the host name, host: ")
+			line, _, _ := strings.Cut(strings.TrimPrefix(w.Error(), path+":"), ": ignored, because the config ID is assumed to be the host name, host: ")
 			lines = append(lines, line)
 		}
 		if !slices.Equal(lines, want) {

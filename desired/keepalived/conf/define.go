@@ -15,7 +15,7 @@ var (
 	number    = regexp.MustCompile(`^-?(0|[1-9][0-9]*|0[xX][0-9A-Fa-f]+)$`) // "010" would be 8
 )
 
-// definition takes $NAME=VALUE apart.
+// definition parses $NAME=VALUE.
 func definition(text string) (name, value string, ok bool) {
 	m := defining.FindStringSubmatch(text)
 	if m == nil {
@@ -24,15 +24,15 @@ func definition(text string) (name, value string, ok bool) {
 	return m[1], m[2], true
 }
 
-// define keeps a definition. Its value is expanded when it is used, not now; lines that end in \ go on.
+// define stores a definition. Its value is expanded only when it is used. A line that ends in \ continues on the next one.
 func (r *reader) define(p piece, name, value string) error {
 	var lines []string
 	for more := true; more; {
 		value, more = strings.CutSuffix(value, `\`)
-		if p.hidden { // 2.2 leaves the comment out, 2.4 ends the definition
+		if p.hidden { // Keepalived 2.2 removes the comment, 2.4 ends the definition
 			return p.problem(`a \ at the end of a comment is not supported in a definition`)
 		}
-		if value = trimmed(value); value != "" {
+		if value = trim(value); value != "" {
 			lines = append(lines, value)
 		}
 		if more {
@@ -50,10 +50,10 @@ func (r *reader) define(p piece, name, value string) error {
 	return nil
 }
 
-// continued takes the next line of a definition.
+// continued reads the next line of a definition.
 func (r *reader) continued(p piece, name string) (piece, error) {
 	if len(r.pieces) > 0 {
-		return p, p.problem("a definition that goes on behind a brace or an expansion is not supported")
+		return p, p.problem("a definition that continues after a brace or an expansion is not supported")
 	}
 	next, ok, err := r.line()
 	switch {
@@ -62,37 +62,37 @@ func (r *reader) continued(p piece, name string) (piece, error) {
 	case !ok || next.file != p.file:
 		return p, p.problem(fmt.Sprintf(`the file ends within the definition of $%s: its last line ends in \`, name))
 	case next.text == "" && !next.hidden:
-		return p, next.problem(fmt.Sprintf("an empty line ends the definition of $%s, though the line before it ends in \\", name))
+		return p, next.problem(fmt.Sprintf("an empty line ends the definition of $%s, although the line before it ends in \\", name))
 	}
 	return next, nil
 }
 
-// alone returns the name in a text that is nothing but a reference.
-func alone(text string) (name string, ok bool) {
+// soleReference returns the name in a text that is nothing but a reference.
+func soleReference(text string) (name string, ok bool) {
 	name, n, _ := reference(text)
 	return name, name != "" && n == len(text)
 }
 
-// spread puts the lines of a definition in place of a reference to it.
-func (r *reader) spread(p piece, lines []string) error {
+// expandLines replaces a reference by the lines of its definition.
+func (r *reader) expandLines(p piece, lines []string) error {
 	if p.depth++; p.depth > maxNest {
-		return p.problem("definitions that stand for each other without end")
+		return p.problem("definitions that refer to each other endlessly")
 	}
 	var pieces []piece
 	for _, line := range lines {
-		if strings.HasPrefix(line, "~") { // 2.2 repeats it, to 2.4 it is invalid
-			return p.problem("a definition that stands for a repetition is not supported: write ~SEQ or ~LST on the line")
+		if strings.HasPrefix(line, "~") { // Keepalived 2.2 repeats it, 2.4 rejects it
+			return p.problem("a definition that contains a repetition is not supported: write ~SEQ or ~LST on the line itself")
 		}
 		next := p.with(line)
-		next.made = true
+		next.expanded = true
 		pieces = append(pieces, next)
 	}
-	r.put(pieces...)
+	r.putBack(pieces...)
 	return nil
 }
 
-// reference reads $NAME or ${NAME} at the start of text: the name, and the length of it all. The former ends only before a
-// blank, a comma, a closing parenthesis or the end of the line, else it is none.
+// reference parses $NAME or ${NAME} at the start of text, and returns the name and the length of the whole. $NAME must be followed by a
+// blank, a comma, a closing parenthesis or the end of the line; otherwise it is not a reference.
 func reference(text string) (name string, length int, braced bool) {
 	if len(text) < 2 || text[0] != '$' {
 		return "", 0, false
@@ -121,14 +121,14 @@ func isNameByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// expand replaces the references in text, which is a part of p. One that is not known stays as it is, as it does for
-// Keepalived, unless its braces would be taken for those of a block.
+// expand replaces the references in text, which is part of p. An undefined one stays as it is, as with Keepalived, unless its braces
+// would be taken for those of a block.
 func (r *reader) expand(p piece, text string, depth int) (string, error) {
 	if !strings.Contains(text, "$") {
 		return text, nil
 	}
 	if depth > maxNest {
-		return "", p.problem("definitions that stand for each other without end")
+		return "", p.problem("definitions that refer to each other endlessly")
 	}
 	var out strings.Builder
 	quoted := false
@@ -138,7 +138,7 @@ func (r *reader) expand(p piece, text string, depth int) (string, error) {
 		}
 		name, n, braced := reference(text[i:])
 		if !quoted && (name == "_HASH" || name == "_BANG") { // it begins a comment (seen on 2.2.7)
-			if depth > 0 || p.made {
+			if depth > 0 || p.expanded {
 				return "", p.problem(fmt.Sprintf("$%s within a definition or a repetition is not supported", name))
 			}
 			break
@@ -148,7 +148,7 @@ func (r *reader) expand(p piece, text string, depth int) (string, error) {
 			i++
 			continue
 		}
-		if err := r.spend(p); err != nil {
+		if err := r.count(p); err != nil {
 			return "", err
 		}
 		value, err := r.value(p, name, text[i:i+n], braced && !quoted)
@@ -163,18 +163,18 @@ func (r *reader) expand(p piece, text string, depth int) (string, error) {
 		out.WriteString(value)
 		i += n
 		if out.Len() > maxLine {
-			return "", p.problem("with its definitions the line is longer than 1023 bytes: Keepalived would leave some out")
+			return "", p.problem("with its definitions expanded, the line is longer than 1023 bytes: Keepalived would drop the rest")
 		}
 	}
 	return out.String(), nil
 }
 
-// value returns what stands for a reference. bare is whether its braces stand outside quotes.
+// value returns the value of a reference. bare is whether it has braces outside quotes.
 func (r *reader) value(p piece, name, ref string, bare bool) (string, error) {
 	lines, known := r.defs[name]
 	switch {
 	case len(lines) > 1:
-		return "", p.problem(fmt.Sprintf("$%s stands for several lines: it is supported only alone on its line", name))
+		return "", p.problem(fmt.Sprintf("$%s has several lines: this is supported only if it is alone on its line", name))
 	case known:
 		return lines[0], nil
 	case name == "_PWD":
@@ -182,24 +182,24 @@ func (r *reader) value(p piece, name, ref string, bare bool) (string, error) {
 	case name == "_INSTANCE":
 		r.conditions = true
 		if r.guessed {
-			r.warn(p, fmt.Sprintf("%s is taken to be the host name, %s: where Keepalived runs with -i, set keepalived-config-id", ref, r.id))
+			r.warn(p, fmt.Sprintf("%s is assumed to be the host name, %s: if Keepalived runs with -i, set keepalived-config-id", ref, r.id))
 		}
 		return r.id, nil
 	case name == "_HASH":
 		return "#", nil
 	case name == "_BANG":
 		return "!", nil
-	case bare && strings.HasPrefix(name, "_"): // another one of Keepalived's own, such as ${_RANDOM}: no block, and its value is not known
+	case bare && strings.HasPrefix(name, "_"): // another built-in definition, such as ${_RANDOM}: it does not begin a block, and its value is not known
 		return "$" + name, nil
 	case bare:
-		return "", p.problem(fmt.Sprintf("definition %s is not known", ref))
+		return "", p.problem(fmt.Sprintf("%s is not defined", ref))
 	}
 	return ref, nil
 }
 
-// repeat obeys ~SEQ and ~LST: the rest of the line once for each value.
+// repeat carries out ~SEQ and ~LST: it repeats the rest of the line for each value.
 func (r *reader) repeat(p piece) error {
-	form, _ := cutBlank(p.text)
+	form, _ := cutWord(p.text)
 	m := repeating.FindStringSubmatch(p.text)
 	if m == nil {
 		return p.problem(fmt.Sprintf("%s is not supported: want ~SEQ(NAME,[START,[STEP,]]END) or ~LST(NAME,VALUE,…), then a line", form))
@@ -214,20 +214,20 @@ func (r *reader) repeat(p piece) error {
 		values = sequence(values)
 	}
 	if !named.MatchString(args[0]) || len(values) == 0 {
-		return p.problem(fmt.Sprintf("~%s(%s) cannot be read: want ~SEQ(NAME,[START,[STEP,]]END) or ~LST(NAME,VALUE,…)", m[1], spec))
+		return p.problem(fmt.Sprintf("~%s(%s) is malformed: want ~SEQ(NAME,[START,[STEP,]]END) or ~LST(NAME,VALUE,…)", m[1], spec))
 	}
 	var pieces []piece
 	for _, value := range values {
 		next := p.with(m[3])
-		next.name, next.value, next.made = args[0], value, true
+		next.name, next.value, next.expanded = args[0], value, true
 		pieces = append(pieces, next)
 	}
-	r.put(pieces...)
+	r.putBack(pieces...)
 	return nil
 }
 
-// arguments returns what stands between the parentheses of ~SEQ or ~LST. A definition may stand for several arguments of ~SEQ, but
-// for a single value of ~LST, and for no name (seen on 2.2.7).
+// arguments returns the arguments of ~SEQ or ~LST, from the text in parentheses. A definition may hold several arguments of ~SEQ, but only
+// one value of ~LST, and never the name (seen on 2.2.7).
 func (r *reader) arguments(p piece, form, spec string) ([]string, error) {
 	name, list, some := strings.Cut(spec, ",")
 	var raw []string
@@ -239,7 +239,7 @@ func (r *reader) arguments(p piece, form, spec string) ([]string, error) {
 	}
 	args := []string{name}
 	for _, arg := range raw {
-		arg, err := r.expand(p, trimmed(arg), 0)
+		arg, err := r.expand(p, trim(arg), 0)
 		if err != nil {
 			return nil, err
 		}
@@ -249,15 +249,15 @@ func (r *reader) arguments(p piece, form, spec string) ([]string, error) {
 		args = append(args[:1], strings.Split(args[1], ",")...)
 	}
 	if all := strings.Join(args, ","); strings.ContainsAny(all, `{}()"$`) {
-		return nil, p.problem(fmt.Sprintf("~%s(%s) is not supported: want plain values", form, all))
+		return nil, p.problem(fmt.Sprintf("~%s(%s) is not supported: want values without braces, parentheses, quotes and $", form, all))
 	}
 	for i := range args {
-		args[i] = trimmed(args[i])
+		args[i] = trim(args[i])
 	}
 	return args, nil
 }
 
-// sequence returns the values of ~SEQ's END, START,END or START,STEP,END; none if they cannot be read.
+// sequence returns the values of a ~SEQ with the arguments END, or START,END, or START,STEP,END. It returns nil if they are malformed.
 func sequence(args []string) []string {
 	var n []int64
 	for _, arg := range args {

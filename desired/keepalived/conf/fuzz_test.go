@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParseConf checks what holds for every file: no panic, no hang, an error in one line with its place, and addresses that
-// were written in the file or made of its definitions.
+// FuzzParseConf checks what must hold for every file: no panic, no hang, and an error in one line with its place, or valid addresses and
+// groups of existing instances.
 func FuzzParseConf(f *testing.F) {
 	for _, c := range good {
 		f.Add(c.text)
@@ -40,7 +40,7 @@ func FuzzParseConf(f *testing.F) {
 		for _, g := range got.Groups {
 			for _, m := range g.Members {
 				if !seen[m] {
-					t.Errorf("group %q has the member %q, which is no instance", g.Name, m)
+					t.Errorf("group %q has the member %q, which is not an instance", g.Name, m)
 				}
 			}
 		}

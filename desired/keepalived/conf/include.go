@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// includes takes an include statement apart: the letter at the end of its word (see strict) and the pattern.
+// includes parses an include statement: the letter at the end of its keyword (see strict), and the pattern.
 func includes(text string) (suffix, pattern string, ok bool) {
-	word, pattern := cutBlank(text)
+	word, pattern := cutWord(text)
 	suffix, ok = strings.CutPrefix(word, "include")
 	if !ok || len(suffix) > 1 || !strings.Contains("rmwba", suffix) || pattern == "" {
 		return "", "", false
@@ -20,33 +20,33 @@ func includes(text string) (suffix, pattern string, ok bool) {
 	return suffix, pattern, true
 }
 
-// What may be wrong with an include.
+// A fault is what may be wrong with an include.
 type fault int
 
 const (
-	unusable  fault = iota // it is a directory, or executable
-	missing                // a file that is named is not there
+	unusable  fault = iota // the file is a directory or another special file, or executable
+	missing                // a file does not exist
 	unmatched              // a pattern matches nothing
-	partly                 // one of a {list} is not there
+	partly                 // one alternative of a {list} does not exist
 )
 
-// strict says with which of the words includer, includem, includew, includeb and includea Keepalived refuses to start (seen
-// on 2.2.7). With include it goes on, with a message but for unmatched.
+// strict says with which of the keywords includer, includem, includew, includeb and includea Keepalived refuses to start (seen on
+// 2.2.7). With include it goes on, and logs a message except for unmatched.
 var strict = map[fault]string{unusable: "rmwba", missing: "mwa", unmatched: "wa", partly: "ba"}
 
-// include reads the files that a pattern names, in its order, before what is left of the present one.
+// include reads the files that match a pattern, in its order, before the rest of the current file.
 func (r *reader) include(p piece, suffix, pattern string) error {
 	switch {
-	case p.made:
-		return p.problem("an include made by a definition or a repetition is not supported: write it out")
+	case p.expanded:
+		return p.problem("an include that comes from a definition or a repetition is not supported: write the path itself")
 	case strings.Contains(pattern, "$"):
-		return p.problem(fmt.Sprintf("include %s: the definition is not known", pattern))
+		return p.problem(fmt.Sprintf("include %s: it contains an undefined definition", pattern))
 	case strings.HasPrefix(pattern, "~"):
 		return p.problem(fmt.Sprintf("include %s: ~ is not supported: write the path", pattern))
 	case len(r.files) >= maxNest:
-		return p.problem(fmt.Sprintf("include %s: more than %d files within each other: does one include itself?", pattern, maxNest))
+		return p.problem(fmt.Sprintf("include %s: files nested more than %d deep: does one include itself?", pattern, maxNest))
 	}
-	alternatives, err := unbraced(pattern)
+	alternatives, err := expandBraces(pattern)
 	if err != nil {
 		return p.problem(fmt.Sprintf("include %s: %v", pattern, err))
 	}
@@ -57,7 +57,7 @@ func (r *reader) include(p piece, suffix, pattern string) error {
 			return p.problem(fmt.Sprintf("include %s: %v", pattern, err))
 		}
 		if len(found) == 0 {
-			if err := r.absent(p, suffix, one, len(alternatives) > 1); err != nil {
+			if err := r.notFound(p, suffix, one, len(alternatives) > 1); err != nil {
 				return err
 			}
 		}
@@ -66,8 +66,8 @@ func (r *reader) include(p piece, suffix, pattern string) error {
 	return r.openAll(p, suffix, paths)
 }
 
-// absent judges a path or pattern that names nothing.
-func (r *reader) absent(p piece, suffix, pattern string, listed bool) error {
+// notFound handles a path or pattern that matches nothing. listed is whether it is one of a {list}.
+func (r *reader) notFound(p piece, suffix, pattern string, listed bool) error {
 	kind, text := missing, "include %s: there is no such file"
 	switch {
 	case listed:
@@ -81,16 +81,16 @@ func (r *reader) absent(p piece, suffix, pattern string, listed bool) error {
 	return nil
 }
 
-// fault is an error or a warning, as the include's word has it.
+// fault returns an error or adds a warning, depending on the keyword.
 func (r *reader) fault(p piece, suffix string, kind fault, text string) error {
 	if suffix != "" && strings.Contains(strict[kind], suffix) {
-		return p.problem(text + ", as include" + suffix + " demands")
+		return p.problem(text + ", which include" + suffix + " does not allow")
 	}
 	r.warn(p, text)
 	return nil
 }
 
-// openAll opens files so that they are read in their order.
+// openAll opens files so that they are read in this order.
 func (r *reader) openAll(p piece, suffix string, paths []string) error {
 	for _, path := range slices.Backward(paths) {
 		info, err := os.Stat(path)
@@ -98,7 +98,7 @@ func (r *reader) openAll(p piece, suffix string, paths []string) error {
 			return p.problem(fmt.Sprintf("include %s: %s", path, reason(err)))
 		}
 		if !info.Mode().IsRegular() || info.Mode().Perm()&0o111 != 0 {
-			text := fmt.Sprintf("include %s: it is no regular file without execute permission: Keepalived leaves it out", path)
+			text := fmt.Sprintf("include %s: not a regular file, or executable: Keepalived ignores it", path)
 			if err := r.fault(p, suffix, unusable, text); err != nil {
 				return err
 			}
@@ -111,7 +111,7 @@ func (r *reader) openAll(p piece, suffix string, paths []string) error {
 	return nil
 }
 
-// find returns the paths that a pattern without braces names, sorted, and has their directories watched.
+// find returns the paths that match a pattern without braces, sorted, and has their directories watched.
 func (r *reader) find(pattern string) ([]string, error) {
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(r.dir(), pattern)
@@ -121,7 +121,7 @@ func (r *reader) find(pattern string) ([]string, error) {
 		if _, err := os.Stat(pattern); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-		return []string{pattern}, nil // whatever else is wrong shows when it is opened
+		return []string{pattern}, nil // any other problem shows when it is opened
 	}
 	for dir := pattern; globbed(dir); {
 		dir = filepath.Dir(dir)
@@ -131,7 +131,7 @@ func (r *reader) find(pattern string) ([]string, error) {
 		}
 		for _, d := range dirs {
 			r.watch[d] = true
-			if _, err := os.ReadDir(d); errors.Is(err, fs.ErrPermission) { // Glob would find nothing there, and say nothing
+			if _, err := os.ReadDir(d); errors.Is(err, fs.ErrPermission) { // Glob would silently find nothing there
 				return nil, fmt.Errorf("reading %s: %s", d, reason(err))
 			}
 		}
@@ -143,7 +143,7 @@ func (r *reader) find(pattern string) ([]string, error) {
 	return slices.DeleteFunc(paths, func(path string) bool { return hidden(pattern, path) }), err
 }
 
-// hidden reports whether a name in path begins with a dot that its pattern does not give: glob(3) passes over those.
+// hidden reports whether a name in path begins with a dot while the pattern for it does not: glob(3) ignores those.
 func hidden(pattern, path string) bool {
 	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
 	for i := range min(len(want), len(got)) {
@@ -156,8 +156,8 @@ func hidden(pattern, path string) bool {
 
 func globbed(pattern string) bool { return strings.ContainsAny(pattern, `*?[\`) }
 
-// unbraced returns the patterns that one with {a,b} stands for, in the order of the lists.
-func unbraced(pattern string) ([]string, error) {
+// expandBraces returns the patterns that a pattern with {a,b} means, in the order of the lists.
+func expandBraces(pattern string) ([]string, error) {
 	open := strings.IndexByte(pattern, '{')
 	if open < 0 {
 		if strings.Contains(pattern, "}") {
@@ -175,7 +175,7 @@ func unbraced(pattern string) ([]string, error) {
 	}
 	var all []string
 	for item := range strings.SplitSeq(list, ",") {
-		some, err := unbraced(pattern[:open] + item + pattern[open+length+1:])
+		some, err := expandBraces(pattern[:open] + item + pattern[open+length+1:])
 		if err != nil {
 			return nil, err
 		}
@@ -186,7 +186,7 @@ func unbraced(pattern string) ([]string, error) {
 	return all, nil
 }
 
-// reason is an error of the file system without the path, which stands elsewhere.
+// reason returns the text of a file system error without the path, which the caller gives.
 func reason(err error) string {
 	var at *fs.PathError
 	if errors.As(err, &at) {

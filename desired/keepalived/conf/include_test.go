@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// library makes files that can be included and returns their directory.
+// library makes files to include, and returns their directory.
 func library(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -73,22 +73,22 @@ func TestIncludes(t *testing.T) {
 
 func TestIncludesThatAreErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"includem inc/nope.conf\n", ":1: include inc/nope.conf: there is no such file, as includem demands"},
-		{"includew inc/nope.conf\n", ":1: include inc/nope.conf: there is no such file, as includew demands"},
-		{"includew inc/*.nope\n", ":1: include inc/*.nope: nothing matches, as includew demands"},
-		{"includeb inc/{x1,nope}.conf\n", ":1: include inc/nope.conf: there is no such file, as includeb demands"},
-		{"includea inc/{x1,nope}.conf\n", ":1: include inc/nope.conf: there is no such file, as includea demands"},
-		{"includer inc/exec.conf\n", "inc/exec.conf: it is no regular file without execute permission: Keepalived leaves it out, as includer demands"},
-		{"includeb inc/dir.d\n", "inc/dir.d: it is no regular file without execute permission: Keepalived leaves it out, as includeb demands"},
+		{"includem inc/nope.conf\n", ":1: include inc/nope.conf: there is no such file, which includem does not allow"},
+		{"includew inc/nope.conf\n", ":1: include inc/nope.conf: there is no such file, which includew does not allow"},
+		{"includew inc/*.nope\n", ":1: include inc/*.nope: nothing matches, which includew does not allow"},
+		{"includeb inc/{x1,nope}.conf\n", ":1: include inc/nope.conf: there is no such file, which includeb does not allow"},
+		{"includea inc/{x1,nope}.conf\n", ":1: include inc/nope.conf: there is no such file, which includea does not allow"},
+		{"includer inc/exec.conf\n", "inc/exec.conf: not a regular file, or executable: Keepalived ignores it, which includer does not allow"},
+		{"includeb inc/dir.d\n", "inc/dir.d: not a regular file, or executable: Keepalived ignores it, which includeb does not allow"},
 		{"include ~root/x\n", ":1: include ~root/x: ~ is not supported: write the path"},
-		{"include $P\n", ":1: include $P: the definition is not known"},
-		{"include ${_RANDOM}/x\n", ":1: include $_RANDOM/x: the definition is not known"},
+		{"include $P\n", ":1: include $P: it contains an undefined definition"},
+		{"include ${_RANDOM}/x\n", ":1: include $_RANDOM/x: it contains an undefined definition"},
 		{"include inc/{a,{b}}\n", ":1: include inc/{a,{b}}: braces within braces, or not closed, are not supported"},
 		{"include inc/a}\n", ":1: include inc/a}: a } without {"},
 		{"include inc/[a\n", ":1: include inc/[a: syntax error in pattern"},
-		{"include k.conf\n", ":1: include k.conf: more than 32 files within each other: does one include itself?"},
-		{"$P=include inc/x1.conf\n$P\n", ":2: an include made by a definition or a repetition is not supported: write it out"},
-		{"include inc/bad.conf\n", "inc/bad.conf:2: the { of vrrp_instance A has no }"},
+		{"include k.conf\n", ":1: include k.conf: files nested more than 32 deep: does one include itself?"},
+		{"$P=include inc/x1.conf\n$P\n", ":2: an include that comes from a definition or a repetition is not supported: write the path itself"},
+		{"include inc/bad.conf\n", "inc/bad.conf:2: the { of vrrp_instance A is never closed"},
 	} {
 		dir := library(t)
 		write(t, dir, "inc/bad.conf", "\nvrrp_instance A {\n")
@@ -99,7 +99,7 @@ func TestIncludesThatAreErrors(t *testing.T) {
 	}
 }
 
-func TestAnUnreadableIncludeIsAnErrorNotAShorterList(t *testing.T) {
+func TestAnUnreadableIncludeIsAnError(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root may read everything")
 	}
@@ -120,7 +120,7 @@ func TestAnUnreadableIncludeIsAnErrorNotAShorterList(t *testing.T) {
 	}
 }
 
-func TestWatchedIsWhereALaterEditWouldShow(t *testing.T) {
+func TestWatchCoversEveryFileAndDirectoryThatMatters(t *testing.T) {
 	dir := library(t)
 	text := "include inc/x1.conf\ninclude inc/*.d/y*.conf\ninclude other/*.conf\ninclude inc/nope.conf\n"
 	got, err := Parse(write(t, dir, "k.conf", text), Options{ID: hostID})
@@ -136,7 +136,7 @@ func TestWatchedIsWhereALaterEditWouldShow(t *testing.T) {
 	}
 }
 
-func TestTheHostNameUpToItsFirstDotIsTheID(t *testing.T) {
+func TestTheDefaultIDIsTheHostNameUpToItsFirstDot(t *testing.T) {
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// TestTheRealKeepalivedReadsTheSame compares the parser with the real one, which knows no better way to tell what it has read
-// than to start and dump it: it runs in namespaces of its own and is killed as soon as it has.
-func TestTheRealKeepalivedReadsTheSame(t *testing.T) {
+// TestKeepalivedItselfReadsTheSame compares the parser with Keepalived's own. The only way to see what Keepalived has read is to start it and
+// have it dump its data, so it runs in its own namespaces and is killed as soon as it has done that.
+func TestKeepalivedItselfReadsTheSame(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("not root: Keepalived cannot have namespaces of its own")
 	}
@@ -44,11 +44,11 @@ func TestTheRealKeepalivedReadsTheSame(t *testing.T) {
 	}
 }
 
-// program is Keepalived: what KEEPALIVED names in the environment, or the one that is installed.
+// program returns the path of Keepalived: the environment variable KEEPALIVED, or the one that is installed.
 func program() string { return cmp.Or(os.Getenv("KEEPALIVED"), "keepalived") }
 
-// distinct is summary without the repetitions of an address: Keepalived reads what is included behind a condition twice, and from
-// 2.3 on (seen on 2.3.3) it drops an address that was there with another length before.
+// distinct is like summary, but without repetitions of an address: Keepalived reads an include after a condition twice, and since 2.3 (seen
+// on 2.3.3) it ignores an address that it has already read with another prefix length.
 func distinct(c *Config) string {
 	var once Config
 	for _, inst := range c.Instances {
@@ -70,12 +70,12 @@ func unique(prefixes []netip.Prefix) []netip.Prefix {
 	return list
 }
 
-// begin makes an interface and becomes Keepalived, in namespaces that are its own. From 2.3.2 on it locks all pid files, also that
-// of BFD, which has no option in every build: so /run is its own, too.
+// begin makes an interface and executes Keepalived, in its own namespaces. Since 2.3.2 Keepalived locks all pid files, including that of
+// BFD, which not every build has an option for, so it needs its own /run, too.
 const begin = `mount --make-rprivate / && mount -t tmpfs tmpfs /run && ip link set lo up && ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up &&
 ip addr add 10.9.9.1/24 dev eth0 && exec "$4" -n -l -G -d -P -R -i "$1" -f "$2" -p "$3.pid" -r "$3.vrrp.pid"`
 
-// dump returns what the real Keepalived reads in a file.
+// dump returns what Keepalived itself reads in a file.
 func dump(t *testing.T, path string) *Config {
 	t.Helper()
 	dir := t.TempDir()
@@ -105,7 +105,7 @@ func dump(t *testing.T, path string) *Config {
 
 var stamp = regexp.MustCompile(`^\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}: ?`)
 
-// undump reads Keepalived's dump, up to where the interfaces begin.
+// undump parses Keepalived's dump, up to the list of interfaces.
 func undump(t *testing.T, out io.Reader) *Config {
 	t.Helper()
 	var c Config
@@ -158,7 +158,7 @@ func undump(t *testing.T, out io.Reader) *Config {
 	return nil
 }
 
-// dumpedInterval reads a line such as "Advert interval = 1 sec" or "… = 500 milli-sec".
+// dumpedInterval parses a line such as "Advert interval = 1 sec" or "… = 500 milli-sec".
 func dumpedInterval(t *testing.T, line string) time.Duration {
 	t.Helper()
 	fields := strings.Fields(line)
@@ -170,7 +170,7 @@ func dumpedInterval(t *testing.T, line string) time.Duration {
 	return interval
 }
 
-// dumpedFIFO reads a line such as "VRRP notify fifo = /run/fifo, uid:gid 0:0".
+// dumpedFIFO parses a line such as "VRRP notify fifo = /run/fifo, uid:gid 0:0".
 func dumpedFIFO(t *testing.T, line string) FIFO {
 	t.Helper()
 	_, text, _ := strings.Cut(line, " = ")
@@ -181,7 +181,7 @@ func dumpedFIFO(t *testing.T, line string) FIFO {
 	return FIFO{Path: path, User: dumpedUser(t, ids)}
 }
 
-// dumpedUser reads UID:GID.
+// dumpedUser parses UID:GID.
 func dumpedUser(t *testing.T, ids string) string {
 	t.Helper()
 	id, _, _ := strings.Cut(ids, ":")
@@ -192,7 +192,7 @@ func dumpedUser(t *testing.T, ids string) string {
 	return u.Username
 }
 
-// dumped reads an address of the dump: of one that is alone in its prefix, the length is not written.
+// dumped parses an address in the dump, which has no prefix length if the prefix is a single address.
 func dumped(t *testing.T, line string) netip.Prefix {
 	t.Helper()
 	text := strings.Fields(line)[0]

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// startThere starts Keepalived where a network namespace ns1 is, and says where it has put the pid file of its VRRP process.
+// startThere starts Keepalived next to a network namespace ns1, and prints the path of the pid file of its VRRP process.
 const startThere = `mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up && ip netns add ns1 &&
 for where in "" "ip netns exec ns1"; do
 	$where ip link add eth0 type veth peer name eth1; $where ip link set eth0 up; $where ip link set eth1 up; $where ip addr add 10.9.9.1/24 dev eth0
@@ -22,7 +22,7 @@ for i in $(seq 200); do
 done
 cat /run/log`
 
-func TestThePIDFileIsWhereTheRealKeepalivedPutsIt(t *testing.T) {
+func TestThePIDFileIsWhereKeepalivedItselfWritesIt(t *testing.T) {
 	for settings, want := range map[string]string{
 		"":                                     "/run/vrrp.pid",
 		"use_pid_dir\n":                        "/run/keepalived/vrrp.pid",

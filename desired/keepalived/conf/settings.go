@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// A FIFO is one that Keepalived writes its VRRP events to.
+// A FIFO is a FIFO to which Keepalived writes VRRP events.
 type FIFO struct {
 	Path string
-	User string // who owns it where Keepalived makes it; one who does not exist means root
+	User string // the user who owns it if Keepalived makes it; a user who does not exist means root
 	File string
 	Line int
 }
 
-// defaultUser owns a FIFO for which nothing names a user, if there is one of that name (seen on 2.2.7).
+// defaultUser owns a FIFO for which no user is set, if there is a user of that name (seen on 2.2.7).
 const defaultUser = "keepalived_script"
 
-// rootWords are the settings that Keepalived knows outside of blocks only.
+// rootWords are the settings that Keepalived knows only outside of blocks.
 var rootWords = []string{"instance", "net_namespace", "use_pid_dir"}
 
-// PIDFile returns where Keepalived writes the pid of its VRRP process, unless its option -r says otherwise. A network
-// namespace has a directory of its own (seen on 2.2.7).
+// PIDFile returns the path of the pid file of Keepalived's VRRP process, unless Keepalived's option -r sets another. A network namespace has
+// its own directory (seen on 2.2.7).
 func (c *Config) PIDFile() string {
 	dir, name := "/run/", "vrrp"
 	if c.PIDDir || c.Instance != "" || c.NetNamespace != "" {
@@ -38,8 +38,8 @@ func (c *Config) PIDFile() string {
 	return dir + name + ".pid"
 }
 
-// root takes a setting that stands in no block. Of two, the first counts.
-func (p *parser) root(t token) {
+// rootSetting reads a setting outside of blocks. The first of several counts.
+func (p *parser) rootSetting(t token) {
 	var value string
 	if len(t.words) > 1 {
 		value = t.words[1]
@@ -56,33 +56,33 @@ func (p *parser) root(t token) {
 
 func (p *parser) once(t token, setting *string, value string) {
 	if *setting != "" && *setting != value {
-		p.warn(t, "%s %s: it is %s already: Keepalived leaves this one out", t.words[0], value, *setting)
+		p.warn(t, "%s %s: it is already %s: Keepalived ignores this one", t.words[0], value, *setting)
 		return
 	}
 	*setting = value
 }
 
-// globals reads global_defs.
-func (p *parser) globals(t token) error {
+// globalDefs reads global_defs.
+func (p *parser) globalDefs(t token) error {
 	return p.block(t, func(inner token) error {
 		if slices.Contains(lists, inner.words[0]) {
-			return inner.within(t)
+			return inner.misplaced(t)
 		}
 		if slices.Contains(globalWords, inner.words[0]) {
-			if err := inner.plain(); err != nil {
+			if err := inner.checkWords(); err != nil {
 				return err
 			}
-			p.global(inner)
+			p.globalSetting(inner)
 		}
-		return p.passOver(inner, lists)
+		return p.skip(inner, lists)
 	})
 }
 
-// globalWords are the settings in global_defs that matter here, and those that do not belong there.
+// globalWords are the settings in global_defs that matter here, and those that are misplaced there.
 var globalWords = append([]string{"notify_fifo", "vrrp_notify_fifo", "script_user", "vrrp_version"}, rootWords...)
 
-// global takes one of them.
-func (p *parser) global(t token) {
+// globalSetting reads one of them.
+func (p *parser) globalSetting(t token) {
 	var value string
 	if len(t.words) > 1 {
 		value = t.words[1]
@@ -97,19 +97,19 @@ func (p *parser) global(t token) {
 			p.version = value[0]
 		}
 	default:
-		p.warn(t, "%s within global_defs: Keepalived knows it outside of blocks only, and leaves it out", word)
+		p.warn(t, "%s within global_defs: Keepalived ignores it there, because it belongs outside of all blocks", word)
 	}
 }
 
-// fifo takes notify_fifo or vrrp_notify_fifo. Of each the first counts.
+// fifo reads notify_fifo or vrrp_notify_fifo. The first of each counts.
 func (p *parser) fifo(t token, path string) {
 	word := t.words[0]
 	switch {
 	case path == "":
-		p.warn(t, "%s without a path: Keepalived leaves it out", word)
+		p.warn(t, "%s without a path: Keepalived ignores it", word)
 		return
 	case p.fifos[word]:
-		p.warn(t, "%s %s: there is one already: Keepalived leaves this one out", word, path)
+		p.warn(t, "%s %s: there is already one: Keepalived ignores this one", word, path)
 		return
 	}
 	p.fifos[word] = true
@@ -123,20 +123,20 @@ func (p *parser) fifo(t token, path string) {
 	p.config.FIFOs = append(p.config.FIFOs, f)
 }
 
-// A timing is what an instance says about its advertisements.
+// A timing is what an instance sets about its advertisements.
 type timing struct {
-	interval time.Duration // the last advert_int that can be read
-	version  byte          // the last version that can be; 0: none
-	ipv6     bool          // of the instance's family
+	interval time.Duration // the last valid advert_int
+	version  byte          // the last valid version; 0: not set
+	ipv6     bool          // whether the instance's address family is IPv6
 }
 
-// defaultInterval is VRRP's (RFC 5798, section 6.1), and so Keepalived's.
+// defaultInterval is the default of VRRP (RFC 5798, section 6.1) and of Keepalived.
 const defaultInterval = time.Second
 
-// learn takes what a statement of the instance says about its advertisements.
+// learn applies a statement in the instance. It reports whether Keepalived ignores the statement with a message.
 func (a *timing) learn(t token) (dropped bool) {
 	if len(t.words) < 2 {
-		return t.words[0] == "advert_int" // it ends 2.2.7
+		return t.words[0] == "advert_int" // Keepalived 2.2.7 ends with it
 	}
 	switch value := t.words[1]; t.words[0] {
 	case "version":
@@ -153,9 +153,9 @@ func (a *timing) learn(t token) (dropped bool) {
 	return false
 }
 
-// settled returns the interval as Keepalived uses it: of version 2 in whole seconds, of version 3 in hundredths, up to 40.95
-// (seen on 2.2.7). IPv6 is version 3, if nothing else is said.
-func (a timing) settled(global byte) time.Duration {
+// effective returns the interval that Keepalived uses: whole seconds in version 2 of VRRP, hundredths of a second up to 40.95 s in version 3
+// (seen on 2.2.7). global is the version of instances that do not set it, except that IPv6 means version 3.
+func (a timing) effective(global byte) time.Duration {
 	version := a.version
 	switch {
 	case version != 0:
@@ -170,16 +170,16 @@ func (a timing) settled(global byte) time.Duration {
 	return max(a.interval.Round(time.Second), time.Second)
 }
 
-// settleIntervals gives each instance its interval, once all of the file was read.
-func (p *parser) settleIntervals() {
+// setIntervals sets the interval of each instance, once the whole file has been read.
+func (p *parser) setIntervals() {
 	for i, timing := range p.timings {
-		p.config.Instances[i].AdvertInterval = timing.settled(p.version)
+		p.config.Instances[i].AdvertInterval = timing.effective(p.version)
 	}
 }
 
 var decimal = regexp.MustCompile(`^\+?([0-9]+\.?[0-9]*|\.[0-9]+)$`)
 
-// seconds reads a number of seconds as advert_int takes it: from 0.01 to 255.
+// seconds parses the value of advert_int: a number of seconds from 0.01 to 255.
 func seconds(text string) (time.Duration, bool) {
 	if !decimal.MatchString(text) {
 		return 0, false
