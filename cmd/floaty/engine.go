@@ -33,9 +33,10 @@ type cloud interface {
 
 // cloudOptions is what a cloud needs beside its setup.
 type cloudOptions struct {
-	secrets   func() *config.Config       // what it returns is asked for the credential on every call
-	before    func(context.Context) error // whether a changing request may be sent; nil: it may
-	addresses func() int                  // how many there are; nil: none will be written
+	secrets   func() *config.Config                                     // what it returns is asked for the credential on every call
+	before    func(context.Context) error                               // whether a changing request may be sent; nil: it may
+	observe   func(ctx context.Context, status int, took time.Duration) // is told of each request; nil: nobody is
+	addresses func() int                                                // how many there are; nil: none will be written
 	log       logr.Logger
 }
 
@@ -57,6 +58,7 @@ func newCloudscale(c *config.Config, opts cloudOptions) (cloud, error) {
 		Token:                 func() string { return opts.secrets().Cloudscale.Token.Reveal() },
 		Server:                c.Cloudscale.ServerUUID,
 		Before:                opts.before,
+		Observe:               opts.observe,
 		Addresses:             opts.addresses,
 		MaxConcurrentRequests: c.MaxConcurrentRequests,
 	})
@@ -76,6 +78,7 @@ func newExoscale(c *config.Config, opts cloudOptions) (cloud, error) {
 		},
 		Instance:              c.Exoscale.InstanceID,
 		Before:                opts.before,
+		Observe:               opts.observe,
 		DetachManaged:         c.Exoscale.DetachManaged,
 		Addresses:             opts.addresses,
 		MaxConcurrentRequests: c.MaxConcurrentRequests,
@@ -123,7 +126,7 @@ type engineOptions struct {
 func newEngine(s setup, opts engineOptions) (*engine, error) {
 	log := opts.log.WithValues(logkey.Provider, s.config.Provider)
 	cloud, err := newCloud(s, cloudOptions{
-		secrets: opts.secrets, before: opts.before, addresses: opts.desired.Len, log: log,
+		secrets: opts.secrets, before: opts.before, observe: opts.monitor.Requested, addresses: opts.desired.Len, log: log,
 	})
 	if err != nil {
 		return nil, err

@@ -114,7 +114,11 @@ func TestMetricsOfATakeover(t *testing.T) {
 		`floaty_assignments_total{address="198.51.100.1",result="success"} 1`, `floaty_keepalived_connected 1`,
 		`floaty_keepalived_events_total{state="MASTER",type="INSTANCE"} 1`, `floaty_keepalived_bad_lines_total 0`, `floaty_standstills_total 0`,
 		`floaty_log_lines_dropped_total 0`, `floaty_takeover_duration_seconds_count 2`, `floaty_takeover_duration_seconds_bucket{le="+Inf"} 2`,
-		`floaty_reconcile_total{outcome="assigned"} 2`, `workqueue_adds_total{name="addresses"} `, `workqueue_depth{name="addresses"} `,
+		`floaty_reconcile_total{outcome="assigned"} 2`,
+		`floaty_provider_requests_total{code="204",operation="assign",provider="cloudscale"} 2`,
+		`floaty_provider_requests_total{code="200",operation="read",provider="cloudscale"} `,
+		`floaty_provider_request_duration_seconds_count{operation="assign",provider="cloudscale"} 2`,
+		`workqueue_adds_total{name="addresses"} `, `workqueue_depth{name="addresses"} `,
 		`floaty_config_last_reload_successful 1`, `floaty_build_info{`, `floaty_provider_last_read_timestamp_seconds `, `process_cpu_seconds_total `,
 	} {
 		if !strings.Contains(text, "\n"+want) {

@@ -14,6 +14,7 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	sdk "github.com/cloudscale-ch/cloudscale-go-sdk/v8"
 
@@ -39,6 +40,8 @@ type Options struct {
 	// Before is called when a changing request is about to be sent; its error ends the call. It may be nil. See
 	// [httpapi.Options].
 	Before func(context.Context) error
+	// Observe is told of each request that has ended; nil: nobody is. See [httpapi.Options].
+	Observe func(ctx context.Context, status int, took time.Duration)
 	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
 	Addresses func() int
 	// MaxConcurrentRequests is how many calls are made at the same time.
@@ -76,6 +79,7 @@ func New(opts Options) (*Provider, error) {
 		Endpoint:  endpoint,
 		Token:     opts.Token,
 		Before:    opts.Before,
+		Observe:   opts.Observe,
 		Addresses: opts.Addresses,
 		Parallel:  opts.MaxConcurrentRequests,
 	})

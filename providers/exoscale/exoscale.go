@@ -22,6 +22,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	v3 "github.com/exoscale/egoscale/v3"
 	"github.com/exoscale/egoscale/v3/credentials"
@@ -52,6 +53,8 @@ type Options struct {
 	// Before is called when a changing request is about to be sent; its error ends the call. It may be nil. See
 	// [httpapi.Options].
 	Before func(context.Context) error
+	// Observe is told of each request that has ended; nil: nobody is. See [httpapi.Options].
+	Observe func(ctx context.Context, status int, took time.Duration)
 	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
 	Addresses func() int
 	// MaxConcurrentRequests is how many calls one Read or Assign makes at the same time.
@@ -107,6 +110,7 @@ func New(opts Options) (*Provider, error) {
 			return []string{secret, key}
 		},
 		Before:    opts.Before,
+		Observe:   opts.Observe,
 		Addresses: opts.Addresses,
 		Parallel:  opts.MaxConcurrentRequests,
 	})

@@ -73,6 +73,9 @@ type Options struct {
 	// is sent on. If it returns an error, the call fails with that error and no server receives the whole request. Before
 	// gets the call's context and may block until it ends. It may be nil.
 	Before func(context.Context) error
+	// Observe is told of each request that has ended, but for those that were cancelled: the status of its answer, 0 if there was
+	// none, and how long it took until that began. It gets the call's context, and must not block. It may be nil.
+	Observe func(ctx context.Context, status int, took time.Duration)
 	// Addresses returns how many addresses a takeover may have to move. That many connections, ten at most, are kept open to
 	// a server that speaks only HTTP/1.1. If it is nil, one is.
 	Addresses func() int
@@ -91,7 +94,7 @@ func New(opts Options) *http.Client {
 	}
 	base.DialContext = warm.watch(base.DialContext)
 	return client(&transport{
-		base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, before: opts.Before,
+		base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, before: opts.Before, observe: opts.Observe,
 		slot: make(chan struct{}, 1),
 	})
 }

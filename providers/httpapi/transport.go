@@ -3,10 +3,12 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // A transport makes requests and keeps their answers for the caller (see [Capture]).
@@ -15,9 +17,10 @@ type transport struct {
 	warm     *warmer  // nil: connections are not kept
 	endpoint *url.URL // the token's only destination
 	token    func() string
-	slot     chan struct{}               // has room for one: see waitForSlot
-	secrets  func() []string             // other than the token, to be kept out of messages
-	before   func(context.Context) error // allows or refuses a changing request; nil: all are allowed
+	slot     chan struct{}                             // has room for one: see waitForSlot
+	secrets  func() []string                           // other than the token, to be kept out of messages
+	before   func(context.Context) error               // allows or refuses a changing request; nil: all are allowed
+	observe  func(context.Context, int, time.Duration) // is told of each request; nil: nobody is
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -40,7 +43,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.warm != nil {
 		t.warm.called(req.URL)
 	}
+	begun := time.Now()
 	resp, err := t.send(out)
+	t.observed(req.Context(), resp, time.Since(begun))
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +63,17 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(text))
 	return resp, nil
+}
+
+// observed tells how a request has ended; resp is nil if there was no answer.
+func (t *transport) observed(ctx context.Context, resp *http.Response, took time.Duration) {
+	switch {
+	case t.observe == nil:
+	case resp != nil:
+		t.observe(ctx, resp.StatusCode, took)
+	case !errors.Is(ctx.Err(), context.Canceled): // a deadline counts, for nobody answered
+		t.observe(ctx, 0, took)
+	}
 }
 
 // authorize sets the credential and returns it. It returns "" if the request goes elsewhere.

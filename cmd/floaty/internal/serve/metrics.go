@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"runtime"
@@ -119,11 +120,16 @@ func (m *metrics) counts(managed map[netip.Addr]bool) map[netip.Addr]addressCoun
 	return counts
 }
 
-// Requested notes a request to the cloud's API: what it was for, the status of its answer, 0 if there was none, and how long that took.
-func (m *Monitor) Requested(operation string, status int, took time.Duration) {
+// Requested notes a request to the cloud's API: the status of its answer, 0 if there was none, and how long that took. What it was for is
+// known from its context, if it was made by a provider from [Monitor.Watch].
+func (m *Monitor) Requested(ctx context.Context, status int, took time.Duration) {
 	m.mu.Lock()
 	provider := m.inputs.Provider
 	m.mu.Unlock()
+	operation, known := ctx.Value(operationKey{}).(string)
+	if !known {
+		operation = "other"
+	}
 	code := "error"
 	if status != 0 {
 		code = strconv.Itoa(status)

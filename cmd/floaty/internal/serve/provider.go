@@ -10,8 +10,11 @@ import (
 	"floaty/providers"
 )
 
-// Watch returns a provider that does as p does, and tells the monitor how its reads end.
+// Watch returns a provider that does as p does, and tells the monitor how its reads end, and what its requests are for.
 func (m *Monitor) Watch(p providers.Provider) providers.Provider { return watched{p, m} }
+
+// operationKey is the key of what a request is for, in its context.
+type operationKey struct{}
 
 type watched struct {
 	providers.Provider
@@ -20,6 +23,7 @@ type watched struct {
 
 // Read implements [providers.Provider]. A read that does not return has failed at its deadline; one that was cancelled says nothing.
 func (w watched) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	ctx = context.WithValue(ctx, operationKey{}, "read")
 	begun := time.Now()
 	var once sync.Once
 	ended := func(err error) {
@@ -34,4 +38,14 @@ func (w watched) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]p
 	holdings, err := w.Provider.Read(ctx, addrs)
 	ended(err)
 	return holdings, err
+}
+
+// Assign implements [providers.Provider].
+func (w watched) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
+	return w.Provider.Assign(context.WithValue(ctx, operationKey{}, "assign"), addr, server, seen)
+}
+
+// Server implements [providers.Provider].
+func (w watched) Server(ctx context.Context) (string, error) {
+	return w.Provider.Server(context.WithValue(ctx, operationKey{}, "server"))
 }
