@@ -217,3 +217,38 @@ func literals(t *testing.T) []string {
 	}
 	return slices.Sorted(maps.Keys(all))
 }
+
+// What a decision was seen by must still be there, and a decision stays short.
+func TestDecisionsAreShortAndNameTestsThatExist(t *testing.T) {
+	paths, err := filepath.Glob("../decisions/*.md")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("listing the decisions: got %v, %v", paths, err)
+	}
+	exist := map[string]bool{}
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && entry.Name() != ".." && strings.HasPrefix(entry.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		for _, name := range distinct(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`, read(t, path)) {
+			exist[name] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		text := read(t, path)
+		if lines := strings.Count(text, "\n"); lines > 40 {
+			t.Errorf("%s has %d lines, want at most 40", path, lines)
+		}
+		for _, name := range distinct("`((?:Test|Fuzz|Benchmark)[A-Z]\\w+)`", text) {
+			if !exist[name] {
+				t.Errorf("%s names %s, which does not exist", path, name)
+			}
+		}
+	}
+}
