@@ -97,4 +97,4 @@ func (e Event) IsRemark() bool {
 }
 
 // Claims reports whether the event says that the instance or group is MASTER.
-func (e Event) Claims() bool { return e.State == words[Master] }
+func (e Event) Claims() bool { return e.State == Master.String() }

@@ -19,21 +19,29 @@ const (
 	Deleted
 )
 
-// words are the states as Keepalived writes them.
-var words = [...]string{Unknown: "unknown", Backup: "BACKUP", Master: "MASTER", Fault: "FAULT", Stop: "STOP", Deleted: "DELETED"}
-
 // String returns the state as Keepalived writes it, or "unknown".
 func (s State) String() string {
-	if s < 0 || int(s) >= len(words) {
-		return fmt.Sprintf("State(%d)", int(s))
+	switch s {
+	case Unknown:
+		return "unknown"
+	case Backup:
+		return "BACKUP"
+	case Master:
+		return "MASTER"
+	case Fault:
+		return "FAULT"
+	case Stop:
+		return "STOP"
+	case Deleted:
+		return "DELETED"
 	}
-	return words[s]
+	return fmt.Sprintf("State(%d)", int(s))
 }
 
 // parseState returns the state that Keepalived writes as word.
 func parseState(word string) (State, bool) {
-	for s := Backup; int(s) < len(words); s++ {
-		if words[s] == word {
+	for s := Backup; s <= Deleted; s++ {
+		if s.String() == word {
 			return s, true
 		}
 	}

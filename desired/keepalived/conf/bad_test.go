@@ -110,10 +110,13 @@ func TestABlockWithoutAnOpeningBraceIsAnError(t *testing.T) {
 	for _, word := range []string{"track_interface eth0", "track_script x", "track_file x", "track_process x", "track_bfd x", "authentication", "virtual_routes", "virtual_rules", "unicast_peer 10.9.9.3", "virtual_ipaddress_excluded"} {
 		refuses(t, with("virtual_ipaddress {\n10.0.0.1\n}", word)+instance("B", 2, "10.0.0.2"), 7, word+" without { after it")
 	}
-	for _, word := range tracks {
+	for _, word := range []string{"track_interface", "track_script", "track_file", "track_process", "track_bfd"} {
 		refuses(t, "vrrp_sync_group G {\n group {\n A\n}\n"+word+"\n}\n"+vi("10.0.0.1"), 5, word+" without { after it")
 	}
-	for _, word := range append([]string{"global_defs", "vrrp_sync_group G"}, outerBlocks...) {
+	for _, word := range []string{
+		"global_defs", "vrrp_sync_group G", "static_ipaddress", "static_routes", "static_rules", "garp_group", "linkbeat_interfaces",
+		"vrrp_script", "vrrp_track_file", "track_file", "vrrp_track_process", "track_group", "bfd_instance", "interface_up_down_delays",
+	} {
 		refuses(t, word+"\n"+vi("10.0.0.1"), 1, word+" without { after it")
 	}
 }

@@ -3,25 +3,18 @@ package conf
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 )
 
-var (
-	defining  = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=(.*)$`)
-	repeating = regexp.MustCompile(`^~(SEQ|LST)\s*\(([^)]*)\)\s*(.*)$`)
-	named     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	number    = regexp.MustCompile(`^-?(0|[1-9][0-9]*|0[xX][0-9A-Fa-f]+)$`) // "010" would be 8
-)
-
 // definition parses $NAME=VALUE.
 func definition(text string) (name, value string, ok bool) {
-	m := defining.FindStringSubmatch(text)
-	if m == nil {
+	text, dollar := strings.CutPrefix(text, "$")
+	name, value, ok = strings.Cut(text, "=")
+	if !dollar || !ok || !isName(name) {
 		return "", "", false
 	}
-	return m[1], m[2], true
+	return name, value, true
 }
 
 // define stores a definition. Its value is expanded only when it is used. A line that ends in \ continues on the next one.
@@ -111,10 +104,23 @@ func reference(text string) (name string, length int, braced bool) {
 	if n < len(text) && !strings.ContainsRune(" \t\r\v\f,)", rune(text[n])) {
 		return "", 0, false
 	}
-	if !named.MatchString(text[1:n]) {
+	if !isName(text[1:n]) {
 		return "", 0, false
 	}
 	return text[1:n], n, false
+}
+
+// isName reports whether a text can be the name of a definition.
+func isName(text string) bool {
+	if text == "" || text[0] >= '0' && text[0] <= '9' {
+		return false
+	}
+	for i := range len(text) {
+		if !isNameByte(text[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func isNameByte(c byte) bool {
@@ -200,30 +206,42 @@ func (r *reader) value(p piece, name, ref string, bare bool) (string, error) {
 // repeat carries out ~SEQ and ~LST: it repeats the rest of the line for each value.
 func (r *reader) repeat(p piece) error {
 	form, _ := cutWord(p.text)
-	m := repeating.FindStringSubmatch(p.text)
-	if m == nil {
+	kind, spec, line, ok := repetition(p.text)
+	if !ok {
 		return p.problem(fmt.Sprintf("%s is not supported: want ~SEQ(NAME,[START,[STEP,]]END) or ~LST(NAME,VALUE,…), then a line", form))
 	}
-	args, err := r.arguments(p, m[1], m[2])
+	args, err := r.arguments(p, kind, spec)
 	if err != nil {
 		return err
 	}
-	spec := strings.Join(args, ",")
+	spec = strings.Join(args, ",")
 	values := args[1:]
-	if m[1] == "SEQ" {
+	if kind == "SEQ" {
 		values = sequence(values)
 	}
-	if !named.MatchString(args[0]) || len(values) == 0 {
-		return p.problem(fmt.Sprintf("~%s(%s) is malformed: want ~SEQ(NAME,[START,[STEP,]]END) or ~LST(NAME,VALUE,…)", m[1], spec))
+	if !isName(args[0]) || len(values) == 0 {
+		return p.problem(fmt.Sprintf("~%s(%s) is malformed: want ~SEQ(NAME,[START,[STEP,]]END) or ~LST(NAME,VALUE,…)", kind, spec))
 	}
 	var pieces []piece
 	for _, value := range values {
-		next := p.with(m[3])
+		next := p.with(line)
 		next.name, next.value, next.expanded = args[0], value, true
 		pieces = append(pieces, next)
 	}
 	r.putBack(pieces...)
 	return nil
+}
+
+// repetition parses ~SEQ(…) or ~LST(…), and the line that follows it.
+func repetition(text string) (kind, spec, line string, ok bool) {
+	for _, kind := range []string{"SEQ", "LST"} {
+		if rest, ok := strings.CutPrefix(text, "~"+kind); ok {
+			rest, opened := strings.CutPrefix(trim(rest), "(")
+			spec, line, closed := strings.Cut(rest, ")")
+			return kind, spec, trim(line), opened && closed
+		}
+	}
+	return "", "", "", false
 }
 
 // arguments returns the arguments of ~SEQ or ~LST, from the text in parentheses. A definition may hold several arguments of ~SEQ, but only
@@ -257,12 +275,19 @@ func (r *reader) arguments(p piece, form, spec string) ([]string, error) {
 	return args, nil
 }
 
+// isNumber reports whether a number that ParseInt accepts is a decimal or hexadecimal one that Keepalived accepts too. It takes "010" for 8.
+func isNumber(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	hexadecimal := strings.HasPrefix(digits, "0x") || strings.HasPrefix(digits, "0X")
+	return (digits == "0" || hexadecimal || !strings.HasPrefix(digits, "0")) && !strings.ContainsAny(digits, "+_")
+}
+
 // sequence returns the values of a ~SEQ with the arguments END, or START,END, or START,STEP,END. It returns nil if they are malformed.
 func sequence(args []string) []string {
 	var n []int64
 	for _, arg := range args {
 		i, err := strconv.ParseInt(arg, 0, 32)
-		if err != nil || !number.MatchString(arg) {
+		if err != nil || !isNumber(arg) {
 			return nil
 		}
 		n = append(n, i)

@@ -15,7 +15,7 @@ func (p *parser) group(t token) error {
 	listed := false
 	err := p.block(t, func(inner token) error {
 		if inner.words[0] != "group" {
-			return p.inner(inner, t, tracks)
+			return p.inner(inner, t, isTrack)
 		}
 		if listed {
 			return inner.problem("a second group in %s: Keepalived uses only the first", t.words[1])

@@ -32,7 +32,19 @@ const (
 
 // strict says with which of the keywords includer, includem, includew, includeb and includea Keepalived refuses to start (seen on
 // 2.2.7). With include it goes on, and logs a message except for unmatched.
-var strict = map[fault]string{unusable: "rmwba", missing: "mwa", unmatched: "wa", partly: "ba"}
+func strict(f fault) (suffixes string) {
+	switch f {
+	case unusable:
+		return "rmwba"
+	case missing:
+		return "mwa"
+	case unmatched:
+		return "wa"
+	case partly:
+		return "ba"
+	}
+	return ""
+}
 
 // include reads the files that match a pattern, in its order, before the rest of the current file.
 func (r *reader) include(p piece, suffix, pattern string) error {
@@ -75,7 +87,7 @@ func (r *reader) notFound(p piece, suffix, pattern string, listed bool) error {
 	case globbed(pattern):
 		kind, text = unmatched, "include %s: nothing matches"
 	}
-	if kind != unmatched || suffix != "" && strings.Contains(strict[kind], suffix) {
+	if kind != unmatched || suffix != "" && strings.Contains(strict(kind), suffix) {
 		return r.fault(p, suffix, kind, fmt.Sprintf(text, pattern))
 	}
 	return nil
@@ -83,7 +95,7 @@ func (r *reader) notFound(p piece, suffix, pattern string, listed bool) error {
 
 // fault returns an error or adds a warning, depending on the keyword.
 func (r *reader) fault(p piece, suffix string, kind fault, text string) error {
-	if suffix != "" && strings.Contains(strict[kind], suffix) {
+	if suffix != "" && strings.Contains(strict(kind), suffix) {
 		return p.problem(text + ", which include" + suffix + " does not allow")
 	}
 	r.warn(p, text)

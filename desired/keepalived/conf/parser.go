@@ -27,25 +27,40 @@ const (
 	excludedWord = "virtual_ipaddress_excluded"
 )
 
-// lists are the blocks that belong directly in an instance.
-var lists = []string{vipWord, excludedWord}
+// isList reports whether a keyword begins a block of addresses, which belongs directly in an instance.
+func isList(word string) bool { return word == vipWord || word == excludedWord }
 
 // hmacWord begins a block in an instance, since Keepalived 2.4.
 const hmacWord = "auth_hmac"
 
-// outerBlocks are the keywords outside of blocks that always begin one. If the { is missing, Keepalived takes what follows as part of the
-// block, up to the next } (seen on 2.2.7).
-var outerBlocks = []string{
-	"static_ipaddress", "static_routes", "static_rules", "garp_group", "linkbeat_interfaces", "vrrp_script", "vrrp_track_file", "track_file",
-	"vrrp_track_process", "track_group", "bfd_instance", "interface_up_down_delays",
+// beginsOuterBlock reports whether a keyword outside of blocks always begins one. If the { is missing, Keepalived takes what follows as
+// part of the block, up to the next } (seen on 2.2.7).
+func beginsOuterBlock(word string) bool {
+	switch word {
+	case "static_ipaddress", "static_routes", "static_rules", "garp_group", "linkbeat_interfaces", "vrrp_script", "vrrp_track_file", "track_file",
+		"vrrp_track_process", "track_group", "bfd_instance", "interface_up_down_delays":
+		return true
+	}
+	return false
 }
 
-// These are the blocks that Keepalived 2.2.7 knows within an instance or a group, in addition to those that are read here. After any other
-// word it skips the {, so that its } ends the instance, and what follows is lost (seen).
-var (
-	tracks         = []string{"track_interface", "track_script", "track_file", "track_process", "track_bfd"}
-	instanceBlocks = append([]string{"authentication", "virtual_routes", "virtual_rules"}, tracks...)
-)
+// isTrack and isInstanceBlock report whether a keyword begins a block that Keepalived 2.2.7 knows in an instance or a group, or only in an
+// instance, in addition to those that are read here. After any other word it skips the {, so that its } ends the instance, and what
+// follows is lost (seen).
+func isTrack(word string) bool {
+	switch word {
+	case "track_interface", "track_script", "track_file", "track_process", "track_bfd":
+		return true
+	}
+	return false
+}
+
+func isInstanceBlock(word string) bool {
+	return isTrack(word) || word == "authentication" || word == "virtual_routes" || word == "virtual_rules"
+}
+
+// nothing reports false for every keyword.
+func nothing(string) bool { return false }
 
 func (p *parser) next() (token, error) {
 	if t := p.ahead; t != nil {
@@ -103,16 +118,16 @@ func (p *parser) topStatement(t token) error {
 	switch {
 	case t.words[0] == "global_defs":
 		return p.globalDefs(t)
-	case slices.Contains(rootWords, t.words[0]):
+	case isRootWord(t.words[0]):
 		if err := t.checkWords(); err != nil {
 			return err
 		}
 		p.rootSetting(t)
 	}
-	if slices.Contains(outerBlocks, t.words[0]) {
-		return p.skipBlock(t, lists)
+	if beginsOuterBlock(t.words[0]) {
+		return p.skipBlock(t, isList)
 	}
-	return p.skip(t, lists)
+	return p.skip(t, isList)
 }
 
 // block reads the block that must follow t, and calls each with every statement in it.
@@ -161,36 +176,35 @@ func (t token) misplaced(block token) error {
 	return t.problem("%s within %s, which begins on line %d: is a } missing before it?", t.words[0], block.words[0], block.piece.line)
 }
 
-// skip skips the block of t, if one follows. A statement in it that begins with one of words is an error, because a brace before it is
-// missing.
-func (p *parser) skip(t token, words []string) error {
+// skip skips the block of t, if one follows. A statement in it whose keyword refuse reports is an error, because a brace before it is missing.
+func (p *parser) skip(t token, refuse func(word string) bool) error {
 	next, err := p.peek()
 	if err != nil || next.kind != opening {
 		return err
 	}
-	return p.skipBlock(t, words)
+	return p.skipBlock(t, refuse)
 }
 
 // skipBlock is like skip, but a block must follow.
-func (p *parser) skipBlock(t token, words []string) error {
+func (p *parser) skipBlock(t token, refuse func(word string) bool) error {
 	return p.block(t, func(inner token) error {
-		if slices.Contains(words, inner.words[0]) {
+		if refuse(inner.words[0]) {
 			return inner.misplaced(t)
 		}
-		return p.skip(inner, words)
+		return p.skip(inner, refuse)
 	})
 }
 
-// inner skips a statement in an instance or a group, with its block. Only the words in known may begin one.
-func (p *parser) inner(t, outer token, known []string) error {
-	if slices.Contains(lists, t.words[0]) {
+// inner skips a statement in an instance or a group, with its block. Only keywords that known reports may begin one.
+func (p *parser) inner(t, outer token, known func(word string) bool) error {
+	if isList(t.words[0]) {
 		return t.misplaced(outer)
 	}
 	next, err := p.peek()
 	if err != nil {
 		return err
 	}
-	switch begins := slices.Contains(known, t.words[0]); {
+	switch begins := known(t.words[0]); {
 	case t.words[0] == hmacWord && outer.words[0] == instanceWord:
 		p.warn(t, "%s: Keepalived up to 2.3 does not know it and misreads what follows", hmacWord)
 	case next.kind != opening && !begins:
@@ -198,7 +212,7 @@ func (p *parser) inner(t, outer token, known []string) error {
 	case !begins:
 		return t.problem("%s does not begin a block that Keepalived knows within %s, so Keepalived would take its } as the end of %s%s", t.words[0], outer.words[0], outer.words[0], t.hint())
 	}
-	return p.block(t, func(statement token) error { return p.inner(statement, t, nil) })
+	return p.block(t, func(statement token) error { return p.inner(statement, t, nothing) })
 }
 
 // checkWords returns an error if the words contain an undefined definition or a quote that is not closed.
@@ -228,7 +242,7 @@ func (p *parser) blockName(t token, known bool) (ok bool, err error) {
 	default:
 		return true, nil
 	}
-	return false, p.skip(t, nil)
+	return false, p.skip(t, nothing)
 }
 
 // instance reads a vrrp_instance.
@@ -253,7 +267,7 @@ func (p *parser) instance(t token) error {
 		if timing.learn(inner) {
 			p.warn(inner, "%s: must be a number of seconds from 0.01 to 255: Keepalived ignores it", strings.Join(inner.words, " "))
 		}
-		return p.inner(inner, t, instanceBlocks)
+		return p.inner(inner, t, isInstanceBlock)
 	})
 	p.config.Instances = append(p.config.Instances, inst)
 	timing.ipv6 = family.bits == 128
@@ -264,7 +278,7 @@ func (p *parser) instance(t token) error {
 // addresses reads a block of addresses, one per line.
 func (p *parser) addresses(t token, family *family, list *[]netip.Prefix) error {
 	return p.block(t, func(inner token) error {
-		if slices.Contains(lists, inner.words[0]) {
+		if isList(inner.words[0]) {
 			return inner.misplaced(t)
 		}
 		if err := p.noBlock(inner); err != nil {
@@ -289,7 +303,7 @@ func (p *parser) peers(t token, family *family) error {
 		if addr, ok := parseAddr(inner.words[0]); ok {
 			family.set(addr)
 		}
-		return p.inner(inner, t, nil)
+		return p.inner(inner, t, nothing)
 	})
 }
 

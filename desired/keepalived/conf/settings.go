@@ -1,8 +1,6 @@
 package conf
 
 import (
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +17,10 @@ type FIFO struct {
 // defaultUser owns a FIFO for which no user is set, if there is a user of that name (seen on 2.2.7).
 const defaultUser = "keepalived_script"
 
-// rootWords are the settings that Keepalived knows only outside of blocks.
-var rootWords = []string{"instance", "net_namespace", "use_pid_dir"}
+// isRootWord reports whether a keyword is a setting that Keepalived knows only outside of blocks.
+func isRootWord(word string) bool {
+	return word == "instance" || word == "net_namespace" || word == "use_pid_dir"
+}
 
 // PIDFile returns the path of the pid file of Keepalived's VRRP process, unless Keepalived's option -r sets another. A network namespace has
 // its own directory (seen on 2.2.7).
@@ -65,21 +65,27 @@ func (p *parser) once(t token, setting *string, value string) {
 // globalDefs reads global_defs.
 func (p *parser) globalDefs(t token) error {
 	return p.block(t, func(inner token) error {
-		if slices.Contains(lists, inner.words[0]) {
+		if isList(inner.words[0]) {
 			return inner.misplaced(t)
 		}
-		if slices.Contains(globalWords, inner.words[0]) {
+		if isGlobalWord(inner.words[0]) {
 			if err := inner.checkWords(); err != nil {
 				return err
 			}
 			p.globalSetting(inner)
 		}
-		return p.skip(inner, lists)
+		return p.skip(inner, isList)
 	})
 }
 
-// globalWords are the settings in global_defs that matter here, and those that are misplaced there.
-var globalWords = append([]string{"notify_fifo", "vrrp_notify_fifo", "script_user", "vrrp_version"}, rootWords...)
+// isGlobalWord reports whether a keyword is a setting in global_defs that matters here, or is misplaced there.
+func isGlobalWord(word string) bool {
+	switch word {
+	case "notify_fifo", "vrrp_notify_fifo", "script_user", "vrrp_version":
+		return true
+	}
+	return isRootWord(word)
+}
 
 // globalSetting reads one of them.
 func (p *parser) globalSetting(t token) {
@@ -177,14 +183,13 @@ func (p *parser) setIntervals() {
 	}
 }
 
-var decimal = regexp.MustCompile(`^\+?([0-9]+\.?[0-9]*|\.[0-9]+)$`)
-
 // seconds parses the value of advert_int: a number of seconds from 0.01 to 255.
 func seconds(text string) (time.Duration, bool) {
-	if !decimal.MatchString(text) {
+	text = strings.TrimPrefix(text, "+")
+	if strings.Trim(text, ".0123456789") != "" { // ParseFloat also accepts signs, exponents and words
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(strings.TrimPrefix(text, "+"), 64)
+	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || n < 0.01 || n > 255 {
 		return 0, false
 	}

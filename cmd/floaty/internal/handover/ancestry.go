@@ -11,9 +11,6 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// errNoKeepalived is the error of [Keepalived.Identify] if it finds none.
-var errNoKeepalived = errors.New("no ancestor of this process is a Keepalived, and the pid file names none")
-
 // A Keepalived is the set of processes with which this process must end.
 type Keepalived struct {
 	ancestry  ancestry
@@ -64,7 +61,7 @@ func (k *Keepalived) Identify(pidFile string) error {
 		k.add(pid)
 		return nil
 	}
-	return fmt.Errorf("%w (%w)", errNoKeepalived, err)
+	return fmt.Errorf("no ancestor of this process is a Keepalived, and the pid file names none (%w)", err)
 }
 
 // add adds a process, even if it has just ended.

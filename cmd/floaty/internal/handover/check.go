@@ -16,9 +16,6 @@ const (
 	pathCheckPause = 5 * time.Millisecond
 )
 
-// errReleased is the error of [Lock.Check] after [Lock.Release].
-var errReleased = errors.New("the lock has been released")
-
 // Check returns nil while the lock is held for the newest event: the file at the path is the one that is locked, and the order in it is not
 // newer. Otherwise it returns [ErrNewer] or an error that names the path. A holder calls it before each write, because nobody can tell a
 // process that is stopped, or whose lock file was removed, that a newer event came. If the file is missing, Check creates and locks it
@@ -27,7 +24,7 @@ func (l *Lock) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fd < 0 {
-		return errReleased
+		return fmt.Errorf("lock file %s: the lock has been released", l.path)
 	}
 	for range pathChecks {
 		if at, err := l.isAtPath(); err != nil {
