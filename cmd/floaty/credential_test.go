@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
 
@@ -13,15 +13,15 @@ import (
 func TestANewCredentialEndsTheWaitsAfterRefusals(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]struct {
-		config func(*stage.Host) string
+		config func(*testenv.Host) string
 		secret string
 		key    string
 		body   string
 	}{
-		"cloudscale": {(*stage.Host).Floaty, stage.Token, "token", `{"detail":"You do not have permission."}`},
-		"exoscale":   {(*stage.Host).FloatyAtExoscale, stage.Secret, "secret", `{"message":"Forbidden"}`},
+		"cloudscale": {(*testenv.Host).Floaty, testenv.Token, "token", `{"detail":"You do not have permission."}`},
+		"exoscale":   {(*testenv.Host).FloatyAtExoscale, testenv.Secret, "secret", `{"message":"Forbidden"}`},
 		"exoscale, by its role": {
-			(*stage.Host).FloatyAtExoscale, stage.Secret, "secret", `{"message":"Forbidden by role policy for compute"}`,
+			(*testenv.Host).FloatyAtExoscale, testenv.Secret, "secret", `{"message":"Forbidden by role policy for compute"}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -123,7 +123,7 @@ func TestNoWriterMeansNoWrite(t *testing.T) {
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)
-	w.Hush()
+	w.CloseFIFO()
 	time.Sleep(50 * time.Millisecond)
 	w.Cloud.ForgetCalls()
 	w.Cloud.Move(one, stranger)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
 
@@ -124,12 +124,12 @@ func TestOneLookOnExoscaleNamesAllHolders(t *testing.T) {
 
 func TestNewKeysOfExoscaleCountAtOnce(t *testing.T) {
 	w := newExoscale(t)
-	w.must(w.Configure("secret", stage.Secret))
-	w.must(w.Configure("floaty.yml", strings.Replace(w.FloatyAtExoscale(), "secret: "+stage.Secret, "secret-file: secret", 1)))
+	w.must(w.Configure("secret", testenv.Secret))
+	w.must(w.Configure("floaty.yml", strings.Replace(w.FloatyAtExoscale(), "secret: "+testenv.Secret, "secret-file: secret", 1)))
 	w.start()
 	w.says("MASTER")
 	w.holds(3*time.Second, one, two)
-	w.Cloud.SetKey(stage.Key, "another-secret")
+	w.Cloud.SetKey(testenv.Key, "another-secret")
 	w.eventually("it is refused", 3*interval, func() bool { return w.logged("does not accept the credential") == 1 })
 	w.Cloud.Move(one, stranger)
 	w.must(w.Configure("secret", "another-secret"))
@@ -147,7 +147,7 @@ func TestTwoThatSwapRolesOnExoscale(t *testing.T) {
 	w.start()
 	w.must(other.StartFloaty())
 	w.eventually("the other makes its FIFO", 5*time.Second, func() bool { _, err := os.Stat(other.FIFO); return err == nil })
-	hosts := []*stage.Host{w.Host, other}
+	hosts := []*testenv.Host{w.Host, other}
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a story to be told again
 	for i := range 31 {
 		w.must(hosts[(i+1)%2].Say(`INSTANCE "VI_1" BACKUP 100`))

@@ -77,6 +77,6 @@ func TestAWrongTokenIsProbedAndANewOneTriedAtOnce(t *testing.T) {
 	if n := len(w.Cloud.Calls()); n < 2 || n > 5 {
 		t.Errorf("%d calls in 3 s, want a probe a second", n)
 	}
-	w.must(w.Configure("floaty.yml", w.with("the-token-of-the-stage", "another")))
+	w.must(w.Configure("floaty.yml", w.with("the-token-of-the-tests", "another")))
 	w.holds(2*time.Second, one, two)
 }

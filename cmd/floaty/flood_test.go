@@ -132,7 +132,7 @@ func TestTakeoversBesideAFlood(t *testing.T) {
 	w := newWorldAlone(t, addrs...)
 	other, err := w.AddHost(t.Context(), "lb2")
 	w.must(err)
-	idle := &world{T: t, Stage: w.Stage, Host: other}
+	idle := &world{T: t, Env: w.Env, Host: other}
 	var conf strings.Builder
 	for i, addr := range addrs {
 		fmt.Fprintf(&conf, "vrrp_instance VI_%d {\n interface lo\n virtual_router_id %d\n virtual_ipaddress { %v }\n}\n", i, i+1, addr)

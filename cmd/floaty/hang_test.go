@@ -43,7 +43,7 @@ func TestAReloadThatHangsHoldsUpNothing(t *testing.T) {
 	opened, ends := w.endless()
 	opened()
 	for range 3 { // reloads of Keepalived
-		w.Hush()
+		w.CloseFIFO()
 		time.Sleep(100 * time.Millisecond)
 		w.says("BACKUP")
 		w.Cloud.Move(one, stranger)

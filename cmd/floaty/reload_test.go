@@ -53,7 +53,7 @@ func TestReload(t *testing.T) {
 			w.never("an address that is managed no more was moved", interval*12/10, func() bool { return w.here(one) })
 
 			w.Cloud.SetToken("another")
-			w.must(change(w, "floaty.yml", w.with("token: the-token-of-the-stage", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
+			w.must(change(w, "floaty.yml", w.with("token: the-token-of-the-tests", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
 			w.eventually("the missing file is named", time.Second, func() bool { return w.logged("token-file") > 0 })
 			w.must(change(w, "token", "another"))
 			w.holds(time.Second, one)
@@ -64,7 +64,7 @@ func TestReload(t *testing.T) {
 			w.must(change(w, "token", "a-third"))
 			w.holds(time.Second, one)
 
-			w.must(change(w, "floaty.yml", w.with("token: the-token-of-the-stage", "token-file: token"))) // addresses from keepalived.conf
+			w.must(change(w, "floaty.yml", w.with("token: the-token-of-the-tests", "token-file: token"))) // addresses from keepalived.conf
 			w.holds(time.Second, one, two)
 			w.must(change(w, "keepalived.conf", w.Keepalived(100, "", two)))
 			w.eventually("the address is dropped", time.Second, func() bool { return w.logged("removed") > 0 && w.logged("keepalived.conf") > 0 })
@@ -161,7 +161,7 @@ func TestTwoDaemonsOfOneStateDirDoNotReadEachOthersStates(t *testing.T) {
 	w.says("MASTER")
 	w.holds(time.Second, one)
 	w.must(w.Configure("other.yml", w.Floaty())) // the same state-dir
-	w.Hush()
+	w.CloseFIFO()
 	w.StopFloaty()
 	w.Cloud.Move(one, stranger)
 	w.must(w.Say("")) // a writer, so that a saved MASTER might count
@@ -266,8 +266,8 @@ func (w *world) sockets() int {
 
 func TestATokenIsRotatedThoughKeepalivedConfIsBrokenWhereNoAddressComesFromIt(t *testing.T) {
 	w := newWorld(t, one)
-	w.must(w.Configure("token", "the-token-of-the-stage"))
-	w.must(w.Configure("floaty.yml", w.with("token: the-token-of-the-stage", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
+	w.must(w.Configure("token", "the-token-of-the-tests"))
+	w.must(w.Configure("floaty.yml", w.with("token: the-token-of-the-tests", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)

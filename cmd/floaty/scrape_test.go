@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 // cpu returns the time that floaty has computed.
@@ -43,7 +43,7 @@ func addresses(n int) []netip.Addr {
 // Scrapes must not make floaty big: a host has little memory to spare for it. What a scrape computes is printed only: it depends on
 // the machine.
 func TestMemoryAfterManyScrapes(t *testing.T) {
-	if stage.Race {
+	if testenv.Race {
 		t.Skip("the race detector takes memory of its own")
 	}
 	hundred := addresses(100)

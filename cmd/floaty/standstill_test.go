@@ -70,7 +70,7 @@ func TestAHostThatStoodStillWritesNothingWithoutKeepalived(t *testing.T) {
 	w.start()
 	w.backsOff()
 	goesOn := w.stops()
-	w.Hush()
+	w.CloseFIFO()
 	w.Cloud.ClearFaults()
 	time.Sleep(1300 * time.Millisecond)
 	w.Cloud.ForgetCalls()

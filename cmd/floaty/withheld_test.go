@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 // net/http logs an answer that nobody asked for, in full.
@@ -40,7 +40,7 @@ func TestAnAnswerThatNobodyAskedForIsNotLogged(t *testing.T) {
 		return unasked.Load() > 1 && w.logged("its text is withheld") > 0
 	})
 	for line := range strings.Lines(w.Log()) {
-		if !json.Valid([]byte(line)) || strings.Contains(line, stage.Token) {
+		if !json.Valid([]byte(line)) || strings.Contains(line, testenv.Token) {
 			t.Errorf("got the line %q, want JSON without the token", line)
 		}
 	}

@@ -11,21 +11,21 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 // program is floaty, built once.
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(stage.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they work
 		program = path
 		return nil
 	}))
 }
 
 const (
-	interval = 2 * time.Second // the refresh interval of the stage's hosts
+	interval = 2 * time.Second // the refresh interval of the hosts
 	stranger = "99999999-9999-4999-8999-999999999999"
 )
 
@@ -35,14 +35,14 @@ var (
 	three = netip.MustParseAddr("2001:db8::3")
 )
 
-// A world is a stage with one host that has no Keepalived: the test says its lines.
+// A world is an environment with one host without Keepalived: the test writes its lines.
 type world struct {
 	*testing.T
-	*stage.Stage
-	*stage.Host
+	*testenv.Env
+	*testenv.Host
 }
 
-// newWorld raises a stage on which addrs are the instance's and point at a stranger. Nothing runs yet.
+// newWorld creates an environment in which addrs belong to the instance and point at a stranger. Nothing runs yet.
 func newWorld(t *testing.T, addrs ...netip.Addr) *world {
 	t.Helper()
 	t.Parallel()
@@ -52,7 +52,7 @@ func newWorld(t *testing.T, addrs ...netip.Addr) *world {
 // newWorldAlone is [newWorld] for a test that no other must run beside.
 func newWorldAlone(t *testing.T, addrs ...netip.Addr) *world {
 	t.Helper()
-	s, err := stage.New(t.Context(), t.TempDir(), program, false)
+	s, err := testenv.New(t.Context(), t.TempDir(), program, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func newWorldAlone(t *testing.T, addrs ...netip.Addr) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Stage: s, Host: h}
+	w := &world{T: t, Env: s, Host: h}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("floaty said:\n%s", h.Log())

@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 // A bench is one run of all measurements.
@@ -78,11 +78,11 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	if b.program, err = stage.Build(ctx, b.dir); err != nil {
+	if b.program, err = testenv.Build(ctx, b.dir); err != nil {
 		return err
 	}
 	b.minimal = filepath.Join(b.dir, "minimal")
-	if err := stage.BuildAs(ctx, b.minimal, "floaty/hack/bench"); err != nil {
+	if err := testenv.BuildAs(ctx, b.minimal, "floaty/hack/bench"); err != nil {
 		return err
 	}
 	if b.cert, err = newCertificate(filepath.Join(b.dir, "cert.pem")); err != nil {

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
 
@@ -48,8 +48,8 @@ type settings struct {
 // A world is a cloud, the way to it, and a host with floaty on it, whose Keepalived is the bench.
 type world struct {
 	settings
-	*stage.Stage
-	host   *stage.Host
+	*testenv.Env
+	host   *testenv.Host
 	etc    string // directory
 	server *server
 	line   *line // nil: none
@@ -72,11 +72,11 @@ func (b *bench) newWorld(ctx context.Context, s settings) (*world, error) {
 	if s.minimal {
 		program = b.minimal
 	}
-	st, err := stage.New(ctx, dir, program, false)
+	st, err := testenv.New(ctx, dir, program, false)
 	if err != nil {
 		return nil, err
 	}
-	w := &world{settings: s, Stage: st, fifo: -1}
+	w := &world{settings: s, Env: st, fifo: -1}
 	if err := w.build(ctx, b.cert); err != nil {
 		return nil, errors.Join(err, w.close()) //nolint:contextcheck // tidying up must not be cancelled
 	}
@@ -185,10 +185,10 @@ func (w *world) floaty(target string) string {
 	}
 	if w.exoscale {
 		fmt.Fprintf(&text, "provider: exoscale\nexoscale: {endpoint: %q, key: %s, secret: %s, instance-id: %s}\n",
-			scheme+"://"+target+"/v2", stage.Key, stage.Secret, h.UUID)
+			scheme+"://"+target+"/v2", testenv.Key, testenv.Secret, h.UUID)
 	} else {
 		fmt.Fprintf(&text, "provider: cloudscale\ncloudscale: {endpoint: %q, token: %s, server-uuid: %s}\n",
-			scheme+"://"+target, stage.Token, h.UUID)
+			scheme+"://"+target, testenv.Token, h.UUID)
 	}
 	fmt.Fprintf(&text, "keepalived-config: %s\nkeepalived-pid-file: %s\nstate-dir: %s\nlock-file-template: %s\n",
 		w.path(keepalivedConf), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))

@@ -19,7 +19,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 // patience is for how long a test waits for something to appear on the page; no test waits that long unless it fails.
@@ -70,12 +70,12 @@ func browser() string {
 // A world is a cloud and two hosts whose Keepalived the test plays. Each floaty has its page.
 type world struct {
 	*testing.T
-	*stage.Stage
-	a, b *stage.Host
-	urls map[*stage.Host]string
+	*testenv.Env
+	a, b *testenv.Host
+	urls map[*testenv.Host]string
 }
 
-// instance is the name of the VRRP instance in the configuration that the stage writes.
+// instance is the name of the VRRP instance in the configuration that testenv writes.
 const instance = "VI_1"
 
 func newWorld(t *testing.T) *world {
@@ -84,14 +84,14 @@ func newWorld(t *testing.T) *world {
 		t.Skip("Chromium is missing; hack/install-monitoring installs it, as root")
 	}
 	t.Parallel()
-	s, err := stage.New(t.Context(), filepath.Join(shortDir(t), "stage"), program, false)
+	s, err := testenv.New(t.Context(), filepath.Join(shortDir(t), "env"), program, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Stage: s, urls: map[*stage.Host]string{}}
+	w := &world{T: t, Env: s, urls: map[*testenv.Host]string{}}
 	t.Cleanup(func() {
 		if t.Failed() {
-			for _, h := range []*stage.Host{w.a, w.b} {
+			for _, h := range []*testenv.Host{w.a, w.b} {
 				t.Logf("floaty on %s has logged:\n%s", h.Name, h.Log())
 			}
 		}
@@ -101,7 +101,7 @@ func newWorld(t *testing.T) *world {
 	})
 	for _, host := range []struct {
 		name string
-		at   **stage.Host
+		at   **testenv.Host
 	}{{"lb1", &w.a}, {"lb2", &w.b}} {
 		h, err := s.AddHost(t.Context(), host.name)
 		if err != nil {
@@ -148,7 +148,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // start starts floaty on a host and waits until its page answers and it has made its FIFO.
-func (w *world) start(h *stage.Host) {
+func (w *world) start(h *testenv.Host) {
 	w.Helper()
 	w.must(h.StartFloaty())
 	address := strings.TrimSuffix(strings.TrimPrefix(w.urls[h], "http://"), "/")
@@ -167,7 +167,7 @@ func (w *world) start(h *stage.Host) {
 }
 
 // say writes a state of the instance into a host's FIFO, as Keepalived would.
-func (w *world) say(h *stage.Host, state string) {
+func (w *world) say(h *testenv.Host, state string) {
 	w.Helper()
 	w.must(h.Say(fmt.Sprintf("INSTANCE %q %s 100", instance, state)))
 }
@@ -182,7 +182,7 @@ type page struct {
 }
 
 // open opens a host's page in a browser of its own.
-func (w *world) open(h *stage.Host) *page {
+func (w *world) open(h *testenv.Host) *page {
 	w.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(browser()), chromedp.NoSandbox, chromedp.WSURLReadTimeout(patience), chromedp.WindowSize(1280, 1000))

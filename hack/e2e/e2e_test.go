@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
-// interval is the refresh interval of the stage's hosts.
+// interval is the refresh interval of the hosts.
 const interval = 2 * time.Second
 
 var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")}
@@ -26,17 +26,17 @@ func TestMain(m *testing.M) {
 	if os.Getenv("FLOATY_E2E") == "" {
 		os.Exit(m.Run()) // which skips all
 	}
-	os.Exit(stage.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
 		program = path
 		return nil
 	}))
 }
 
-// A world is a stage with two hosts; a has the higher priority.
+// A world is an environment with two hosts; a has the higher priority.
 type world struct {
 	*testing.T
-	*stage.Stage
-	a, b     *stage.Host
+	*testenv.Env
+	a, b     *testenv.Host
 	exoscale bool // the cloud, in place of cloudscale.ch
 }
 
@@ -47,7 +47,7 @@ func onBoth(t *testing.T, story func(t *testing.T, w *world)) {
 	t.Run("Exoscale", func(t *testing.T) { story(t, newExoscale(t)) })
 }
 
-// newWorld raises a stage whose floating IPs point at nothing and whose hosts run nothing yet.
+// newWorld creates an environment whose floating IPs point at no server and whose hosts run nothing yet.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if os.Getenv("FLOATY_E2E") == "" {
@@ -56,19 +56,19 @@ func newWorld(t *testing.T) *world {
 	if os.Getuid() != 0 {
 		t.Skip("not root: network namespaces cannot be made")
 	}
-	if _, err := exec.LookPath(stage.KeepalivedProgram()); err != nil {
+	if _, err := exec.LookPath(testenv.KeepalivedProgram()); err != nil {
 		t.Skip("no Keepalived is installed")
 	}
 	t.Parallel()
-	s, err := stage.New(t.Context(), t.TempDir(), program, true)
+	s, err := testenv.New(t.Context(), t.TempDir(), program, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Stage: s}
+	w := &world{T: t, Env: s}
 	t.Cleanup(w.leave)
 	for _, host := range []struct {
 		name string
-		at   **stage.Host
+		at   **testenv.Host
 	}{{"a", &w.a}, {"b", &w.b}} {
 		if *host.at, err = s.AddHost(t.Context(), host.name); err != nil {
 			t.Fatal(err)
@@ -80,13 +80,13 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// leave takes the stage down, and shows what floaty said if the test has failed.
+// leave closes the environment, and prints floaty's log if the test has failed.
 func (w *world) leave() {
 	if w.Failed() {
 		for _, call := range w.Cloud.Calls() {
 			w.Logf("%s %s %s from %s for %s: %d", call.At.Format("15:04:05.000"), call.Method, call.Path, call.Remote, call.Server, call.Status)
 		}
-		for _, h := range []*stage.Host{w.a, w.b} {
+		for _, h := range []*testenv.Host{w.a, w.b} {
 			if h != nil {
 				w.Logf("floaty on %s said:\n%s", h.Name, h.Log())
 				if said, err := os.ReadFile(h.Path("keepalived.log")); err == nil {
@@ -107,7 +107,7 @@ func (w *world) must(err error) {
 	}
 }
 
-func (w *world) configure(h *stage.Host, priority int, more string) {
+func (w *world) configure(h *testenv.Host, priority int, more string) {
 	w.Helper()
 	floaty := h.Floaty()
 	if w.exoscale {
@@ -118,7 +118,7 @@ func (w *world) configure(h *stage.Host, priority int, more string) {
 }
 
 // start starts floaty on hosts, then Keepalived.
-func (w *world) start(hosts ...*stage.Host) {
+func (w *world) start(hosts ...*testenv.Host) {
 	w.Helper()
 	for _, h := range hosts {
 		w.must(h.StartFloaty())
@@ -149,7 +149,7 @@ func (w *world) eventually(what string, within time.Duration, is func() bool) {
 }
 
 // at waits until h alone has all addresses.
-func (w *world) at(h *stage.Host, within time.Duration) {
+func (w *world) at(h *testenv.Host, within time.Duration) {
 	w.Helper()
 	w.eventually("all addresses are at "+h.Name, within, func() bool {
 		return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !slices.Equal(w.Cloud.Holders(addr), []string{h.UUID}) })
@@ -157,7 +157,7 @@ func (w *world) at(h *stage.Host, within time.Duration) {
 }
 
 // writesOf counts the writes that came from h since the calls were forgotten.
-func (w *world) writesOf(h *stage.Host) int {
+func (w *world) writesOf(h *testenv.Host) int {
 	n := 0
 	for _, call := range w.Cloud.Calls() {
 		if call.Method != http.MethodGet && strings.HasPrefix(call.Remote, h.Addr+":") {
@@ -168,7 +168,7 @@ func (w *world) writesOf(h *stage.Host) int {
 }
 
 // silent checks for a time that floaty on h writes nothing.
-func (w *world) silent(h *stage.Host, during time.Duration) {
+func (w *world) silent(h *testenv.Host, during time.Duration) {
 	w.Helper()
 	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if n := w.writesOf(h); n != 0 {
@@ -182,7 +182,7 @@ func (w *world) steal() {
 	w.Cloud.Move(addrs[0], w.b.UUID)
 }
 
-func (w *world) said(h *stage.Host, text string) bool { return strings.Contains(h.Log(), text) }
+func (w *world) said(h *testenv.Host, text string) bool { return strings.Contains(h.Log(), text) }
 
 func (w *world) exists(path string) bool {
 	_, err := os.Stat(path)

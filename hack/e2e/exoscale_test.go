@@ -9,7 +9,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// newExoscale raises a stage at Exoscale, where operations take 300 ms.
+// newExoscale creates an environment at Exoscale, where operations take 300 ms.
 func newExoscale(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)

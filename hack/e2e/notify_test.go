@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 // scripted configures a host whose Keepalived starts floaty itself: as its notify script, or as its FIFO's script. Scripts in
 // a temporary directory are unsafe for Keepalived, so script security is left off.
-func (w *world) scripted(h *stage.Host, priority int, asFIFO bool) {
+func (w *world) scripted(h *testenv.Host, priority int, asFIFO bool) {
 	w.Helper()
 	command := fmt.Sprintf("%s %s", w.Program(), h.Path("floaty.yml"))
 	more, fifo := fmt.Sprintf("    notify %q", command), ""
@@ -26,7 +26,7 @@ func (w *world) scripted(h *stage.Host, priority int, asFIFO bool) {
 }
 
 // gone waits until no floaty runs on h.
-func (w *world) gone(h *stage.Host, within time.Duration) {
+func (w *world) gone(h *testenv.Host, within time.Duration) {
 	w.Helper()
 	w.eventually("no floaty runs on "+h.Name, within, func() bool {
 		pids, err := h.Running(w.Context())

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 // renamed is keepalived.conf with other names for Keepalived's processes.
@@ -16,7 +16,7 @@ func renamed(conf string) string {
 }
 
 // unregistered is floaty.yml of a floaty that looks for the pid file where there is none.
-func unregistered(h *stage.Host) string {
+func unregistered(h *testenv.Host) string {
 	return strings.Replace(h.Floaty(), h.Path("vrrp.pid"), h.Path("none.pid"), 1)
 }
 
@@ -25,7 +25,7 @@ func TestAProcessOfAnotherNameAndWithoutPIDFile(t *testing.T) {
 	t.Parallel()
 	start := func(t *testing.T) *world {
 		w := newWorld(t)
-		for _, h := range []*stage.Host{w.a, w.b} {
+		for _, h := range []*testenv.Host{w.a, w.b} {
 			w.must(h.Configure("bare.conf", "vrrp_instance VI_1 {\n}\n")) // with VRRPv3, Keepalived 2.2.7 itself wants an address
 			floaty := strings.Replace(unregistered(h), h.Path("keepalived.conf"), h.Path("bare.conf"), 1)
 			w.must(h.Configure("floaty.yml", floaty+fmt.Sprintf("managed-addresses: [%s, %s]\n", addrs[0], addrs[1])))
@@ -87,12 +87,12 @@ func TestANotifyScriptBehindAPipeEndsWithItsKeepalived(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			w := newWorld(t)
-			for _, h := range []*stage.Host{w.a, w.b} {
+			for _, h := range []*testenv.Host{w.a, w.b} {
 				script := fmt.Sprintf("#!/bin/sh\n%q %q \"$@\" 2>&1 | cat >>%q\n", w.Program(), h.Path("floaty.yml"), h.Path("floaty.log"))
 				w.must(os.WriteFile(h.Path("notify"), []byte(script), 0o700)) //nolint:gosec // it is to be run
 				w.must(h.Configure("floaty.yml", unregistered(h)))
 			}
-			more := func(h *stage.Host) string { return fmt.Sprintf("    notify %q", h.Path("notify")) }
+			more := func(h *testenv.Host) string { return fmt.Sprintf("    notify %q", h.Path("notify")) }
 			plain := func(conf string) string { return strings.Replace(conf, "    enable_script_security\n", "", 1) }
 			w.must(w.a.Configure("keepalived.conf", plain(c.conf(w.a.Keepalived(150, more(w.a), addrs...)))))
 			w.must(w.b.Configure("keepalived.conf", plain(c.conf(w.b.Keepalived(100, more(w.b), addrs...)))))

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
 
@@ -36,7 +36,7 @@ func newReadyWorld(t *testing.T) *readyWorld {
 	data, err := os.ReadFile(program)
 	w.must(err)
 	w.must(os.WriteFile(w.program, data, 0o755)) //nolint:gosec // others run it
-	for _, h := range []*stage.Host{w.a, w.b} {
+	for _, h := range []*testenv.Host{w.a, w.b} {
 		state := h.Path("state") // as tmpfiles.d makes it, but for the user
 		w.must(os.Mkdir(state, 0o750))
 		w.must(os.Chown(state, 0, scriptGroup))
@@ -49,7 +49,7 @@ func newReadyWorld(t *testing.T) *readyWorld {
 }
 
 // startHost starts floaty, then Keepalived with the script in its configuration.
-func (w *readyWorld) startHost(h *stage.Host, priority int) {
+func (w *readyWorld) startHost(h *testenv.Host, priority int) {
 	w.Helper()
 	w.must(h.StartFloaty())
 	var socket []string
@@ -77,7 +77,7 @@ func (w *readyWorld) startHost(h *stage.Host, priority int) {
 }
 
 // succeeds waits until Keepalived has found the script to succeed.
-func (w *readyWorld) succeeds(h *stage.Host) {
+func (w *readyWorld) succeeds(h *testenv.Host) {
 	w.Helper()
 	w.eventually("the script succeeds on "+h.Name, 15*time.Second, func() bool {
 		said, err := os.ReadFile(h.Path("keepalived.log"))
@@ -86,7 +86,7 @@ func (w *readyWorld) succeeds(h *stage.Host) {
 }
 
 // stays checks for a time that h keeps the addresses.
-func (w *readyWorld) stays(what string, h *stage.Host, during time.Duration) {
+func (w *readyWorld) stays(what string, h *testenv.Host, during time.Duration) {
 	w.Helper()
 	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		for _, addr := range addrs {
@@ -134,7 +134,7 @@ func TestTheHostThatCannotReachTheAPILoses(t *testing.T) {
 }
 
 // unreachable adds or deletes a route that hides the cloud from a host.
-func (w *readyWorld) unreachable(h *stage.Host, verb string) {
+func (w *readyWorld) unreachable(h *testenv.Host, verb string) {
 	w.Helper()
 	cloud := strings.TrimPrefix(w.URL, "http://")
 	out, err := exec.CommandContext(w.Context(), "ip", "-n", h.Space(), "route", verb, "unreachable", cloud+"/32").CombinedOutput() //nolint:gosec // our own words

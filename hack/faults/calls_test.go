@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
 
@@ -43,7 +43,7 @@ func clouds() []cloud {
 	return []cloud{
 		{
 			name:   "cloudscale",
-			config: "provider: cloudscale\ncloudscale: {endpoint: %q, token: " + stage.Token + ", server-uuid: %s}\n",
+			config: "provider: cloudscale\ncloudscale: {endpoint: %q, token: " + testenv.Token + ", server-uuid: %s}\n",
 			calls: []call{
 				{name: "list", aside: true, matches: is("GET", "/v1/floating-ips", ""), lists: []string{"/v1/floating-ips"}, empty: "[]"},
 				{name: "metadata", metadata: true, matches: is("GET", "/openstack/", ""), empty: "{}"},
@@ -52,7 +52,7 @@ func clouds() []cloud {
 		},
 		{
 			name: "exoscale",
-			config: "provider: exoscale\nexoscale: {endpoint: %q, key: " + stage.Key + ", secret: " + stage.Secret +
+			config: "provider: exoscale\nexoscale: {endpoint: %q, key: " + testenv.Key + ", secret: " + testenv.Secret +
 				", instance-id: %s}\n",
 			calls: []call{
 				{name: "metadata", metadata: true, matches: is("GET", "/latest/", ""), empty: "somebody"},
@@ -76,11 +76,11 @@ type recorded struct {
 // record asks the cloud itself, as one who needs no credential.
 func (w *world) record(path string) recorded {
 	w.Cloud.SetToken()
-	w.Cloud.SetKey(stage.Key, "")
+	w.Cloud.SetKey(testenv.Key, "")
 	answer := httptest.NewRecorder()
 	w.Cloud.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, http.NoBody))
-	w.Cloud.SetToken(stage.Token)
-	w.Cloud.SetKey(stage.Key, stage.Secret)
+	w.Cloud.SetToken(testenv.Token)
+	w.Cloud.SetKey(testenv.Key, testenv.Secret)
 	if answer.Code != http.StatusOK {
 		w.t.Errorf("recording %s: got %d, want %d", path, answer.Code, http.StatusOK)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 const mostMemory = 128 << 10 // KiB that floaty may have taken at any time
@@ -101,7 +101,7 @@ func (h *host) end() {
 		if !json.Valid([]byte(line)) {
 			h.t.Errorf("got the line %q, want nothing but the logger's", line)
 		}
-		for _, secret := range []string{stage.Token, stage.Secret, stage.Key} {
+		for _, secret := range []string{testenv.Token, testenv.Secret, testenv.Key} {
 			if strings.Contains(line, secret) {
 				h.t.Errorf("got the line %q, want no credential in it", line)
 			}

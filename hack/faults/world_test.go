@@ -24,7 +24,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
 
@@ -42,7 +42,7 @@ var (
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(stage.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they work
 		program = path
 		return trust(filepath.Join(filepath.Dir(path), "cert.pem"))
 	}))
@@ -82,8 +82,8 @@ type breakage struct {
 func newWorld(t *testing.T, at cloud, holder string, start func(*httptest.Server)) *world {
 	t.Helper()
 	w := &world{t: t, at: at, Cloud: simulator.New()}
-	w.Cloud.SetToken(stage.Token)
-	w.Cloud.SetKey(stage.Key, stage.Secret)
+	w.Cloud.SetToken(testenv.Token)
+	w.Cloud.SetKey(testenv.Key, testenv.Secret)
 	w.Cloud.SetOperationTime(50 * time.Millisecond)
 	w.Cloud.AddServer(here, "lb1")
 	w.Cloud.AddServer(rival, "lb2")

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 // patience is for how long a test waits for something to show; no test waits that long unless it fails.
@@ -30,7 +30,7 @@ var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAdd
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(stage.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
 		program = path
 		return nil
 	}))
@@ -39,8 +39,8 @@ func TestMain(m *testing.M) {
 // A world is two hosts whose Keepalived the test plays, a cloud, and a Prometheus that scrapes both floaty and evaluates alerts.yml.
 type world struct {
 	*testing.T
-	*stage.Stage
-	a, b       *stage.Host
+	*testenv.Env
+	a, b       *testenv.Host
 	prometheus string // its URL
 }
 
@@ -48,14 +48,14 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	prometheus := tool(t, "prometheus")
 	t.Parallel()
-	s, err := stage.New(t.Context(), filepath.Join(shortDir(t), "stage"), program, false)
+	s, err := testenv.New(t.Context(), filepath.Join(shortDir(t), "env"), program, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Stage: s}
+	w := &world{T: t, Env: s}
 	t.Cleanup(func() {
 		if t.Failed() {
-			for _, h := range []*stage.Host{w.a, w.b} {
+			for _, h := range []*testenv.Host{w.a, w.b} {
 				t.Logf("floaty on %s has logged:\n%s", h.Name, h.Log())
 			}
 		}
@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	var targets []string
 	for _, host := range []struct {
 		name string
-		at   **stage.Host
+		at   **testenv.Host
 	}{{"lb1", &w.a}, {"lb2", &w.b}} {
 		h, err := s.AddHost(t.Context(), host.name)
 		if err != nil {
@@ -221,13 +221,13 @@ func (w *world) firing(alert string, want bool) {
 	})
 }
 
-func (w *world) say(h *stage.Host, state string) {
+func (w *world) say(h *testenv.Host, state string) {
 	w.Helper()
 	w.must(h.Say(`INSTANCE "VI_1" ` + state + ` 100`))
 }
 
 // start starts floaty on a host and waits until it has made its FIFO.
-func (w *world) start(h *stage.Host) {
+func (w *world) start(h *testenv.Host) {
 	w.Helper()
 	w.must(h.StartFloaty())
 	w.until("floaty on "+h.Name+" has made its FIFO", func() string {
@@ -240,7 +240,7 @@ func (w *world) start(h *stage.Host) {
 
 // watch runs floaty --status --watch on a host, until the end of the test. The function that it returns waits until the last status that was shown
 // contains a word.
-func (w *world) watch(h *stage.Host) (shows func(word string)) {
+func (w *world) watch(h *testenv.Host) (shows func(word string)) {
 	w.Helper()
 	path := filepath.Join(w.TempDir(), "screen")
 	out, err := os.Create(path) //nolint:gosec // our own
@@ -286,7 +286,7 @@ func TestAFailoverIsSeenInPrometheusAndItsAlertsFireAndResolve(t *testing.T) {
 	screen("BACKUP")
 
 	w.a.StopFloaty()
-	w.a.Hush()
+	w.a.CloseFIFO()
 	w.firing("FloatyNoMaster", true)
 	w.firing("FloatyDown", true)
 

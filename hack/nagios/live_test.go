@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
 
@@ -18,7 +18,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(stage.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
 		program = path
 		return nil
 	}))
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // The plugin asks a real floaty, through its socket, in a host's good and bad times.
 func TestThePluginSeesWhatHappensToARealFloaty(t *testing.T) {
 	t.Parallel()
-	s, err := stage.New(t.Context(), filepath.Join(shortDir(t), "stage"), program, false)
+	s, err := testenv.New(t.Context(), filepath.Join(shortDir(t), "env"), program, false)
 	if err != nil {
 		t.Fatal(err)
 	}

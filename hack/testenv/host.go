@@ -1,4 +1,4 @@
-package stage
+package testenv
 
 import (
 	"cmp"
@@ -22,25 +22,25 @@ import (
 type Host struct {
 	Name string
 	UUID string // of the server
-	Addr string // of a namespace, from which its calls come
+	Addr string // source address of its requests, where hosts are network namespaces
 	FIFO string
 	Dir  string
 
-	stage      *Stage
+	env        *Env
 	space      string // network namespace
 	port       string // on the bridge
 	keepalived *process
-	floaty     *process   // the one that was started last
-	floaties   []*process // all of them
-	fifo       *os.File   // open for writing, if anything was said
+	floaty     *process   // the one started last
+	floaties   []*process // all that were started
+	fifo       *os.File   // open for writing after the first Say
 }
 
-// AddHost makes the n-th host, from 1; the cloud then has it as a server.
-func (s *Stage) AddHost(ctx context.Context, name string) (*Host, error) {
+// AddHost adds a host, and a server of that name to the cloud.
+func (s *Env) AddHost(ctx context.Context, name string) (*Host, error) {
 	n := len(s.hosts) + 1
 	h := &Host{
 		Name: name, UUID: strings.NewReplacer("N", strconv.Itoa(n)).Replace("NNNNNNNN-NNNN-4NNN-8NNN-NNNNNNNNNNNN"),
-		Addr: fmt.Sprintf("10.99.0.%d", n), Dir: filepath.Join(s.Dir, name), stage: s,
+		Addr: fmt.Sprintf("10.99.0.%d", n), Dir: filepath.Join(s.Dir, name), env: s,
 		space: s.name + "-" + name, port: fmt.Sprintf("p%d", n),
 	}
 	h.FIFO = filepath.Join(h.Dir, "keepalived.fifo")
@@ -71,7 +71,7 @@ func (h *Host) Space() string { return h.space }
 // Path returns the path of one of the host's files.
 func (h *Host) Path(name string) string { return filepath.Join(h.Dir, name) }
 
-// Configure writes a file of the host by renaming it into place.
+// Configure replaces one of the host's files in one step: it writes a new file and renames it.
 func (h *Host) Configure(name, text string) error {
 	fresh := h.Path(name + ".new")
 	if err := os.WriteFile(fresh, []byte(text), 0o600); err != nil {
@@ -80,15 +80,15 @@ func (h *Host) Configure(name, text string) error {
 	return os.Rename(fresh, h.Path(name))
 }
 
-// Floaty is a configuration of floaty for the host at cloudscale.ch, fast enough to watch.
+// Floaty returns a floaty.yml for the host at cloudscale.ch, with intervals short enough for tests.
 func (h *Host) Floaty() string {
-	return fmt.Sprintf("provider: cloudscale\ncloudscale: {endpoint: %q, token: %s, server-uuid: %s}\n", h.stage.URL, Token, h.UUID) + h.common()
+	return fmt.Sprintf("provider: cloudscale\ncloudscale: {endpoint: %q, token: %s, server-uuid: %s}\n", h.env.URL, Token, h.UUID) + h.common()
 }
 
-// FloatyAtExoscale is the same at Exoscale.
+// FloatyAtExoscale returns the same for Exoscale.
 func (h *Host) FloatyAtExoscale() string {
 	return fmt.Sprintf("provider: exoscale\nexoscale: {endpoint: %q, key: %s, secret: %s, instance-id: %s}\n",
-		h.stage.URL+"/v2", Key, Secret, h.UUID) + h.common()
+		h.env.URL+"/v2", Key, Secret, h.UUID) + h.common()
 }
 
 func (h *Host) common() string {
@@ -101,8 +101,8 @@ back-off: {initial-interval: 200ms, max-interval: 1s}
 `, h.Path("keepalived.conf"), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
 }
 
-// Keepalived is a configuration of Keepalived for the host; more goes into its instance. VIPs of another family than the
-// first go where Keepalived lets them mix.
+// Keepalived returns a keepalived.conf for the host. The text in more becomes part of its instance. VIPs of a different family
+// than the first become virtual_ipaddress_excluded, where Keepalived permits both families.
 func (h *Host) Keepalived(priority int, more string, vips ...netip.Addr) string {
 	var list, excluded strings.Builder
 	for _, vip := range vips {
@@ -139,26 +139,27 @@ vrrp_instance VI_1 {
 `, h.Name, h.FIFO, realPath("sleep"), priority, list.String(), excluded.String(), more)
 }
 
-// realPath returns where a program is, without symbolic links: from 2.3.0 on, Keepalived runs no script as root whose path has one
-// (/bin is one on most machines).
+// realPath returns a program's path without symbolic links: since 2.3.0, Keepalived refuses to run a script as root if its path
+// contains one (/bin is one on most machines).
 func realPath(program string) string {
 	path, err := exec.LookPath(program)
 	if err == nil {
 		path, err = filepath.EvalSymlinks(path)
 	}
 	if err != nil {
-		return program // and Keepalived says what is wrong
+		return program // Keepalived reports what is wrong
 	}
 	return path
 }
 
-// KeepalivedProgram is Keepalived: what KEEPALIVED names in the environment, or the one that is installed.
+// KeepalivedProgram returns the Keepalived to test with: $KEEPALIVED, or else the installed one.
 func KeepalivedProgram() string { return cmp.Or(os.Getenv("KEEPALIVED"), "keepalived") }
 
 // StartKeepalived starts it with the host's keepalived.conf.
 func (h *Host) StartKeepalived() error {
-	// -P leaves out the checkers. The pid files are the host's own; from 2.3.2 on Keepalived locks also that of BFD, which has no
-	// option in every build, so that /run is the host's own, too, but for the namespaces: "ip netns exec" gives each process its own mounts.
+	// -P leaves out the checkers. Each host has pid files of its own. Since 2.3.2, Keepalived also locks the pid file of BFD, which not
+	// every build has an option for, so each host gets a /run of its own as well, with only the network namespaces in it:
+	// "ip netns exec" gives each process its own mounts.
 	const prepare = `exec 3</run/netns && mount -t tmpfs tmpfs /run && mkdir /run/netns &&
 		mount -c --rbind /proc/self/fd/3 /run/netns && exec 3<&- && exec "$@"`
 	cmd, err := h.start("keepalived.log", "sh", "-c", prepare, "sh", KeepalivedProgram(), "-n", "-l", "-D", "-P", "-f", h.Path("keepalived.conf"),
@@ -167,25 +168,25 @@ func (h *Host) StartKeepalived() error {
 	return err
 }
 
-// StopKeepalived ends it in an orderly way and waits until it has gone.
+// StopKeepalived sends SIGTERM to Keepalived and waits until it has ended.
 func (h *Host) StopKeepalived() {
 	h.keepalived.stop(syscall.SIGTERM)
 	h.keepalived = nil
 }
 
-// KillKeepalived ends both its processes at once, without a chance to say anything.
+// KillKeepalived kills both processes of Keepalived, so that neither can write a last event.
 func (h *Host) KillKeepalived() {
 	if h.keepalived == nil {
 		return
 	}
 	vrrp, err := h.vrrp()
 	if err == nil {
-		_ = unix.Kill(vrrp, unix.SIGSTOP) // it would say STOP when its parent dies
+		_ = unix.Kill(vrrp, unix.SIGSTOP) // otherwise it writes STOP when its parent dies
 	}
 	h.keepalived.stop(syscall.SIGKILL)
 	if err == nil {
 		_ = unix.Kill(vrrp, unix.SIGKILL)
-		// Keepalived takes a pid file's process for a running daemon until init has buried it.
+		// A starting Keepalived takes the process in the pid file for a running daemon until init has reaped it.
 		for deadline := time.Now().Add(2 * time.Second); unix.Kill(vrrp, 0) == nil && time.Now().Before(deadline); {
 			time.Sleep(5 * time.Millisecond)
 		}
@@ -193,7 +194,7 @@ func (h *Host) KillKeepalived() {
 	h.keepalived = nil
 }
 
-// KillVRRP ends only Keepalived's VRRP process; its parent starts another one.
+// KillVRRP kills only Keepalived's VRRP process; its parent starts a new one.
 func (h *Host) KillVRRP() error {
 	pid, err := h.vrrp()
 	if err != nil {
@@ -202,7 +203,7 @@ func (h *Host) KillVRRP() error {
 	return unix.Kill(pid, unix.SIGKILL)
 }
 
-// ReloadKeepalived sends SIGHUP.
+// ReloadKeepalived sends SIGHUP to Keepalived.
 func (h *Host) ReloadKeepalived() error { return h.keepalived.cmd.Process.Signal(syscall.SIGHUP) }
 
 // vrrp returns the pid of Keepalived's VRRP process.
@@ -216,12 +217,12 @@ func (h *Host) vrrp() (int, error) {
 		return 0, err
 	}
 	if !keepalived.IsKeepalived(pid) {
-		return pid, fmt.Errorf("process %d is no keepalived", pid)
+		return pid, fmt.Errorf("process %d is not keepalived", pid)
 	}
 	return pid, nil
 }
 
-// HasAddress reports whether Keepalived has put addr, an IPv4 address, on an interface: right before it says MASTER.
+// HasAddress reports whether Keepalived has added addr, an IPv4 address, to an interface. It does so right before it writes MASTER.
 func (h *Host) HasAddress(addr netip.Addr) bool {
 	pid, err := h.vrrp()
 	if err != nil {
@@ -231,17 +232,17 @@ func (h *Host) HasAddress(addr netip.Addr) bool {
 	return err == nil && strings.Contains(string(routes), "|-- "+addr.String()+"\n")
 }
 
-// DropAddress takes addr off the interface, as a machine's end does and Keepalived's does not.
+// DropAddress removes addr from the interface, as a crash of the machine does; a killed Keepalived leaves it there.
 func (h *Host) DropAddress(ctx context.Context, addr netip.Addr) error {
 	return ip(ctx, "-n "+h.space+" addr del "+netip.PrefixFrom(addr, addr.BitLen()).String()+" dev eth0")
 }
 
-// StartFloaty starts the daemon, or what args say instead, with the host's floaty.yml.
+// StartFloaty starts the daemon with the host's floaty.yml, or floaty with args if there are any.
 func (h *Host) StartFloaty(args ...string) error {
 	if len(args) == 0 {
 		args = []string{"--fifo", h.Path("floaty.yml"), h.FIFO}
 	}
-	p, err := h.start("floaty.log", h.stage.program, args...)
+	p, err := h.start("floaty.log", h.env.program, args...)
 	if err != nil {
 		return err
 	}
@@ -250,33 +251,33 @@ func (h *Host) StartFloaty(args ...string) error {
 	return nil
 }
 
-// StopFloaty ends it in an orderly way and waits until it has gone.
+// StopFloaty sends SIGTERM to floaty and waits until it has ended.
 func (h *Host) StopFloaty() {
 	h.floaty.stop(syscall.SIGTERM)
 	h.floaty = nil
 }
 
-// FloatyPID returns the process ID of the floaty that was started last.
+// FloatyPID returns the process ID of the floaty started last.
 func (h *Host) FloatyPID() int { return h.floaty.cmd.Process.Pid }
 
-// FloatyEnded returns a channel that is closed when the floaty that was started last has ended.
+// FloatyEnded returns a channel that is closed once the floaty started last has ended.
 func (h *Host) FloatyEnded() <-chan struct{} { return h.floaty.done }
 
-// FloatyStatus returns the exit status of the floaty that was started last, after its end.
+// FloatyStatus returns the exit status of the floaty started last, which must have ended.
 func (h *Host) FloatyStatus() int { return h.floaty.cmd.ProcessState.ExitCode() }
 
-// HangUpFloaty sends SIGHUP.
+// HangUpFloaty sends SIGHUP to floaty.
 func (h *Host) HangUpFloaty() error { return h.floaty.cmd.Process.Signal(syscall.SIGHUP) }
 
-// KillFloaty ends it at once.
+// KillFloaty kills floaty and waits until it has ended.
 func (h *Host) KillFloaty() {
 	h.floaty.stop(syscall.SIGKILL)
 	h.floaty = nil
 }
 
-// Running returns the process IDs of floaty on the host, whoever started it.
+// Running returns the process IDs of all floaty processes on the host, also of those that Keepalived started.
 func (h *Host) Running(ctx context.Context) ([]int, error) {
-	out, err := exec.CommandContext(ctx, "ip", "netns", "pids", h.space).Output() //nolint:gosec // our own words
+	out, err := exec.CommandContext(ctx, "ip", "netns", "pids", h.space).Output() //nolint:gosec // no foreign input
 	if err != nil {
 		return nil, err
 	}
@@ -286,14 +287,14 @@ func (h *Host) Running(ctx context.Context) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && exe == h.stage.program {
+		if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && exe == h.env.program {
 			pids = append(pids, pid)
 		}
 	}
 	return pids, nil
 }
 
-// clear ends every floaty on the host that Keepalived has started, and waits until they have gone.
+// clear kills every floaty on the host, also those that Keepalived started, and waits until they have ended.
 func (h *Host) clear() error {
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		pids, err := h.Running(context.Background())
@@ -301,7 +302,7 @@ func (h *Host) clear() error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("on %s still run %v", h.Name, pids)
+			return fmt.Errorf("still running on %s: %v", h.Name, pids)
 		}
 		for _, pid := range pids {
 			_ = unix.Kill(pid, unix.SIGKILL)
@@ -309,17 +310,17 @@ func (h *Host) clear() error {
 	}
 }
 
-// Isolate cuts the host's line to the other hosts that are isolated, but not that to the cloud.
+// Isolate keeps packets from passing between isolated hosts. All of them still reach the cloud.
 func (h *Host) Isolate(ctx context.Context, on bool) error {
 	state := "off"
 	if on {
 		state = "on"
 	}
-	return output(exec.CommandContext(ctx, "bridge", "-n", h.stage.name, "link", "set", "dev", h.port, "isolated", state)) //nolint:gosec // our own words
+	return output(exec.CommandContext(ctx, "bridge", "-n", h.env.name, "link", "set", "dev", h.port, "isolated", state)) //nolint:gosec // no foreign input
 }
 
-// Say writes lines into the FIFO, as Keepalived would: it is opened for reading as well, so that they wait for a reader,
-// and it stays open until Hush.
+// Say writes lines into the FIFO, as Keepalived does: the FIFO is opened for reading as well, so that lines stay in it until they
+// are read, and it stays open until CloseFIFO.
 func (h *Host) Say(lines ...string) error {
 	if h.fifo == nil {
 		f, err := os.OpenFile(h.FIFO, os.O_RDWR|unix.O_NONBLOCK, 0)
@@ -332,15 +333,15 @@ func (h *Host) Say(lines ...string) error {
 	return err
 }
 
-// Hush closes the FIFO, as Keepalived does when it ends.
-func (h *Host) Hush() {
+// CloseFIFO closes the FIFO, as Keepalived does when it ends.
+func (h *Host) CloseFIFO() {
 	if h.fifo != nil {
 		_ = h.fifo.Close()
 		h.fifo = nil
 	}
 }
 
-// Log returns what floaty has logged on the host.
+// Log returns everything that floaty has logged on the host.
 func (h *Host) Log() string {
 	text, err := os.ReadFile(h.Path("floaty.log"))
 	if err != nil {
@@ -349,9 +350,9 @@ func (h *Host) Log() string {
 	return string(text)
 }
 
-// start runs a command on the host; what it says is added to a file of the host.
+// start runs a command on the host. Its output is appended to one of the host's files.
 func (h *Host) start(log, name string, args ...string) (*process, error) {
-	if h.stage.real {
+	if h.env.real {
 		args = append([]string{"netns", "exec", h.space, name}, args...)
 		name = "ip"
 	}
@@ -360,7 +361,7 @@ func (h *Host) start(log, name string, args ...string) (*process, error) {
 		return nil, err
 	}
 	defer out.Close()                  //nolint:errcheck // the command has its own copy
-	cmd := exec.Command(name, args...) //nolint:gosec,noctx // our own words; ended by stop
+	cmd := exec.Command(name, args...) //nolint:gosec,noctx // no foreign input; ended by stop
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -374,13 +375,13 @@ func (h *Host) start(log, name string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// A process is one that was started.
+// A process is a command that was started.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 }
 
-// stop signals a process and waits until it has gone; after 5 s it is killed.
+// stop sends a signal and waits until the process has ended; after 5 s it is killed.
 func (p *process) stop(signal os.Signal) {
 	if p == nil {
 		return

@@ -1,5 +1,5 @@
-// Command play is the demo: a failover, with real Keepalived where it may, against a simulated cloud, each step with its
-// time. It checks nothing that the tests do not check better; it shows.
+// Command demo shows a failover against a simulated cloud, with real Keepalived if it runs as root, and prints how long each step
+// took. It is for people; the tests check the same and more. The script hack/demo runs it.
 package main
 
 import (
@@ -19,38 +19,38 @@ import (
 	"syscall"
 	"time"
 
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 )
 
 var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")}
 
-// unheard is for how long a standby with priority 100 hears no advertisement before it takes over, with the stage's advert_int of
-// 0.2 s: three times that, and a skew of 156/256 of it (RFC 5798, section 6.1).
-const unheard = 722 * time.Millisecond
+// masterDown is how long a standby with priority 100 waits for an advertisement before it takes over. With advert_int 0.2 s that is
+// three times 0.2 s, and a skew of 156/256 of it (RFC 5798, section 6.1).
+const masterDown = 722 * time.Millisecond
 
-// operation is how long one takes at Exoscale, about as long as it does there.
+// operation is how long an operation at Exoscale takes, about as long as in reality.
 const operation = 3 * time.Second
 
 func main() {
-	stay := flag.Bool("stay", false, "keep it all running at the end, until interrupted")
-	exoscale := flag.Bool("exoscale", false, "the cloud is Exoscale, not cloudscale.ch")
+	stay := flag.Bool("stay", false, "keep everything running at the end, until interrupted")
+	exoscale := flag.Bool("exoscale", false, "simulate Exoscale instead of cloudscale.ch")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE) // who reads no more (| head) must not keep the stage from being taken down
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe (| head) must not prevent the cleanup
 	if err := run(ctx, *exoscale, *stay); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "hack/demo:", err)
 		os.Exit(1)
 	}
 }
 
-// A demo is a stage and a clock.
+// A demo is an environment and a clock.
 type demo struct {
-	*stage.Stage
+	*testenv.Env
 	real     bool
 	exoscale bool
 	began    time.Time
-	a, b     *stage.Host
+	a, b     *testenv.Host
 }
 
 func run(ctx context.Context, exoscale, stay bool) error {
@@ -58,27 +58,27 @@ func run(ctx context.Context, exoscale, stay bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // nothing to be done about it
-	program, err := stage.Build(ctx, dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	program, err := testenv.Build(ctx, dir)
 	if err != nil {
 		return err
 	}
-	_, missing := exec.LookPath(stage.KeepalivedProgram())
+	_, missing := exec.LookPath(testenv.KeepalivedProgram())
 	d := &demo{real: os.Getuid() == 0 && missing == nil, exoscale: exoscale, began: time.Now()}
 	if d.real {
-		d.say("As root: two hosts in network namespaces, each with a real Keepalived.")
+		d.say("Running as root: two hosts in network namespaces, each with a real Keepalived.")
 	} else {
-		d.say("Not as root, or no Keepalived: this demo writes into the FIFOs what two Keepalived would.")
+		d.say("Not root, or Keepalived is missing: this demo writes Keepalived's lines into the FIFOs itself.")
 	}
-	if d.Stage, err = stage.New(ctx, filepath.Join(dir, "stage"), program, d.real); err != nil {
+	if d.Env, err = testenv.New(ctx, filepath.Join(dir, "env"), program, d.real); err != nil {
 		return err
 	}
-	defer func() { //nolint:contextcheck // tidying up must not be cancelled
+	defer func() { //nolint:contextcheck // cleaning up must not be cancelled
 		if err := d.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, "hack/demo: tidying up:", err)
+			fmt.Fprintln(os.Stderr, "hack/demo: cleaning up:", err)
 		}
 	}()
-	if err := d.play(ctx); err != nil {
+	if err := d.run(ctx); err != nil {
 		return err
 	}
 	if stay {
@@ -92,8 +92,8 @@ func (d *demo) say(format string, args ...any) {
 	fmt.Printf("%7.3fs  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// play is the story.
-func (d *demo) play(ctx context.Context) error {
+// run runs the steps of the demo.
+func (d *demo) run(ctx context.Context) error {
 	if d.exoscale {
 		d.Cloud.SetOperationTime(operation)
 		d.say("The simulated cloud of Exoscale answers at %s; an operation takes %v there; elastic IPs %v are attached to nothing.", d.Loop, operation, addrs)
@@ -101,7 +101,6 @@ func (d *demo) play(ctx context.Context) error {
 		d.say("The simulated cloud of cloudscale.ch answers at %s; floating IPs %v point at nothing.", d.Loop, addrs)
 	}
 	d.AddAddresses("", addrs...)
-	d.Cloud.SetOperationTime(3 * time.Second) // after which those recorded at Exoscale had succeeded; for --stay
 	for _, step := range []func(context.Context) error{d.start, d.fail, d.comeBack, d.meddle, d.hold} {
 		if err := step(ctx); err != nil {
 			return err
@@ -117,7 +116,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if d.b, err = d.AddHost(ctx, "lb2"); err != nil {
 		return err
 	}
-	for i, h := range []*stage.Host{d.a, d.b} {
+	for i, h := range []*testenv.Host{d.a, d.b} {
 		floaty := h.Floaty()
 		if d.exoscale {
 			floaty = h.FloatyAtExoscale()
@@ -129,8 +128,8 @@ func (d *demo) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	d.say("floaty runs on %s and %s and reads the cloud.", d.a.Name, d.b.Name)
-	if err := d.until(ctx, "both have read it", func() bool { return len(d.Cloud.Calls()) >= 2 && d.ready(d.a) && d.ready(d.b) }); err != nil {
+	d.say("floaty starts on %s and %s and reads the current targets from the cloud.", d.a.Name, d.b.Name)
+	if err := d.until(ctx, "both have read the targets", func() bool { return len(d.Cloud.Calls()) >= 2 && d.ready(d.a) && d.ready(d.b) }); err != nil {
 		return err
 	}
 	d.say("Keepalived starts on both; %s has the higher priority.", d.a.Name)
@@ -147,16 +146,16 @@ func (d *demo) start(ctx context.Context) (err error) {
 }
 
 func (d *demo) fail(ctx context.Context) error {
-	d.say("%s dies: its Keepalived and its floaty are killed.", d.a.Name)
+	d.say("%s crashes: its Keepalived and its floaty are killed.", d.a.Name)
 	died := time.Now()
 	var deaths sync.WaitGroup
-	defer deaths.Wait() // that of Keepalived takes until init has buried it
+	defer deaths.Wait() // Keepalived's lasts until init has reaped it
 	deaths.Go(d.a.KillKeepalived)
 	deaths.Go(d.a.KillFloaty)
-	d.a.Hush()
+	d.a.CloseFIFO()
 	if !d.real {
-		d.say("  (this demo says MASTER on %s after %v, as Keepalived would with advert_int 0.2)", d.b.Name, unheard)
-		if err := d.sleep(ctx, time.Until(died.Add(unheard))); err != nil {
+		d.say("  (the demo writes MASTER on %s after %v, as Keepalived does with advert_int 0.2)", d.b.Name, masterDown)
+		if err := d.sleep(ctx, time.Until(died.Add(masterDown))); err != nil {
 			return err
 		}
 		if err := d.b.Say(`INSTANCE "VI_1" MASTER 100`); err != nil {
@@ -200,7 +199,7 @@ func (d *demo) meddle(ctx context.Context) error {
 }
 
 func (d *demo) hold(ctx context.Context) error {
-	if err := d.sleep(ctx, 11*time.Second); err != nil { // the looks after the last write
+	if err := d.sleep(ctx, 11*time.Second); err != nil { // until the verification of the last write is over
 		return err
 	}
 	d.Cloud.ForgetCalls()
@@ -215,13 +214,13 @@ func (d *demo) hold(ctx context.Context) error {
 			writes++
 		}
 	}
-	d.say("In 6 quiet seconds (refresh-interval 2s) both hosts together made %d reads and %d writes.", reads, writes)
+	d.say("In 6 quiet seconds (refresh-interval 2s), the two hosts together made %d reads and %d writes.", reads, writes)
 	return nil
 }
 
-// takesOver waits until h is master and all addresses are there, and says how long each took since began.
-func (d *demo) takesOver(ctx context.Context, h *stage.Host, began time.Time) error {
-	master := time.Now() // where this demo has said so itself
+// takesOver waits until h is MASTER and all addresses point at it, and prints how long that took since began.
+func (d *demo) takesOver(ctx context.Context, h *testenv.Host, began time.Time) error {
+	master := time.Now() // right for the demo's own MASTER line
 	if d.real {
 		if err := d.until(ctx, "Keepalived makes "+h.Name+" master", func() bool { return h.HasAddress(addrs[0]) }); err != nil {
 			return err
@@ -236,8 +235,8 @@ func (d *demo) takesOver(ctx context.Context, h *stage.Host, began time.Time) er
 	return err
 }
 
-// moved waits until all addresses are at h, and returns when the last one came there.
-func (d *demo) moved(ctx context.Context, h *stage.Host) (at time.Time, err error) {
+// moved waits until all addresses point at h, and returns when the last one was moved.
+func (d *demo) moved(ctx context.Context, h *testenv.Host) (at time.Time, err error) {
 	err = d.until(ctx, "the addresses are at "+h.Name, func() bool {
 		return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !slices.Equal(d.Cloud.Holders(addr), []string{h.UUID}) })
 	})
@@ -249,11 +248,11 @@ func (d *demo) moved(ctx context.Context, h *stage.Host) (at time.Time, err erro
 	return at, err
 }
 
-// ms is a time in milliseconds, rounded up; 1 at least, for that is how often this demo looks.
+// ms returns milliseconds, rounded up, at least 1: the demo polls once per millisecond.
 func ms(d time.Duration) int64 { return max(1, (d + time.Millisecond - 1).Milliseconds()) }
 
-// ready reports whether floaty has made the host's FIFO.
-func (d *demo) ready(h *stage.Host) bool {
+// ready reports whether floaty has created the host's FIFO.
+func (d *demo) ready(h *testenv.Host) bool {
 	_, err := os.Stat(h.FIFO)
 	return err == nil
 }
@@ -261,7 +260,7 @@ func (d *demo) ready(h *stage.Host) bool {
 func (d *demo) until(ctx context.Context, what string, is func() bool) error {
 	for deadline := time.Now().Add(30 * time.Second); !is(); {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("not within 30 s: %s\n%s", what, strings.Join([]string{d.a.Log(), d.b.Log()}, "\n"))
+			return fmt.Errorf("waited 30 s in vain: %s\n%s", what, strings.Join([]string{d.a.Log(), d.b.Log()}, "\n"))
 		}
 		if err := d.sleep(ctx, time.Millisecond); err != nil {
 			return err
@@ -279,13 +278,13 @@ func (d *demo) sleep(ctx context.Context, t time.Duration) error {
 	}
 }
 
-// explain says how to play with what is still running.
+// explain prints how to experiment with what is still running.
 func (d *demo) explain() {
-	fmt.Printf("\nAll of it keeps running until you press Ctrl-C. Everything is in %s.\n\n", d.Dir)
-	fmt.Printf("what the cloud has      curl -s %s/sim/state\n", d.Loop)
-	fmt.Printf("what it was asked       curl -s %s/sim/calls\n", d.Loop)
-	for _, h := range []*stage.Host{d.a, d.b} {
-		fmt.Printf("what floaty says on %s   tail -f %s\n", h.Name, h.Path("floaty.log"))
+	fmt.Printf("\nEverything keeps running until you press Ctrl-C. All files are in %s.\n\n", d.Dir)
+	fmt.Printf("state of the cloud      curl -s %s/sim/state\n", d.Loop)
+	fmt.Printf("requests it received    curl -s %s/sim/calls\n", d.Loop)
+	for _, h := range []*testenv.Host{d.a, d.b} {
+		fmt.Printf("log of floaty on %s      tail -f %s\n", h.Name, h.Path("floaty.log"))
 		if d.real {
 			fmt.Printf("fail over from %s       kill $(cat %s)\n", h.Name, h.Path("keepalived.pid"))
 		} else {

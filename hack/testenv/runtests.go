@@ -1,4 +1,4 @@
-package stage
+package testenv
 
 import (
 	"context"
@@ -11,13 +11,13 @@ import (
 	"strconv"
 )
 
-// raceStatus is the exit status of a floaty that has found a data race in itself.
+// raceStatus is the exit status of a floaty in which the race detector found a data race.
 const raceStatus = 66
 
-// RunTests builds floaty, tells use where it is, runs a package's tests, parallel of them at a time, and returns the exit status.
+// RunTests builds floaty, passes its path to use, runs a package's tests, at most parallel at a time, and returns the exit status.
 //
-// With -race floaty has the race detector in it too. It ends with the first race that it finds; the report of each, whoever started
-// that floaty, fails the tests.
+// With -race, floaty is built with the race detector, too. Such a floaty ends at the first race found, and any report fails the
+// tests, also if Keepalived started that floaty.
 func RunTests(run func() int, parallel int, use func(program string) error) (status int) {
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "floaty-test-")
@@ -31,7 +31,7 @@ func RunTests(run func() int, parallel int, use func(program string) error) (sta
 		err = errors.Join(
 			use(program),
 			flag.Set("test.parallel", strconv.Itoa(parallel)),
-			os.Setenv("GORACE", raceOptions(reports)), // counts for programs that are started from now on
+			os.Setenv("GORACE", raceOptions(reports)), // for programs started from now on
 		)
 	}
 	if err != nil {
@@ -44,8 +44,8 @@ func RunTests(run func() int, parallel int, use func(program string) error) (sta
 	return status
 }
 
-// raceOptions are those of the race detector (https://go.dev/doc/articles/race_detector). By default it lets each program wait for 1 s
-// at its end, for races that still may show.
+// raceOptions returns GORACE (https://go.dev/doc/articles/race_detector). By default, each program sleeps for 1 s before it ends, so
+// that late races are still found; that is turned off here.
 func raceOptions(reports string) string {
 	return fmt.Sprintf("%s halt_on_error=1 exitcode=%d atexit_sleep_ms=0 log_path=%s", os.Getenv("GORACE"), raceStatus, reports)
 }
@@ -55,15 +55,15 @@ func broken(err error) (status int) {
 	return 1
 }
 
-// printReports prints what the race detector has reported, a file for each process, and returns how many they are.
+// printReports prints the race detector's reports, one file per process, and returns their number.
 func printReports(w io.Writer, path string) int {
-	files, _ := filepath.Glob(path + ".*") // our own pattern
+	files, _ := filepath.Glob(path + ".*") // the pattern is valid
 	for _, file := range files {
-		text, err := os.ReadFile(file) //nolint:gosec // our own
+		text, err := os.ReadFile(file) //nolint:gosec // no foreign input
 		if err != nil {
 			text = []byte(err.Error())
 		}
-		_, _ = fmt.Fprintf(w, "floaty has found a data race in itself:\n%s\n", text)
+		_, _ = fmt.Fprintf(w, "data race in floaty:\n%s\n", text)
 	}
 	return len(files)
 }

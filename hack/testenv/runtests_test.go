@@ -1,4 +1,4 @@
-package stage
+package testenv
 
 import (
 	"errors"
@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-func TestADataRaceOfTheProgramFailsTheTests(t *testing.T) {
+func TestADataRaceInTheProgramFailsTheTests(t *testing.T) {
 	if !Race {
-		t.Skip("without -race the program has no race detector")
+		t.Skip("needs -race: otherwise the program has no race detector")
 	}
 	dir := t.TempDir()
 	racer, reports := filepath.Join(dir, "racer"), filepath.Join(dir, "race")
 	if err := BuildAs(t.Context(), racer, "./testdata/racer"); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), racer) //nolint:gosec // our own
+	cmd := exec.CommandContext(t.Context(), racer) //nolint:gosec // no foreign input
 	cmd.Env = append(os.Environ(), "GORACE="+raceOptions(reports))
 	var ended *exec.ExitError
 	if out, err := cmd.CombinedOutput(); !errors.As(err, &ended) || ended.ExitCode() != raceStatus {
@@ -27,7 +27,7 @@ func TestADataRaceOfTheProgramFailsTheTests(t *testing.T) {
 	}
 	var out strings.Builder
 	if n := printReports(&out, reports); n != 1 || !strings.Contains(out.String(), "main.main()") {
-		t.Errorf("got %d reports and %q, want one with the place", n, out.String())
+		t.Errorf("got %d reports and %q, want one that names the function", n, out.String())
 	}
 	if n := printReports(io.Discard, filepath.Join(dir, "nothing")); n != 0 {
 		t.Errorf("got %d reports where there was no race, want none", n)

@@ -1,9 +1,9 @@
-// Package stage sets up what floaty is for: hosts with Keepalived and floaty on them, and a simulated cloud.
+// Package testenv is the environment for tests of the whole program: hosts that run Keepalived and floaty, and a simulated cloud.
 //
-// With root, the hosts are network namespaces on a bridge of their own, each with a real Keepalived; without, they share
-// the machine's loopback interface and somebody else has to say what Keepalived would. The tests of the whole program and
-// the demo play on it. It asserts nothing.
-package stage
+// As root, each host can be a network namespace on a bridge, with a real Keepalived in it. Otherwise the hosts share the
+// machine's loopback interface, and the test writes Keepalived's lines with [Host.Say]. The demo and the benchmark use the same
+// environment. It asserts nothing.
+package testenv
 
 import (
 	"context"
@@ -26,31 +26,31 @@ import (
 	"floaty/providers/simulator"
 )
 
-// What the cloud accepts: as cloudscale.ch a token, as Exoscale a key and its secret.
+// The credentials that the cloud accepts: a token as cloudscale.ch, a key with its secret as Exoscale.
 const (
-	Token  = "the-token-of-the-stage"
-	Key    = "EXOthekeyofthestage"
-	Secret = "the-secret-of-the-stage"
+	Token  = "the-token-of-the-tests"
+	Key    = "EXOthekeyofthetests"
+	Secret = "the-secret-of-the-tests"
 )
 
 const cloudAddress = "10.99.0.254"
 
-// A Stage is a cloud and its hosts. Create it with [New] and take it down with [Stage.Close].
-type Stage struct {
+// An Env is a cloud and its hosts. [New] creates it, and [Env.Close] removes it.
+type Env struct {
 	Cloud *simulator.Cloud
-	URL   string // of the cloud's API, as the hosts see it
-	Loop  string // of the same on this machine's loopback interface
-	Dir   string // holds everything that the hosts write
+	URL   string // of the cloud's API, for the hosts
+	Loop  string // of the same API on this machine's loopback interface
+	Dir   string // contains all files that the hosts write
 
 	program string
-	real    bool // network namespaces and Keepalived
+	real    bool // hosts are network namespaces with a real Keepalived
 	name    string
 	server  *http.Server
 	hosts   []*Host
 }
 
-// stages counts those of this process, for their names.
-var stages atomic.Int64
+// envs counts the environments of this process, to name their namespaces.
+var envs atomic.Int64
 
 // Build builds floaty in dir and returns the path of the program.
 func Build(ctx context.Context, dir string) (string, error) {
@@ -58,35 +58,35 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return path, BuildAs(ctx, path, "floaty/cmd/floaty")
 }
 
-// BuildAs builds a package's program at path, in the way that the README tells for floaty. With the race detector in this process, it has
-// that too, which takes cgo: all else must not use it.
+// BuildAs builds a package's program at path, with the build flags that the README gives for floaty. If this process has the race
+// detector, so has the program; only then is cgo used, because the race detector needs it.
 func BuildAs(ctx context.Context, path, pkg string) error {
 	args, cgo := []string{"build", "-o", path}, "CGO_ENABLED=0"
 	if Race {
 		args, cgo = append(args, "-race", "-tags", "netgo,osusergo"), "CGO_ENABLED=1"
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...) //nolint:gosec // our own words
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...) //nolint:gosec // no foreign input
 	cmd.Env = append(os.Environ(), cgo)
 	return output(cmd)
 }
 
-// New raises a stage on which program is floaty, in dir, which must be new and empty. With real, which takes root, each
-// host is a network namespace.
-func New(ctx context.Context, dir, program string, real bool) (*Stage, error) {
-	s := &Stage{
+// New creates an environment in dir, which must be empty; its hosts run program as floaty. With real, which needs root, each host is
+// a network namespace.
+func New(ctx context.Context, dir, program string, real bool) (*Env, error) {
+	s := &Env{
 		Cloud: simulator.New(), Dir: dir, program: program, real: real,
-		name: fmt.Sprintf("floaty-%d-%d", os.Getpid(), stages.Add(1)),
+		name: fmt.Sprintf("floaty-%d-%d", os.Getpid(), envs.Add(1)),
 	}
 	s.Cloud.SetToken(Token)
 	s.Cloud.SetKey(Key, Secret)
-	if err := s.raise(ctx); err != nil {
-		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // tidying up must not be cancelled
+	if err := s.serve(ctx); err != nil {
+		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // cleaning up must not be cancelled
 	}
 	return s, nil
 }
 
-// raise starts the cloud, on loopback and, where hosts are namespaces, on the bridge between them.
-func (s *Stage) raise(ctx context.Context) error {
+// serve starts the cloud's API on loopback and, if the hosts are namespaces, on the bridge that connects them.
+func (s *Env) serve(ctx context.Context) error {
 	s.server = &http.Server{Handler: s.Cloud.Handler(), ReadHeaderTimeout: time.Minute}
 	var config net.ListenConfig
 	loop, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -118,18 +118,18 @@ func (s *Stage) raise(ctx context.Context) error {
 	return nil
 }
 
-// Close ends every process of the stage and removes its network. That a floaty found a data race in itself is an error.
-func (s *Stage) Close() error {
+// Close ends all processes and removes the network. It is an error if the race detector found a data race in a floaty.
+func (s *Env) Close() error {
 	var errs []error
 	for _, h := range s.hosts {
 		h.KillKeepalived()
 		for _, p := range h.floaties {
 			p.stop(syscall.SIGKILL)
 			if p.cmd.ProcessState.ExitCode() == raceStatus {
-				errs = append(errs, fmt.Errorf("floaty on %s has found a data race in itself: its report comes at the end", h.Name))
+				errs = append(errs, fmt.Errorf("floaty on %s has a data race: the report follows at the end of the tests", h.Name))
 			}
 		}
-		h.Hush()
+		h.CloseFIFO()
 	}
 	if s.server != nil {
 		errs = append(errs, s.server.Close())
@@ -144,10 +144,10 @@ func (s *Stage) Close() error {
 }
 
 // Program returns the path of floaty.
-func (s *Stage) Program() string { return s.program }
+func (s *Env) Program() string { return s.program }
 
-// AddAddresses makes floating IPs that point at holder; "" for none.
-func (s *Stage) AddAddresses(holder string, addrs ...netip.Addr) {
+// AddAddresses creates floating IPs that point at holder, or at no server if holder is "".
+func (s *Env) AddAddresses(holder string, addrs ...netip.Addr) {
 	for _, addr := range addrs {
 		network := netip.PrefixFrom(addr, addr.BitLen())
 		if holder == "" {
@@ -158,8 +158,8 @@ func (s *Stage) AddAddresses(holder string, addrs ...netip.Addr) {
 	}
 }
 
-// Writes returns the servers that were written since the cloud's calls were forgotten, in order.
-func (s *Stage) Writes() []string {
+// Writes returns the target servers of all writes since ForgetCalls, in order.
+func (s *Env) Writes() []string {
 	var servers []string
 	for _, call := range s.Cloud.Calls() {
 		if call.Method != http.MethodGet {
@@ -169,7 +169,7 @@ func (s *Stage) Writes() []string {
 	return servers
 }
 
-// listenIn opens a listener in a network namespace. It stays there, whichever thread uses it.
+// listenIn opens a listener in a network namespace. A socket stays in the namespace it was created in, whichever thread uses it.
 func listenIn(ctx context.Context, space, address string) (net.Listener, error) {
 	type result struct {
 		listener net.Listener
@@ -187,8 +187,8 @@ func listenIn(ctx context.Context, space, address string) (net.Listener, error) 
 	return r.listener, r.err
 }
 
-// within calls open with its thread in a network namespace. The thread must come back, and go on: when it ends, the kernel kills
-// every process that was started from it (Pdeathsig).
+// within calls open while its thread is in a network namespace. The thread must then return to its own namespace and live on: when a
+// thread ends, the kernel kills every process that was started from it (Pdeathsig).
 func within(space string, open func() (net.Listener, error)) (net.Listener, error) {
 	runtime.LockOSThread()
 	home, err := os.Open("/proc/thread-self/ns/net")
@@ -196,7 +196,7 @@ func within(space string, open func() (net.Listener, error)) (net.Listener, erro
 		return nil, err
 	}
 	defer home.Close()                          //nolint:errcheck // it was only read
-	away, err := os.Open("/run/netns/" + space) //nolint:gosec // our own words
+	away, err := os.Open("/run/netns/" + space) //nolint:gosec // no foreign input
 	if err != nil {
 		return nil, err
 	}
@@ -206,23 +206,23 @@ func within(space string, open func() (net.Listener, error)) (net.Listener, erro
 	}
 	listener, err := open()
 	if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
-		return nil, err // and the thread stays locked, and ends
+		return nil, err // the thread stays locked, so it ends with this goroutine
 	}
 	runtime.UnlockOSThread()
 	return listener, err
 }
 
-// ip runs the command of that name, once for each list of arguments.
+// ip runs the ip command once per call, a string of its arguments.
 func ip(ctx context.Context, calls ...string) error {
 	for _, call := range calls {
-		if err := output(exec.CommandContext(ctx, "ip", strings.Fields(call)...)); err != nil { //nolint:gosec // our own words
+		if err := output(exec.CommandContext(ctx, "ip", strings.Fields(call)...)); err != nil { //nolint:gosec // no foreign input
 			return err
 		}
 	}
 	return nil
 }
 
-// output runs a command; its error carries what the command said.
+// output runs a command. The error includes the command's output.
 func output(cmd *exec.Cmd) error {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
