@@ -28,10 +28,10 @@ func (h *host) leftovers(turns int) string {
 			held++
 		}
 	}
-	if c.slots.free == turns && held+len(c.slots.line)+len(c.writes) == 0 {
+	if c.slots.free == turns && held+len(c.slots.line)+len(c.slots.writes) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("slots %+v, %d of them held or waited for, %d writes", c.slots, held, len(c.writes))
+	return fmt.Sprintf("%d slots free, %d held or waited for, %d writes", c.slots.free, held, len(c.slots.writes))
 }
 
 // A chance is a story that dice tell: of two instances that change their states, of rivals, of addresses that come and go, alone or

@@ -31,7 +31,6 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -64,13 +63,11 @@ type Controller struct {
 
 	statuses map[netip.Addr]*status // owned by the goroutine of Run
 	apart    map[netip.Addr]string  // what was logged of resources that several instances want; owned by the goroutine of Run
-	busy     atomic.Int32           // how many writes are in progress: mostly none, and a MASTER line need not take mu then
 
 	mu        sync.Mutex // guards all below
 	slots     slots
-	writes    map[netip.Addr]context.CancelCauseFunc // in progress
-	published map[netip.Addr]published               // of what is not as usual
-	resumed   time.Time                              // when waits were ended last
+	published map[netip.Addr]published // of what is not as usual
+	resumed   time.Time                // when waits were ended last
 }
 
 // everything is the key that stands for the refresh of all addresses. No address is equal to it.
@@ -92,8 +89,7 @@ func New(opts Options) *Controller {
 		queue:    newQueue(limits, opts.Metrics),
 		pace:     limits,
 		statuses: map[netip.Addr]*status{},
-		slots:    slots{free: opts.Concurrent},
-		writes:   map[netip.Addr]context.CancelCauseFunc{},
+		slots:    slots{free: opts.Concurrent, writes: map[netip.Addr]context.CancelCauseFunc{}},
 
 		published: map[netip.Addr]published{},
 	}
@@ -184,9 +180,7 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 	c.opts.Recorder.Reconciled(string(outcome))
 	c.mu.Lock()
 	c.publish(addr, st, outcome, after, err)
-	delete(c.writes, addr)
-	c.busy.Store(int32(len(c.writes)))
-	next, granted := c.release(st)
+	next, granted := c.release(addr, st)
 	c.mu.Unlock()
 	if granted {
 		c.queue.Add(next)
@@ -251,12 +245,12 @@ func (c *Controller) cancelLost() {
 		addr   netip.Addr
 		cancel context.CancelCauseFunc
 	}
-	if c.busy.Load() == 0 {
+	if c.slots.busy.Load() == 0 {
 		return
 	}
 	var writes []inProgress
 	c.mu.Lock()
-	for addr, cancel := range c.writes {
+	for addr, cancel := range c.slots.writes {
 		writes = append(writes, inProgress{addr, cancel})
 	}
 	c.mu.Unlock()

@@ -281,14 +281,14 @@ func TestWithNoAddressLeftNothingIsTried(t *testing.T) {
 
 func TestAnAddressThatCannotBeReadRestsUntilItMayBeReadAgain(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, h *host) {
-		st, now := &status{rereadAt: time.Now().Add(5 * time.Second)}, time.Now()
+		st, now := &status{readings: readings{again: time.Now().Add(5 * time.Second)}}, time.Now()
 		want, _ := h.desired.Address(one)
 		h.ctl.pace.Reserve(one)
 		seen := observed.Reading{Holding: providers.Holding{Err: errDown}}
 		if _, wait, w := h.ctl.assignBlind(one, st, want, seen, now); wait != 5*time.Second || w != nil {
 			t.Errorf("got a wait of %v and the write %v, want 5 s and none", wait, w)
 		}
-		st.rereadAt = time.Time{}
+		st.readings.again = time.Time{}
 		if _, wait, _ := h.ctl.assignBlind(one, st, want, seen, now); wait != minRest {
 			t.Errorf("got a wait of %v, want %v", wait, minRest)
 		}

@@ -91,7 +91,7 @@ func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading,
 
 // judged draws the conclusions from a reading of an address that is ours.
 func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
-	isNew := r.Seq != st.judged
+	isNew := r.Seq != st.readings.judged
 	c.recordReading(addr, st, r, now)
 	if isNew && r.Err == nil {
 		c.recordConflict(addr, st, want.Server, r)
@@ -114,37 +114,37 @@ func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r
 
 // recordReading takes note of whether a reading carries an error, and logs when that begins and ends.
 func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Reading, now time.Time) {
-	isNew := r.Seq != st.judged
-	st.judged = r.Seq
+	isNew := r.Seq != st.readings.judged
+	st.readings.judged = r.Seq
 	switch {
 	case r.Err == nil:
-		if st.unreadable.Succeeded(now) {
+		if st.readings.failing.Succeeded(now) {
 			c.opts.Log.Info("the address's current target can be read again", logkey.Address, addr)
 		}
 		return
 	case !isNew:
 		return
 	}
-	say := st.unreadable.Failed(now)
-	wait := c.opts.BackOff.Wait(st.unreadable.Attempts)
+	say := st.readings.failing.Failed(now)
+	wait := c.opts.BackOff.Wait(st.readings.failing.Attempts)
 	var told *providers.WaitError
 	switch limit := c.opts.BackOff.MaxElapsed; {
 	case errors.As(r.Err, &told): // logged once for the whole cloud
 		wait, say = max(told.Wait, wait), false
 	case errors.Is(r.Err, providers.ErrUnauthorized):
 		say = false
-	case permanent(r.Err) || limit > 0 && now.Sub(st.unreadable.Since) >= limit: // the refresh reads it again
+	case permanent(r.Err) || limit > 0 && now.Sub(st.readings.failing.Since) >= limit: // the refresh reads it again
 		wait = 2 * c.opts.Interval
 	}
-	st.rereadAt = now.Add(wait)
+	st.readings.again = now.Add(wait)
 	if say {
-		c.opts.Log.Error(r.Err, "cannot read the address's current target", logkey.Address, addr, logkey.Attempt, st.unreadable.Attempts)
+		c.opts.Log.Error(r.Err, "cannot read the address's current target", logkey.Address, addr, logkey.Attempt, st.readings.failing.Attempts)
 	}
 }
 
 // recordConflict counts what a reading says about rivals.
 func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, r observed.Reading) {
-	began, ended := st.conflict.judge(r, server, !st.written.IsZero(), conflictWindow*c.opts.Interval)
+	began, ended := st.conflict.judge(r, server, !st.writes.acknowledged.IsZero(), conflictWindow*c.opts.Interval)
 	if began || ended {
 		c.opts.Recorder.Contested(addr, st.conflict.rival, began)
 	}
@@ -163,16 +163,16 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 // inPlace draws the conclusions from a reading that leaves nothing to do, and returns when to verify that.
 func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) time.Duration {
 	switch {
-	case st.failing.Succeeded(now):
+	case st.writes.failing.Succeeded(now):
 		c.opts.Log.Info("address is where it belongs again", logkey.Address, addr)
 	case want.Claims > st.answered:
 		c.opts.Log.Info("address is already there", logkey.Address, addr, logkey.To, want.Server)
 	}
-	if t := st.takeover; t != nil && !t.Acknowledged.IsZero() {
+	if t := st.writes.takeover; t != nil && !t.Acknowledged.IsZero() {
 		t.Address, t.Verified = addr, now
 		c.opts.Recorder.TookOver(*t)
 	}
-	st.takeover, st.shown = nil, ""
+	st.writes.takeover, st.writes.shown = nil, ""
 	if st.verifyDue(now) {
 		st.verify = st.verify[1:]
 	}
@@ -203,8 +203,8 @@ func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Addre
 		return c.attempt(st, want, last, now)
 	}
 	retry := c.opts.Observed.Retry()
-	if last.Err != nil && retry.Before(st.rereadAt) {
-		retry = st.rereadAt
+	if last.Err != nil && retry.Before(st.readings.again) {
+		retry = st.readings.again
 		c.opts.Observed.ScheduleRead(retry, addr)
 	}
 	return unreadable, max(retry.Sub(now), minRest), nil

@@ -51,7 +51,7 @@ func (c *Controller) drop(addr, lead netip.Addr) {
 	c.mu.Lock()
 	delete(c.published, addr)
 	if st := c.statuses[addr]; st != nil {
-		next, granted = c.release(st)
+		next, granted = c.release(addr, st)
 		st.slot = noSlot // nor is it in line any more
 		if lead != addr {
 			c.inheritStatus(lead, st)
@@ -71,7 +71,7 @@ func (c *Controller) drop(addr, lead netip.Addr) {
 // inheritStatus lets an address take over from one whose resource it shares what is answered, and what is to be verified yet. c.mu is
 // held. A write of the heir that is in progress owns its status, and will answer for both.
 func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
-	st, busy := c.statuses[heir], c.writes[heir] != nil
+	st, busy := c.statuses[heir], c.slots.writes[heir] != nil
 	switch {
 	case st == nil:
 		c.statuses[heir] = from

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 )
 
 // A slot says whether an address may be written now, as far as the bound on writes side by side goes.
@@ -15,10 +16,12 @@ const (
 )
 
 // slots bound the writes side by side. Who gets none is processed again once there is one, first come, first served, so that nobody
-// waits meanwhile. The controller's mu guards them.
+// waits meanwhile. The controller's mu guards them, except for busy.
 type slots struct {
-	free int
-	line []waiter
+	free   int
+	line   []waiter
+	writes map[netip.Addr]context.CancelCauseFunc // in progress; ends one
+	busy   atomic.Int32                           // how many those are, for who need not take the mutex then, as mostly
 }
 
 // A waiter is in line, unless its address was dropped since.
@@ -37,8 +40,8 @@ func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelC
 	}
 	switch st.slot {
 	case hasSlot:
-		c.writes[addr] = cancel
-		c.busy.Store(int32(len(c.writes)))
+		c.slots.writes[addr] = cancel
+		c.slots.busy.Store(int32(len(c.slots.writes)))
 		return true
 	case noSlot:
 		st.slot = inLine
@@ -48,8 +51,10 @@ func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelC
 	return false
 }
 
-// release takes the slot of st away, if it has one, and returns the address that it passes to, if there is one. c.mu is held.
-func (c *Controller) release(st *status) (next netip.Addr, ok bool) {
+// release ends what acquire has given to addr, and returns the address that its slot passes to, if there is one. c.mu is held.
+func (c *Controller) release(addr netip.Addr, st *status) (next netip.Addr, ok bool) {
+	delete(c.slots.writes, addr)
+	c.slots.busy.Store(int32(len(c.slots.writes)))
 	if st.slot != hasSlot {
 		return netip.Addr{}, false
 	}

@@ -30,18 +30,27 @@ type status struct {
 	answered uint64 // number of the latest claim or rival that a reading or an acknowledged write has answered
 
 	readAfter time.Time   // a reading begun earlier cannot say "in place"
-	written   time.Time   // the last write was acknowledged; zero: it was not, or there was none since the last claim
 	verify    []time.Time // when the address is to be verified with further readings, in order
 	conflict  conflict
-	takeover  *Takeover // in progress; nil: none is
-	failing   failurelog.Entry
-	shown     string // the difference that a dry run has reported
-
-	judged     uint64           // Seq of the reading that was judged last
-	unreadable failurelog.Entry // readings that carried an error
-	rereadAt   time.Time        // a reading that carries an error counts until then
+	readings  readings
+	writes    writes
 
 	slot slot // guarded by the controller's mu
+}
+
+// readings are what the readings of an address have told, good or bad.
+type readings struct {
+	judged  uint64           // Seq of the one that was judged last
+	failing failurelog.Entry // those that carried an error
+	again   time.Time        // when one that carries an error may be replaced
+}
+
+// writes are how the writes of an address have gone.
+type writes struct {
+	acknowledged time.Time // the last one; zero: it was not, or there was none since the last claim
+	failing      failurelog.Entry
+	shown        string    // the difference that a dry run has reported
+	takeover     *Takeover // in progress; nil: none is
 }
 
 // notice takes into account what has changed since the address was last processed.
@@ -63,9 +72,9 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 		s.readForRival(want)
 	}
 	if claimed { // a new master owes nothing to the conflicts of the last
-		s.conflict, s.written = conflict{}, time.Time{}
-		if s.takeover == nil {
-			s.takeover = &Takeover{Claimed: want.Changed}
+		s.conflict, s.writes.acknowledged = conflict{}, time.Time{}
+		if s.writes.takeover == nil {
+			s.writes.takeover = &Takeover{Claimed: want.Changed}
 		}
 	}
 	if rival && len(s.verify) < len(verifyDelays) { // its write may land after the reading that is made now
@@ -77,7 +86,7 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 // lose forgets what the address was like while it was ours.
 func (s *status) lose(want desired.Address) {
 	s.answered = max(s.answered, want.Losses)
-	s.readAfter, s.written, s.verify, s.conflict, s.takeover, s.shown = time.Time{}, time.Time{}, nil, conflict{}, nil, ""
+	s.readAfter, s.verify, s.conflict, s.writes = time.Time{}, nil, conflict{}, writes{failing: s.writes.failing}
 	if !want.Ours {
 		s.verify = []time.Time{want.Changed.Add(afterLoss)}
 	}
@@ -115,7 +124,7 @@ func (s *status) verifyDue(now time.Time) bool {
 
 // justWritten reports whether the last write was acknowledged after the last doubt, and is not yet to be verified.
 func (s *status) justWritten(now time.Time) bool {
-	return len(s.verify) > 0 && s.verify[0].After(now) && s.readAfter.Before(s.written)
+	return len(s.verify) > 0 && s.verify[0].After(now) && s.readAfter.Before(s.writes.acknowledged)
 }
 
 // needs returns the time before which a reading cannot say "in place": the last doubt, the verification that is due, and two intervals,
@@ -131,16 +140,16 @@ func (s *status) needs(interval time.Duration, now time.Time) time.Time {
 // reread returns the time from which on a reading serves in place of last, if that carries an error and may be tried again; the zero
 // time if last serves.
 func (c *Controller) reread(st *status, last observed.Reading, now time.Time) time.Time {
-	if last.Err == nil || last.Seq != st.judged {
+	if last.Err == nil || last.Seq != st.readings.judged {
 		return time.Time{}
 	}
 	switch resumed := c.lastResumed(); {
 	case last.At.Before(resumed):
 		return resumed
-	case now.Before(st.rereadAt):
+	case now.Before(st.readings.again):
 		return time.Time{}
 	}
-	return st.rereadAt
+	return st.readings.again
 }
 
 func later(a, b time.Time) time.Time {

@@ -26,10 +26,10 @@ type attempt struct {
 // attempt asks for a write in answer to a reading, or says how long to wait: in a conflict, rivals cause one write a second.
 func (c *Controller) attempt(st *status, want desired.Address, seen observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
 	claims, rivals := want.Claims > st.answered, want.Rivals > st.answered
-	if wait := time.Second - now.Sub(st.written); st.conflict.on() && rivals && wait > 0 {
+	if wait := time.Second - now.Sub(st.writes.acknowledged); st.conflict.on() && rivals && wait > 0 {
 		return backingOff, wait, nil
 	}
-	return writing, atRefresh, &attempt{server: want.Server, seen: seen, claims: claims, news: claims || rivals || st.written.IsZero()}
+	return writing, atRefresh, &attempt{server: want.Server, seen: seen, claims: claims, news: claims || rivals || st.writes.acknowledged.IsZero()}
 }
 
 // begin prepares a write: there must be a slot for it, it must still be wanted, and not be one too many.
@@ -53,8 +53,8 @@ func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *
 		cancel()
 		lose(nil)
 	}
-	st.written = time.Time{}
-	if t := st.takeover; t != nil && t.FirstWrite.IsZero() {
+	st.writes.acknowledged = time.Time{}
+	if t := st.writes.takeover; t != nil && t.FirstWrite.IsZero() {
 		t.FirstWrite = time.Now()
 	}
 	return writing, atRefresh
@@ -88,19 +88,19 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 		c.opts.Observed.Invalidate(addr)
 	}
 	c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, err)
-	if !errors.As(err, &told) && st.failing.Failed(now) { // else it was logged once for the whole cloud
-		c.opts.Log.Error(err, "assigning the address failed", logkey.Address, addr, logkey.Attempt, st.failing.Attempts)
+	if !errors.As(err, &told) && st.writes.failing.Failed(now) { // else it was logged once for the whole cloud
+		c.opts.Log.Error(err, "assigning the address failed", logkey.Address, addr, logkey.Attempt, st.writes.failing.Attempts)
 	}
 	return failed, atRefresh
 }
 
 // acknowledge takes note of a write that the cloud has accepted.
 func (s *status) acknowledge(now time.Time) {
-	s.answered, s.written = s.seen, now
-	s.failing.Succeeded(now)
+	s.answered, s.writes.acknowledged = s.seen, now
+	s.writes.failing.Succeeded(now)
 	s.verifyFrom(now)
-	if s.takeover != nil && s.takeover.Acknowledged.IsZero() {
-		s.takeover.Acknowledged = now
+	if s.writes.takeover != nil && s.writes.takeover.Acknowledged.IsZero() {
+		s.writes.takeover.Acknowledged = now
 	}
 }
 
@@ -135,10 +135,10 @@ func (c *Controller) notWritten(addr netip.Addr, st *status, w *attempt) (outcom
 		return verifying, time.Millisecond
 	}
 	from := strings.Join(others(w.seen.Servers, w.server), ", ")
-	if w.seen.Err != nil || st.shown == from+w.server {
+	if w.seen.Err != nil || st.writes.shown == from+w.server {
 		return notWritten, atRefresh
 	}
-	st.shown = from + w.server
+	st.writes.shown = from + w.server
 	log := c.opts.Log.WithValues(logkey.Address, addr)
 	if from != "" {
 		log = log.WithValues(logkey.From, from)
