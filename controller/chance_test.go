@@ -53,7 +53,7 @@ func newChance(t *testing.T, seed uint64) (story *chance, turns int) {
 	s.cloud.join(s.elsewhere...)
 	s.host = newHost(t, s.cloud, here, s.cloud)
 	turns = 1 + s.dice.roll(3)
-	s.host.turns(turns)
+	s.host.slots(turns)
 	s.manage(6, 5, 3)
 	return s, turns
 }
@@ -133,7 +133,7 @@ func (s *chance) ours(addr netip.Addr) bool {
 }
 
 // In the end every address is here, and nothing is left over. Nothing lands meanwhile that is not ours.
-func TestWhateverHappensAllEndsInPlace(t *testing.T) {
+func TestAfterRandomEventsEveryAddressEndsInPlace(t *testing.T) {
 	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
 			s, turns := newChance(t, seed)

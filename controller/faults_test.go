@@ -17,7 +17,7 @@ import (
 
 var errDown = errors.New("the cloud is down")
 
-func TestAHangingAddressHoldsUpNoOther(t *testing.T) {
+func TestAHangingWriteDelaysNoOtherAddress(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		c.set(nil, func(ctx context.Context, addr netip.Addr, _ string) error {
 			if addr == one {
@@ -54,7 +54,7 @@ func TestAFailingWriteBacksOffAndRecovers(t *testing.T) {
 	})
 }
 
-func TestAPermanentRefusalWaitsAnInterval(t *testing.T) {
+func TestAPermanentRefusalWaitsOneInterval(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		c.set(nil, func(_ context.Context, addr netip.Addr, _ string) error {
 			if addr == one {
@@ -145,7 +145,7 @@ func TestAShortFailureOfReadsWritesNothing(t *testing.T) {
 	})
 }
 
-func TestAnUnknownAddressIsNamedAndHoldsUpNoOther(t *testing.T) {
+func TestAnUnknownAddressIsLoggedAndDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(two)
 		h := newHost(t, c, here, c, one, two)
@@ -164,7 +164,7 @@ func TestAnUnknownAddressIsNamedAndHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-func TestDownFromTheStart(t *testing.T) {
+func TestTheCloudIsDownAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(one, two)
 		c.set(func(context.Context) error { return errDown }, func(context.Context, netip.Addr, string) error { return errDown })
@@ -180,7 +180,7 @@ func TestDownFromTheStart(t *testing.T) {
 }
 
 // At Exoscale each address has a list of its own, which may fail while the others are read.
-func TestAnAddressWhoseOwnReadingFailsRests(t *testing.T) {
+func TestAnAddressWhoseReadingFailsBacksOff(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -260,7 +260,7 @@ func TestResumeEndsTheWaitOfARefusal(t *testing.T) {
 }
 
 // The last address goes while the refresh is to be tried again: a loop without a rest would never let the hour pass.
-func TestWithNoAddressLeftNothingIsTried(t *testing.T) {
+func TestWithoutAddressesNoCallIsMade(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(func(context.Context) error { return errDown }, nil)
 		time.Sleep(2 * interval)
@@ -279,7 +279,7 @@ func TestWithNoAddressLeftNothingIsTried(t *testing.T) {
 	})
 }
 
-func TestAnAddressThatCannotBeReadRestsUntilItMayBeReadAgain(t *testing.T) {
+func TestAnUnreadableAddressWaitsUntilItMayBeReadAgain(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, h *host) {
 		st, now := &status{readings: readings{again: time.Now().Add(5 * time.Second)}}, time.Now()
 		want, _ := h.desired.Address(one)

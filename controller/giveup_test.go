@@ -43,11 +43,11 @@ func (s *stuck) write(addr netip.Addr) func(context.Context, netip.Addr, string)
 	}
 }
 
-func TestAWriteThatNeverReturnsIsGivenUpAndMadeAgain(t *testing.T) {
+func TestAWriteThatNeverReturnsIsGivenUpAndRetried(t *testing.T) {
 	for name, late := range map[string]error{"and succeeds late": nil, "and fails late": errDown} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, c *cloud, h *host) {
-				h.turns(1)
+				h.slots(1)
 				call := newStuck(late)
 				c.set(nil, call.write(one))
 				h.says(keepalived.Master)
@@ -78,7 +78,7 @@ func TestAWriteThatNeverReturnsIsGivenUpAndMadeAgain(t *testing.T) {
 }
 
 // Nobody knows whether a write that was given up has landed: a reading from before it says nothing any more.
-func TestAWriteThatWasGivenUpVoidsTheReadings(t *testing.T) {
+func TestAWriteThatWasGivenUpInvalidatesTheReadings(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.move(one, here)
 		c.move(two, here)

@@ -10,7 +10,7 @@ import (
 	"floaty/desired/keepalived"
 )
 
-func TestLinesSayWhatIsSo(t *testing.T) {
+func TestLogLinesOfWritesAreAccurate(t *testing.T) {
 	for name, tale := range map[string]struct {
 		tell func(c *cloud, h *host)
 		want string // the last line about one

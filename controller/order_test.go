@@ -13,7 +13,7 @@ import (
 	"floaty/providers"
 )
 
-func TestAContestsWriteIsNotUsedUpByAFailure(t *testing.T) {
+func TestAFailureDoesNotUseUpTheWriteOfAContestedAddress(t *testing.T) {
 	for name, fault := range map[string]error{
 		"500":         errors.New("500"),
 		"Retry-After": &providers.WaitError{Wait: 2 * time.Second, Err: errors.New("429")},
@@ -48,7 +48,7 @@ func TestAContestsWriteIsNotUsedUpByAFailure(t *testing.T) {
 	}
 }
 
-func TestALossThatFollowsAtOnceIsLookedAtToo(t *testing.T) {
+func TestALossRightAfterAClaimIsNoticed(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(5 * interval)
@@ -68,7 +68,7 @@ func TestALossThatFollowsAtOnceIsLookedAtToo(t *testing.T) {
 	})
 }
 
-func TestBlindWritesAreNoNews(t *testing.T) {
+func TestBlindWritesAreNotLogged(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(5 * interval)
@@ -84,7 +84,7 @@ func TestBlindWritesAreNoNews(t *testing.T) {
 	})
 }
 
-func TestMasterSaidAgainBeginsTheBackOffAnew(t *testing.T) {
+func TestAnotherMasterLineRestartsTheBackOff(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.ctl.pace.backOff.MaxElapsed = 30 * time.Second
 		c.set(nil, func(context.Context, netip.Addr, string) error { return errors.New("500") })
@@ -99,7 +99,7 @@ func TestMasterSaidAgainBeginsTheBackOffAnew(t *testing.T) {
 	})
 }
 
-func TestResumingAndChangingStatesAtOnceIsNoRace(t *testing.T) {
+func TestResumeAndStateChangesMayHappenAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var addrs []netip.Addr
 		for i := range 50 {

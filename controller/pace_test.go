@@ -49,7 +49,7 @@ func TestAFailureWaitsLongerEachTime(t *testing.T) {
 	}
 }
 
-func TestWhatIsHeldWaitsAsLongAsWasAskedFor(t *testing.T) {
+func TestAHeldAddressWaitsAsLongAsRequested(t *testing.T) {
 	for what, c := range map[string]struct {
 		then func(p *pace)
 		want time.Duration

@@ -54,7 +54,7 @@ func TestARebuiltControllerWritesExactlyWhatWasClaimedMeanwhile(t *testing.T) {
 }
 
 // A claim whose write was cancelled by the end of the old controller is the new one's to answer.
-func TestARebuiltControllerAnswersWhatTheOldOneHasNot(t *testing.T) {
+func TestARebuiltControllerAnswersUnansweredClaims(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(nil, func(ctx context.Context, addr netip.Addr, _ string) error {
 			if addr == one {

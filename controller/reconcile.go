@@ -162,13 +162,14 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 
 // inPlace draws the conclusions from a reading that leaves nothing to do, and returns when to verify that.
 func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) time.Duration {
+	t := st.writes.takeover
 	switch {
 	case st.writes.failing.Succeeded(now):
 		c.opts.Log.Info("address is where it belongs again", logkey.Address, addr)
-	case want.Claims > st.answered:
+	case t != nil && t.Acknowledged.IsZero():
 		c.opts.Log.Info("address is already there", logkey.Address, addr, logkey.To, want.Server)
 	}
-	if t := st.writes.takeover; t != nil && !t.Acknowledged.IsZero() {
+	if t != nil && !t.Acknowledged.IsZero() {
 		t.Address, t.Verified = addr, now
 		c.opts.Recorder.TookOver(*t)
 	}

@@ -78,7 +78,7 @@ func TestATakeoverIsRecordedOnceWithItsTimes(t *testing.T) {
 	})
 }
 
-func TestStatusesTellWhatIsKnown(t *testing.T) {
+func TestStatusesReturnWhatIsKnown(t *testing.T) {
 	recorded(t, func(t *testing.T, c *cloud, h *host, m *memo) {
 		check := func(when string, want Status) {
 			t.Helper()
@@ -144,7 +144,7 @@ func (f *figure) add(v float64) {
 	f.value += v
 }
 
-func TestTheQueueTellsItsFigures(t *testing.T) {
+func TestTheQueueReportsItsMetrics(t *testing.T) {
 	var depth, adds, latency, work, unfinished, longest, retries figure
 	queue := newQueue(newPace(observed.BackOff{}, interval), &QueueMetrics{&depth, &adds, &latency, &work, &unfinished, &longest, &retries})
 	defer queue.ShutDown()

@@ -62,7 +62,7 @@ func TestAddressesOfOneResourceAreMovedByOneWrite(t *testing.T) {
 	})
 }
 
-func TestAFailureCountsOnceAResource(t *testing.T) {
+func TestAFailureCountsOncePerResource(t *testing.T) {
 	network(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(nil, func(context.Context, netip.Addr, string) error { return errDown })
 		h.says(keepalived.Master)
@@ -121,7 +121,7 @@ func TestAnAddressInsideAResourceIsEnoughToClaimIt(t *testing.T) {
 	})
 }
 
-func TestTheAddressThatStandsForAllMayGo(t *testing.T) {
+func TestTheLeadOfAResourceMayBeRemoved(t *testing.T) {
 	network(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -145,7 +145,7 @@ func TestTheAddressThatStandsForAllMayGo(t *testing.T) {
 }
 
 // Before the first reading nobody knows what is one resource.
-func TestAResourceIsFoundOutWhileItsAddressesAreWritten(t *testing.T) {
+func TestAResourceBecomesKnownWhileItsAddressesAreWritten(t *testing.T) {
 	for _, slow := range []time.Duration{0, trip / 2, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCloud(inside[0])
@@ -153,7 +153,7 @@ func TestAResourceIsFoundOutWhileItsAddressesAreWritten(t *testing.T) {
 			c.set(nil, func(ctx context.Context, _ netip.Addr, _ string) error { return pass(ctx, slow) })
 			h := newHost(t, c, here, c, inside...)
 			defer h.stop()
-			h.turns(2)
+			h.slots(2)
 			h.says(keepalived.Master)
 			time.Sleep(20 * time.Second)
 			h.holds(inside[4])
@@ -177,7 +177,7 @@ func TestAResourceIsFoundOutWhileItsAddressesAreWritten(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatIsNoPartOfAResourceAnyMoreIsNamed(t *testing.T) {
+func TestAnAddressThatLeavesItsResourceIsLogged(t *testing.T) {
 	network(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -198,7 +198,7 @@ func TestAnAddressThatIsNoPartOfAResourceAnyMoreIsNamed(t *testing.T) {
 	})
 }
 
-func TestAResourceWhoseReadingFailsIsNamedOnce(t *testing.T) {
+func TestAResourceWhoseReadingFailsIsLoggedOnce(t *testing.T) {
 	network(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -217,7 +217,7 @@ func TestAResourceWhoseReadingFailsIsNamedOnce(t *testing.T) {
 }
 
 // A reading may tell that addresses share a resource in the very moment in which Keepalived says something of them.
-func TestWhatIsSaidWhileAResourceIsFoundOutIsNotLost(t *testing.T) {
+func TestAClaimIsNotLostWhileAResourceBecomesKnown(t *testing.T) {
 	many := following(inside[0], 2000)
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestWhatIsSaidWhileAResourceIsFoundOutIsNotLost(t *testing.T) {
 }
 
 // An address may become ours, without a MASTER line, right before it is known what it shares: a reading from before that says nothing.
-func TestAnAddressThatBecomesOursIsLookedAtForItsResource(t *testing.T) {
+func TestGainingAnAddressVerifiesItsResource(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
 		h.saysOf("A", keepalived.Master)
@@ -252,7 +252,7 @@ func TestAnAddressThatBecomesOursIsLookedAtForItsResource(t *testing.T) {
 }
 
 // The same where MASTER was said: a takeover waits for no reading.
-func TestAClaimIsTheClaimOfItsResource(t *testing.T) {
+func TestAClaimOfOneAddressClaimsItsResource(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
 		time.Sleep(time.Second)
@@ -264,7 +264,7 @@ func TestAClaimIsTheClaimOfItsResource(t *testing.T) {
 	})
 }
 
-func TestTheAddressThatStandsForAllMayGoWhileItIsWritten(t *testing.T) {
+func TestTheLeadOfAResourceMayBeRemovedDuringItsWrite(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
 		c.set(nil, func(context.Context, netip.Addr, string) error { return errDown })
 		h.says(keepalived.Master)

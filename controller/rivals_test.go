@@ -10,7 +10,7 @@ import (
 	"floaty/desired/keepalived"
 )
 
-func TestHoldingCostsOneReadAnIntervalAndNoLine(t *testing.T) {
+func TestHoldingCostsOneReadPerIntervalAndNoLogLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var addrs []netip.Addr
 		for i := range 100 {
@@ -35,7 +35,7 @@ func TestHoldingCostsOneReadAnIntervalAndNoLine(t *testing.T) {
 	})
 }
 
-func TestAfterATakeoverAllAddressesShareTheLooks(t *testing.T) {
+func TestAfterATakeoverAllAddressesShareTheVerifyingReads(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(40 * time.Second)
@@ -45,7 +45,7 @@ func TestAfterATakeoverAllAddressesShareTheLooks(t *testing.T) {
 	})
 }
 
-func TestAnOutsideChangeIsCorrectedWithinAnInterval(t *testing.T) {
+func TestAnOutsideChangeIsCorrectedWithinOneInterval(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(30 * time.Second)
@@ -81,7 +81,7 @@ func TestAnAddressAimedAtNothingIsAssigned(t *testing.T) {
 	})
 }
 
-func TestARivalHeardIsLookedForAtOnceWithAFreshRead(t *testing.T) {
+func TestARivalCausesAFreshReadAtOnce(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(30 * time.Second)
@@ -100,7 +100,7 @@ func TestARivalHeardIsLookedForAtOnceWithAFreshRead(t *testing.T) {
 }
 
 // A rival speaks before its write lands: its floaty has to make a trip as well.
-func TestARivalsWriteAfterTheLookIsFoundWithinSeconds(t *testing.T) {
+func TestARivalsWriteAfterThatReadIsFoundWithinSeconds(t *testing.T) {
 	for late, within := range map[time.Duration]time.Duration{
 		2 * trip: time.Second, 2 * time.Second: time.Second, 8 * time.Second: 2 * time.Second, 15 * time.Second: 15 * time.Second,
 	} {
@@ -116,7 +116,7 @@ func TestARivalsWriteAfterTheLookIsFoundWithinSeconds(t *testing.T) {
 	}
 }
 
-func TestAStormOfRivalsCostsAReadASecond(t *testing.T) {
+func TestAStormOfRivalsCostsOneReadPerSecond(t *testing.T) {
 	for _, every := range []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second} {
 		story(t, func(t *testing.T, c *cloud, h *host) {
 			h.says(keepalived.Master)
@@ -153,7 +153,7 @@ func (c *cloud) thief(t *testing.T, addr netip.Addr, server string) (stop func()
 	return func() { ticker.Stop(); close(done) }
 }
 
-func TestAContestedAddressCostsOneWriteAnIntervalAndNamesItsRival(t *testing.T) {
+func TestAContestedAddressCostsOneWritePerIntervalAndTheLogNamesItsRival(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		stop := c.thief(t, one, there)
 		h.says(keepalived.Master)
@@ -180,7 +180,7 @@ func TestAContestedAddressCostsOneWriteAnIntervalAndNamesItsRival(t *testing.T) 
 	})
 }
 
-func TestARivalHeardAllowsAWriteInAContestOneASecond(t *testing.T) {
+func TestRivalsAllowOneWritePerSecondOfAContestedAddress(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		stop := c.thief(t, one, there)
 		defer stop()
@@ -195,7 +195,7 @@ func TestARivalHeardAllowsAWriteInAContestOneASecond(t *testing.T) {
 	})
 }
 
-func TestMasterSaidAgainStartsTheCountAnew(t *testing.T) {
+func TestAnotherMasterLineEndsAConflict(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		stop := c.thief(t, one, there)
 		h.says(keepalived.Master)
@@ -238,7 +238,7 @@ func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
 }
 
 // A list that lags or hides shows nobody, whatever is written.
-func TestWritesThatTheCloudShowsNowhereCostOneAnInterval(t *testing.T) {
+func TestWritesThatTheCloudDoesNotShowCostOnePerInterval(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		stop := c.thief(t, one, "")
 		h.says(keepalived.Master)

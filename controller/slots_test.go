@@ -36,7 +36,7 @@ func slowly(ctx context.Context, _ netip.Addr, _ string) error {
 	return pass(ctx, 900*time.Millisecond)
 }
 
-func TestWaitingForATurnIsNoFailure(t *testing.T) {
+func TestWaitingForASlotIsNotAFailure(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		c.set(nil, slowly)
 		h.says(keepalived.Master)
@@ -51,7 +51,7 @@ func TestWaitingForATurnIsNoFailure(t *testing.T) {
 }
 
 // With 10,000 addresses, a stack for each that waits took 40 MB.
-func TestWhoWaitsTakesNoGoroutine(t *testing.T) {
+func TestWaitingAddressesTakeNoGoroutine(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, _ []netip.Addr) {
 		atRest := runtime.NumGoroutine()
 		want := func(what string, most int) {
@@ -72,7 +72,7 @@ func TestWhoWaitsTakesNoGoroutine(t *testing.T) {
 	})
 }
 
-func TestWhoStopsBeingOursInLineIsNotWritten(t *testing.T) {
+func TestAnAddressLostWhileWaitingForASlotIsNotWritten(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		c.set(nil, slowly)
 		h.says(keepalived.Master)
@@ -90,7 +90,7 @@ func TestWhoStopsBeingOursInLineIsNotWritten(t *testing.T) {
 	})
 }
 
-func TestATurnThatHangsIsOneOfMany(t *testing.T) {
+func TestAHangingWriteBlocksOnlyItsSlot(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		hangs := map[netip.Addr]bool{}
 		for _, addr := range addrs[:99] {
@@ -116,7 +116,7 @@ func TestATurnThatHangsIsOneOfMany(t *testing.T) {
 }
 
 // While nothing can be read, each address is written once an interval, also those that must wait for their turn.
-func TestABlindWriteThatStandsInLineIsMade(t *testing.T) {
+func TestABlindWriteThatWaitsForASlotIsMade(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		h.says(keepalived.Master)
 		time.Sleep(30 * time.Second)
@@ -136,7 +136,7 @@ func TestABlindWriteThatStandsInLineIsMade(t *testing.T) {
 }
 
 // Who stands in line because nothing can be read does not try to read again when its turn comes: that may take as long again.
-func TestWhoIsInLineForWantOfAReadingIsWritten(t *testing.T) {
+func TestABlindWriteThatWaitsForASlotNeedsNoOtherRead(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		h.says(keepalived.Master)
 		time.Sleep(30 * time.Second)
@@ -161,7 +161,7 @@ func TestWhoIsInLineForWantOfAReadingIsWritten(t *testing.T) {
 
 // A turn that comes to an address whose look waits for a reading must not lie idle until that is there. Who is first in line is
 // chance, hence several times.
-func TestATurnDoesNotWaitForAReading(t *testing.T) {
+func TestASlotIsNotKeptWhileAReadIsInProgress(t *testing.T) {
 	three := netip.MustParseAddr("198.51.100.3")
 	for range 12 {
 		synctest.Test(t, func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestATurnDoesNotWaitForAReading(t *testing.T) {
 			})
 			h := newHost(t, c, here, c, one, two, three)
 			defer h.stop()
-			h.turns(1)
+			h.slots(1)
 			time.Sleep(500 * time.Millisecond)
 			h.says(keepalived.Master)
 			time.Sleep(20 * time.Second)
@@ -194,17 +194,17 @@ func TestATurnDoesNotWaitForAReading(t *testing.T) {
 	}
 }
 
-// turns changes how many writes may be made side by side, before any was made.
-func (h *host) turns(n int) {
+// slots changes how many writes may be made side by side, before any was made.
+func (h *host) slots(n int) {
 	h.ctl.mu.Lock()
 	defer h.ctl.mu.Unlock()
 	h.ctl.slots.free = n
 }
 
 // All slots hang: the refresh is sent on time all the same, and an address that needs no write is verified.
-func TestReadingWaitsForNoSlot(t *testing.T) {
+func TestReadsDoNotWaitForSlots(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
-		h.turns(1)
+		h.slots(1)
 		c.move(two, here)
 		time.Sleep(2 * interval)
 		c.set(nil, func(ctx context.Context, addr netip.Addr, _ string) error {

@@ -46,7 +46,7 @@ func TestATakeoverBeforeTheFirstReadingDoesNotWaitForIt(t *testing.T) {
 	})
 }
 
-func TestMasterSaidWhileAReadHangsIsNotDelayedByIt(t *testing.T) {
+func TestAMasterLineIsNotDelayedByAHangingRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(hang, nil)
 		h.hearsRival() // voids the reading and asks for a new one, which hangs
@@ -80,7 +80,7 @@ func TestDemotionCancelsTheWrite(t *testing.T) {
 	}
 }
 
-func TestASuspendedInstanceWritesNothingAndLooksWhenItGoesOn(t *testing.T) {
+func TestASuspendedInstanceWritesNothingAndReadsWhenItResumes(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -126,7 +126,7 @@ func TestStandbyReadsAndNeverWrites(t *testing.T) {
 	})
 }
 
-func TestAFlappingInstanceWritesAHandful(t *testing.T) {
+func TestAFlappingInstanceCausesFewWrites(t *testing.T) {
 	story(t, func(_ *testing.T, _ *cloud, h *host) {
 		for range 5000 {
 			h.says(keepalived.Master)
@@ -156,7 +156,7 @@ func TestAfterAFlapTheSecondTakeoverIsOneTripToo(t *testing.T) {
 	})
 }
 
-func TestShutdownCancelsTheCallsUnderWay(t *testing.T) {
+func TestShutdownCancelsTheCallsInProgress(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(nil, func(ctx context.Context, _ netip.Addr, _ string) error { return hang(ctx) })
 		h.says(keepalived.Master)
@@ -190,7 +190,7 @@ func TestAddressesCanBeAddedAndRemoved(t *testing.T) {
 	})
 }
 
-func TestADryRunSaysWhatItWouldDoOnceAndCountsNothing(t *testing.T) {
+func TestADryRunLogsWhatItWouldDoOnceAndCountsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(one, two)
 		h := newHost(t, c, here, dry{c}, one, two)

@@ -70,7 +70,7 @@ func TestMasterSaidAgainClaimsAndGainsNothing(t *testing.T) {
 	expect(t, "gained", c.Gained)
 }
 
-func TestGoingOnAfterASuspensionGainsWithoutAClaim(t *testing.T) {
+func TestTheEndOfASuspensionGainsWithoutAClaim(t *testing.T) {
 	s := newState()
 	states := claim("A MASTER", "B BACKUP")
 	s.SetKeepalived(states)
@@ -132,7 +132,7 @@ func TestAWarningIsReportedOnce(t *testing.T) {
 	}
 }
 
-func TestUnknownNamesThoseThatHaveNotSpoken(t *testing.T) {
+func TestUnknownReturnsInstancesWithoutAState(t *testing.T) {
 	s := newState()
 	s.SetKeepalived(is("B BACKUP"))
 	if got := s.Unknown(); !slices.Equal(got, []string{"A"}) {
@@ -140,7 +140,7 @@ func TestUnknownNamesThoseThatHaveNotSpoken(t *testing.T) {
 	}
 }
 
-func TestNamedAreTheInstancesThatCount(t *testing.T) {
+func TestNamedReportsTheInstancesThatCount(t *testing.T) {
 	for _, c := range []struct {
 		what     string
 		settings Settings
@@ -161,7 +161,7 @@ func TestNamedAreTheInstancesThatCount(t *testing.T) {
 }
 
 // What is worked out for the changed instances alone is what is worked out anew, whatever comes after what.
-func TestAnAdvertIntervalIsThatOfKeepalivedConfOrASecond(t *testing.T) {
+func TestAdvertIntervalDefaultsToOneSecond(t *testing.T) {
 	var s State
 	if got := s.AdvertInterval("A"); got != time.Second {
 		t.Errorf("without keepalived.conf: got %v, want 1s", got)
@@ -176,7 +176,7 @@ func TestAnAdvertIntervalIsThatOfKeepalivedConfOrASecond(t *testing.T) {
 	}
 }
 
-func TestAPatchIsTheSetComputedAnew(t *testing.T) {
+func TestAPatchEqualsTheSetComputedFromScratch(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a story to be told again
 	kc := &conf.Config{Instances: []conf.Instance{
 		instance("A", "192.0.2.1/32", "192.0.2.2/32"), instance("B", "192.0.2.2/32", "192.0.2.3/32"), instance("C", "192.0.2.4/32"),
@@ -241,7 +241,7 @@ func BenchmarkOneInstanceOfManySpeaks(b *testing.B) {
 	}
 }
 
-func TestInstancesThatShareAResourceAreApartUnlessASyncGroupHasBoth(t *testing.T) {
+func TestInstancesThatShareAResourceAreApartUnlessInOneSyncGroup(t *testing.T) {
 	one, two := addrs("192.0.2.1")[0], addrs("192.0.2.2")[0]
 	s := newState()
 	if got := s.Apart([]netip.Addr{one, two}); !slices.Equal(got, []string{"A", "B"}) {
@@ -263,7 +263,7 @@ func TestInstancesThatShareAResourceAreApartUnlessASyncGroupHasBoth(t *testing.T
 	}
 }
 
-func TestGenerationsRiseWithWhatIsSaid(t *testing.T) {
+func TestGenerationsRiseWithEachClaimRivalAndLoss(t *testing.T) {
 	s := newState()
 	a, b := addr("192.0.2.1"), addr("192.0.2.2")
 	states := claim("A BACKUP", "B BACKUP")

@@ -137,7 +137,7 @@ func refresh(o *Observed) {
 	}
 }
 
-func TestAllWhoAskShareOneRead(t *testing.T) {
+func TestConcurrentReadsShareOneCall(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		var askers sync.WaitGroup
 		for i := range 100 {
@@ -155,7 +155,7 @@ func TestAllWhoAskShareOneRead(t *testing.T) {
 	})
 }
 
-func TestARefreshJoinsAReadOfAllThatHasJustBegun(t *testing.T) {
+func TestARefreshJoinsAReadOfEverythingThatHasJustBegun(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		var askers sync.WaitGroup
 		askers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) }) // of nothing is anything known, so it covers all
@@ -180,7 +180,7 @@ func TestARefreshJoinsAReadOfAllThatHasJustBegun(t *testing.T) {
 	})
 }
 
-func TestAReadingsTimeIsThatOfItsRequest(t *testing.T) {
+func TestTheTimeOfAReadingIsThatOfItsRequest(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
 		sent := time.Now()
 		r, err := reading(t.Context(), o, one, time.Time{})
@@ -190,7 +190,7 @@ func TestAReadingsTimeIsThatOfItsRequest(t *testing.T) {
 	})
 }
 
-func TestAReadBegunBeforeAVoidingSaysNothing(t *testing.T) {
+func TestAReadBegunBeforeAnInvalidationDoesNotCount(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		go func() { refresh(o) }()
 		time.Sleep(time.Second / 2)
@@ -209,7 +209,7 @@ func TestAReadBegunBeforeAVoidingSaysNothing(t *testing.T) {
 	})
 }
 
-func TestAnAskerWhoGoesAwayDoesNotEndTheRead(t *testing.T) {
+func TestACallerThatGoesAwayDoesNotEndTheRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("gone")
@@ -262,7 +262,7 @@ func TestAnOldReadingStaysWhenReadsFail(t *testing.T) {
 	})
 }
 
-func TestAHangingReadEndsAtItsDeadlineAndANewerOneIsNotSpoilt(t *testing.T) {
+func TestAHangingReadEndsAtItsDeadlineAndDoesNotAffectANewerOne(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		c.set(func() { c.hangs = true })
 		go func() { refresh(o) }()
@@ -280,7 +280,7 @@ func TestAHangingReadEndsAtItsDeadlineAndANewerOneIsNotSpoilt(t *testing.T) {
 	})
 }
 
-func TestRefreshesComeAtOneInstantAnInterval(t *testing.T) {
+func TestRefreshesComeOncePerInterval(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
 		for range 100 {
 			wait := o.Refresh()
@@ -299,7 +299,7 @@ func TestRefreshesComeAtOneInstantAnInterval(t *testing.T) {
 	})
 }
 
-func TestWhatTheCloudDoesNotMentionIsNotFound(t *testing.T) {
+func TestAnAddressMissingFromTheAnswerIsNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := New(Options{
 			Provider: silent{}, Addresses: func() []netip.Addr { return nil }, Interval: time.Minute, Timeout: time.Second,
@@ -323,7 +323,7 @@ func (silent) Read(context.Context, []netip.Addr) (map[netip.Addr]providers.Hold
 	return nil, nil
 }
 
-func TestTheServerIsAskedForUntilItIsKnown(t *testing.T) {
+func TestTheServerIsRequestedUntilItIsKnown(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, _ *Observed, lines *[]string) {
 		time.Sleep(time.Minute)
 		if len(*lines) == 0 || len(*lines) > 2 {
@@ -349,7 +349,7 @@ func TestBackOffGrowsWithJitterUpToItsMaximum(t *testing.T) {
 	}
 }
 
-func TestEachAddressOfAReadIsNamedOnceWhenItEnds(t *testing.T) {
+func TestOnReadIsCalledOncePerRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		named := map[netip.Addr]int{}
 		o.opts.OnRead = func(addrs []netip.Addr) {
@@ -405,7 +405,7 @@ func TestEachAddressOfAReadIsNamedOnceWhenItEnds(t *testing.T) {
 	})
 }
 
-func TestWithNoAddressNothingIsToBeTriedAgain(t *testing.T) {
+func TestWithoutAddressesAFailedReadIsNotRetried(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		c.set(func() { c.err = errDown })
 		refresh(o)

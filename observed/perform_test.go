@@ -10,7 +10,7 @@ import (
 	"floaty/providers"
 )
 
-func TestACloudThatAsksToWaitForNoTimeIsNotAskedWithoutARest(t *testing.T) {
+func TestAWaitOfZeroStillPausesReads(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		c.set(func() { c.err = &providers.WaitError{Err: errDown} })
 		refresh(o)

@@ -29,7 +29,7 @@ func (w whole) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]pro
 	return holdings, err
 }
 
-func TestAddressesOfOneResourceAreVoidTogether(t *testing.T) {
+func TestAddressesOfOneResourceAreInvalidatedTogether(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 		w := whole{c, map[netip.Addr]error{}}
 		o.opts.Provider = w
@@ -67,7 +67,7 @@ func TestAddressesOfOneResourceAreVoidTogether(t *testing.T) {
 }
 
 // A write may end before the reading that tells what it has written.
-func TestWhatOneAddressHasVoidedIsVoidForItsResource(t *testing.T) {
+func TestInvalidatingOneAddressInvalidatesAResourceThatIsFoundLater(t *testing.T) {
 	for _, pair := range [][2]netip.Addr{{one, two}, {two, one}} {
 		story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
 			o.opts.Provider = whole{cloud: c}
