@@ -2,7 +2,11 @@ package monitoring_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -18,7 +22,13 @@ type panel struct {
 }
 
 type dashboard struct {
-	Panels []panel `json:"panels"`
+	Panels      []panel `json:"panels"`
+	Annotations struct {
+		List []struct {
+			Name string `json:"name"`
+			Expr string `json:"expr"`
+		} `json:"list"`
+	} `json:"annotations"`
 }
 
 func readDashboard(t *testing.T) dashboard {
@@ -56,4 +66,77 @@ func TestThePanelsDoNotOverlap(t *testing.T) {
 			}
 		}
 	}
+}
+
+// variables of Grafana, as they are here when everything is selected. Scrapes come four times a second.
+var variables = strings.NewReplacer("$job", ".*", "$instance", ".*", "$__rate_interval", "10m", "$__interval", "10m")
+
+// Each query of the dashboard is run against a Prometheus that scrapes real floaty, so that no panel stays empty because of a name that does not
+// exist; and each metric that alerts.yml names is there.
+func TestNoPanelIsEmptyAndNoAlertWaitsForAMetricThatIsNotThere(t *testing.T) {
+	w := newWorld(t)
+	w.start(w.a)
+	w.start(w.b)
+	w.holds(`count(floaty_build_info) == 2`)
+	w.say(w.a, "MASTER")
+	w.say(w.b, "BACKUP")
+	w.holds(`sum(floaty_address_in_place{instance="lb1"}) == 2`)
+	w.say(w.a, "BACKUP")
+	w.say(w.b, "MASTER")
+	w.holds(`sum(floaty_address_in_place{instance="lb2"}) == 2`)
+
+	d := readDashboard(t)
+	queries := map[string]string{}
+	for _, p := range d.Panels {
+		if p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("%q has no query", p.Title)
+		}
+		for i, target := range p.Targets {
+			queries[fmt.Sprintf("panel %q, query %d", p.Title, i+1)] = target.Expr
+		}
+	}
+	for _, a := range d.Annotations.List {
+		queries["annotation "+a.Name] = a.Expr
+	}
+	rules, err := os.ReadFile("alerts.yml")
+	w.must(err)
+	for _, metric := range regexp.MustCompile(`\bfloaty_\w+`).FindAllString(string(rules), -1) {
+		queries["alerts.yml: "+metric] = metric
+	}
+	w.until("each query has a value", func() string {
+		var missing []string
+		for name, query := range queries {
+			series, numbers, problem := w.query(variables.Replace(query))
+			if problem != "" || numbers == 0 {
+				missing = append(missing, fmt.Sprintf("%s: %d series and %d numbers: %s %s", name, series, numbers, query, problem))
+			}
+		}
+		return strings.Join(missing, "\n")
+	})
+	t.Logf("%d queries have values", len(queries))
+
+	page, err := os.ReadFile("../docs/monitoring.md")
+	w.must(err)
+	for _, metric := range w.metrics() {
+		metric = regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(metric, "")
+		if strings.HasPrefix(metric, "floaty_") && !strings.Contains(string(page), "`"+metric) {
+			t.Errorf("hack/docs/monitoring.md does not explain %s", metric)
+		}
+	}
+}
+
+// metrics returns the names of all metrics that Prometheus has.
+func (w *world) metrics() []string {
+	w.Helper()
+	answer, err := http.Get(w.prometheus + "/api/v1/label/__name__/values")
+	w.must(err)
+	defer func() { _ = answer.Body.Close() }()
+	var result struct {
+		Data []string `json:"data"`
+	}
+	w.must(json.NewDecoder(answer.Body).Decode(&result))
+	if len(result.Data) == 0 {
+		w.Error("Prometheus has no metric")
+	}
+	return result.Data
 }
