@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,7 @@ func TestTheBlocksWork(t *testing.T) {
 				}
 				if i+1 < len(all) {
 					prints(t, all[i+1], results[i].output)
+					hasKeys(t, all[i+1], results[i].output)
 				}
 			}
 		})
@@ -166,6 +168,47 @@ func prints(t *testing.T, b block, output string) {
 	if !regexp.MustCompile(pattern).MatchString(output) {
 		t.Errorf("%v: the block before prints\n%s\nwant\n%s", b, output, b.text)
 	}
+}
+
+// hasKeys checks a block of JSON that shows which keys the one before prints: all that it prints are shown.
+func hasKeys(t *testing.T, b block, output string) {
+	t.Helper()
+	if _, ok := b.directives["keys"]; !ok {
+		return
+	}
+	var shown, printed map[string]any
+	if err := json.Unmarshal([]byte(b.text), &shown); err != nil {
+		t.Errorf("%v: %v", b, err)
+	}
+	if _, object, _ := strings.Cut("\n"+output, "\n{"); json.Unmarshal([]byte("{"+object), &printed) != nil {
+		t.Errorf("%v: got %q, want an object", b, output)
+	}
+	want := keysOf("", shown)
+	for _, key := range keysOf("", printed) {
+		if !slices.Contains(want, key) {
+			t.Errorf("%v: the block before prints the key %s, which is not shown", b, key)
+		}
+	}
+}
+
+// keysOf returns the keys of objects, with those that they are in. A UUID as a key stands for any other.
+func keysOf(prefix string, value any) []string {
+	var all []string
+	switch value := value.(type) {
+	case map[string]any:
+		for key, inner := range value {
+			if len(key) == 36 {
+				key = "UUID"
+			}
+			all = append(all, prefix+key)
+			all = append(all, keysOf(prefix+key+".", inner)...)
+		}
+	case []any:
+		for _, inner := range value {
+			all = append(all, keysOf(prefix, inner)...)
+		}
+	}
+	return all
 }
 
 // A result is how a step ended.
@@ -288,4 +331,51 @@ func TestTheExamplesWork(t *testing.T) {
 	if _, err := exec.LookPath("keepalived"); err == nil {
 		asked(t, "keepalived", block{page: "keepalived.conf"}, dir+"keepalived.conf")
 	}
+}
+
+func TestMonitoringNamesEveryMetric(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("not root: the daemon needs an /etc of its own")
+	}
+	tree, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const scrape = "curl --silent --unix-socket /run/floaty/%2Fetc%2Ffloaty.yml.sock http://localhost/metrics\n"
+	got := runSteps(t, tree, map[int]string{0: service + scrape})[0]
+	differ(t, "monitoring.md", distinct(`(floaty_[a-z_]+)`, read(t, "monitoring.md")), distinct(`(?m)^# TYPE (floaty_[a-z_]+) `, got.output))
+	if t.Failed() {
+		t.Logf("status %s: %s", got.status, got.output)
+	}
+}
+
+func TestMonitoringNamesEveryLogKey(t *testing.T) {
+	var constants string
+	for _, path := range distinct(`(?m)^(\S+\.go)$`, list(t, root+"/providers/logkey")) {
+		if !strings.HasSuffix(path, "_test.go") {
+			constants += read(t, root+"/providers/logkey/"+path)
+		}
+	}
+	_, table, _ := strings.Cut(read(t, "monitoring.md"), "\n| key | |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got []string
+	for row := range strings.Lines(table) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), "|")
+		got = append(got, distinct("`([a-z]+)`", cell)...)
+	}
+	differ(t, "monitoring.md", got, distinct(`(?m)^\s+[A-Z]\w* += "([a-z]+)"`, constants))
+}
+
+// list returns the names in a folder, one a line.
+func list(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names string
+	for _, entry := range entries {
+		names += entry.Name() + "\n"
+	}
+	return names
 }

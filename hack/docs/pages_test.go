@@ -37,7 +37,7 @@ type block struct {
 
 func (b block) String() string { return fmt.Sprintf("%s:%d", filepath.Base(b.page), b.line) }
 
-var directive = regexp.MustCompile(`^<!-- (not run|service|file|exits|prints):? ?(.*?) ?-->$`)
+var directive = regexp.MustCompile(`^<!-- (not run|service|file|exits|prints|keys):? ?(.*?) ?-->$`)
 
 // blocks returns the fenced blocks of a page.
 func blocks(t *testing.T, page string) []block {
