@@ -63,7 +63,7 @@ func (m *manager) expect(want string) {
 // supervise starts the daemon of a world with an environment such as systemd gives; the end of the test kills it.
 func supervise(w *world, env ...string) *os.Process {
 	w.Helper()
-	cmd := exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec,noctx // our own words; ended below
+	cmd := exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own words
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SYSTEMD_EXEC_PID=") }), env...)
 	w.must(cmd.Start())
 	w.Cleanup(func() {
