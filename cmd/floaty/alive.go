@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	pingEvery    = 2 * time.Second        // the loops are asked whether they answer
+	pingEvery    = 10 * time.Second       // the loops are asked whether they answer: a quiet day wakes the CPU for little else
 	answerWithin = 5 * time.Second        // a loop that takes longer counts as hanging
 	pollEvery    = 100 * time.Millisecond // for what can only be looked at
 )
