@@ -41,7 +41,8 @@ type world struct {
 	*testing.T
 	*testenv.Env
 	a, b       *testenv.Host
-	prometheus string // its URL
+	addresses  map[*testenv.Host]string // where each floaty serves its metrics
+	prometheus string                   // its URL
 }
 
 func newWorld(t *testing.T) *world {
@@ -52,7 +53,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Env: s}
+	w := &world{T: t, Env: s, addresses: map[*testenv.Host]string{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, h := range []*testenv.Host{w.a, w.b} {
@@ -75,7 +76,8 @@ func newWorld(t *testing.T) *world {
 		}
 		*host.at = h
 		address := freeAddress(t)
-		w.must(h.Configure("floaty.yml", h.Floaty()+"listen-address: "+address+"\n"))
+		w.addresses[h] = address
+		w.must(h.Configure("floaty.yml", w.configuration(h)))
 		w.must(h.Configure("keepalived.conf", h.Keepalived(100, "", addrs...)))
 		targets = append(targets, fmt.Sprintf("{targets: [%q], labels: {instance: %s}}", address, host.name))
 	}
@@ -101,6 +103,11 @@ func (w *world) must(err error) {
 	}
 }
 
+// configuration is floaty.yml of a host.
+func (w *world) configuration(h *testenv.Host) string {
+	return h.Floaty() + "listen-address: " + w.addresses[h] + "\n"
+}
+
 // freeAddress returns an address of the loopback interface on which nothing listens at the moment.
 func freeAddress(t *testing.T) string {
 	t.Helper()
@@ -113,14 +120,15 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// startPrometheus starts it with alerts.yml, all in fast motion: it scrapes and evaluates four times a second, and what an alert waits for
-// is a second. promtool tests the real durations.
+// startPrometheus starts it with alerts.yml, all in fast motion: it scrapes and evaluates four times a second, what an alert waits for is a
+// second, and a reading is too old after 5 s. promtool tests the real durations.
 func (w *world) startPrometheus(path string, targets []string) {
 	w.Helper()
 	dir := w.TempDir()
 	rules, err := os.ReadFile("alerts.yml")
 	w.must(err)
 	fast := regexp.MustCompile(`(?m)^( *for:) .*$`).ReplaceAll(rules, []byte("$1 1s"))
+	fast = regexp.MustCompile(`(timestamp_seconds >) [36]00\b`).ReplaceAll(fast, []byte("$1 5"))
 	w.must(os.WriteFile(filepath.Join(dir, "alerts.yml"), fast, 0o600)) //nolint:gosec // our own
 	w.must(os.WriteFile(filepath.Join(dir, "prometheus.yml"), fmt.Appendf(nil, `
 global: {scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 250ms}
