@@ -64,6 +64,10 @@ type Conf struct {
 }
 
 // A Listener follows one FIFO. Create it with [New].
+//
+// Run makes a pass whenever there is something to do: fifo reads lines and turns them into events, trust applies them to the states and
+// decides which states count, and report hands on a [Snapshot] to Options.Changed if anything has changed. All of this happens in the
+// goroutine of Run. Other goroutines only read reported and counters, and wait at the fence.
 type Listener struct {
 	opts      Options
 	fifo      *fifo
@@ -98,7 +102,7 @@ func (l *Listener) Settle(ctx context.Context) error { return l.fence.settle(ctx
 func (l *Listener) Ping(ctx context.Context) error { return l.fence.settle(ctx, true) }
 
 // Run listens until ctx ends, and then stops reading at once. It returns an error only if it cannot begin, because the system is out of
-// descriptors. Any later problem is logged, and what failed is tried again.
+// descriptors; then it may be called again. Any later problem is logged, and what failed is tried again.
 func (l *Listener) Run(ctx context.Context) error {
 	poller, err := newPoller()
 	if err != nil {
