@@ -232,14 +232,30 @@ func TestAFileThatNeverStopsChangingIsReported(t *testing.T) {
 	<-stopped
 }
 
+// The edits are made while the watcher is busy with its callback, so that it sees them together on a slow machine too.
 func TestEditsInQuickSuccessionAreReportedOnce(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
-	w := watch(t, path)
-	put(t, path, "b")
-	put(t, path, "c")
-	put(t, path, "d")
-	w.want("three edits")
+	watcher := NewWatcher(logr.Discard())
+	w := &watching{Watcher: watcher, t: t}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watcher.Run(ctx, func() {
+			if w.reports.Add(1) == 1 {
+				put(t, path, "b")
+				put(t, path, "c")
+				put(t, path, "d")
+			}
+		})
+	}()
+	defer func() { cancel(); <-done }()
+	watcher.Watch([]string{path})
+	for w.reports.Load() < 2 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	w.seen = 2
 	w.quietFor(filepath.Join(t.TempDir(), "other"))
 }
 
@@ -263,7 +279,7 @@ func (w *watching) quietFor(other string) {
 		second.want("an edit of the other file")
 	}
 	if got := w.reports.Load(); got != w.seen {
-		w.t.Errorf("got %d reports too many, want none", got-w.seen)
+		w.t.Errorf("got %d reports, want %d", got, w.seen)
 	}
 }
 
