@@ -48,7 +48,7 @@ func TestTheFlagsDescribeTheCloud(t *testing.T) {
 	p.wants(200, `"servers":["`+lb2+`"]`, http.MethodGet, "/sim/state", "")
 }
 
-func TestTheFlagsDescribeExoscalesSide(t *testing.T) {
+func TestTheFlagsDescribeExoscale(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--exoscale-key", "EXO1:one", "--exoscale-key", "EXO2:two:2", "--operation-time", "1h",
 		"--server", lb1+"=lb1", "--address", "192.0.2.1")
@@ -67,13 +67,13 @@ func TestTheFlagsDescribeExoscalesSide(t *testing.T) {
 	}
 }
 
-func TestATokenIsDemanded(t *testing.T) {
+func TestATokenIsRequired(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--token", "another")
 	p.wants(401, "Invalid token.", http.MethodGet, "/v1/floating-ips", "")
 }
 
-func TestTheControlAPISteersIt(t *testing.T) {
+func TestTheControlAPIControlsTheCloud(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	p.wants(204, "", http.MethodPost, "/sim/servers", `{"id": "`+lb1+`", "name": "lb1"}`)
@@ -85,7 +85,7 @@ func TestTheControlAPISteersIt(t *testing.T) {
 	p.wants(200, `"status":503`, http.MethodGet, "/sim/calls", "")
 }
 
-func TestAnAnswerTakesTheLatency(t *testing.T) {
+func TestAnswersAreDelayedByTheLatency(t *testing.T) {
 	t.Parallel()
 	const latency = 50 * time.Millisecond
 	p := start(t, "--latency", latency.String())
@@ -96,7 +96,7 @@ func TestAnAnswerTakesTheLatency(t *testing.T) {
 	}
 }
 
-func TestEachCallIsALine(t *testing.T) {
+func TestEachCallIsLogged(t *testing.T) {
 	t.Parallel()
 	for _, quiet := range []bool{false, true} {
 		var args []string
@@ -117,12 +117,12 @@ $`
 		if err != nil {
 			t.Fatal(err)
 		}
-		fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // or net/http would make it twice
+		fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // otherwise net/http would send it twice
 		if resp, err := fresh.Do(req); err == nil {
 			_ = resp.Body.Close()
 			t.Errorf("got %d of a connection that is reset, want no answer", resp.StatusCode)
 		}
-		if !quiet { // the client knows of the reset a moment before the program says so
+		if !quiet { // the client sees the reset before the program logs it
 			p.eventually("four lines", func() bool { return strings.Count(p.stderr.String(), "\n") == 4 })
 		}
 		p.stop()
@@ -133,7 +133,7 @@ $`
 	}
 }
 
-func TestTLSComesWithACertificateToTrust(t *testing.T) {
+func TestTheTLSCertificateCanBeTrusted(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "cert.pem")
 	p := start(t, "--tls", file)
@@ -160,7 +160,7 @@ func TestTLSComesWithACertificateToTrust(t *testing.T) {
 	}
 }
 
-func TestARequestThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
+func TestAHangingRequestDoesNotDelayTheEnd(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	p.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "hang", "path": "/v1/"}`)
@@ -187,7 +187,7 @@ func TestARequestThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
 	}
 }
 
-func TestASignalEndsTheProgram(t *testing.T) {
+func TestSIGTERMAndSIGINTEndTheProgram(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
@@ -221,7 +221,7 @@ func TestASignalEndsTheProgram(t *testing.T) {
 	}
 }
 
-func TestWhereNobodyCanListenIsAFailure(t *testing.T) {
+func TestAListenErrorIsAFailure(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -235,7 +235,7 @@ func TestWhereNobodyCanListenIsAFailure(t *testing.T) {
 	}
 }
 
-func TestACertificateThatCannotBeWrittenIsAFailure(t *testing.T) {
+func TestAnUnwritableCertificateFileIsAFailure(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "missing", "cert.pem")
 	var stdout, stderr strings.Builder

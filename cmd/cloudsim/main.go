@@ -1,8 +1,8 @@
-// Command cloudsim is a simulated cloud: the APIs of cloudscale.ch and Exoscale over one account in memory, for demos, tests
-// and benchmarks.
+// Command cloudsim is a simulated cloud for demos, tests and benchmarks. It serves the APIs of cloudscale.ch and
+// Exoscale for one account, which it keeps in memory.
 //
-// It listens on loopback unless told otherwise, says where on standard output, logs each call to an API on standard error,
-// and is steered over HTTP: package simulator says how. What the flags do not say, the control API under /sim/ can add.
+// It listens on loopback by default, prints its URL to standard output and logs each API call to standard error. It
+// is controlled over HTTP, as described in package simulator: the control API under /sim/ can do more than the flags.
 package main
 
 import (
@@ -28,26 +28,26 @@ const help = `cloudsim simulates the APIs of cloudscale.ch and Exoscale, for flo
 usage: cloudsim [flags]
 
   --listen HOST:PORT         where to listen (127.0.0.1:8080); port 0 takes a free one
-  --tls CERTFILE             speak HTTPS, with HTTP/2; the certificate is made anew and written to CERTFILE
-  --token TOKEN              accept this token only; may be given several times (any is accepted)
-  --exoscale-key KEY:SECRET  accept at Exoscale's API only what is signed with this; may be given several times
-  --server UUID=NAME         add a server; may be given several times
-  --address PREFIX[=UUID]    add an address, such as 192.0.2.1/32 or 2001:db8:500:1::/96, held by a server; may be given
-                             several times
-  --managed ADDRESS          give such an address a health check, at Exoscale; may be given several times
-  --latency DURATION         answer after this time, such as 100ms
-  --operation-time DURATION  how long it takes Exoscale to attach or detach, such as 3s
-  --metadata UUID            the server that the metadata services name
+  --tls CERTFILE             serve HTTPS, with HTTP/2; a new certificate is written to CERTFILE
+  --token TOKEN              accept this token only; may be repeated
+  --exoscale-key KEY:SECRET  accept only requests signed with this at Exoscale's API; may be repeated
+  --server UUID=NAME         add a server; may be repeated
+  --address PREFIX[=UUID]    add an address, such as 192.0.2.1/32 or 2001:db8:500:1::/96, held by a server; may be
+                             repeated
+  --managed ADDRESS          give such an address a health check, at Exoscale; may be repeated
+  --latency DURATION         answer each call after this time, such as 100ms
+  --operation-time DURATION  how long Exoscale takes to attach or detach, such as 3s
+  --metadata UUID            the server for which the metadata services answer
   --quiet                    do not log the calls
 
-Prints its URL once it listens. Logs one line a call to standard error. Ends with status 0 on SIGINT and SIGTERM, with 1 if
-it cannot listen, with 2 on wrong usage.
+It prints its URL once it listens, and logs one line per call to standard error. It exits with status 0 on SIGINT and
+SIGTERM, with 1 if it cannot listen, and with 2 on a usage error.
 
 cloudscale.ch's API is at URL/v1, Exoscale's at URL/v2; the metadata services are URL/openstack/latest/meta_data.json and
 URL/latest/meta-data/.
 
-  GET URL/sim/state          what points where
-  POST URL/sim/move          {"address": "192.0.2.1", "servers": ["UUID"]}: somebody else moves it
+  GET URL/sim/state          servers, addresses and their holders
+  POST URL/sim/move          {"address": "192.0.2.1", "servers": ["UUID"]}: move it, like another host
   POST URL/sim/fault         {"kind": "status", "status": 503, "method": "PATCH", "for": "15s"}; the kinds are
                              status, hang, reset, broken-json, slow-body, html, lost-answer, and for Exoscale
                              operation-failure, operation-timeout, operation-pending, operation-unfinished
@@ -58,11 +58,12 @@ URL/latest/meta-data/.
 // Exit statuses.
 const (
 	exitOK     = 0
-	exitFailed = 1 // it cannot listen, or not write the certificate
+	exitFailed = 1 // cannot listen, or cannot write the certificate
 	exitUsage  = 2
 )
 
-// grace is how long requests under way have to end when the program does. They are cut off before, so that is soon.
+// grace is how long requests in progress may take to end when the program ends. They are cancelled before, so that is
+// soon.
 const grace = time.Second
 
 func main() {
@@ -71,7 +72,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program: it lasts until ctx ends and returns the exit status.
+// run is the program: it runs until ctx ends and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -79,7 +80,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "cloudsim: %v; --help says what there is\n", err)
+		_, _ = fmt.Fprintf(stderr, "cloudsim: %v; see --help\n", err)
 		return exitUsage
 	}
 	if err := serve(ctx, o, stdout, log.New(stderr, "", 0)); err != nil {
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// serve serves the cloud that o describes until ctx ends.
+// serve serves the cloud described by o until ctx ends.
 func serve(ctx context.Context, o options, stdout io.Writer, lines *log.Logger) error {
 	cloud := o.cloud()
 	if !o.quiet {
@@ -99,17 +100,17 @@ func serve(ctx context.Context, o options, stdout io.Writer, lines *log.Logger) 
 		Handler:           cloud.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          lines,
-		BaseContext:       func(net.Listener) context.Context { return ctx }, // what waits or hangs ends with the program
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // requests that wait or hang are cancelled at the end
 	}
-	listener, err := new(net.ListenConfig).Listen(context.WithoutCancel(ctx), "tcp", o.listen) // a signal so early is no failure
+	listener, err := new(net.ListenConfig).Listen(context.WithoutCancel(ctx), "tcp", o.listen) // a signal this early is not a failure
 	if err != nil {
-		return fmt.Errorf("listening at --listen %s: %w", o.listen, err)
+		return fmt.Errorf("listening on --listen %s: %w", o.listen, err)
 	}
 	base, answer := url.URL{Scheme: "http", Host: listener.Addr().String()}, server.Serve
 	if o.certFile != "" {
-		if server.TLSConfig, err = secure(o.certFile, o.listen); err != nil {
+		if server.TLSConfig, err = newTLSConfig(o.certFile, o.listen); err != nil {
 			_ = listener.Close()
-			return fmt.Errorf("making the certificate of --tls %s: %w", o.certFile, err)
+			return fmt.Errorf("creating the certificate of --tls %s: %w", o.certFile, err)
 		}
 		base.Scheme, answer = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
@@ -125,7 +126,7 @@ func serve(ctx context.Context, o options, stdout io.Writer, lines *log.Logger) 
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if server.Shutdown(limit) != nil {
-		_ = server.Close() // whoever is still there is cut off
+		_ = server.Close() // closes the remaining connections
 	}
 	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -133,7 +134,7 @@ func serve(ctx context.Context, o options, stdout io.Writer, lines *log.Logger) 
 	return nil
 }
 
-// line says in one line what a call was, and how it ended at now.
+// line describes a call, which ended at now, in one line.
 func line(call simulator.Call, now time.Time) string {
 	path := url.URL{Path: call.Path, RawQuery: call.Query}
 	text := fmt.Sprintf("%s %s %s", call.At.Format("15:04:05.000"), call.Method, path.RequestURI())

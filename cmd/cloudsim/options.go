@@ -15,10 +15,10 @@ import (
 	"floaty/providers/simulator"
 )
 
-// options are what the flags say.
+// options are the parsed flags.
 type options struct {
 	listen    string
-	certFile  string // "": no TLS
+	certFile  string // empty: no TLS
 	tokens    []string
 	keys      map[string]string // secrets by key
 	servers   []server
@@ -26,7 +26,7 @@ type options struct {
 	managed   []netip.Addr
 	latency   time.Duration
 	operation time.Duration
-	metadata  string // a server's ID, or ""
+	metadata  string // a server's ID; may be empty
 	quiet     bool
 }
 
@@ -34,14 +34,14 @@ type server struct{ id, name string }
 
 type address struct {
 	network netip.Prefix
-	holder  string // "": it is aimed at nothing
+	holder  string // empty: no server holds it
 }
 
-// parse reads the flags. The error names the flag and its value.
+// parse parses the flags. The error names the flag and its value.
 func parse(args []string) (options, error) {
 	o := options{keys: map[string]string{}}
 	flags := flag.NewFlagSet("cloudsim", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // the error says it all
+	flags.SetOutput(io.Discard) // the error contains everything
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "")
 	flags.Func("tls", "", func(value string) error {
 		o.certFile = value
@@ -92,7 +92,7 @@ func (o *options) addToken(value string) error {
 	return notEmpty(value)
 }
 
-// addKey reads KEY:SECRET. A secret may contain a colon.
+// addKey parses KEY:SECRET. The secret may contain a colon.
 func (o *options) addKey(value string) error {
 	key, secret, _ := strings.Cut(value, ":")
 	if key == "" || secret == "" {
@@ -104,7 +104,7 @@ func (o *options) addKey(value string) error {
 
 func notEmpty(value string) error {
 	if value == "" {
-		return errors.New("it is empty")
+		return errors.New("must not be empty")
 	}
 	return nil
 }
@@ -119,11 +119,11 @@ func (o *options) addServer(value string) error {
 	return err
 }
 
-// addAddress reads PREFIX[=UUID]; an address without a length stands for itself alone.
+// addAddress parses PREFIX[=UUID]. An address without a prefix length is a prefix of one address.
 func (o *options) addAddress(value string) error {
 	text, id, held := strings.Cut(value, "=")
 	network, err := netip.ParsePrefix(text)
-	if addr, bare := netip.ParseAddr(text); bare == nil {
+	if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
 		network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	if err != nil {
@@ -150,12 +150,12 @@ func (o *options) addManaged(value string) error {
 func parseDuration(value string) (time.Duration, error) {
 	d, err := time.ParseDuration(value)
 	if err == nil && d < 0 {
-		err = errors.New("it is below 0")
+		err = errors.New("must not be negative")
 	}
 	return d, err
 }
 
-// cloud returns the cloud that the options describe.
+// cloud returns the cloud described by the options.
 func (o *options) cloud() *simulator.Cloud {
 	cloud := simulator.New()
 	cloud.SetToken(o.tokens...)

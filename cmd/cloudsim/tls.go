@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// secure makes a certificate for loopback and the host of listen, writes it to file and returns what a server needs. The
-// key stays in memory.
-func secure(file, listen string) (*tls.Config, error) {
+// newTLSConfig creates a certificate for loopback and the host in listen, writes it to file, and returns the server's
+// configuration. The key stays in memory.
+func newTLSConfig(file, listen string) (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -25,12 +25,12 @@ func secure(file, listen string) (*tls.Config, error) {
 	about := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:      pkix.Name{CommonName: "cloudsim"},
-		NotBefore:    now.Add(-time.Hour), // clocks differ
+		NotBefore:    now.Add(-time.Hour), // for clients whose clock is slow
 		NotAfter:     now.AddDate(1, 0, 0),
 		DNSNames:     []string{"localhost"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 
-		// Its own authority, so that a client need trust no other file.
+		// It is its own certificate authority, so that clients need no other file.
 		IsCA: true, BasicConstraintsValid: true,
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWrongUsageIsOneLineThatNamesTheFlag(t *testing.T) {
+func TestUsageErrorsNameTheFlagInOneLine(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		args []string
@@ -15,8 +15,8 @@ func TestWrongUsageIsOneLineThatNamesTheFlag(t *testing.T) {
 		{[]string{"extra"}, []string{`"extra"`}},
 		{[]string{"--latency"}, []string{"-latency"}},
 		{[]string{"--latency", "soon"}, []string{"-latency", `"soon"`}},
-		{[]string{"--latency", "-1s"}, []string{"-latency", `"-1s"`, "below 0"}},
-		{[]string{"--operation-time", "-1s"}, []string{"-operation-time", `"-1s"`, "below 0"}},
+		{[]string{"--latency", "-1s"}, []string{"-latency", `"-1s"`, "must not be negative"}},
+		{[]string{"--operation-time", "-1s"}, []string{"-operation-time", `"-1s"`, "must not be negative"}},
 		{[]string{"--exoscale-key", "EXO1"}, []string{"-exoscale-key", `"EXO1"`, "KEY:SECRET"}},
 		{[]string{"--exoscale-key", ":s"}, []string{"-exoscale-key", `":s"`, "KEY:SECRET"}},
 		{[]string{"--managed", "192.0.2.1/32"}, []string{"-managed", `"192.0.2.1/32"`}},

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	pingEvery    = 10 * time.Second       // the loops are asked whether they answer: a quiet day wakes the CPU for little else
+	pingEvery    = 10 * time.Second       // the interval of the checks; little else wakes the CPU on a quiet day
 	answerWithin = 5 * time.Second        // a loop that takes longer counts as hanging
-	pollEvery    = 100 * time.Millisecond // for what can only be looked at
+	pollEvery    = 100 * time.Millisecond // the interval at which refreshes checks
 )
 
-// A liveness asks the daemon's loops, one after the other and again and again, whether they still answer. Those who want to know the
-// result ask [liveness.alive], and so never wait for a loop that hangs.
+// A liveness checks again and again, one loop after the other, whether the daemon's loops still answer. Callers of
+// [liveness.alive] get the last result, and so never wait for a loop that hangs.
 type liveness struct {
 	loops   []loop
-	asking  atomic.Pointer[question] // now, or last
-	healthy func()                   // called after each round in which all loops have answered; nil: nobody is told
+	asking  atomic.Pointer[question] // the current question
+	healthy func()                   // called after each round in which all loops have answered; may be nil
 }
 
 // A loop is a goroutine that must answer.
@@ -27,13 +27,13 @@ type loop struct {
 	ping func(ctx context.Context) error // returns once the loop has answered; its error is the cause of ctx's end
 }
 
-// A question is what a liveness does since a time: it asks a loop, or rests between two rounds.
+// A question is what a liveness is doing since a time: asking a loop, or pausing between two rounds.
 type question struct {
-	loop  string // empty: it rests
+	loop  string // empty: pausing
 	since time.Time
 }
 
-// newLiveness returns a liveness that asks nobody until run.
+// newLiveness returns a liveness that asks no loop until run.
 func newLiveness(healthy func(), loops ...loop) *liveness {
 	l := &liveness{loops: loops, healthy: healthy}
 	l.ask("")
@@ -42,7 +42,8 @@ func newLiveness(healthy func(), loops ...loop) *liveness {
 
 func (l *liveness) ask(name string) { l.asking.Store(&question{loop: name, since: time.Now()}) }
 
-// alive returns nil if all loops have answered lately, and else an error that names the one that hangs. It does not block.
+// alive returns nil if all loops have answered recently, and otherwise an error that names the one that hangs. It
+// does not block.
 func (l *liveness) alive() error {
 	q := l.asking.Load()
 	took := time.Since(q.since)
@@ -50,12 +51,12 @@ func (l *liveness) alive() error {
 	case q.loop != "" && took > answerWithin:
 		return fmt.Errorf("%s has not answered for %v", q.loop, took.Round(time.Second))
 	case took > pingEvery+answerWithin:
-		return fmt.Errorf("the loops have not been asked for %v whether they work", took.Round(time.Second))
+		return fmt.Errorf("the loops have not been checked for %v", took.Round(time.Second))
 	}
 	return nil
 }
 
-// run asks until ctx ends, each loop once every interval.
+// run checks each loop once per interval, until ctx ends.
 func (l *liveness) run(ctx context.Context, interval time.Duration) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -78,7 +79,7 @@ func (l *liveness) run(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// answer returns once run's goroutine has taken a ping.
+// answer returns once run's goroutine has received a ping.
 func (d *daemon) answer(ctx context.Context) error {
 	select {
 	case d.pings <- struct{}{}:
@@ -88,13 +89,14 @@ func (d *daemon) answer(ctx context.Context) error {
 	}
 }
 
-// refreshes returns once the controller is not behind with its refresh. A read may take its time; the next refresh is due during that.
+// refreshes returns once the controller's refresh is not overdue. A read may take its time: the next refresh becomes
+// due during it.
 func (d *daemon) refreshes(ctx context.Context) error {
 	for {
 		d.mu.Lock()
-		due := d.engine.seen.Due()
+		due := d.engine.observed.Due()
 		d.mu.Unlock()
-		if time.Since(due) < d.secrets.Load().RefreshTimeout+hangAtMost {
+		if time.Since(due) < d.current.Load().RefreshTimeout+hangTimeout {
 			return nil
 		}
 		select {

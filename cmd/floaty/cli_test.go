@@ -12,7 +12,7 @@ import (
 
 const secret = "hunter2-hunter2-hunter2"
 
-func TestUnusableConfigurationsEndWithALineThatNamesKeyAndValue(t *testing.T) {
+func TestUnusableConfigurationsAreReportedWithKeyAndValue(t *testing.T) {
 	t.Parallel()
 	good := "provider: cloudscale\ncloudscale: {token: " + secret + "}\nmanaged-addresses: [198.51.100.1]\n"
 	for _, c := range []struct {
@@ -61,7 +61,7 @@ func TestUnusableConfigurationsEndWithALineThatNamesKeyAndValue(t *testing.T) {
 	}
 }
 
-func TestAWrongNumberOfArgumentsNamesThoseThatAreWanted(t *testing.T) {
+func TestAWrongNumberOfArgumentsNamesTheWantedOnes(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string
@@ -130,7 +130,7 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 }
 
-func TestJSONLogHasFatalLinesToo(t *testing.T) {
+func TestFatalLinesAreJSONToo(t *testing.T) {
 	status, _, stderr := run(t, "--json-log", "--check", "/nonexistent/floaty.yml")
 	var line map[string]any
 	if err := json.Unmarshal([]byte(stderr), &line); err != nil || status != 1 || !strings.Contains(line["err"].(string), "/nonexistent/floaty.yml") {
@@ -138,7 +138,7 @@ func TestJSONLogHasFatalLinesToo(t *testing.T) {
 	}
 }
 
-func TestOneLook(t *testing.T) {
+func TestDryRun(t *testing.T) {
 	w := newWorld(t, one, two)
 	config := w.Path("floaty.yml")
 	status, stdout, _ := run(t, "--dry-run", config)

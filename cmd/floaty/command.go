@@ -29,35 +29,36 @@ const usage = `usage: floaty [flags] --fifo CONFIG FIFO
 const help = usage + `
 Keeps floating IP addresses pointed at the server whose Keepalived VRRP instance is MASTER.
 
-  --fifo             run as the daemon that reads Keepalived's events from FIFO
-  (five arguments)   run as Keepalived's notify script: MASTER holds the addresses until another
-                     process takes over or Keepalived is gone; any other state ends the holder
-  --dry-run          with --fifo or five arguments: log what would be written and write nothing;
-                     else: look once, as if this host were MASTER of everything, and print
-                     what would change (exit status 0: nothing, 1: something, 2: trouble)
-  --check            say whether the configuration and keepalived.conf are usable, and what is odd, offline
-                     (exit status 0: all is well, 1: something needs a human)
-  --test, -T         ask the real cloud whether credential, server and addresses are right; writes
-                     nothing (exit status 0: all is well, 1: something is not)
-  --status           show what the running daemon of that configuration knows; --watch follows it until Ctrl-C;
-                     SOCKET, in state-dir, is for those who may not read the configuration
-  --ready            exit status 0 if that daemon could take over now; else 1, and one line says why
-  --version          print version, commit and Go version
-  --output text|json how --check, --test, --dry-run and --status report to standard output (default text)
-  --json-log         log in JSON
-  --verbose, -v      log more (also: FLOATY_LOG_VERBOSE set to anything but the empty string)
+  --fifo             run as a daemon that reads Keepalived's events from FIFO
+  (five arguments)   run as a notify script of Keepalived: MASTER holds the addresses until another process takes
+                     over or Keepalived exits; any other state stops the holder
+  --dry-run          with --fifo or five arguments: log the changes to the cloud instead of making them;
+                     alone: print what would change if this host were MASTER of every instance
+                     (exit status 0: nothing, 1: something, 2: some addresses could not be determined)
+  --check            validate the configuration and keepalived.conf offline, and print what they mean
+                     (exit status 0: fine, 1: something must be fixed)
+  --test, -T         check the credential, this server and every address with the real cloud, without
+                     changing anything (exit status 0: fine, 1: something must be fixed)
+  --status           show the status of the daemon that runs with CONFIG; SOCKET, in state-dir, serves those
+                     who may not read CONFIG
+  --watch            with --status: keep showing it until interrupted
+  --ready            exit with status 0 if that daemon could take over now, else with 1 and the reason
+  --version          print the version, the commit and the version of Go
+  --output FORMAT    text (the default) or json, for --check, --test, --dry-run and --status
+  --json-log         write log lines as JSON
+  --verbose, -v      log more, and show servers by ID (also if FLOATY_LOG_VERBOSE is not empty)
 
-Logs go to standard error. SIGHUP reads the configuration again, as an edit of it does.
-Exit status: 0 fine, 1 unusable configuration, 2 wrong usage; --dry-run as above.
+Reports go to standard output, logs to standard error. On SIGHUP, the configuration is read again, as after an edit.
+Exit status: 0 success, 1 unusable configuration, 2 usage error; for --dry-run see above.
 `
 
-// A mode is what floaty is called for.
+// A mode is what floaty does, as the command line asks.
 type mode int
 
 const (
 	modeDaemon mode = iota
 	modeNotify
-	modeLook
+	modeDiff
 	modeCheck
 	modeTest
 	modeStatus
@@ -70,17 +71,17 @@ type command struct {
 	mode      mode
 	config    string
 	fifo      string
-	fifoGiven bool             // with --check it may be left out
-	event     keepalived.Event // of a notify script
+	fifoGiven bool             // false: not given, which only --check allows
+	event     keepalived.Event // the notify script's arguments
 	dryRun    bool
-	watch     bool // the status, again and again
+	watch     bool // with --status: until interrupted
 	verbose   bool
 	jsonLog   bool
 	output    report.Format
-	names     *serverNames // for the log
+	names     *serverNames // for log lines
 }
 
-// parse reads a command line without the program's name. Its error is one line, or flag.ErrHelp.
+// parse parses the command line without the program's name. Its error has one line, or is flag.ErrHelp.
 func parse(args []string) (command, error) {
 	var c command
 	var fifo, check, test, status, ready, version bool
@@ -102,7 +103,7 @@ func parse(args []string) (command, error) {
 	flags.StringVar(&output, "output", "text", "")
 	rest, err := positional(flags, args)
 	if err != nil {
-		c.jsonLog = c.jsonLog || slices.Contains(args, "--json-log") || slices.Contains(args, "-json-log") // behind the mistake, perhaps
+		c.jsonLog = c.jsonLog || slices.Contains(args, "--json-log") || slices.Contains(args, "-json-log") // it may follow the mistake
 		return c, err
 	}
 	c.verbose = c.verbose || os.Getenv("FLOATY_LOG_VERBOSE") != ""
@@ -118,9 +119,9 @@ func parse(args []string) (command, error) {
 	}
 	switch {
 	case modes > 1, c.dryRun && modes > 0 && !fifo:
-		return c, errors.New("--fifo, --check, --test, --status, --ready and --version exclude each other, and --dry-run goes with --fifo only")
+		return c, errors.New("--fifo, --check, --test, --status, --ready and --version exclude one another, and --dry-run can be combined with --fifo only")
 	case c.watch && !status:
-		return c, errors.New("--watch goes with --status only")
+		return c, errors.New("--watch can be combined with --status only")
 	case version:
 		c.mode, want = modeVersion, ""
 	case check:
@@ -139,9 +140,9 @@ func parse(args []string) (command, error) {
 	case len(rest) > 1:
 		c.mode, want = modeNotify, "CONFIG INSTANCE|GROUP NAME STATE PRIORITY"
 	case c.dryRun:
-		c.mode = modeLook
+		c.mode = modeDiff
 	default:
-		return c, errors.New("which mode: --fifo, --dry-run, --check, --test, --status, --ready, --version, or the five arguments of a notify script?")
+		return c, errors.New("no mode given: want --fifo, --dry-run, --check, --test, --status, --ready, --version or the five arguments of a notify script")
 	}
 	if len(rest) != len(strings.Fields(want)) {
 		return c, fmt.Errorf("wrong number of arguments: got %d, want %s", len(rest), cmp.Or(want, "none"))
@@ -161,13 +162,14 @@ func parse(args []string) (command, error) {
 		if c.fifoGiven {
 			c.fifo = rest[1]
 		}
-	case modeLook, modeTest, modeStatus, modeReady, modeVersion:
+	case modeDiff, modeTest, modeStatus, modeReady, modeVersion:
 	}
 	return c, err
 }
 
-// positional parses the flags in args, before and behind the other arguments, and returns those. What follows INSTANCE or GROUP comes
-// from Keepalived and is no flag, whatever an instance is called; nor is what follows a --.
+// positional parses the flags in args, which may precede and follow the other arguments, and returns the other
+// arguments. What follows INSTANCE or GROUP comes from Keepalived and is never a flag, whatever the name of an
+// instance; neither is what follows --.
 func positional(flags *flag.FlagSet, args []string) ([]string, error) {
 	var rest []string
 	for {

@@ -6,20 +6,20 @@ import (
 	"floaty/desired/keepalived/conf"
 )
 
-// A configID is Keepalived's config id as its VRRP process has it.
+// A configID is the config id of Keepalived's VRRP process.
 type configID struct {
-	value string // empty: the host name
+	value string // empty: the host name is used instead
 	known bool
 }
 
-// findConfigID returns that of the VRRP process with that ID.
+// findConfigID returns the config id of the VRRP process with that process ID.
 func findConfigID(pid int) configID {
 	value, known := keepalived.ConfigID(pid)
 	return configID{value: value, known: known}
 }
 
-// readKeepalived reads keepalived.conf as Keepalived does. The config id counts only where there are @id lines: it is the one of
-// the configuration, else id, if that is known, else that of the process in the pid file, else a guess.
+// readKeepalived reads keepalived.conf as Keepalived does. The config id matters only if there are @id lines. It is
+// the configured one, else id if known, else that of the process in the PID file, else the host name as a guess.
 func readKeepalived(c *config.Config, id configID) (*conf.Config, error) {
 	if c.KeepalivedConfigID != "" {
 		id = configID{value: c.KeepalivedConfigID, known: true}
@@ -28,7 +28,7 @@ func readKeepalived(c *config.Config, id configID) (*conf.Config, error) {
 	if id.known || !read.Conditions {
 		return read, err
 	}
-	p, missing := keepalived.FindProcess(setup{config: c, keepalived: read}.pidFile())
+	p, missing := keepalived.FindProcess(inputs{config: c, keepalived: read}.pidFile())
 	if missing != nil {
 		return read, err
 	}
@@ -39,14 +39,15 @@ func readKeepalived(c *config.Config, id configID) (*conf.Config, error) {
 	return conf.Parse(c.KeepalivedConfig, conf.Options{ID: id.value})
 }
 
-// identified is told the VRRP process: keepalived.conf is read anew if it was read with another config id.
+// identified handles that the VRRP process has become known: keepalived.conf is read again if it was read with
+// another config id.
 func (d *daemon) identified(pid int) {
 	id := findConfigID(pid)
-	if !id.known || id == d.loads.id {
+	if !id.known || id == d.loader.id {
 		return
 	}
-	d.loads.id = id
+	d.loader.id = id
 	if read := d.running.keepalived; d.running.config.KeepalivedConfigID == "" && (read == nil || read.Conditions) {
-		d.loads.start(false)
+		d.loader.start(false)
 	}
 }

@@ -12,15 +12,15 @@ import (
 	"floaty/cmd/floaty/internal/inspect"
 )
 
-// A contact notes whether the API was there at all, from what net/http tells of the calls with its context.
+// A contact records whether the API could be reached, from net/http's trace of the requests made with its context.
 type contact struct {
 	mu       sync.Mutex // guards all below
-	metadata bool       // the last connection that was asked for is one to the metadata service
-	asked    time.Time  // the first request to the API; zero: none
+	metadata bool       // the last connection requested was one to the metadata service
+	asked    time.Time  // when the first request to the API was made; zero: none was
 	contact  inspect.Contact
 }
 
-// trace returns a context whose calls are noted.
+// trace returns a context whose requests are recorded.
 func (c *contact) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(hostPort string) {
@@ -48,15 +48,15 @@ func (c *contact) trace(ctx context.Context) context.Context {
 	})
 }
 
-// made returns what was noted.
-func (c *contact) made() inspect.Contact {
+// result returns what was recorded.
+func (c *contact) result() inspect.Contact {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.contact
 }
 
-// linkLocal reports whether a host is one of the own link: there the metadata service answers, which Exoscale's zone may come from
-// before the API is asked.
+// linkLocal reports whether a host is on the local link, like the metadata service, from which Exoscale's zone may be
+// read before the first request to the API.
 func linkLocal(hostPort string) bool {
 	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {

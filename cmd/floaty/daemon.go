@@ -20,49 +20,51 @@ import (
 	"floaty/providers/logkey"
 )
 
-// silence is how long Keepalived may take after its start to say what an instance is, before that is worth a line.
-const silence = 5 * time.Second
+// stateTimeout is how long after Keepalived has opened the FIFO the first state of each instance may take before its
+// absence is logged.
+const stateTimeout = 5 * time.Second
 
-// retryListening is how long to wait when the system has no descriptors left for the listener.
-const retryListening = 10 * time.Second
+// listenRetryDelay is the delay before the listener is started again, for example after the system ran out of file
+// descriptors.
+const listenRetryDelay = 10 * time.Second
 
-// A daemon is floaty at work: with a FIFO, or fed once as a notify script.
+// A daemon is a running floaty, either with a FIFO or, as a notify script, for one event.
 type daemon struct {
-	command command
-	log     logr.Logger
-	only    []string                    // the instances that count; nil: all
-	before  func(context.Context) error // each changing request: whether it may be made
-	state   desired.State
-	secrets atomic.Pointer[config.Config] // whose credential calls are made with
-	started *config.Config                // what it was started with
-	running setup                         // owned by run's goroutine
-	refused string                        // what was said of the last unusable edit; owned by run's goroutine
-	watcher *config.Watcher
-	pings   chan struct{} // run's goroutine takes them, to show that it works
-	systemd *supervisor   // nil: nobody is told of reloads
+	command   command
+	log       logr.Logger
+	instances []string                    // the instances whose addresses are managed; nil: all
+	fence     func(context.Context) error // called before each changing request; an error forbids it
+	state     desired.State
+	current   atomic.Pointer[config.Config] // the configuration in force, whose credential requests are made with
+	started   *config.Config                // the configuration from the start
+	running   inputs                        // owned by run's goroutine
+	rejected  string                        // the logged problems of an unusable edit; empty: none; owned by run's goroutine
+	watcher   *config.Watcher
+	pings     chan struct{} // received by run's goroutine, which shows that it works
+	systemd   *supervisor   // nil: not told of reloads
 
-	loads   loader                     // owned by run's goroutine
-	sources atomic.Pointer[sourceInfo] // what the listener asks for
-	vrrp    chan int                   // the ID of the VRRP process, where it has become known
+	loader  loader                     // owned by run's goroutine
+	sources atomic.Pointer[sourceInfo] // what the listener needs to know
+	vrrpPID chan int                   // the process ID of the VRRP process, whenever it has become known
 
-	mu     sync.Mutex // guards that changes reach engine in the order in which they happened, and who else than run's goroutine reads it
+	mu     sync.Mutex // guards engine, and orders the changes that are handed to it
 	engine *engine
 
 	monitor *serve.Monitor
 }
 
-// A sourceInfo says what the listener may rely on.
+// A sourceInfo tells the listener which FIFO and which process to trust.
 type sourceInfo struct {
-	owners  []uint32 // who may own the FIFO
-	pidFile string   // of the VRRP process
+	owners  []uint32 // the users who may own the FIFO
+	pidFile string   // path of the VRRP process's PID file
 }
 
-// newDaemon returns a daemon that does nothing yet. only names the instances that count; nil: all do. before is
-// asked before each changing request; nil: it may be made.
-func newDaemon(c command, log logr.Logger, s setup, only []string, before func(context.Context) error) (*daemon, error) {
-	d := &daemon{command: c, log: log, only: only, before: before, started: s.config, running: s, vrrp: make(chan int, 1), pings: make(chan struct{})}
-	d.loads.path = c.config
-	d.secrets.Store(s.config)
+// newDaemon returns a daemon that does nothing until run. Only the named instances are managed; nil: all. fence is
+// called before each changing request and forbids it with an error; nil: every request is allowed.
+func newDaemon(c command, log logr.Logger, s inputs, instances []string, fence func(context.Context) error) (*daemon, error) {
+	d := &daemon{command: c, log: log, instances: instances, fence: fence, started: s.config, running: s, vrrpPID: make(chan int, 1), pings: make(chan struct{})}
+	d.loader.path, d.loader.fifo = c.config, s.fifo
+	d.current.Store(s.config)
 	d.monitor = d.newMonitor()
 	var err error
 	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
@@ -72,33 +74,33 @@ func newDaemon(c command, log logr.Logger, s setup, only []string, before func(c
 	if server, _ := s.server(); server != "" {
 		d.setServer(server)
 	}
-	d.take(s)
-	d.monitor.Loaded(d.shown(s), "")
+	d.apply(s)
+	d.monitor.Loaded(d.monitorInputs(s), "")
 	d.watch(s.files())
 	return d, nil
 }
 
-// runDaemon runs the daemon with a FIFO until ctx ends and returns the exit status. dropped tells how many lines of the log were lost.
+// runDaemon runs the daemon with a FIFO until ctx ends and returns the exit status. dropped returns how many log
+// lines were lost.
 func runDaemon(ctx context.Context, c command, log logr.Logger, dropped func() uint64) int {
-	hangup, stop := hangups()
+	hangup, stop := catchSIGHUP()
 	defer stop()
-	s, err := load(ctx, c.config)
+	s, err := load(ctx, c.config, &c.fifo)
 	if ctx.Err() != nil {
 		return exitOK
 	}
 	if err != nil {
-		return refuse(log, err)
+		return reportProblems(log, err)
 	}
 	if err := keepalived.CheckPath(c.fifo); err != nil {
-		log.Error(err, warnHopeless, logkey.Path, c.fifo)
+		log.Error(err, warnUnusableFIFO, logkey.Path, c.fifo)
 		return exitUnusable
 	}
-	s.fifo = &c.fifo
-	logWarnings(log, setup{}, s, false)
-	var listener *keepalived.Listener // it needs the daemon, whose calls need it
+	logWarnings(log, inputs{}, s, false)
+	var listener *keepalived.Listener // it needs the daemon, whose fence needs it
 	d, err := newDaemon(c, log, s, nil, func(ctx context.Context) error { return listener.Settle(ctx) })
 	if err != nil {
-		return refuse(log, err)
+		return reportProblems(log, err)
 	}
 	connected := make(chan bool, 1)
 	listener = d.newListener(connected)
@@ -107,45 +109,45 @@ func runDaemon(ctx context.Context, c command, log logr.Logger, dropped func() u
 		loop{"the main loop", d.answer}, loop{"the FIFO's listener", listener.Ping}, loop{"the controller's refresh", d.refreshes})
 	log.Info("floaty starts", d.about(s)...)
 	d.run(ctx, hangup, func(ctx context.Context) {
-		go live.run(ctx, d.systemd.interval()) // not waited for: what it asks may hang
+		go live.run(ctx, d.systemd.interval()) // not waited for, because the loops that it asks may hang
 		d.listenAndServe(ctx, listener, live.alive, dropped)
 	}, connected)
 	log.Info("floaty ends")
 	return exitOK
 }
 
-// about says what a daemon has taken on, for its first line.
-func (d *daemon) about(s setup) []any {
+// about returns the keys and values of the first log line.
+func (d *daemon) about(s inputs) []any {
 	about := []any{logkey.Version, version(), logkey.Path, s.config.Path, logkey.FIFO, d.command.fifo, logkey.Provider, s.config.Provider}
-	if server, _ := s.server(); server != "" { // else a line tells when it is known
+	if server, _ := s.server(); server != "" { // otherwise a line follows once it is known
 		about = append(about, logkey.Server, server)
 	}
-	instances := (desired.Input{Settings: s.settings(d.only)}).Instances()
+	instances := (desired.Input{Settings: s.settings(d.instances)}).Instances()
 	return append(about, logkey.Instances, len(instances), logkey.Addresses, d.state.Len())
 }
 
-// hangups catches SIGHUP until stop. It comes before all else: one that nobody catches ends the process, and what is read at the start
-// may hang. One that came too early is obeyed later.
-func hangups() (hangup <-chan os.Signal, stop func()) {
+// catchSIGHUP catches SIGHUP until stop is called. It is called before anything else, because an uncaught SIGHUP ends
+// the process and reading the files at the start may hang. A SIGHUP during the start is handled later.
+func catchSIGHUP() (hangup <-chan os.Signal, stop func()) {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, syscall.SIGHUP)
 	return caught, func() { signal.Stop(caught) }
 }
 
-// run keeps the watcher, the engine and what feeds it alive, and reloads, until ctx ends. hangup asks for a reload. connected tells
-// when Keepalived has appeared, or has gone; it may be nil.
+// run runs the watcher, the engine and feed, and applies changes of the inputs, until ctx ends. A hangup requests a
+// reload. connected receives whether Keepalived has the FIFO open; it may be nil.
 func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(context.Context), connected <-chan bool) {
 	edited := make(chan struct{}, 1)
 
 	var parts sync.WaitGroup
-	defer func() { waitFor(&parts, hangAtMost) }()
+	defer func() { waitAtMost(&parts, hangTimeout) }()
 	parts.Go(func() { feed(ctx) })
 	parts.Go(func() { d.runWatcher(ctx, edited) })
 	d.engine.start(ctx)
 	defer func() { d.engine.end() }()
-	var quiet <-chan time.Time
-	lonely := newLonely(d.log, connected != nil)
-	defer lonely.stop()
+	var noState <-chan time.Time
+	writer := newWriterWatch(d.log, connected != nil)
+	defer writer.stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -153,42 +155,43 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 			return
 		case <-d.pings:
 		case <-edited:
-			d.loads.start(false)
+			d.loader.start(false)
 		case <-hangup:
 			d.systemd.reloading()
-			d.loads.start(true)
-		case l := <-d.loads.result:
-			asked := d.loads.end()
-			d.reload(ctx, l.setup, l.err, asked)
-			if asked {
+			d.loader.start(true)
+		case l := <-d.loader.result:
+			requested := d.loader.finish()
+			d.reload(ctx, l.inputs, l.err, requested)
+			if requested {
 				d.systemd.reloaded()
 			}
-		case <-d.loads.late:
-			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the running ones stay in force until then", logkey.Path, d.command.config)
-			d.loads.hangs()
-		case pid := <-d.vrrp:
+		case <-d.loader.slow:
+			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the current ones stay in force until it is done", logkey.Path, d.command.config)
+			d.loader.giveUp()
+		case pid := <-d.vrrpPID:
 			d.identified(pid)
 		case on := <-connected:
-			quiet = nil
-			lonely.connected(on)
+			noState = nil
+			writer.connected(on)
 			if on {
-				quiet = time.After(silence)
+				noState = time.After(stateTimeout)
 			}
-		case <-lonely.tick.C:
-			lonely.look(d.running)
-		case <-quiet:
+		case <-writer.tick.C:
+			writer.check(d.running)
+		case <-noState:
 			for _, name := range d.state.Unknown() {
-				d.log.Error(errSilent, "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
+				d.log.Error(errNoState, "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
 			}
 		}
 	}
 }
 
-// hangAtMost is how long the end waits for what hangs in the system: a disk that does not answer.
-const hangAtMost = 2 * time.Second
+// hangTimeout is how long the end waits for goroutines that hang in the system, for example in reading from a disk
+// that does not answer.
+const hangTimeout = 2 * time.Second
 
-// waitFor waits for all of parts, but no longer than a time.
-func waitFor(parts *sync.WaitGroup, atMost time.Duration) {
+// waitAtMost waits for parts, but no longer than atMost.
+func waitAtMost(parts *sync.WaitGroup, atMost time.Duration) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -200,31 +203,31 @@ func waitFor(parts *sync.WaitGroup, atMost time.Duration) {
 	}
 }
 
-// take takes over what the configuration and keepalived.conf say.
-func (d *daemon) take(s setup) (change desired.Change) {
+// apply puts new inputs into force, except for a rebuild of the engine.
+func (d *daemon) apply(s inputs) (change desired.Change) {
 	d.command.names.configure(s.config)
-	d.sources.Store(&sourceInfo{owners: s.fifoOwners(), pidFile: s.pidFile()})
+	d.sources.Store(&sourceInfo{owners: s.fifoOwners, pidFile: s.pidFile()})
 	d.update(func() desired.Change {
-		change = d.state.SetSettings(s.settings(d.only))
+		change = d.state.SetSettings(s.settings(d.instances))
 		return change
 	})
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage(d.state.Len()))
+		debug.SetGCPercent(gcPercent(d.state.Len()))
 	}
 	return change
 }
 
-// garbage is how much of it may come together before it is collected, in percent of what is in use. With few addresses little is in
-// use, and a takeover would wait for the collector: 1,000 writes side by side took 296 ms with 150, 309 with 100, 314 with 75. With
-// 10,000 addresses memory counts more: 54 MiB at most with 75, 58 with 100.
-func garbage(addresses int) int {
+// gcPercent returns the garbage collector's target for a number of addresses. With few addresses little memory is in
+// use, and the collector would delay a takeover: 1,000 writes in parallel took 296 ms with 150, 309 with 100 and 314
+// with 75. With 10,000 addresses memory matters more: at most 54 MiB with 75, and 58 with 100.
+func gcPercent(addresses int) int {
 	if addresses > 2000 {
 		return 75
 	}
 	return 150
 }
 
-// watch says which files matter.
+// watch replaces the watched files.
 func (d *daemon) watch(files []string) {
 	d.watcher.Watch(files)
 }
@@ -233,12 +236,12 @@ func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
 	d.watcher.Run(ctx, func() {
 		select {
 		case edited <- struct{}{}:
-		default: // it is about to be read
+		default: // a report is pending already
 		}
 	})
 }
 
-// newListener returns what follows Keepalived. connected has room for one.
+// newListener returns the listener for Keepalived's events. connected must have a capacity of 1.
 func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 	was, vrrp := false, 0
 	return keepalived.New(keepalived.Options{
@@ -254,22 +257,22 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 			AdvertInterval: d.state.AdvertInterval,
 		},
 		Changed: func(s keepalived.Snapshot) {
-			d.renamed() // MASTER must not be another server's
+			d.checkHostName() // before MASTER is acted on, so that the addresses go to the right server
 			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })
 			d.monitor.SetKeepalived(s)
 			if s.PID != 0 && s.PID != vrrp {
 				vrrp = s.PID
-				select { // as below: the latest counts
-				case <-d.vrrp:
+				select { // as below: only the latest value matters
+				case <-d.vrrpPID:
 				default:
 				}
-				d.vrrp <- vrrp
+				d.vrrpPID <- vrrp
 			}
 			if s.Connected == was {
 				return
 			}
 			was = s.Connected
-			select { // the listener waits for nobody: what was not taken yet is outdated
+			select { // the listener must not block; a value that was not received yet is outdated
 			case <-connected:
 			default:
 			}
@@ -279,31 +282,31 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 	})
 }
 
-// listen follows Keepalived until ctx ends.
+// listen runs the listener until ctx ends.
 func (d *daemon) listen(ctx context.Context, listener *keepalived.Listener) {
 	for ctx.Err() == nil {
 		if err := listener.Run(ctx); err != nil {
-			d.log.Error(err, "reading the FIFO failed: trying again")
+			d.log.Error(err, "cannot read the FIFO", logkey.Path, d.command.fifo, logkey.Next, time.Now().Add(listenRetryDelay))
 			select {
 			case <-ctx.Done():
-			case <-time.After(retryListening):
+			case <-time.After(listenRetryDelay):
 			}
 		}
 	}
 }
 
-// update changes the desired state and hands what that changed to the engine.
+// update changes the desired state and hands the change to the engine.
 func (d *daemon) update(set func() desired.Change) {
 	d.mu.Lock()
 	change := set()
 	d.engine.apply(change)
 	d.mu.Unlock()
 	for _, note := range change.Warnings {
-		d.note(note)
+		d.logWarning(note)
 	}
 }
 
-func (d *daemon) note(n desired.Warning) {
+func (d *daemon) logWarning(n desired.Warning) {
 	var about []any
 	if n.Instance != "" {
 		about = append(about, logkey.Instance, n.Instance)
@@ -320,13 +323,13 @@ func (d *daemon) note(n desired.Warning) {
 
 func (d *daemon) engineOptions() engineOptions {
 	return engineOptions{
-		dryRun:  d.command.dryRun,
-		desired: &d.state,
-		secrets: d.secrets.Load,
-		before:  d.before,
-		found:   d.found,
-		monitor: d.monitor,
-		names:   d.command.names,
-		log:     d.log,
+		dryRun:      d.command.dryRun,
+		desired:     &d.state,
+		current:     d.current.Load,
+		fence:       d.fence,
+		serverFound: d.serverFound,
+		monitor:     d.monitor,
+		names:       d.command.names,
+		log:         d.log,
 	}
 }

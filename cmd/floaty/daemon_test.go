@@ -26,7 +26,7 @@ func TestMasterTakesTheAddressesInOneTrip(t *testing.T) {
 	}
 }
 
-func TestNoWriteAfterAnyLineThatIsNotMaster(t *testing.T) {
+func TestEveryOtherStateStopsWrites(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
 		`INSTANCE "VI_1" BACKUP 100`, `INSTANCE "VI_1" FAULT 100`, `INSTANCE "VI_1" STOP 100`, `INSTANCE "VI_1" DELETED 100`,
@@ -43,7 +43,7 @@ func TestNoWriteAfterAnyLineThatIsNotMaster(t *testing.T) {
 	}
 }
 
-func TestALineInThreePieces(t *testing.T) {
+func TestALineMayArriveInPieces(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	f, err := os.OpenFile(w.FIFO, os.O_RDWR, 0)
@@ -59,7 +59,7 @@ func TestALineInThreePieces(t *testing.T) {
 	w.holds(time.Second, one)
 }
 
-func TestRubbishDoesNotStopTheReader(t *testing.T) {
+func TestMalformedLinesDoNotStopTheReader(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	w.says("BACKUP")
@@ -79,7 +79,7 @@ func TestRubbishDoesNotStopTheReader(t *testing.T) {
 	}
 }
 
-func TestTenThousandTransitionsEndRightWithAHandfulOfWrites(t *testing.T) {
+func TestTenThousandTransitionsNeedAHandfulOfWrites(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	before := w.memory()
@@ -130,7 +130,7 @@ func TestNoWriterMeansNoWrite(t *testing.T) {
 	w.never("written without Keepalived", 3*interval, func() bool { return len(w.Writes()) > 0 })
 }
 
-func TestHoldingAHundredAddressesCostsOneReadAnInterval(t *testing.T) {
+func TestHoldingAHundredAddressesCostsOneReadPerInterval(t *testing.T) {
 	var addrs []netip.Addr
 	for i := range 100 {
 		addrs = append(addrs, netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)}))
@@ -156,7 +156,7 @@ func TestAnOutsideChangeIsCorrectedWithinAnInterval(t *testing.T) {
 	w.holds(interval*12/10, one)
 }
 
-func TestADryRunDaemonWritesNothingAndSaysWhatItWould(t *testing.T) {
+func TestADryRunDaemonLogsItsWritesAndMakesNone(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.Cloud.Move(two, w.UUID)
 	w.start("--dry-run", "--fifo", w.Path("floaty.yml"), w.FIFO)
@@ -184,7 +184,7 @@ func TestSIGTERMEndsItAtOnce(t *testing.T) {
 	}
 }
 
-func TestFailuresAtATakeoverAreRecoveredFrom(t *testing.T) {
+func TestATakeoverSurvivesFailures(t *testing.T) {
 	t.Parallel()
 	for _, c := range faults() {
 		t.Run(c.name, func(t *testing.T) {

@@ -20,28 +20,28 @@ import (
 	"floaty/providers/logkey"
 )
 
-// A cloud is a provider with what only the command asks of it.
+// A cloud is a provider with further methods that only the command needs.
 type cloud interface {
 	providers.Provider
-	// Describe tells the name of a server, and what the API's clock says, also with most errors.
+	// Describe returns a server's name and the time of the API's clock, the latter with most errors too.
 	Describe(ctx context.Context, server string) (name string, clock time.Time, err error)
-	// ServerName returns the name of a server, as far as readings have told it; empty: it is not known.
+	// ServerName returns a server's name, if a reading has contained it; empty: unknown.
 	ServerName(id string) string
-	// Close closes the connections that no call uses.
+	// Close closes idle connections.
 	Close()
 }
 
-// cloudOptions is what a cloud needs beside its setup.
+// cloudOptions are what a cloud needs in addition to the inputs.
 type cloudOptions struct {
-	secrets   func() *config.Config                                     // what it returns is asked for the credential on every call
-	before    func(context.Context) error                               // whether a changing request may be sent; nil: it may
-	observe   func(ctx context.Context, status int, took time.Duration) // is told of each request; nil: nobody is
-	addresses func() int                                                // how many there are; nil: none will be written
+	current   func() *config.Config                                     // returns the configuration in force, which every call takes the credential from
+	fence     func(context.Context) error                               // called before each changing request; an error forbids it; nil: all are allowed
+	observe   func(ctx context.Context, status int, took time.Duration) // called after each request; may be nil
+	addresses func() int                                                // returns the number of managed addresses; nil: none will be assigned
 	log       logr.Logger
 }
 
-// newCloud returns the cloud of a setup.
-func newCloud(s setup, opts cloudOptions) (cloud, error) {
+// newCloud returns the configured cloud.
+func newCloud(s inputs, opts cloudOptions) (cloud, error) {
 	build, known := map[string]func(*config.Config, cloudOptions) (cloud, error){
 		"cloudscale": newCloudscale,
 		"exoscale":   newExoscale,
@@ -55,9 +55,9 @@ func newCloud(s setup, opts cloudOptions) (cloud, error) {
 func newCloudscale(c *config.Config, opts cloudOptions) (cloud, error) {
 	provider, err := cloudscale.New(cloudscale.Options{
 		Endpoint:              c.Cloudscale.Endpoint,
-		Token:                 func() string { return opts.secrets().Cloudscale.Token.Reveal() },
+		Token:                 func() string { return opts.current().Cloudscale.Token.Reveal() },
 		Server:                c.Cloudscale.ServerUUID,
-		Before:                opts.before,
+		Before:                opts.fence,
 		Observe:               opts.observe,
 		Addresses:             opts.addresses,
 		MaxConcurrentRequests: c.MaxConcurrentRequests,
@@ -65,7 +65,7 @@ func newCloudscale(c *config.Config, opts cloudOptions) (cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hostNamed{provider, opts.secrets}, nil
+	return namedByHost{provider, opts.current}, nil
 }
 
 func newExoscale(c *config.Config, opts cloudOptions) (cloud, error) {
@@ -73,11 +73,11 @@ func newExoscale(c *config.Config, opts cloudOptions) (cloud, error) {
 		Endpoint: c.Exoscale.Endpoint,
 		Zone:     c.Exoscale.Zone,
 		Credential: func() (key, secret string) {
-			c := opts.secrets().Exoscale
+			c := opts.current().Exoscale
 			return c.Key.Reveal(), c.Secret.Reveal()
 		},
 		Instance:              c.Exoscale.InstanceID,
-		Before:                opts.before,
+		Before:                opts.fence,
 		Observe:               opts.observe,
 		DetachManaged:         c.Exoscale.DetachManaged,
 		Addresses:             opts.addresses,
@@ -86,47 +86,48 @@ func newExoscale(c *config.Config, opts cloudOptions) (cloud, error) {
 	})
 }
 
-// A rehearsal asks before what a dry run would write, for no request does.
-type rehearsal struct {
+// A fencedDryRun is a dry run that calls the fence before each simulated write, because no request is made that
+// would.
+type fencedDryRun struct {
 	providers.Provider
-	before func(context.Context) error // may be nil
+	fence func(context.Context) error // may be nil
 }
 
-func (r rehearsal) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
-	if r.before != nil {
-		if err := r.before(ctx); err != nil {
+func (r fencedDryRun) Assign(ctx context.Context, addr netip.Addr, server string, seen []string) error {
+	if r.fence != nil {
+		if err := r.fence(ctx); err != nil {
 			return err
 		}
 	}
 	return r.Provider.Assign(ctx, addr, server, seen)
 }
 
-// An engine is all that talks to the cloud. One is built for each change of provider or timing.
+// An engine is everything that talks to the cloud. It is rebuilt when the provider or a timing changes.
 type engine struct {
-	cloud cloud
-	paced *providers.Paced
-	seen  *observed.Observed
-	ctl   *controller.Controller
-	stop  context.CancelFunc
-	done  sync.WaitGroup
+	cloud      cloud
+	paced      *providers.Paced
+	observed   *observed.Observed
+	controller *controller.Controller
+	stop       context.CancelFunc
+	done       sync.WaitGroup
 }
 
-// engineOptions is what an engine needs beside its setup.
+// engineOptions are what an engine needs in addition to the inputs.
 type engineOptions struct {
-	dryRun  bool
-	desired *desired.State
-	secrets func() *config.Config
-	before  func(context.Context) error // is asked before each changing request, in a dry run too; nil: nothing is
-	found   func(server string)
-	monitor *serve.Monitor
-	names   *serverNames
-	log     logr.Logger
+	dryRun      bool
+	desired     *desired.State
+	current     func() *config.Config
+	fence       func(context.Context) error // called before each changing request, in a dry run too; an error forbids it; nil: all are allowed
+	serverFound func(server string)
+	monitor     *serve.Monitor
+	names       *serverNames
+	log         logr.Logger
 }
 
-func newEngine(s setup, opts engineOptions) (*engine, error) {
+func newEngine(s inputs, opts engineOptions) (*engine, error) {
 	log := opts.log.WithValues(logkey.Provider, s.config.Provider)
 	cloud, err := newCloud(s, cloudOptions{
-		secrets: opts.secrets, before: opts.before, observe: opts.monitor.Requested, addresses: opts.desired.Len, log: log,
+		current: opts.current, fence: opts.fence, observe: opts.monitor.Requested, addresses: opts.desired.Len, log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -136,26 +137,26 @@ func newEngine(s setup, opts engineOptions) (*engine, error) {
 	e.paced = providers.NewPaced(cloud, providers.PacedOptions{
 		MaxInterval: s.config.BackOff.MaxInterval,
 		Spread:      0.5, // see hack/decisions/008
-		Resumed:     func() { e.ctl.Resume() },
+		Resumed:     func() { e.controller.Resume() },
 		Log:         log,
 	})
 	provider := opts.monitor.Watch(e.paced)
 	if opts.dryRun {
-		provider = rehearsal{providers.DryRun(provider), opts.before}
+		provider = fencedDryRun{providers.DryRun(provider), opts.fence}
 	}
-	e.seen = observed.New(observed.Options{
+	e.observed = observed.New(observed.Options{
 		Provider:  provider,
 		Addresses: opts.desired.Addresses,
 		Interval:  s.config.RefreshInterval,
 		Timeout:   s.config.RefreshTimeout,
 		BackOff:   backOff(s.config.BackOff),
-		Found:     opts.found,
-		OnRead:    func(addrs []netip.Addr) { e.ctl.ReadDone(addrs) },
+		Found:     opts.serverFound,
+		OnRead:    func(addrs []netip.Addr) { e.controller.ReadDone(addrs) },
 		Log:       log,
 	})
-	e.ctl = controller.New(controller.Options{
+	e.controller = controller.New(controller.Options{
 		Desired:    opts.desired,
-		Observed:   e.seen,
+		Observed:   e.observed,
 		Provider:   provider,
 		Interval:   s.config.RefreshInterval,
 		Timeout:    s.config.RefreshTimeout,
@@ -172,11 +173,11 @@ func backOff(b config.BackOff) observed.BackOff {
 	return observed.BackOff{Initial: b.InitialInterval, Multiplier: b.Multiplier, Max: b.MaxInterval, MaxElapsed: b.MaxElapsedTime}
 }
 
-// start lets the engine work until ctx or end.
+// start runs the engine until ctx ends or end is called.
 func (e *engine) start(ctx context.Context) {
 	ctx, e.stop = context.WithCancel(ctx)
-	e.done.Go(func() { e.seen.Run(ctx) })
-	e.done.Go(func() { e.ctl.Run(ctx) })
+	e.done.Go(func() { e.observed.Run(ctx) })
+	e.done.Go(func() { e.controller.Run(ctx) })
 }
 
 // end cancels all calls and waits until they have returned.
@@ -186,10 +187,11 @@ func (e *engine) end() {
 	e.cloud.Close()
 }
 
-// apply hands a change on. A MASTER line tries at once, also while the credential is refused.
+// apply hands a change to the controller. A MASTER line is attempted at once even while the cloud refuses the
+// credential.
 func (e *engine) apply(change desired.Change) {
 	if len(change.Claimed) > 0 {
 		e.paced.Probe()
 	}
-	e.ctl.Enqueue(change.Addresses()...)
+	e.controller.Enqueue(change.Addresses()...)
 }

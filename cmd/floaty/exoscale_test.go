@@ -21,7 +21,7 @@ func newExoscale(t *testing.T) *world {
 	return w
 }
 
-func TestFailuresAtATakeoverOnExoscaleAreRecoveredFrom(t *testing.T) {
+func TestATakeoverOnExoscaleSurvivesFailures(t *testing.T) {
 	t.Parallel()
 	status := func(code int) simulator.Fault { return simulator.Fault{Kind: simulator.Status, Status: code, Times: 2} }
 	for name, fault := range map[string]simulator.Fault{
@@ -95,7 +95,7 @@ func TestADeadHostDoesNotStayAttached(t *testing.T) {
 	}
 }
 
-func TestAnElasticIPThatTheAccountLacksHoldsUpNoOther(t *testing.T) {
+func TestAnUnknownElasticIPDelaysNoOther(t *testing.T) {
 	w := newExoscale(t)
 	w.Cloud.RemoveAddress(two)
 	w.start()
@@ -104,7 +104,7 @@ func TestAnElasticIPThatTheAccountLacksHoldsUpNoOther(t *testing.T) {
 	w.eventually("it is named", 3*time.Second, func() bool { return w.logged("no elastic IP "+two.String()) > 0 })
 }
 
-func TestOneLookOnExoscaleNamesAllHolders(t *testing.T) {
+func TestADryRunOnExoscaleNamesAllHolders(t *testing.T) {
 	w := newExoscale(t)
 	w.Cloud.Move(one, stranger, w.UUID)
 	w.Cloud.SetManaged(two, true)
@@ -122,7 +122,7 @@ func TestOneLookOnExoscaleNamesAllHolders(t *testing.T) {
 	}
 }
 
-func TestNewKeysOfExoscaleCountAtOnce(t *testing.T) {
+func TestNewKeysOfExoscaleAreUsedAtOnce(t *testing.T) {
 	w := newExoscale(t)
 	w.must(w.Configure("secret", testenv.Secret))
 	w.must(w.Configure("floaty.yml", strings.Replace(w.FloatyAtExoscale(), "secret: "+testenv.Secret, "secret-file: secret", 1)))
@@ -138,7 +138,7 @@ func TestNewKeysOfExoscaleCountAtOnce(t *testing.T) {
 
 // Two floaty are told MASTER and BACKUP in turn, at random times, while operations take 300 ms: attachments and detachments
 // of both cross each other. An address may be without a holder for no longer than one look after a write.
-func TestTwoThatSwapRolesOnExoscale(t *testing.T) {
+func TestTwoHostsSwapRolesOnExoscale(t *testing.T) {
 	w := newExoscale(t)
 	other, err := w.AddHost(t.Context(), "lb2")
 	w.must(err)

@@ -42,7 +42,7 @@ func faults() []faultCase {
 	}
 }
 
-func TestDownForFifteenSecondsFromTheStart(t *testing.T) {
+func TestAnOutageAtTheStart(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 500, For: 15 * time.Second})
 	w.start()
@@ -53,7 +53,7 @@ func TestDownForFifteenSecondsFromTheStart(t *testing.T) {
 	}
 }
 
-func TestUnderRetryAfterNoCallIsMade(t *testing.T) {
+func TestNoCallIsMadeDuringRetryAfter(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.start()
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 429, RetryAfter: "4", Times: 1})
@@ -66,7 +66,7 @@ func TestUnderRetryAfterNoCallIsMade(t *testing.T) {
 	w.holds(3*time.Second, one, two)
 }
 
-func TestAWrongTokenIsProbedAndANewOneTriedAtOnce(t *testing.T) {
+func TestAWrongTokenIsProbedAndANewOneUsedAtOnce(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.Cloud.SetToken("another")
 	w.start()

@@ -126,7 +126,7 @@ func freeAddress(t *testing.T) string {
 
 // How much longer a takeover takes beside such a flood is printed: it depends on the machine. What must not depend on it are the counts:
 // each takeover is one write, and everybody is answered or refused.
-func TestTakeoversBesideAFlood(t *testing.T) {
+func TestTakeoversDuringAFloodOfRequests(t *testing.T) {
 	const instances, rounds = 10, 3
 	addrs := addresses(instances)
 	w := newWorldAlone(t, addrs...)

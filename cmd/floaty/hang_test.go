@@ -34,7 +34,7 @@ func (w *world) endless() (opened, ends func()) {
 	return opened, func() { w.Helper(); w.must(f.Close()) }
 }
 
-func TestAReloadThatHangsHoldsUpNothing(t *testing.T) {
+func TestAHangingReloadDelaysNothing(t *testing.T) {
 	w := newWorld(t, one, two, three)
 	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
 	w.start()
@@ -59,7 +59,7 @@ func TestAReloadThatHangsHoldsUpNothing(t *testing.T) {
 	w.holds(5*time.Second, one, two, three)
 }
 
-func TestSIGTERMEndsAReloadThatHangs(t *testing.T) {
+func TestSIGTERMEndsAHangingReload(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	opened, _ := w.endless()
@@ -71,7 +71,7 @@ func TestSIGTERMEndsAReloadThatHangs(t *testing.T) {
 	}
 }
 
-func TestSIGTERMEndsAStartThatHangs(t *testing.T) {
+func TestSIGTERMEndsAHangingStart(t *testing.T) {
 	w := newWorld(t, one)
 	opened, _ := w.endless()
 	w.must(w.StartFloaty())
@@ -84,7 +84,7 @@ func TestSIGTERMEndsAStartThatHangs(t *testing.T) {
 }
 
 // Nobody catches a SIGHUP in the first milliseconds of a process, but a reading that hangs is longer than that.
-func TestSIGHUPDuringTheStartIsObeyedLater(t *testing.T) {
+func TestSIGHUPDuringTheStartIsHandledLater(t *testing.T) {
 	w := newWorld(t, one)
 	opened, ends := w.endless()
 	w.must(w.StartFloaty())
@@ -96,7 +96,7 @@ func TestSIGHUPDuringTheStartIsObeyedLater(t *testing.T) {
 	w.holds(3*time.Second, one)
 }
 
-func TestSIGHUPDoesNotEndAHolderThatStarts(t *testing.T) {
+func TestSIGHUPDoesNotEndAStartingHolder(t *testing.T) {
 	w := newWorld(t, one)
 	opened, ends := w.endless()
 	w.holder()
@@ -106,7 +106,7 @@ func TestSIGHUPDoesNotEndAHolderThatStarts(t *testing.T) {
 	w.holds(3*time.Second, one)
 }
 
-func TestABackupEndsTheHolderThoughKeepalivedConfHangs(t *testing.T) {
+func TestBACKUPStopsTheHolderWhileKeepalivedConfHangs(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
 	w.holds(3*time.Second, one)
@@ -132,7 +132,7 @@ func (w *world) saved(text string) bool {
 }
 
 // With no descriptor left, a BACKUP cannot be saved: what was saved before must not count after a restart.
-func TestABackupWithoutDescriptorsLeavesNoMasterBehind(t *testing.T) {
+func TestBACKUPWithoutFileDescriptorsLeavesNoSavedMaster(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	w.says("MASTER")

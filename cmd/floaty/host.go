@@ -10,7 +10,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// hostName returns what this host is called now; empty: that is not known, and in no configuration either.
+// hostName returns this host's current name; empty: unknown.
 func hostName() string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -19,34 +19,34 @@ func hostName() string {
 	return name
 }
 
-// hostServer returns the server that the configuration has for a host name; empty: the name is not there. byName reports whether it
-// goes by host names at all.
-func hostServer(c *config.Config, host string) (id string, byName bool) {
+// serverByHostName returns the server that the configuration maps a host name to; empty: none. byName reports whether
+// the configuration maps host names at all.
+func serverByHostName(c *config.Config, host string) (id string, byName bool) {
 	if c.Provider != "cloudscale" || c.Cloudscale.ServerUUID != "" || len(c.Cloudscale.HostnameToServerUUID) == 0 {
 		return "", false
 	}
 	return c.Cloudscale.HostnameToServerUUID[host], true
 }
 
-// A hostNamed is a cloud that is asked which server this is only where this host's name does not tell. The name may come, or be put
-// right, after the start: cloud-init, DHCP, a clone of the other host.
-type hostNamed struct {
+// A namedByHost is a cloud that is asked for this server only if this host's name does not determine it. The name may
+// be set or corrected after the start, by cloud-init, by DHCP, or after cloning another host.
+type namedByHost struct {
 	cloud
 	config func() *config.Config
 }
 
 // Server implements [providers.Provider].
-func (h hostNamed) Server(ctx context.Context) (string, error) {
-	if id, _ := hostServer(h.config(), hostName()); id != "" {
+func (h namedByHost) Server(ctx context.Context) (string, error) {
+	if id, _ := serverByHostName(h.config(), hostName()); id != "" {
 		return id, nil
 	}
 	return h.cloud.Server(ctx)
 }
 
-// found takes over what was found out about which server this is: the host's name counts more, and where it has come to be one that
-// the configuration lacks, the server that is known stays.
-func (d *daemon) found(server string) {
-	id, byName := hostServer(d.secrets.Load(), hostName())
+// serverFound is called with this server's ID as the cloud tells it. This host's name takes precedence. If the
+// configuration maps host names but lacks the current one, a server that is already known stays.
+func (d *daemon) serverFound(server string) {
+	id, byName := serverByHostName(d.current.Load(), hostName())
 	known, _ := d.state.Server(netip.Addr{})
 	switch {
 	case id != "":
@@ -57,9 +57,9 @@ func (d *daemon) found(server string) {
 	d.setServer(server)
 }
 
-// renamed takes over a new name of this host, if the configuration has a server for it.
-func (d *daemon) renamed() {
-	id, _ := hostServer(d.secrets.Load(), hostName())
+// checkHostName applies a changed name of this host, if the configuration maps it to a server.
+func (d *daemon) checkHostName() {
+	id, _ := serverByHostName(d.current.Load(), hostName())
 	if id == "" {
 		return
 	}
@@ -69,12 +69,12 @@ func (d *daemon) renamed() {
 	}
 	if known != "" {
 		d.log.Info("this host was renamed: its server has changed", logkey.From, known, logkey.To, id)
-		d.setServer("") // ends the writes for the other one
+		d.setServer("") // cancels the writes for the previous server
 	}
 	d.setServer(id)
 }
 
-// setServer takes over which server this is; empty: that is not known.
+// setServer sets this server's ID; empty: unknown.
 func (d *daemon) setServer(id string) {
 	d.command.names.self.Store(&id)
 	d.update(func() desired.Change { return d.state.SetServer(id) })

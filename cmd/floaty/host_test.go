@@ -31,7 +31,7 @@ func (w *world) nameless() {
 }
 
 // The host's name comes, or is put right, after the start. The name is changed in a namespace of the test's own thread.
-func TestAHostThatIsRenamedIsTheServerOfItsNewName(t *testing.T) {
+func TestARenamedHostIsTheServerOfItsNewName(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("only root may change a host's name")

@@ -45,7 +45,7 @@ func fill(t *testing.T, pipe *os.File) {
 	}
 }
 
-func TestALogThatNobodyReadsHoldsUpNothing(t *testing.T) {
+func TestAnUnreadLogDelaysNothing(t *testing.T) {
 	w := newWorld(t, one)
 	r, pipe, err := os.Pipe()
 	w.must(err)
@@ -68,7 +68,7 @@ func TestALogThatNobodyReadsHoldsUpNothing(t *testing.T) {
 	}
 }
 
-func TestAReaderOfTheLogThatGoesEndsNothing(t *testing.T) {
+func TestTheDaemonOutlivesTheReaderOfItsLog(t *testing.T) {
 	w := newWorld(t, one)
 	r, pipe, err := os.Pipe()
 	w.must(err)
@@ -88,25 +88,28 @@ func TestAReaderOfTheLogThatGoesEndsNothing(t *testing.T) {
 	}
 }
 
-func TestServersAreShownByNameAndWithVerboseByID(t *testing.T) {
+func TestServersAreLoggedByNameOrID(t *testing.T) {
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for flag, want := range map[string]string{"": "from=stranger to=" + host, "--verbose": "from=" + stranger + " to=11111111-1111-4111-8111-111111111111"} {
-		t.Run(flag, func(t *testing.T) {
+	for name, c := range map[string]struct{ flag, want string }{
+		"name": {"--verbose=false", "from=stranger to=" + host},
+		"ID":   {"--verbose", "from=" + stranger + " to=11111111-1111-4111-8111-111111111111"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, one)
 			w.Cloud.Move(one, stranger)
-			var flags []string
-			if flag != "" {
-				flags = []string{flag}
-			}
-			w.start(append(flags, "--fifo", w.Path("floaty.yml"), w.FIFO)...)
+			w.start(c.flag, "--fifo", w.Path("floaty.yml"), w.FIFO)
+			w.eventually("a reading of the cloud is complete", 5*time.Second, func() bool {
+				_, stdout, _ := run(t, "--status", "--output", "json", w.Path("floaty.yml"))
+				return strings.Contains(stdout, `"last_read":"2`)
+			})
 			w.says("MASTER")
 			w.holds(3*time.Second, one)
-			w.eventually("the assignment is logged with "+want, 3*time.Second, func() bool { return w.logged("address assigned") == 1 })
-			if w.saidInAll(want) != 1 {
-				t.Errorf("%q is not in the log", want)
+			w.eventually("the assignment is logged with "+c.want, 3*time.Second, func() bool { return w.logged("address assigned") == 1 })
+			if w.saidInAll(c.want) != 1 {
+				t.Errorf("%q is not in the log", c.want)
 			}
 		})
 	}

@@ -12,12 +12,12 @@ import (
 	"floaty/providers/logkey"
 )
 
-// A logForm is what log lines look like.
+// A logForm is the format of log lines.
 type logForm struct {
-	json    bool         // objects in place of lines of text
+	json    bool         // JSON objects instead of text
 	journal bool         // standard error is systemd's journal
-	verbose bool         // messages of logr's level 1 and above too, and servers by ID
-	names   *serverNames // of the servers in lines of text
+	verbose bool         // also messages of logr's levels above 0, and servers by ID
+	names   *serverNames // for the servers in text lines
 }
 
 // logger returns a logger that writes to w.
@@ -36,7 +36,7 @@ func (f logForm) core(w zapcore.WriteSyncer, level zapcore.Level) zapcore.Core {
 		form.EncodeDuration = zapcore.StringDurationEncoder
 		form.EncodeLevel = zapcore.CapitalLevelEncoder
 		form.TimeKey = "time"
-		return zapcore.NewCore(escaping{zapcore.NewJSONEncoder(form)}, w, level)
+		return zapcore.NewCore(escapingEncoder{zapcore.NewJSONEncoder(form)}, w, level)
 	}
 	opts := textlog.Options{LevelEnabler: level, Writer: w, Journal: f.journal}
 	if !f.verbose {
@@ -45,7 +45,7 @@ func (f logForm) core(w zapcore.WriteSyncer, level zapcore.Level) zapcore.Core {
 	return textlog.New(opts)
 }
 
-// droppedLine returns a line that says how many others were lost.
+// droppedLine returns a line that tells how many others were lost.
 func (f logForm) droppedLine(n int) []byte {
 	var line bytes.Buffer
 	f.logger(zapcore.AddSync(&line)).Error(nil, "log lines were dropped: nobody read them in time", logkey.Lines, n)

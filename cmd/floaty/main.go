@@ -1,7 +1,7 @@
 // Command floaty keeps cloud floating IP addresses pointed at the server whose Keepalived VRRP instance is MASTER.
 //
-// It wires the packages together and is the only place that knows every implementation. What it decides itself is what
-// its flags mean and how a changed configuration is taken over.
+// It wires the packages together and is the only one that knows every implementation. Its own decisions are what its
+// flags mean and how changed inputs are put into force.
 package main
 
 import (
@@ -31,7 +31,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE) // who reads the log may go
+	signal.Ignore(syscall.SIGPIPE) // the reader of the log may exit
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -45,9 +45,9 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 	c.names = &serverNames{}
 	form := logForm{json: c.jsonLog, journal: textlog.IsJournal(stderr), verbose: c.verbose, names: c.names}
 	queue := logqueue.New(stderr, form.droppedLine)
-	defer queue.Close(lastWords)
+	defer queue.Close(flushTimeout)
 	log := form.logger(queue)
-	withhold(log)
+	discardLibraryLogs(log)
 	if err != nil {
 		if c.jsonLog {
 			log.Error(err, "usage")
@@ -62,8 +62,8 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		return exitOK
 	case modeCheck:
 		return check(ctx, c, log, stdout)
-	case modeLook:
-		return look(ctx, c, log, stdout)
+	case modeDiff:
+		return diff(ctx, c, log, stdout)
 	case modeTest:
 		return selftest(ctx, c, log, stdout)
 	case modeStatus:
@@ -78,10 +78,10 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 	return exitUsage
 }
 
-// lastWords is how long the end waits for who reads the log.
-const lastWords = time.Second
+// flushTimeout is how long the program waits at its end for log lines to be written.
+const flushTimeout = time.Second
 
-// version says what was built, from what the Go command put into the binary.
+// version describes the build, from what the Go command has recorded in the binary.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -99,7 +99,7 @@ func version() string {
 	return fmt.Sprintf("floaty %s, commit %s%s, %s", info.Main.Version, commit, modified, info.GoVersion)
 }
 
-// orTimeout is a context with one deadline and a cause that says so.
-func orTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// withTimeout returns a context with a deadline, whose cause names the timeout.
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %v", d))
 }

@@ -15,7 +15,7 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// newMonitor returns what is told about all that the daemon does.
+// newMonitor returns the monitor, which is told what the daemon does.
 func (d *daemon) newMonitor() *serve.Monitor {
 	return serve.NewMonitor(serve.MonitorOptions{
 		DryRun:     d.command.dryRun,
@@ -31,22 +31,22 @@ func (d *daemon) newMonitor() *serve.Monitor {
 	})
 }
 
-// shown is what the monitor shows of a setup.
-func (d *daemon) shown(s setup) serve.Inputs {
+// monitorInputs returns what the monitor shows of the inputs.
+func (d *daemon) monitorInputs(s inputs) serve.Inputs {
 	inputs := serve.Inputs{Provider: s.config.Provider}
-	for _, inst := range (desired.Input{Settings: s.settings(d.only)}).Instances() {
+	for _, inst := range (desired.Input{Settings: s.settings(d.instances)}).Instances() {
 		inputs.Instances = append(inputs.Instances, inst.Name)
 	}
 	return inputs
 }
 
 // Statuses implements [serve.Engine].
-func (e *engine) Statuses() []controller.Status { return e.ctl.Statuses() }
+func (e *engine) Statuses() []controller.Status { return e.controller.Statuses() }
 
 // Retry implements [serve.Engine].
-func (e *engine) Retry() time.Time { return e.seen.Retry() }
+func (e *engine) Retry() time.Time { return e.observed.Retry() }
 
-// listenAndServe follows Keepalived, and serves status and metrics, until ctx ends.
+// listenAndServe runs the listener and serves status and metrics until ctx ends.
 func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listener, alive func() error, dropped func() uint64) {
 	server := serve.New(serve.Options{
 		Socket:  socketPath(d.started.StateDir, d.started.Path),
@@ -63,7 +63,7 @@ func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listen
 	parts.Wait()
 }
 
-// socketPath returns the path of the status socket of the daemon with the configuration at path, which is absolute.
+// socketPath returns the path of the status socket of the daemon whose configuration is at path, which is absolute.
 func socketPath(stateDir, path string) string {
 	socket := stateFile(&config.Config{Path: path, StateDir: stateDir}, ".sock")
 	if len(socket) > serve.MaxSocketPath {

@@ -9,15 +9,15 @@ import (
 	"floaty/providers/logkey"
 )
 
-// A serverNames knows servers by their names, for log lines: from the configuration, else from what the cloud has said last, else
-// this host's own from its host name. Its zero value knows none.
+// serverNames maps server IDs to names for log lines. A name comes from the configuration, else from the last reading
+// of the cloud, else, for this server, from the host name. The zero value knows no names.
 type serverNames struct {
 	configured atomic.Pointer[map[string]string] // by ID
 	cloud      atomic.Pointer[cloud]
 	self       atomic.Pointer[string] // the ID of this host's server
 }
 
-// configure takes over the names that a configuration has.
+// configure replaces the names from the configuration.
 func (n *serverNames) configure(c *config.Config) {
 	names := map[string]string{}
 	for host, id := range maps.All(c.Cloudscale.HostnameToServerUUID) {
@@ -28,7 +28,7 @@ func (n *serverNames) configure(c *config.Config) {
 	n.configured.Store(&names)
 }
 
-// name returns the name of a server; empty: it is not known.
+// name returns the name of a server; empty: unknown.
 func (n *serverNames) name(id string) string {
 	if names := n.configured.Load(); names != nil && (*names)[id] != "" {
 		return (*names)[id]
@@ -44,7 +44,7 @@ func (n *serverNames) name(id string) string {
 	return ""
 }
 
-// show returns the names in place of the IDs in a log value that names servers, and any other value as it is.
+// show replaces the IDs in a log value that contains servers by names, and returns any other value unchanged.
 func (n *serverNames) show(key, value string) string {
 	if key != logkey.Server && key != logkey.From && key != logkey.To {
 		return value

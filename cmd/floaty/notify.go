@@ -19,27 +19,28 @@ import (
 	"floaty/providers/logkey"
 )
 
-// notify is Keepalived's notify script. MASTER holds the addresses of an instance, or of a group's members, until another
-// process takes over, Keepalived is gone or ctx ends; anything else ends the holder. It returns the exit status.
+// notify is Keepalived's notify script and returns the exit status. MASTER holds the addresses of an instance, or of
+// a group's members, until another process takes over, Keepalived exits or ctx ends. Any other state stops the
+// holder.
 func notify(ctx context.Context, c command, log logr.Logger) int {
 	if c.event.IsRemark() {
 		return exitOK
 	}
-	hangup, release := hangups()
+	hangup, release := catchSIGHUP()
 	defer release()
 	above := handover.Above()
-	s, loading := loadInTime(ctx, c)
+	s, loading := loadWithTimeout(ctx, c)
 	unknown := above.Identify(s.pidFile())
 	ctx, stop := above.Watch(ctx)
 	defer stop()
 	if unknown != nil && c.event.Claims() {
-		log.Error(unknown, "cannot find the Keepalived that started this process: only a signal, a newer event or the end of any of its ancestors ends this holder")
+		log.Error(unknown, "cannot find the Keepalived that started this process: only a signal, a newer event or the exit of one of its ancestors stops this holder")
 	}
-	lock, status := take(ctx, c, log, lockSettings(s, c.config), above)
+	lock, status := acquireLock(ctx, c, log, lockSettings(s, c.config), above)
 	if lock != nil {
 		defer lock.Release()
 	}
-	// Whatever is wrong, the holder has ended: who may not write must not write for want of a comma.
+	// The previous holder is already stopped: a typo must not keep a demoted host writing.
 	key := subjectKey(c.event)
 	switch {
 	case !c.event.IsState():
@@ -48,30 +49,30 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	case lock == nil:
 		return status
 	case loading != nil:
-		return refuse(log, loading)
+		return reportProblems(log, loading)
 	}
-	logWarnings(log, setup{}, s, true)
-	names, err := s.instances(c.event)
+	logWarnings(log, inputs{}, s, true)
+	names, err := s.eventInstances(c.event)
 	if err != nil && (c.event.Claims() || s.keepalived != nil) {
-		return refuse(log, err)
+		return reportProblems(log, err)
 	}
 	if !c.event.Claims() {
 		return exitOK
 	}
 	if err := hold(ctx, c, log, s, names, hangup, func() error { return errors.Join(lock.Check(), above.Check()) }); err != nil {
-		return refuse(log, err)
+		return reportProblems(log, err)
 	}
 	return exitOK
 }
 
-// hold keeps the addresses of the named instances here until ctx ends, or until still, which is asked before each write, says that we
-// must not any more: after a standstill, nobody has told us yet.
-func hold(ctx context.Context, c command, log logr.Logger, s setup, names []string, hangup <-chan os.Signal, still func() error) error {
+// hold keeps the addresses of the named instances at this host until ctx ends, or until permitted, which is called
+// before each write, returns an error: after a standstill, this process may not have been told yet that it must stop.
+func hold(ctx context.Context, c command, log logr.Logger, s inputs, names []string, hangup <-chan os.Signal, permitted func() error) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	var holder *keepalived.Holder // it needs the daemon, whose calls need it
+	var holder *keepalived.Holder // it needs the daemon, whose fence needs it
 	d, err := newDaemon(c, log, s, names, func(ctx context.Context) error {
-		if err := still(); err != nil {
+		if err := permitted(); err != nil {
 			end(err)
 			return err
 		}
@@ -80,18 +81,18 @@ func hold(ctx context.Context, c command, log logr.Logger, s setup, names []stri
 	if err != nil {
 		return err
 	}
-	told := func() {
+	changed := func() {
 		d.update(func() desired.Change { return d.state.SetKeepalived(holder.Instances()) })
 	}
-	holder = keepalived.NewHolder(c.event, names, keepalived.HolderOptions{AdvertInterval: d.state.AdvertInterval, Changed: told, Log: log})
-	told()
+	holder = keepalived.NewHolder(c.event, names, keepalived.HolderOptions{AdvertInterval: d.state.AdvertInterval, Changed: changed, Log: log})
+	changed()
 	d.run(ctx, hangup, holder.Run, nil)
 	key := subjectKey(c.event)
-	log.Info("no longer holding", key, c.event.Name, logkey.Err, fmt.Sprint(context.Cause(ctx)))
+	log.Info("no longer holding the addresses", key, c.event.Name, logkey.Err, fmt.Sprint(context.Cause(ctx)))
 	return nil
 }
 
-// subjectKey is the log key under which the name stands that the event is about.
+// subjectKey returns the log key for the name in an event.
 func subjectKey(e keepalived.Event) string {
 	if e.Type == "GROUP" {
 		return logkey.Group
@@ -99,51 +100,54 @@ func subjectKey(e keepalived.Event) string {
 	return logkey.Instance
 }
 
-// loadInTime reads the configuration, but waits for a disk that hangs no longer than makes sense: the holder must end.
-func loadInTime(ctx context.Context, c command) (setup, error) {
-	patience := loadTimeout
+// loadWithTimeout reads the inputs, but waits for a disk that hangs only for a limited time, because the previous
+// holder must be stopped.
+func loadWithTimeout(ctx context.Context, c command) (inputs, error) {
+	timeout := loadTimeout
 	if !c.event.Claims() {
-		patience = 2 * time.Second
+		timeout = 2 * time.Second
 	}
-	ctx, cancel := orTimeout(ctx, patience)
+	ctx, cancel := withTimeout(ctx, timeout)
 	defer cancel()
-	return load(ctx, c.config)
+	return load(ctx, c.config, nil)
 }
 
-// lockSettings returns what the lock needs to know, also of a configuration that is unusable otherwise.
-func lockSettings(s setup, path string) config.Lock {
+// lockSettings returns the settings of the lock, even from a configuration that is otherwise unusable.
+func lockSettings(s inputs, path string) config.Lock {
 	if s.config != nil {
 		return s.config.Lock
 	}
 	return config.LoadLock(path)
 }
 
-// take takes the lock of the event's instance or group; nil where there is nothing more to do, and then the exit status.
-func take(ctx context.Context, c command, log logr.Logger, settings config.Lock, above *handover.Keepalived) (*handover.Lock, int) {
+// acquireLock acquires the lock of the event's instance or group. It returns nil if there is nothing more to do, with
+// the exit status.
+func acquireLock(ctx context.Context, c command, log logr.Logger, settings config.Lock, above *handover.Keepalived) (*handover.Lock, int) {
 	key, name := subjectKey(c.event), c.event.Name
 	if c.event.Type == "GROUP" {
 		name = "GROUP-" + name
 	}
 	path := fmt.Sprintf(settings.FileTemplate, url.PathEscape(name))
 	if c.dryRun {
-		path += ".dry-run" // a rehearsal must not end the real holder
+		path += ".dry-run" // a dry run must not stop the real holder
 	}
 	lock, err := handover.Acquire(ctx, handover.Options{Path: path, Timeout: settings.Timeout, Above: above, Log: log})
 	switch {
 	case err == nil:
 		return lock, exitOK
 	case errors.Is(err, handover.ErrNewer):
-		log.Info("a newer event came first: nothing to do", key, c.event.Name, logkey.State, c.event.State)
+		log.Info("superseded by a newer event: nothing to do", key, c.event.Name, logkey.State, c.event.State)
 		return nil, exitOK
 	case ctx.Err() != nil:
 		return nil, exitOK
 	}
-	log.Error(err, "taking over failed", key, c.event.Name, logkey.State, c.event.State)
+	log.Error(err, "cannot take over from the previous holder", key, c.event.Name, logkey.State, c.event.State)
 	return nil, exitUnusable
 }
 
-// instances returns the names of the instances that an event is about. What keepalived.conf does not name is an error, if there is one.
-func (s setup) instances(e keepalived.Event) ([]string, error) {
+// eventInstances returns the names of the instances that an event is about. If keepalived.conf is known and lacks the
+// name, that is an error.
+func (s inputs) eventInstances(e keepalived.Event) ([]string, error) {
 	if e.Type == "INSTANCE" {
 		if s.keepalived != nil && !slices.ContainsFunc(s.keepalived.Instances, func(i conf.Instance) bool { return i.Name == e.Name }) {
 			return nil, fmt.Errorf("keepalived-config: %s does not name the instance %q", s.config.KeepalivedConfig, e.Name)
@@ -157,5 +161,5 @@ func (s setup) instances(e keepalived.Event) ([]string, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("keepalived-config: %s does not name the sync group %q, whose members' addresses are asked for", s.config.KeepalivedConfig, e.Name)
+	return nil, fmt.Errorf("keepalived-config: %s does not name the sync group %q, so that its members are unknown", s.config.KeepalivedConfig, e.Name)
 }

@@ -51,7 +51,7 @@ func TestANotifyScriptHoldsUntilAnotherStateComes(t *testing.T) {
 	}
 }
 
-func TestATakeoverByANotifyScriptWaitsForNoRead(t *testing.T) {
+func TestATakeoverByANotifyScriptDoesNotWaitForARead(t *testing.T) {
 	t.Parallel()
 	for range 8 { // without the fix, half of them did
 		t.Run("", func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestATakeoverByANotifyScriptWaitsForNoRead(t *testing.T) {
 	}
 }
 
-func TestTheNextMasterTakesOver(t *testing.T) {
+func TestTheNextMASTERTakesOver(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
@@ -78,7 +78,7 @@ func TestTheNextMasterTakesOver(t *testing.T) {
 	}
 }
 
-func TestABackupEndsTheHolderThoughTheConfigurationIsBroken(t *testing.T) {
+func TestBACKUPStopsTheHolderDespiteABrokenConfiguration(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
@@ -90,7 +90,7 @@ func TestABackupEndsTheHolderThoughTheConfigurationIsBroken(t *testing.T) {
 	w.ended()
 }
 
-func TestANotifyScriptReloadsToo(t *testing.T) {
+func TestANotifyScriptReloads(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
 	w.holder()
@@ -99,7 +99,7 @@ func TestANotifyScriptReloadsToo(t *testing.T) {
 	w.holds(time.Second, two)
 }
 
-func TestAGroupHoldsTheAddressesOfItsMembersOnly(t *testing.T) {
+func TestAGroupHoldsTheAddressesOfItsMembers(t *testing.T) {
 	w := newWorld(t, one, two, three)
 	conf := "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n"
 	for _, vi := range []string{"1 198.51.100.1", "2 198.51.100.2", "3 2001:db8::3"} {
@@ -119,7 +119,7 @@ func TestAGroupHoldsTheAddressesOfItsMembersOnly(t *testing.T) {
 	w.ended()
 }
 
-func TestADryRunOfANotifyScriptWritesNothingAndEndsNoHolder(t *testing.T) {
+func TestADryRunNotifyScriptWritesNothingAndStopsNoHolder(t *testing.T) {
 	w := newWorld(t, one)
 	w.must(w.StartFloaty("--dry-run", w.Path("floaty.yml"), "INSTANCE", "VI_1", "MASTER", "100"))
 	w.eventually("the difference is said", 2*time.Second, func() bool { return w.logged("would be assigned") == 1 })
@@ -132,7 +132,7 @@ func TestADryRunOfANotifyScriptWritesNothingAndEndsNoHolder(t *testing.T) {
 	w.holds(interval*12/10, one)
 }
 
-func TestARemarkIsNoState(t *testing.T) {
+func TestEventsThatAreNotStatesChangeNothing(t *testing.T) {
 	for _, remark := range []string{"BACKUP_PRIORITY", "MASTER_PRIORITY", "MASTER_RX_LOWER_PRI"} {
 		t.Run(remark, func(t *testing.T) {
 			w := newWorld(t, one)
@@ -153,7 +153,7 @@ func TestARemarkIsNoState(t *testing.T) {
 	}
 }
 
-func TestAnEventThatIsWrongEndsTheHolderAllTheSame(t *testing.T) {
+func TestAnInvalidEventStopsTheHolder(t *testing.T) {
 	for what, c := range map[string]struct {
 		conf   string // in the place of the instance's name in keepalived.conf
 		state  string
@@ -182,7 +182,7 @@ func TestAnEventThatIsWrongEndsTheHolderAllTheSame(t *testing.T) {
 }
 
 // Whoever removes the lock file hides the holder from the next event, which cannot end it.
-func TestAHolderThatNobodyCouldEndWritesNothingMore(t *testing.T) {
+func TestAHolderThatCouldNotBeStoppedWritesNothingMore(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
@@ -199,7 +199,7 @@ func TestAHolderThatNobodyCouldEndWritesNothingMore(t *testing.T) {
 }
 
 // It was stopped, and so could not go when it was told to; its next write is due when it goes on.
-func TestAStoppedHolderThatWasSupersededWritesNothing(t *testing.T) {
+func TestASuspendedHolderThatWasSupersededWritesNothing(t *testing.T) {
 	w := newWorld(t, one)
 	w.must(w.Configure("floaty.yml", w.Floaty()+"lock-timeout: 50ms\n"))
 	w.holder()
@@ -220,7 +220,7 @@ func TestAStoppedHolderThatWasSupersededWritesNothing(t *testing.T) {
 	}
 }
 
-func TestANameWithASlashHasALockOfItsOwn(t *testing.T) {
+func TestANameWithASlashHasItsOwnLock(t *testing.T) {
 	w := newWorld(t)
 	conf := strings.ReplaceAll(w.Keepalived(100, "", one), "vrrp_instance VI_1", `vrrp_instance "../a b"`)
 	w.AddAddresses(stranger, one)
@@ -232,7 +232,7 @@ func TestANameWithASlashHasALockOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestWithoutKeepalivedAboveThatIsOneLine(t *testing.T) {
+func TestAMissingParentKeepalivedIsLoggedOnce(t *testing.T) {
 	w := newWorld(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)

@@ -44,7 +44,7 @@ func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := load(t.Context(), path)
+	s, err := load(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
 
 // Where a call does not return, the end of an engine takes two seconds. A MASTER line that comes meanwhile is a takeover like any
 // other: it waits for no reading.
-func TestWhatIsSaidWhileAnEngineEndsIsToldTheNextOne(t *testing.T) {
+func TestChangesDuringARebuildReachTheNextEngine(t *testing.T) {
 	cloud := simulator.New()
 	d := newDaemonAt(t, cloud)
 	ctx, end := context.WithCancel(t.Context())
@@ -105,7 +105,7 @@ func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 }
 
 // otherTiming is what d runs with but for its timing, which takes a new engine.
-func otherTiming(d *daemon) setup {
+func otherTiming(d *daemon) inputs {
 	next := d.running
 	timing := *next.config
 	timing.RefreshInterval = 2 * time.Minute
@@ -131,7 +131,7 @@ func soon(t *testing.T, what string, is func() bool) {
 }
 
 // Where the pid file is counts from the next look on, whether floaty.yml says so or keepalived.conf.
-func TestAnEditOfWhereThePIDFileIsCountsWithoutARestart(t *testing.T) {
+func TestANewPathOfThePIDFileNeedsNoRestart(t *testing.T) {
 	d := newDaemonAt(t, simulator.New())
 	for what, c := range map[string]struct {
 		configured string

@@ -14,85 +14,85 @@ import (
 	"floaty/providers/logkey"
 )
 
-// A loader reads everything anew, beside run's goroutine, which waits for no disk and for no file that never ends. One reading is under
-// way at a time; edits during it make for one more.
+// A loader reads the inputs again, in a goroutine of its own, because run's goroutine must not wait for a disk or an
+// endless file. Only one reading is in progress at a time; further changes during it cause one more.
 type loader struct {
-	path   string
-	id     configID         // of the VRRP process, as it was last seen
-	result chan loaded      // nil: none is under way
-	late   <-chan time.Time // when the one under way takes too long; nil: there is none, or it does already
-	again  bool             // something was edited since it began
-	asked  bool             // somebody waits for a word about it
+	path      string
+	fifo      *string          // see inputs
+	id        configID         // of the VRRP process, as last seen
+	result    chan loaded      // nil: no reading is in progress
+	slow      <-chan time.Time // fires when the reading in progress takes too long; nil: there is none, or it has fired
+	stale     bool             // a file has changed since the reading began
+	requested bool             // the reading was requested by SIGHUP, so its outcome is always logged
 }
 
-// start begins a reading, or sees to it that another one follows. One that takes too long is given up for it. asked reports whether
-// somebody waits for a word.
-func (l *loader) start(asked bool) {
-	l.asked = l.asked || asked
-	if l.late != nil {
-		l.again = true
+// start begins a reading, or schedules another one after it. A reading that takes too long is abandoned instead.
+// requested reports whether SIGHUP asked for it.
+func (l *loader) start(requested bool) {
+	l.requested = l.requested || requested
+	if l.slow != nil {
+		l.stale = true
 		return
 	}
-	path, id, result := l.path, l.id, make(chan loaded, 1)
-	l.result, l.late, l.again = result, time.After(loadTimeout), false
-	go func() { result <- loadNow(path, id) }()
+	path, fifo, id, result := l.path, l.fifo, l.id, make(chan loaded, 1)
+	l.result, l.slow, l.stale = result, time.After(loadTimeout), false
+	go func() { result <- loadNow(path, fifo, id) }()
 }
 
-// end notes that the result was taken, and reports whether somebody waits for a word: not yet, if another reading follows.
-func (l *loader) end() (asked bool) {
-	l.result, l.late = nil, nil
-	if l.again {
+// finish is called with the result taken. It reports whether to log the outcome in any case: not if another reading
+// follows.
+func (l *loader) finish() (requested bool) {
+	l.result, l.slow = nil, nil
+	if l.stale {
 		l.start(false)
 		return false
 	}
-	asked, l.asked = l.asked, false
-	return asked
+	requested, l.requested = l.requested, false
+	return requested
 }
 
-// hangs notes that the reading takes too long. It goes on, unless something was edited.
-func (l *loader) hangs() {
-	l.late = nil
-	if l.again {
+// giveUp is called when the reading takes too long. It goes on, unless a file has changed since.
+func (l *loader) giveUp() {
+	l.slow = nil
+	if l.stale {
 		l.start(false)
 	}
 }
 
-// reload takes over what was read anew. What is unusable leaves the running setup in force. asked reports whether somebody waits for a
-// word.
-func (d *daemon) reload(ctx context.Context, next setup, err error, asked bool) {
-	defer d.renamed()
-	d.watch(slices.Concat(d.running.files(), next.files(), missed(err)))
+// reload puts new inputs into force. If they are unusable, the current ones stay in force. requested reports whether
+// SIGHUP asked for it.
+func (d *daemon) reload(ctx context.Context, next inputs, err error, requested bool) {
+	defer d.checkHostName()
+	d.watch(slices.Concat(d.running.files(), next.files(), candidateFiles(err)))
 	if err != nil {
-		d.refuse(err)
+		d.logRejected(err)
 		return
 	}
-	next.fifo = d.running.fifo
-	if next.keepalived == nil { // no address must come from it: all else is taken over
-		next.keepalived = d.running.keepalived
-	}
+	next.keep(d.running)
 	logWarnings(d.log, d.running, next, false)
 	changes := config.Changes(d.running.config, next.config)
 	same := sameInstances(d.running.keepalived, next.keepalived)
 	switch {
 	case len(changes) > 0 || !same:
 		if err := d.adopt(ctx, next, changes); err != nil {
-			d.refuse(err)
+			d.logRejected(err)
 			return
 		}
-	case d.refused != "":
-		d.monitor.Loaded(d.shown(next), "the configuration is valid again and unchanged")
+	case d.rejected != "":
+		d.monitor.Loaded(d.monitorInputs(next), "the configuration is valid again and unchanged")
 		d.log.Info("the configuration is valid again and unchanged")
-	case asked:
-		d.log.Info("read again: nothing has changed")
-	default: // a file was touched, or is newly watched
-		d.log.V(1).Info("read again: nothing has changed")
+	case requested:
+		d.log.Info("configuration read again: nothing has changed")
+	default: // a file was touched, or is watched for the first time
+		d.log.V(1).Info("configuration read again: nothing has changed")
 	}
-	d.refused, d.running = "", next
+	d.rejected, d.running = "", next
 	d.watch(next.files())
 }
 
-// missed returns the files that a failed load has looked for: the mistake may lie in one of them.
-func missed(err error) []string {
+// candidateFiles returns the files that a failed load has read or missed: a change of one of them may solve the
+// problem.
+func candidateFiles(err error) []string {
 	var all config.Problems
 	if errors.As(err, &all) {
 		return all.Files()
@@ -100,23 +100,23 @@ func missed(err error) []string {
 	return nil
 }
 
-// refuse says why an edit is not taken over, once.
-func (d *daemon) refuse(err error) {
+// logRejected logs why an edit was not put into force, once.
+func (d *daemon) logRejected(err error) {
 	var all []string
 	for _, p := range problems(err) {
 		all = append(all, p.Error())
 	}
 	said := strings.Join(all, "; ")
-	if said == d.refused {
+	if said == d.rejected {
 		return
 	}
-	d.refused = said
+	d.rejected = said
 	d.monitor.Refused(said)
 	d.log.Error(errors.New(said), "the edited configuration is unusable: the running one stays in force")
 }
 
-// adopt takes next over.
-func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change) error {
+// adopt puts next into force.
+func (d *daemon) adopt(ctx context.Context, next inputs, changes []config.Change) error {
 	var rebuild bool
 	var words []string
 	for _, change := range changes {
@@ -136,12 +136,12 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 			return err
 		}
 	}
-	d.secrets.Store(next.config)
+	d.current.Store(next.config)
 	if next.config.Credential() != before.config.Credential() {
 		d.engine.paced.CredentialChanged()
 	}
-	effect := d.take(next)
-	defer func() { d.monitor.Loaded(d.shown(next), "configuration changed: "+strings.Join(words, "; ")) }()
+	effect := d.apply(next)
+	defer func() { d.monitor.Loaded(d.monitorInputs(next), "configuration changed: "+strings.Join(words, "; ")) }()
 	if !sameInstances(before.keepalived, next.keepalived) {
 		words = append(words, changedInstances(before.keepalived, next.keepalived))
 	}
@@ -159,8 +159,8 @@ func (d *daemon) adopt(ctx context.Context, next setup, changes []config.Change)
 	return nil
 }
 
-// needsRestart says that a change is not in force, or that one which was not is taken back.
-func (d *daemon) needsRestart(change config.Change, next setup) {
+// needsRestart logs that a change is not in force, or that such a change was reverted.
+func (d *daemon) needsRestart(change config.Change, next inputs) {
 	for _, c := range config.Changes(d.started, next.config) {
 		if c.Key == change.Key {
 			d.log.Error(errors.New(change.Text), "the change needs a restart")
@@ -170,28 +170,28 @@ func (d *daemon) needsRestart(change config.Change, next setup) {
 	d.log.Info("the change that needed a restart was reverted", logkey.Changes, change.Text)
 }
 
-// rebuild replaces the engine. Where the server may be another one, it has to be found first.
-func (d *daemon) rebuild(ctx context.Context, next setup) error {
+// rebuild replaces the engine. If this may be another server than before, it is determined again first.
+func (d *daemon) rebuild(ctx context.Context, next inputs) error {
 	fresh, err := newEngine(next, d.engineOptions())
 	if err != nil {
-		return fmt.Errorf("starting with the new configuration: %w", err)
+		return fmt.Errorf("applying the new configuration: %w", err)
 	}
 	d.mu.Lock()
 	old := d.engine
-	old.stop()       // no write of it outlives a change that it is not told of
-	d.engine = fresh // keeps what is said until it starts: the end takes two seconds where a call does not return
+	old.stop()       // it is not told of further changes, so none of its writes may outlive them
+	d.engine = fresh // it keeps changes until it starts; ending the old one takes two seconds if a call does not return
 	d.mu.Unlock()
 	old.end()
-	fresh.ctl.Inherit(old.ctl)
+	fresh.controller.Inherit(old.controller)
 	was, _ := d.running.server()
-	is, unnamed := next.server() // a name that the configuration lacks keeps the server that is known
+	is, unnamed := next.server() // with a host name that the configuration lacks, the known server stays
 	if d.running.config.Provider == next.config.Provider && d.running.config.Endpoint() == next.config.Endpoint() {
 		fresh.paced.Inherit(old.paced)
 	}
 	if was != is && unnamed == "" || d.running.config.Provider != next.config.Provider {
 		d.setServer("")
 	}
-	d.secrets.Store(next.config)
+	d.current.Store(next.config)
 	fresh.start(ctx)
 	return nil
 }
@@ -201,11 +201,11 @@ func sameInstances(a, b *conf.Config) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return reflect.DeepEqual(meaning(a), meaning(b))
+	return reflect.DeepEqual(withoutPositions(a), withoutPositions(b))
 }
 
-// changedInstances says what has become of the instances of keepalived.conf: one that is renamed is one less and one more, and nobody has
-// said what the new one is.
+// changedInstances describes how the instances of two keepalived.conf differ. A renamed instance counts as removed
+// and added, because the state of the new one is unknown.
 func changedInstances(before, now *conf.Config) string {
 	names := func(c *conf.Config) []string {
 		var list []string
@@ -233,8 +233,8 @@ func changedInstances(before, now *conf.Config) string {
 	return "keepalived.conf: " + strings.Join(words, ", ")
 }
 
-// meaning is a configuration without the places in its files.
-func meaning(c *conf.Config) conf.Config {
+// withoutPositions returns a copy without positions in files.
+func withoutPositions(c *conf.Config) conf.Config {
 	m := conf.Config{Instance: c.Instance, NetNamespace: c.NetNamespace, PIDDir: c.PIDDir, ScriptUser: c.ScriptUser}
 	for _, f := range c.FIFOs {
 		f.File, f.Line = "", 0

@@ -76,7 +76,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-func TestAReloadOfTimingKeepsMaster(t *testing.T) {
+func TestAReloadOfTimingsKeepsMASTER(t *testing.T) {
 	w := newWorld(t, one)
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 1h")))
 	w.start()
@@ -108,7 +108,7 @@ func TestAnIncludedFileIsWatched(t *testing.T) {
 	w.eventually("a new file counts", time.Second, func() bool { return w.logged("198.51.100.9") > 0 })
 }
 
-func TestAnUnusableEditLeavesTheRunningOneInForce(t *testing.T) {
+func TestAnUnusableEditLeavesTheConfigurationInForce(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	w.says("MASTER")
@@ -144,18 +144,18 @@ func TestAnUnusableEditLeavesTheRunningOneInForce(t *testing.T) {
 	}
 }
 
-func TestSIGHUPReadsAgain(t *testing.T) {
+func TestSIGHUPReadsTheConfigurationAgain(t *testing.T) {
 	w := newWorld(t, one)
 	w.start("--verbose", "--fifo", w.Path("floaty.yml"), w.FIFO)
 	w.eventually("what is newly watched is read once more", time.Second, func() bool { return w.logged("read again") == 1 })
 	w.must(w.HangUpFloaty())
 	w.eventually("read again, though nothing was edited", time.Second, func() bool { return w.logged("read again") == 2 })
-	if n := w.saidInAll("INFO read again: nothing has changed"); n != 1 {
+	if n := w.saidInAll("INFO configuration read again: nothing has changed"); n != 1 {
 		t.Errorf("%d lines for everybody, want one: the other time nobody has asked", n)
 	}
 }
 
-func TestTwoDaemonsOfOneStateDirDoNotReadEachOthersStates(t *testing.T) {
+func TestTwoDaemonsShareAStateDir(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	w.says("MASTER")
@@ -174,7 +174,7 @@ func TestTwoDaemonsOfOneStateDirDoNotReadEachOthersStates(t *testing.T) {
 	}
 }
 
-func TestWhatNeedsARestartSaysSo(t *testing.T) {
+func TestChangesThatNeedARestartAreLogged(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	w.must(w.Configure("floaty.yml", w.Floaty()+"listen-address: 127.0.0.1:9999\n"))
@@ -196,14 +196,14 @@ func TestWhatNeedsARestartSaysSo(t *testing.T) {
 	}
 }
 
-func TestARenamedInstanceIsSaidToBeRemoved(t *testing.T) {
+func TestARenamedInstanceIsLoggedAsRemoved(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	w.must(w.Configure("keepalived.conf", strings.ReplaceAll(w.Keepalived(100, "", one), "VI_1", "VI_2")))
 	w.eventually("both are named", time.Second, func() bool { return w.logged("instance VI_1 removed, instance VI_2 added") == 1 })
 }
 
-func TestTheFirstLineSaysWhatIsTakenOn(t *testing.T) {
+func TestTheFirstLineDescribesTheDaemon(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.start()
 	for _, want := range []string{"provider=cloudscale", "server=", "fifo=" + w.FIFO, "instances=1", "addresses=2"} {
@@ -213,7 +213,7 @@ func TestTheFirstLineSaysWhatIsTakenOn(t *testing.T) {
 	}
 }
 
-func TestAReloadUnderRetryAfterMakesNoCall(t *testing.T) {
+func TestAReloadDuringRetryAfterMakesNoCall(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	w.says("MASTER")
@@ -227,7 +227,7 @@ func TestAReloadUnderRetryAfterMakesNoCall(t *testing.T) {
 	w.never("a call was made", 2*time.Second, func() bool { return len(w.Cloud.Calls()) > 0 })
 }
 
-func TestReloadsSayWarningsOnceAndLeaveNoConnection(t *testing.T) {
+func TestReloadsLogWarningsOnceAndLeakNoConnection(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	w.says("MASTER")
@@ -264,7 +264,7 @@ func (w *world) sockets() int {
 	return n
 }
 
-func TestATokenIsRotatedThoughKeepalivedConfIsBrokenWhereNoAddressComesFromIt(t *testing.T) {
+func TestATokenIsRotatedDespiteAnUnneededBrokenKeepalivedConf(t *testing.T) {
 	w := newWorld(t, one)
 	w.must(w.Configure("token", "the-token-of-the-tests"))
 	w.must(w.Configure("floaty.yml", w.with("token: the-token-of-the-tests", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
@@ -272,18 +272,18 @@ func TestATokenIsRotatedThoughKeepalivedConfIsBrokenWhereNoAddressComesFromIt(t 
 	w.says("MASTER")
 	w.holds(time.Second, one)
 	w.must(w.Configure("keepalived.conf", "vrrp_instance VI_1 {\n"))
-	w.eventually("the broken file is named", time.Second, func() bool { return w.logged("what it said before stays in force") == 1 })
+	w.eventually("the broken file is named", time.Second, func() bool { return w.logged("its previous content stays in force") == 1 })
 	w.Cloud.SetToken("another")
 	w.must(w.Configure("token", "another"))
 	w.eventually("the token is taken over", time.Second, func() bool { return w.logged("cloudscale.token changed") == 1 })
 	w.Cloud.Move(one, stranger)
 	w.holds(interval*12/10, one)
-	if n := w.saidInAll("what it said before stays in force"); n != 1 {
+	if n := w.saidInAll("its previous content stays in force"); n != 1 {
 		t.Errorf("%d lines about the broken file, want one", n)
 	}
 }
 
-func TestMendingARefusedEditIsSaid(t *testing.T) {
+func TestFixingAnUnusableEditIsLogged(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	good := w.Floaty()

@@ -20,23 +20,23 @@ import (
 	"floaty/providers"
 )
 
-// testAtMost bounds each of the two steps of a self-test.
-const testAtMost = 20 * time.Second
+// testTimeout bounds each of the two steps of a self-test.
+const testTimeout = 20 * time.Second
 
-// selftest asks the real cloud whether what the configuration says can be. It writes nothing.
+// selftest checks the configuration against the real cloud, without changing anything there.
 func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(ctx, c.config)
+	s, err := load(ctx, c.config, nil)
 	if err != nil {
-		return refuse(log, err)
+		return reportProblems(log, err)
 	}
-	cloud, err := newCloud(s, cloudOptions{secrets: func() *config.Config { return s.config }, log: log})
+	cloud, err := newCloud(s, cloudOptions{current: func() *config.Config { return s.config }, log: log})
 	if err != nil {
-		return refuse(log, err)
+		return reportProblems(log, err)
 	}
 	set := desired.Compute(desired.Input{Settings: s.settings(nil)})
-	t := report.Test{Provider: s.config.Provider, Checks: ask(ctx, s, cloud, set).Checks(set), Warnings: s.reported()}
+	t := report.Test{Provider: s.config.Provider, Checks: queryCloud(ctx, s, cloud, set).Checks(set), Warnings: s.reported()}
 	if err := t.Write(stdout, c.output); err != nil {
-		log.Error(err, "writing the report failed")
+		log.Error(err, "cannot write the report")
 		return exitUnusable
 	}
 	if !t.OK() {
@@ -45,14 +45,14 @@ func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer)
 	return exitOK
 }
 
-// A rightsChecker is a cloud in which a right is needed that no reading shows.
+// A rightsChecker is a cloud that can check a right which assigning needs and which no reading shows.
 type rightsChecker interface {
 	CheckRights(ctx context.Context) error
 }
 
-// ask asks for everything once, side by side where it can.
-func ask(ctx context.Context, s setup, cloud cloud, set desired.Set) inspect.Test {
-	limit := min(s.config.RefreshTimeout, testAtMost)
+// queryCloud makes every request once, in parallel where possible.
+func queryCloud(ctx context.Context, s inputs, cloud cloud, set desired.Set) inspect.Test {
+	limit := min(s.config.RefreshTimeout, testTimeout)
 	t := inspect.Test{Provider: s.config.Provider}
 	t.Server, t.ServerErr = within(ctx, limit, cloud.Server)
 	contact := new(contact)
@@ -81,11 +81,11 @@ func ask(ctx context.Context, s setup, cloud cloud, set desired.Set) inspect.Tes
 	}
 	step.Wait()
 	t.Name, t.Clock, t.Now = found.name, found.clock, time.Now()
-	t.Contact = contact.made()
+	t.Contact = contact.result()
 	return t
 }
 
-// read reads all that set manages, with a deadline.
+// read reads every managed address, with a deadline.
 func read(ctx context.Context, limit time.Duration, cloud providers.Provider, set desired.Set) (map[netip.Addr]providers.Holding, error) {
 	addrs := slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
 	return within(ctx, limit, func(ctx context.Context) (map[netip.Addr]providers.Holding, error) {
@@ -93,9 +93,9 @@ func read(ctx context.Context, limit time.Duration, cloud providers.Provider, se
 	})
 }
 
-// within calls f with a deadline of its own, and gives it up if it does not return then.
+// within calls f with a deadline and returns at the deadline even if f does not.
 func within[T any](ctx context.Context, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := orTimeout(ctx, limit)
+	ctx, cancel := withTimeout(ctx, limit)
 	defer cancel()
 	value, err := providers.Await(ctx, func() (T, error) { return f(ctx) })
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {

@@ -23,7 +23,7 @@ func TestSelfTest(t *testing.T) {
 			"ok   clock          as the API's",
 			"ok   198.51.100.1   VI_1: at 99999999-9999-4999-8999-999999999999",
 			"ok   198.51.100.2   VI_1: at this server",
-			"that the credential may also write is not proven: nothing was written",
+			"not tested: whether the credential may also write, because nothing was written",
 		}},
 		{"a wrong token", func(w *world) { w.Cloud.SetToken("another") }, 1, []string{"FAILED   credential", "401"}},
 		{"no such server", func(w *world) {
@@ -67,7 +67,7 @@ func TestSelfTest(t *testing.T) {
 	}
 }
 
-func TestASelfTestEndsAtOnceOnASignal(t *testing.T) {
+func TestASignalEndsASelfTestAtOnce(t *testing.T) {
 	w := newWorld(t, one)
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Hang})
 	w.must(w.StartFloaty("--test", w.Path("floaty.yml")))

@@ -135,7 +135,7 @@ func TestMetricsOfATakeover(t *testing.T) {
 	})
 }
 
-func TestNobodyToAsk(t *testing.T) {
+func TestNoDaemonToAsk(t *testing.T) {
 	w := newWorld(t, one)
 	for _, args := range [][]string{{"--status"}, {"--ready"}, {"--status", "--watch"}} {
 		code, out, errs := run(t, append(args, w.Path("floaty.yml"))...)

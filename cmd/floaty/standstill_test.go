@@ -41,7 +41,7 @@ func many() []netip.Addr {
 }
 
 // What lay in the FIFO before floaty goes on counts before anything is written, on both clouds.
-func TestAHostThatStoodStillWritesNothingAsABackup(t *testing.T) {
+func TestAfterAStandstillADemotedHostWritesNothing(t *testing.T) {
 	t.Parallel()
 	for name, raise := range map[string]func(*testing.T) *world{
 		"cloudscale.ch": func(t *testing.T) *world { t.Helper(); return newWorld(t, many()...) },
@@ -65,7 +65,7 @@ func TestAHostThatStoodStillWritesNothingAsABackup(t *testing.T) {
 }
 
 // The same, when Keepalived was killed meanwhile and nobody writes into the FIFO any more.
-func TestAHostThatStoodStillWritesNothingWithoutKeepalived(t *testing.T) {
+func TestAfterAStandstillAHostWithoutKeepalivedWritesNothing(t *testing.T) {
 	w := newWorld(t, many()...)
 	w.start()
 	w.backsOff()
@@ -79,7 +79,7 @@ func TestAHostThatStoodStillWritesNothingWithoutKeepalived(t *testing.T) {
 }
 
 // An engine that a reload has made asks the same FIFO.
-func TestAHostThatStoodStillAfterAReloadWritesNothingAsABackup(t *testing.T) {
+func TestAfterAReloadAndAStandstillADemotedHostWritesNothing(t *testing.T) {
 	w := newWorld(t, many()...)
 	w.start()
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")))
@@ -95,7 +95,7 @@ func TestAHostThatStoodStillAfterAReloadWritesNothingAsABackup(t *testing.T) {
 }
 
 // Keepalived stood still as well and says nothing: another host has the address by now.
-func TestAMasterThatStoodStillWaitsForKeepalivedToNotice(t *testing.T) {
+func TestAfterAStandstillAMasterWaitsForKeepalived(t *testing.T) {
 	for _, dryRun := range []bool{false, true} {
 		t.Run(map[bool]string{false: "daemon", true: "dry run"}[dryRun], func(t *testing.T) {
 			w := newWorld(t, one)
@@ -125,7 +125,7 @@ func TestAMasterThatStoodStillWaitsForKeepalivedToNotice(t *testing.T) {
 }
 
 // A line ends the wait: Keepalived has noticed.
-func TestAMasterThatStoodStillGoesOnWithALine(t *testing.T) {
+func TestAfterAStandstillALineResumesAMaster(t *testing.T) {
 	w := newWorld(t, one)
 	w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))
 	w.start()
@@ -142,7 +142,7 @@ func TestAMasterThatStoodStillGoesOnWithALine(t *testing.T) {
 }
 
 // A notify script's holder hears no lines: only its end, or time, says what Keepalived has noticed.
-func TestAHolderThatStoodStillWaitsForKeepalivedToNotice(t *testing.T) {
+func TestAfterAStandstillAHolderWaitsForKeepalived(t *testing.T) {
 	w := newWorld(t, one)
 	w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))
 	w.holder()

@@ -15,8 +15,8 @@ import (
 	"floaty/config"
 )
 
-// findSocket returns the status socket that an argument names: itself, or the one of the daemon with that configuration, which need not
-// be usable any more.
+// findSocket returns the status socket that an argument names: the socket itself, or that of the daemon with the
+// configuration, which need not be usable any more.
 func findSocket(path string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -31,7 +31,7 @@ func findSocket(path string) (string, error) {
 	return socketPath(stateDir, absolute), nil
 }
 
-// status shows what a running daemon knows.
+// status shows the status of a running daemon.
 func status(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
 	socket, err := findSocket(c.config)
 	if err != nil {
@@ -60,7 +60,7 @@ func status(ctx context.Context, c command, log logr.Logger, stdout io.Writer) i
 	return exitOK
 }
 
-// ready says whether a running daemon could take over now.
+// ready tells whether a running daemon could take over now.
 func ready(ctx context.Context, c command, log logr.Logger) int {
 	socket, err := findSocket(c.config)
 	if err == nil {

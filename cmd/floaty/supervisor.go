@@ -9,16 +9,17 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// A supervisor is the service manager that started this process, systemd, or nobody.
+// A supervisor is the service manager that started this process, if any: systemd.
 type supervisor struct {
 	present  bool
-	ready    bool          // it knows that the start is over; owned by the goroutine that calls healthy
-	watchdog time.Duration // it ends this process if it has not heard for that long; 0: it does not
+	ready    bool          // it was told that the start is complete; owned by the goroutine that calls healthy
+	watchdog time.Duration // it kills this process after that time without a notification; 0: never
 	log      logr.Logger
 }
 
-// newSupervisor finds the service manager in the environment. A process that another service has started, such as Keepalived's, inherits
-// that service's socket, and says nothing: systemd would take it for Keepalived's own word.
+// newSupervisor finds the service manager in the environment. A process started by another service, such as
+// Keepalived's, inherits that service's socket and must not use it: systemd would take the notifications for
+// Keepalived's.
 func newSupervisor(log logr.Logger) *supervisor {
 	s := &supervisor{log: log}
 	if pid := os.Getenv("SYSTEMD_EXEC_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
@@ -27,14 +28,14 @@ func newSupervisor(log logr.Logger) *supervisor {
 	s.present = os.Getenv("NOTIFY_SOCKET") != ""
 	watchdog, err := sdnotify.SdWatchdogEnabled(false)
 	if err != nil {
-		log.Error(err, "the watchdog's variables in the environment make no sense: the watchdog is not fed")
+		log.Error(err, "invalid watchdog variables in the environment: the watchdog is not fed")
 		return s
 	}
 	s.watchdog = watchdog
 	return s
 }
 
-// interval is how often the loops are asked, so that the watchdog is fed in time.
+// interval returns how often to check the loops, so that the watchdog is fed in time.
 func (s *supervisor) interval() time.Duration {
 	if s.watchdog > 0 {
 		return min(pingEvery, s.watchdog/3)
@@ -42,8 +43,9 @@ func (s *supervisor) interval() time.Duration {
 	return pingEvery
 }
 
-// healthy tells that all loops have answered. The first time this ends the start: the configuration is loaded, and the listener has
-// opened the FIFO or said why it cannot. It does not wait for a writer, since Keepalived is started afterwards.
+// healthy notifies that all loops have answered. The first time this completes the start: the configuration is
+// loaded, and the listener has opened the FIFO or logged why it cannot. It does not wait for a writer, because
+// Keepalived is started afterwards.
 func (s *supervisor) healthy() {
 	if !s.ready {
 		s.ready = true
@@ -54,19 +56,19 @@ func (s *supervisor) healthy() {
 	}
 }
 
-// reloading tells that the configuration is being read again, until reloaded.
+// reloading notifies that the configuration is being read again, until reloaded is called.
 func (s *supervisor) reloading() { s.tell(sdnotify.SdNotifyReloading) }
 
 func (s *supervisor) reloaded() { s.tell(sdnotify.SdNotifyReady) }
 
 func (s *supervisor) stopping() { s.tell(sdnotify.SdNotifyStopping) }
 
-// tell sends a state to the service manager, if there is one. Methods of a nil supervisor tell nobody.
+// tell sends a state to the service manager, if there is one. A nil supervisor is allowed.
 func (s *supervisor) tell(state string) {
 	if s == nil || !s.present {
 		return
 	}
 	if _, err := sdnotify.SdNotify(false, state); err != nil {
-		s.log.Error(err, "telling systemd failed")
+		s.log.Error(err, "cannot notify systemd")
 	}
 }

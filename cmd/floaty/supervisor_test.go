@@ -73,7 +73,7 @@ func supervise(w *world, env ...string) *os.Process {
 	return cmd.Process
 }
 
-func TestSystemdIsToldOfStartReloadAndEnd(t *testing.T) {
+func TestSystemdIsNotifiedOfStartReloadAndEnd(t *testing.T) {
 	w := newWorld(t, one)
 	systemd := newManager(t)
 	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "WATCHDOG_USEC="+strconv.Itoa(int(3*time.Second/time.Microsecond)))
@@ -111,7 +111,7 @@ func TestAStoppedProcessFeedsNoWatchdog(t *testing.T) {
 }
 
 // Keepalived hands its environment on to the floaty that it starts: what that one says would count as Keepalived's word.
-func TestAnotherServicesSocketIsLeftAlone(t *testing.T) {
+func TestTheSocketOfAnotherServiceIsNotUsed(t *testing.T) {
 	w := newWorld(t, one)
 	systemd := newManager(t)
 	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "SYSTEMD_EXEC_PID="+strconv.Itoa(os.Getpid()))

@@ -12,44 +12,44 @@ import (
 	"floaty/providers/logkey"
 )
 
-// A warning is something odd about a setup that is usable all the same: what the daemon says in a log line, and the reports too.
-// It is comparable.
+// A warning is something unusual about inputs that are usable nevertheless. It is logged by the daemon and shown in
+// reports. It is comparable.
 type warning struct {
 	report.Warning
-	reason string // what the text leaves open; empty: nothing
-	always bool   // a notify script says it too, at every event; else that would be once an event what is said once a start
+	reason string // details; may be empty
+	always bool   // logged by notify scripts as well, which run once per event
 }
 
 const (
-	warnUnread    = "keepalived.conf is unusable: the addresses of the configuration are managed without it"
-	warnKept      = "keepalived.conf is unusable: what it said before stays in force"
-	warnDropped   = "keepalived.conf has something that Keepalived drops"
-	warnCleartext = "the endpoint is plain http: the credential travels in clear"
-	warnUnlisted  = "hostname-to-server-uuid does not name this host: the metadata service is asked"
-	warnExposed   = "permissions are too open"
-	warnOdd       = "the configuration has an unusual value"
+	warnIgnored     = "keepalived.conf is unusable: managing the addresses in the configuration without it"
+	warnKept        = "keepalived.conf is unusable: its previous content stays in force"
+	warnDropped     = "keepalived.conf contains something that Keepalived ignores"
+	warnCleartext   = "the endpoint uses plain http: the credential is sent unencrypted"
+	warnUnknownHost = "hostname-to-server-uuid does not contain this host: asking the metadata service instead"
+	warnExposed     = "permissions are too open"
+	warnUnusual     = "the configuration contains an unusual value"
 )
 
-// warnings returns what is odd about the setup, but for what desired notes about its instances.
-func (s setup) warnings() []warning {
+// warnings returns what is unusual about the inputs, except for what desired reports about the instances.
+func (s inputs) warnings() []warning {
 	var all []warning
 	add := func(always bool, reason string, w report.Warning) { all = append(all, warning{w, reason, always}) }
-	if s.doubt != nil {
-		text := warnUnread
+	if s.keepalivedErr != nil {
+		text := warnIgnored
 		if s.keepalived != nil {
 			text = warnKept
 		}
-		missing := s.keepalived == nil && errors.Is(s.doubt, fs.ErrNotExist) // as in a container beside Keepalived's: no fault
-		add(true, s.doubt.Error(), report.Warning{Error: !missing, Text: text})
+		missing := s.keepalived == nil && errors.Is(s.keepalivedErr, fs.ErrNotExist) // as in a container next to Keepalived's, which is fine
+		add(true, s.keepalivedErr.Error(), report.Warning{Error: !missing, Text: text})
 	}
 	if s.config.Cleartext() {
 		add(false, s.config.Endpoint(), report.Warning{Error: true, Text: warnCleartext})
 	}
 	if _, missing := s.server(); missing != "" {
-		add(true, missing, report.Warning{Text: warnUnlisted})
+		add(true, missing, report.Warning{Text: warnUnknownHost})
 	}
-	for _, w := range s.odd {
-		text := warnOdd
+	for _, w := range s.configWarnings {
+		text := warnUnusual
 		if w.Serious {
 			text = warnExposed
 		}
@@ -60,11 +60,12 @@ func (s setup) warnings() []warning {
 			add(true, w.Text, report.Warning{Error: true, Text: warnDropped, File: w.File, Line: w.Line})
 		}
 	}
-	return append(all, s.meeting()...)
+	return append(all, s.fifoWarnings...)
 }
 
-// logWarnings logs what is odd about now and was not so in before. A notify script, of which one is started an event, logs less.
-func logWarnings(log logr.Logger, before, now setup, notify bool) {
+// logWarnings logs what is unusual about now and was not so before. A notify script, which runs once per event, logs
+// less.
+func logWarnings(log logr.Logger, before, now inputs, notify bool) {
 	var said []warning
 	if before.config != nil {
 		said = before.warnings()
@@ -93,8 +94,8 @@ func (w warning) log(log logr.Logger) {
 	log.Error(errors.New(reason), w.Text, about...)
 }
 
-// reported returns all that is odd about the setup, as the reports have it: what the daemon would say when it starts.
-func (s setup) reported() []report.Warning {
+// reported returns everything unusual about the inputs for reports, as the daemon would log it at its start.
+func (s inputs) reported() []report.Warning {
 	var list []report.Warning
 	for _, w := range s.warnings() {
 		one := w.Warning

@@ -22,7 +22,7 @@ func (w *world) open() {
 }
 
 // What the daemon would say when it starts is in every report, as text and as JSON, and a report that needs a human does not end with 0.
-func TestTheReportsSayWhatTheDaemonWould(t *testing.T) {
+func TestReportsContainTheDaemonsWarnings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
@@ -61,7 +61,7 @@ func TestTheReportsSayWhatTheDaemonWould(t *testing.T) {
 			"no keepalived.conf where none is needed", func(w *world) {
 				w.must(w.Configure("floaty.yml", w.Floaty()+"managed-addresses: [198.51.100.1]\n"))
 				w.must(os.Remove(w.Path("keepalived.conf")))
-			}, true, "managed without it", "text", "no such file",
+			}, true, "configuration without it", "text", "no such file",
 		},
 		{
 			"a short interval", func(w *world) {
@@ -100,7 +100,7 @@ func TestTheReportsSayWhatTheDaemonWould(t *testing.T) {
 	}
 }
 
-func TestAFileThatBecomesReadableIsSaidOnce(t *testing.T) {
+func TestAFileThatBecomesReadableIsLoggedOnce(t *testing.T) {
 	w := newWorld(t, one)
 	w.open()
 	w.start()
@@ -110,13 +110,13 @@ func TestAFileThatBecomesReadableIsSaidOnce(t *testing.T) {
 	w.never("it is said again", time.Second, func() bool { return w.logged("everybody may read the secret") > 1 })
 }
 
-// A credential that travels in clear is an error of every report; a notify script, of which one is started an event, does not say it
+// An endpoint with plain http is an error in every report; a notify script, which runs once per event, does not log it
 // each time.
-func TestPlainHTTPIsSaidOnceAStart(t *testing.T) {
+func TestPlainHTTPIsReported(t *testing.T) {
 	w := newWorld(t, one)
 	w.must(w.Configure("floaty.yml", "provider: cloudscale\ncloudscale: {endpoint: 'http://192.0.2.1:9', token: abc, server-uuid: "+w.UUID+"}\n"+
 		"keepalived-config: keepalived.conf\nstate-dir: state\nlock-file-template: '%s.lock'\n"))
-	if status, stdout, _ := run(t, "--check", w.Path("floaty.yml")); status != 1 || !strings.Contains(stdout, "error      the endpoint is plain http") {
+	if status, stdout, _ := run(t, "--check", w.Path("floaty.yml")); status != 1 || !strings.Contains(stdout, "error      the endpoint uses plain http") {
 		t.Errorf("--check: status %d and\n%s\nwant 1 and the error", status, stdout)
 	}
 	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "90"); status != 0 || stderr != "" {
@@ -127,7 +127,7 @@ func TestPlainHTTPIsSaidOnceAStart(t *testing.T) {
 // forged is a name that rings the bell, turns the text around, moves the cursor by a C1 code and makes a line of its own.
 const forged = "x\x1b]0;pwned\x07\u202e\u009b1A\x7f\u2028\nok   credential   FORGED"
 
-func TestNamesOfOthersForgeNoLineAndDriveNoTerminal(t *testing.T) {
+func TestHostileNamesCannotForgeLinesOrControlTheTerminal(t *testing.T) {
 	w := newWorld(t, one, two)
 	w.Cloud.AddServer(w.UUID, forged)
 	w.Cloud.AddServer(forged, forged)

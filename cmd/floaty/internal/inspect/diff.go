@@ -1,7 +1,7 @@
-// Package inspect judges what the cloud has answered to those who only look: what a dry run would change, and whether a self-test
-// finds all well.
+// Package inspect draws conclusions from the cloud's answers for the modes that change nothing: what a dry run would
+// change, and what a self-test finds.
 //
-// It makes no call, reads no file and writes nothing: it gets answers and returns reports.
+// It makes no call, reads no file and writes nothing: it takes answers and returns reports.
 package inspect
 
 import (
@@ -16,12 +16,12 @@ import (
 	"floaty/providers"
 )
 
-// Answers are what the cloud said, once, to those who look.
+// Answers are what the cloud has answered to one dry run or self-test.
 type Answers struct {
-	Server    string // which this is
-	ServerErr error  // why that is not known
+	Server    string // the ID of this server
+	ServerErr error  // why Server is unknown
 	Holdings  map[netip.Addr]providers.Holding
-	ReadErr   error // why there are no Holdings
+	ReadErr   error // why Holdings are missing
 }
 
 // Diff returns what would change if this host were MASTER of every instance in set.
@@ -44,7 +44,7 @@ func (a Answers) change(addr netip.Addr, instances []string) report.Change {
 		err = h.Err
 	}
 	if err == nil && a.ServerErr != nil {
-		err = fmt.Errorf("which server is this: %w", a.ServerErr)
+		err = fmt.Errorf("cannot determine this server's ID: %w", a.ServerErr)
 	}
 	switch {
 	case err != nil:
@@ -55,12 +55,12 @@ func (a Answers) change(addr netip.Addr, instances []string) report.Change {
 	return c
 }
 
-// sorted returns the addresses of set in their order.
+// sorted returns the addresses of set in ascending order.
 func sorted(set desired.Set) []netip.Addr {
 	return slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
 }
 
-// brief says that an address is not there in the words that scripts look for, and all else in full.
+// brief returns the text of err. For a missing address it is always the same, because scripts look for it.
 func brief(err error) string {
 	if errors.Is(err, providers.ErrNotFound) {
 		return providers.ErrNotFound.Error()

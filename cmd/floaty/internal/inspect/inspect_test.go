@@ -48,7 +48,7 @@ func answered(t *testing.T, status int, message string) error {
 	return err
 }
 
-func TestTheChecksOfASelfTest(t *testing.T) {
+func TestSelfTestVerdicts(t *testing.T) {
 	network := errors.New("GET https://api.example.com: dial tcp: connection refused")
 	unauthorized := answered(t, http.StatusUnauthorized, "Invalid token.")
 	forbidden := answered(t, http.StatusForbidden, "Forbidden")
@@ -107,11 +107,11 @@ func TestTheChecksOfASelfTest(t *testing.T) {
 		},
 		"the metadata service is down": {
 			Test{Answers: Answers{ServerErr: network, Holdings: here}, Contact: reached},
-			[]string{"OK api", "OK credential", "FAILED server which server is this: ", "OK 198.51.100.1 at " + self, "OK 198.51.100.2 at " + rival},
+			[]string{"OK api", "OK credential", "FAILED server cannot determine this server's ID: ", "OK 198.51.100.1 at " + self, "OK 198.51.100.2 at " + rival},
 		},
 		"one address is missing": {
 			Test{Answers: Answers{Server: self, Holdings: map[netip.Addr]providers.Holding{one: {}, two: {Err: providers.ErrNotFound}}}, Contact: reached},
-			[]string{"OK api", "OK credential", "OK server", "OK 198.51.100.1 at nothing", "FAILED 198.51.100.2 not found"},
+			[]string{"OK api", "OK credential", "OK server", "OK 198.51.100.1 not assigned to any server", "FAILED 198.51.100.2 not found"},
 		},
 		"a clock that is behind, at Exoscale": {
 			Test{Answers: Answers{Server: self, Holdings: here}, Provider: "exoscale", Contact: reached, Clock: now.Add(11 * time.Minute), Now: now},
@@ -143,16 +143,16 @@ func TestTheChecksOfASelfTest(t *testing.T) {
 	}
 }
 
-func TestTheChangesOfADiff(t *testing.T) {
+func TestDiffVerdicts(t *testing.T) {
 	network := errors.New("connection refused")
 	for name, c := range map[string]struct {
 		answers Answers
 		want    []report.Action // of one and two
 		text    string          // of the first error
 	}{
-		"one is here":          {Answers{Server: self, Holdings: here}, []report.Action{report.InPlace, report.Move}, ""},
-		"nothing can be read":  {Answers{Server: self, ReadErr: network}, []report.Action{report.Error, report.Error}, "connection refused"},
-		"which server is this": {Answers{ServerErr: network, Holdings: here}, []report.Action{report.Error, report.Error}, "which server is this: connection refused"},
+		"one is here":         {Answers{Server: self, Holdings: here}, []report.Action{report.InPlace, report.Move}, ""},
+		"nothing can be read": {Answers{Server: self, ReadErr: network}, []report.Action{report.Error, report.Error}, "connection refused"},
+		"an unknown server":   {Answers{ServerErr: network, Holdings: here}, []report.Action{report.Error, report.Error}, "cannot determine this server's ID: connection refused"},
 		"one is missing": {
 			Answers{Server: self, Holdings: map[netip.Addr]providers.Holding{one: {Err: fmt.Errorf("%w: at all", providers.ErrNotFound)}, two: {}}},
 			[]report.Action{report.Error, report.Move},

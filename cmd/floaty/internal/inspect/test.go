@@ -14,30 +14,32 @@ import (
 	"floaty/providers/httpapi"
 )
 
-// A Test is what a self-test was answered.
+// A Test contains the answers to a self-test.
 type Test struct {
 	Answers
-	Provider    string
+	Provider string
+	// A Contact tells whether the API could be reached.
 	Contact     Contact
-	Name        string // of the server
-	DescribeErr error  // why it is not known
+	Name        string // of this server; empty: unknown
+	DescribeErr error  // why Name is unknown
 	Clock       time.Time
-	Now         time.Time // when the clock was asked
-	Rights      bool      // whether the rights were asked for: not every cloud has a question
+	Now         time.Time // when Clock was read
+	Rights      bool      // whether the rights were checked; not every cloud has such a check
 	RightsErr   error
 }
 
 // A Contact says whether the API was there at all.
 type Contact struct {
 	Reached bool
-	TLS     string        // the version, such as "TLS 1.3"; empty: plain http
-	Took    time.Duration // from the first request to the first byte of an answer
+	TLS     string        // the version, such as "TLS 1.3"; empty: plain HTTP
+	Took    time.Duration // from the first request to the first byte of a response
 }
 
-// notKnown is said of what hangs on something that failed, which says why.
+// notKnown is the text of a check that depends on another one, which failed and gives the reason.
 const notKnown = "not known"
 
-// Checks judges a self-test, thing by thing. What hangs on another thing that failed does not repeat why.
+// Checks returns the verdict for each thing tested. A check that depends on another failed check does not repeat the
+// reason.
 func (t Test) Checks(set desired.Set) []report.Probe {
 	credential := t.credential()
 	checks := []report.Probe{t.api(), credential}
@@ -48,18 +50,18 @@ func (t Test) Checks(set desired.Set) []report.Probe {
 	if !t.Clock.IsZero() {
 		checks = append(checks, clock(t.Clock.Sub(t.Now), t.Provider))
 	}
-	unsaid := t.ReadErr // unless the API or the credential is the reason
+	reason := t.ReadErr // told by the first address, unless the checks of API and credential have told it
 	if !credential.OK {
-		unsaid = nil
+		reason = nil
 	}
 	for _, addr := range sorted(set) {
-		checks = append(checks, t.address(addr, set.Addresses[addr].Instances, unsaid))
-		unsaid = nil
+		checks = append(checks, t.address(addr, set.Addresses[addr].Instances, reason))
+		reason = nil
 	}
 	return checks
 }
 
-// api judges whether the API is there.
+// api checks whether the API can be reached.
 func (t Test) api() report.Probe {
 	p := report.Probe{Name: "api", OK: t.Contact.Reached}
 	switch {
@@ -79,8 +81,8 @@ func (t Test) api() report.Probe {
 	return p
 }
 
-// credential judges the credential by what came of reading with it. What is not found proves nothing by itself: a wrong path is
-// not found with any credential.
+// credential checks the credential by the result of reading with it. A "not found" alone proves nothing, because with
+// a wrong path nothing is found, whatever the credential.
 func (t Test) credential() report.Probe {
 	p := report.Probe{Name: "credential", Text: notKnown}
 	if !t.Contact.Reached {
@@ -110,15 +112,15 @@ func (t Test) credential() report.Probe {
 	return p
 }
 
-// rolePolicy is in the message of Exoscale that refuses what a role forbids to a credential that is as it should be.
+// rolePolicy is part of Exoscale's message when the credential is valid but its role does not permit the call.
 const rolePolicy = "role policy"
 
-// refused reports whether a call was answered as one with a wrong credential is.
+// refused reports whether the response is that to an invalid credential.
 func refused(err error) bool {
 	return errors.Is(err, providers.ErrUnauthorized) || httpapi.Status(err) == http.StatusForbidden
 }
 
-// rights judges what came of the question for the right that Assign needs and no reading shows.
+// rights checks the right that Assign needs and that no reading shows.
 func (t Test) rights(accepted bool) report.Probe {
 	p := report.Probe{Name: "rights", Text: notKnown}
 	switch {
@@ -135,7 +137,7 @@ func (t Test) server(accepted bool) report.Probe {
 	p := report.Probe{Name: "server", Text: t.Server}
 	switch {
 	case t.ServerErr != nil:
-		p.Text = "which server is this: " + t.ServerErr.Error()
+		p.Text = "cannot determine this server's ID: " + t.ServerErr.Error()
 	case t.DescribeErr == nil:
 		p.OK, p.Text = true, strings.TrimSpace(t.Server+" "+t.Name)
 	case !accepted:
@@ -147,12 +149,12 @@ func (t Test) server(accepted bool) report.Probe {
 }
 
 const (
-	clockFine   = time.Minute      // that clocks may differ without a word
-	clockLatest = 10 * time.Minute // that a signature of Exoscale's lives
+	clockFine   = time.Minute      // a smaller difference is not mentioned
+	clockLatest = 10 * time.Minute // the lifetime of a signature at Exoscale
 )
 
-// clock judges how far the API's clock is ahead. Exoscale's documentation bounds how old a signature may be, not how young: a
-// clock that is ahead of the API's is worth a word only.
+// clock checks how far the API's clock is ahead of ours. Exoscale's documentation limits the age of a signature, but
+// says nothing about one from the future: a local clock that is ahead is only mentioned.
 func clock(ahead time.Duration, provider string) report.Probe {
 	p := report.Probe{Name: "clock", OK: true, Text: "as the API's"}
 	off := ahead.Abs()
@@ -166,24 +168,24 @@ func clock(ahead time.Duration, provider string) report.Probe {
 	p.Text = fmt.Sprintf("%v %s the API's", off.Round(time.Second), direction)
 	if provider == "exoscale" && ahead > 0 {
 		p.OK = off < clockLatest
-		p.Text += fmt.Sprintf("; Exoscale takes no signature that is more than %v old", clockLatest)
+		p.Text += fmt.Sprintf("; Exoscale rejects signatures that are more than %v old", clockLatest)
 	}
 	return p
 }
 
-// address judges one address. unsaid is why nothing could be read, if nobody has said it.
-func (t Test) address(addr netip.Addr, instances []string, unsaid error) report.Probe {
+// address checks one address. reason is why no address could be read, if no check has told it yet.
+func (t Test) address(addr netip.Addr, instances []string, reason error) report.Probe {
 	h := t.Holdings[addr]
 	p := report.Probe{Name: "address", Address: addr, Instances: instances, Servers: h.Servers}
 	switch {
-	case unsaid != nil:
-		p.Text = unsaid.Error()
+	case reason != nil:
+		p.Text = reason.Error()
 	case t.ReadErr != nil:
 		p.Text = notKnown
 	case h.Err != nil:
 		p.Text = h.Err.Error()
 	case len(h.Servers) == 0:
-		p.OK, p.Text = true, "at nothing"
+		p.OK, p.Text = true, "not assigned to any server"
 	case h.At(t.Server):
 		p.OK, p.Text = true, "at this server"
 	default:

@@ -1,7 +1,8 @@
-// Package logqueue writes log lines beside those who log them. A pipe that nobody reads blocks whoever writes into it, and floaty must
-// miss no line of Keepalived's for a line of its own: what does not fit into the queue is dropped, and counted.
+// Package logqueue writes log lines without blocking those who log. A write to a pipe that nobody reads blocks, and
+// floaty must not miss a line of Keepalived because of one of its own: lines that do not fit into the queue are
+// dropped and counted.
 //
-// It knows nothing of what the lines say.
+// It knows nothing about the content of the lines.
 package logqueue
 
 import (
@@ -11,33 +12,33 @@ import (
 	"time"
 )
 
-// maxQueued bounds what waits to be written, in bytes: some thousand lines.
+// maxQueued bounds the lines that wait to be written, in bytes: a few thousand lines.
 const maxQueued = 256 << 10
 
-// A Queue writes what is written to it, later and in the same order. Create it with [New].
+// A Queue writes lines later, in the order of Write. Create it with [New].
 type Queue struct {
 	w    io.Writer
 	note func(dropped int) []byte
-	more chan struct{} // there is something to do
-	done chan struct{} // closed when all is written, after Close
+	more chan struct{} // wakes run
+	done chan struct{} // closed when everything is written, after Close
 
 	mu      sync.Mutex // guards all below
 	lines   [][]byte
 	size    int    // of lines, in bytes
-	dropped int    // since a note said so
+	dropped int    // since the last note
 	total   uint64 // dropped since New
 	closed  bool
 }
 
-// New returns a queue in front of w. Once lines can be written again after some were dropped, the one that note returns is written.
-// Whatever w returns as an error is ignored: there is nowhere to say it.
+// New returns a queue in front of w. Once lines can be written again after some were dropped, it writes the line that
+// note returns. Errors of w are ignored, because there is nowhere to report them.
 func New(w io.Writer, note func(dropped int) []byte) *Queue {
 	q := &Queue{w: w, note: note, more: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
 }
 
-// Write queues a line, or drops it. It never blocks and never fails.
+// Write queues a line, or drops it if the queue is full. It never blocks or fails.
 func (q *Queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	if q.size+len(line) > maxQueued {
@@ -62,7 +63,8 @@ func (q *Queue) Dropped() uint64 {
 // Sync implements zapcore.WriteSyncer. It does nothing: see [Queue.Close].
 func (q *Queue) Sync() error { return nil }
 
-// Close waits until all is written, but no longer than a time. It can be called once; what is written after it is lost.
+// Close waits until everything is written, for at most a given time. It may be called once; lines written after it
+// are lost.
 func (q *Queue) Close(atMost time.Duration) {
 	q.mu.Lock()
 	q.closed = true
@@ -70,14 +72,14 @@ func (q *Queue) Close(atMost time.Duration) {
 	q.wake()
 	select {
 	case <-q.done:
-	case <-time.After(atMost): // nobody can end a write to a pipe that nobody reads
+	case <-time.After(atMost): // a write to a pipe that nobody reads cannot be cancelled
 	}
 }
 
 func (q *Queue) wake() {
 	select {
 	case q.more <- struct{}{}:
-	default: // it is about to look
+	default: // run is about to look anyway
 	}
 }
 
@@ -99,13 +101,13 @@ func (q *Queue) run() {
 	}
 }
 
-// next returns what is to be written now, and whether that is all.
+// next returns the lines to be written now, and whether the queue is closed.
 func (q *Queue) next() (lines [][]byte, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	lines = q.lines
 	q.lines, q.size = nil, 0
-	if len(lines) == 0 && q.dropped > 0 { // what was queued before has been written
+	if len(lines) == 0 && q.dropped > 0 { // all lines queued before have been written
 		lines = [][]byte{q.note(q.dropped)}
 		q.dropped = 0
 	}

@@ -47,7 +47,7 @@ func TestLinesAreWrittenInOrder(t *testing.T) {
 	})
 }
 
-func TestAReaderThatComesLateIsToldHowManyLinesItMissed(t *testing.T) {
+func TestALateReaderGetsTheNumberOfDroppedLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipe{read: make(chan struct{})}
 		q := logqueue.New(p, note)
@@ -77,7 +77,7 @@ func TestAReaderThatComesLateIsToldHowManyLinesItMissed(t *testing.T) {
 	})
 }
 
-func TestTheEndWaitsForAReaderNoLongerThanTold(t *testing.T) {
+func TestCloseDoesNotWaitLongerThanGiven(t *testing.T) {
 	for reader, want := range map[time.Duration]time.Duration{time.Millisecond: time.Millisecond, time.Hour: time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			p := &pipe{read: make(chan struct{})}

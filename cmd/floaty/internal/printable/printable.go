@@ -1,8 +1,9 @@
-// Package printable keeps names that others have chosen from forging lines and driving the terminal that shows them.
+// Package printable keeps hostile names from forging lines or controlling the terminal that shows them.
 //
-// Names come from the cloud's API, from keepalived.conf and from events. What does not print is shown by its code: control
-// characters, those of the C1 range too, which some terminals obey; marks that reverse the direction of text; separators of lines.
-// The package knows nothing about reports and logs: it gets text and returns text.
+// Names come from the cloud's API, from keepalived.conf and from events. Characters that are not printable are
+// replaced by their code: control characters, including the C1 range, which some terminals obey, marks that reverse
+// the direction of text, and line separators. The package knows nothing about reports and logs: it takes text and
+// returns text.
 package printable
 
 import (
@@ -15,15 +16,16 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns text as it may stand within a line: as it is if all of it prints, else quoted as Go does it, "\x1b" for escape.
+// Text returns text for use within a line: unchanged if it is printable, otherwise quoted as in Go, with "\x1b" for
+// escape.
 func Text(text string) string {
-	if strings.IndexFunc(text, hostile) < 0 && utf8.ValidString(text) {
+	if strings.IndexFunc(text, unprintable) < 0 && utf8.ValidString(text) {
 		return text
 	}
 	return strconv.Quote(text)
 }
 
-// Texts returns each of texts as [Text] does.
+// Texts returns the result of [Text] for each of texts.
 func Texts(texts []string) []string {
 	safe := make([]string, 0, len(texts))
 	for _, text := range texts {
@@ -32,16 +34,16 @@ func Texts(texts []string) []string {
 	return safe
 }
 
-// Encoded returns lines that an encoder of JSON or of log lines has written, with \uXXXX for what does not print. The blanks that give
-// lines their form stay: line feed and tab. It returns lines itself where there is nothing to change.
+// Encoded returns encoded JSON or log lines with \uXXXX for every character that is not printable, except line feed
+// and tab. If there is none, it returns lines itself.
 func Encoded(lines []byte) []byte {
-	if !bytes.ContainsFunc(lines, formless) && utf8.Valid(lines) {
+	if !bytes.ContainsFunc(lines, mustEscape) && utf8.Valid(lines) {
 		return lines
 	}
 	safe := make([]byte, 0, len(lines)+64)
-	for _, r := range string(lines) { // of bytes that are no text, each is utf8.RuneError
+	for _, r := range string(lines) { // each invalid byte becomes utf8.RuneError
 		switch {
-		case !formless(r):
+		case !mustEscape(r):
 			safe = utf8.AppendRune(safe, r)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)
@@ -53,8 +55,8 @@ func Encoded(lines []byte) []byte {
 	return safe
 }
 
-// formless reports whether r is hostile and gives a line no form either.
-func formless(r rune) bool { return hostile(r) && r != '\n' && r != '\t' }
+// mustEscape reports whether r must be replaced in encoded lines.
+func mustEscape(r rune) bool { return unprintable(r) && r != '\n' && r != '\t' }
 
-// hostile reports whether r is shown as something else than itself, or moves what is around it.
-func hostile(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
+// unprintable reports whether r is not printable.
+func unprintable(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestWhatDoesNotPrintIsShownByItsCode(t *testing.T) {
+func TestUnprintableCharactersAreShownByTheirCode(t *testing.T) {
 	for text, want := range map[string]string{ //nolint:gosec // no credential
 		"":                              "",
 		"VI_1":                          "VI_1",
@@ -37,7 +37,7 @@ func TestWhatDoesNotPrintIsShownByItsCode(t *testing.T) {
 	}
 }
 
-func TestEncodedLinesKeepTheirForm(t *testing.T) {
+func TestEncodedKeepsTheFormOfLines(t *testing.T) {
 	for lines, want := range map[string]string{
 		"":                             "",
 		"INFO\tmessage\t{\"a\": 1}\n":  "INFO\tmessage\t{\"a\": 1}\n",

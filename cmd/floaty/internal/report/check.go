@@ -10,16 +10,16 @@ import (
 	"floaty/cmd/floaty/internal/printable"
 )
 
-// A Check is what a configuration means.
+// A Check is the meaning of a configuration.
 type Check struct {
 	Provider  string     `json:"provider"`
-	Server    string     `json:"server"` // empty: the metadata service tells
+	Server    string     `json:"server"` // empty: from the metadata service
 	Instances []Instance `json:"instances"`
 	Groups    []Group    `json:"groups"`
 	Warnings  []Warning  `json:"warnings,omitempty"`
 }
 
-// OK reports whether nothing needs a human.
+// OK reports whether nothing must be fixed.
 func (c Check) OK() bool { return !serious(c.Warnings) }
 
 // An Instance is one VRRP instance in a check.

@@ -11,7 +11,7 @@ import (
 	"floaty/cmd/floaty/internal/printable"
 )
 
-// An Action is what a look at one address came to.
+// An Action is the verdict on one address.
 type Action string
 
 // The actions.
@@ -26,13 +26,13 @@ type Change struct {
 	Address   netip.Addr `json:"address"`
 	Instances []string   `json:"instances"`
 	Action    Action     `json:"action"`
-	From      []string   `json:"from,omitzero"` // the servers that hold it; empty: it is aimed at nothing; nil: not known
+	From      []string   `json:"from,omitzero"` // the servers that hold it; empty: none; nil: unknown
 	To        string     `json:"to,omitempty"`
-	Shared    bool       `json:"shared,omitempty"` // the others that hold it stay
+	Shared    bool       `json:"shared,omitempty"` // the other holders stay
 	Error     string     `json:"error,omitempty"`
 }
 
-// A Diff is what would change.
+// A Diff is a list of what would change.
 type Diff struct {
 	Changes  []Change  `json:"changes"`
 	Warnings []Warning `json:"warnings,omitempty"`
@@ -45,7 +45,7 @@ type Summary struct {
 	Error   int `json:"error"`
 }
 
-// Summary counts.
+// Summary returns the summary of the changes.
 func (d Diff) Summary() Summary {
 	var s Summary
 	for _, c := range d.Changes {
@@ -61,8 +61,8 @@ func (d Diff) Summary() Summary {
 	return s
 }
 
-// ExitStatus is 0 if nothing would change, 1 if something would, and 2 if any address could not be judged or a warning needs a
-// human.
+// ExitStatus returns 0 if nothing would change, 1 if something would, and 2 if there is an error: for an address, or
+// as a warning.
 func (d Diff) ExitStatus() int {
 	switch s := d.Summary(); {
 	case s.Error > 0 || serious(d.Warnings):
@@ -73,7 +73,7 @@ func (d Diff) ExitStatus() int {
 	return 0
 }
 
-// Write writes the diff; colour applies to text.
+// Write writes the diff. In colour, if it is text.
 func (d Diff) Write(w io.Writer, format Format, colour bool) error {
 	if format == JSON {
 		changes := d.Changes
@@ -123,7 +123,7 @@ func (d Diff) text(w io.Writer, colour bool) error {
 	return err
 }
 
-// what says a change in words, and its mark at the start of the line.
+// what describes a change, and returns the mark at the start of its line.
 func (c Change) what() (words, mark string) {
 	switch c.Action {
 	case InPlace:
@@ -139,7 +139,7 @@ func (c Change) what() (words, mark string) {
 	return from + " → " + printable.Text(c.To) + c.shared(), "~"
 }
 
-// shared says that an address is one of those that several may hold.
+// shared returns a note for addresses that several servers may hold.
 func (c Change) shared() string {
 	if c.Shared {
 		return " (shared)"

@@ -1,6 +1,6 @@
-// Package report writes what floaty found for a reader: a diff, a check and a self-test, as text and as JSON.
+// Package report writes what floaty has found, as text and as JSON: a diff, a check, a self-test and a status.
 //
-// It finds out nothing itself and decides no exit status but that of a diff.
+// It finds nothing itself, and decides no exit status other than that of a diff.
 package report
 
 import (
@@ -12,7 +12,7 @@ import (
 	"floaty/cmd/floaty/internal/printable"
 )
 
-// A Format is how a report is written.
+// A Format is the format of a report.
 type Format string
 
 // The formats.
@@ -21,16 +21,17 @@ const (
 	JSON Format = "json"
 )
 
-// ParseFormat returns the format of that name.
+// ParseFormat returns the format with that name.
 func ParseFormat(name string) (Format, error) {
 	switch f := Format(name); f {
 	case Text, JSON:
 		return f, nil
 	}
-	return "", fmt.Errorf("output %q: want text or json", name)
+	return "", fmt.Errorf("--output %q: want text or json", name)
 }
 
-// writeJSON writes a report in one line. What does not print is escaped: some of it would drive a terminal, and JSON allows it.
+// writeJSON writes a report in one line. Unprintable characters are escaped, because JSON allows some that control a
+// terminal.
 func writeJSON(w io.Writer, report any) error {
 	var line bytes.Buffer
 	e := json.NewEncoder(&line)

@@ -10,14 +10,14 @@ import (
 	"floaty/cmd/floaty/internal/printable"
 )
 
-// A Test is what a self-test found.
+// A Test is the result of a self-test.
 type Test struct {
 	Provider string    `json:"provider"`
 	Checks   []Probe   `json:"checks"`
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
-// A Probe is one thing that was looked at.
+// A Probe is the verdict on one thing.
 type Probe struct {
 	Name      string     `json:"check"` // api, credential, rights, server, clock, address
 	OK        bool       `json:"ok"`
@@ -28,9 +28,9 @@ type Probe struct {
 }
 
 // unproven is the limit of a test that writes nothing.
-const unproven = "that the credential may also write is not proven: nothing was written"
+const unproven = "not tested: whether the credential may also write, because nothing was written"
 
-// OK reports whether all is well.
+// OK reports whether nothing must be fixed.
 func (t Test) OK() bool {
 	for _, p := range t.Checks {
 		if !p.OK {

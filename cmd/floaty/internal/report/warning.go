@@ -8,18 +8,18 @@ import (
 	"floaty/cmd/floaty/internal/printable"
 )
 
-// A Warning is what the daemon would say when it starts with the same files.
+// A Warning is what the daemon would log at its start with the same files.
 type Warning struct {
-	Error    bool   `json:"error"` // a human should mend it; else it is worth knowing
+	Error    bool   `json:"error"` // somebody should fix it; false: it is worth knowing
 	Text     string `json:"text"`
-	Instance string `json:"instance,omitempty"` // or several, with commas
+	Instance string `json:"instance,omitempty"` // several are joined with commas
 	Address  string `json:"address,omitempty"`
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`
 	Key      string `json:"key,omitempty"` // of the configuration
 }
 
-// mark says how grave a warning is.
+// mark returns the word at the start of a warning.
 func (w Warning) mark() string {
 	if w.Error {
 		return "error"
@@ -27,7 +27,7 @@ func (w Warning) mark() string {
 	return "note"
 }
 
-// Place returns file and line, as editors have them; empty: it is about no file.
+// Place returns FILE:LINE, or FILE, or the empty string.
 func (w Warning) Place() string {
 	if w.File == "" || w.Line == 0 {
 		return w.File
@@ -35,7 +35,7 @@ func (w Warning) Place() string {
 	return fmt.Sprintf("%s:%d", w.File, w.Line)
 }
 
-// words is the warning in one line.
+// words returns the warning in one line.
 func (w Warning) words() string {
 	var parts []string
 	for _, part := range []string{w.Place(), w.Key, w.Text} {
@@ -52,7 +52,7 @@ func (w Warning) words() string {
 	return printable.Text(text)
 }
 
-// serious reports whether one of the warnings needs a human.
+// serious reports whether any of the warnings must be fixed.
 func serious(warnings []Warning) bool {
 	return slices.ContainsFunc(warnings, func(w Warning) bool { return w.Error })
 }

@@ -1,8 +1,8 @@
 // Package textlog writes log entries as lines of text: "TIME LEVEL message key=value …".
 //
-// Values are quoted as logfmt has it, where they are empty or hold a blank, a quote, an equals sign or anything that does not print.
-// Under systemd the journal keeps the time itself: a line then begins with a priority (<3> error, <6> info, <7> debug) in place of the
-// time. The package decides nothing about what is logged, and writes no JSON.
+// Values are quoted, as in logfmt, if they are empty or contain white space, a quote, an equals sign or anything not
+// printable. Under systemd the journal records the time: a line then starts with a priority (<3> error, <6> info, <7>
+// debug) instead. The package does not decide what is logged, and does not write JSON.
 package textlog
 
 import (
@@ -20,15 +20,15 @@ import (
 	"floaty/cmd/floaty/internal/printable"
 )
 
-// TimeLayout is how a line writes the time: RFC 3339 with milliseconds.
+// TimeLayout is the format of times: RFC 3339 with milliseconds.
 const TimeLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// Options says where lines go and what they look like. Only Names and Journal may be left out.
+// Options configure the core. Only Names and Journal are optional.
 type Options struct {
 	zapcore.LevelEnabler
 	Writer  zapcore.WriteSyncer
 	Journal bool                                   // the writer is systemd's journal
-	Names   func(key, value string) (shown string) // what to show for a value; nil: the value itself
+	Names   func(key, value string) (shown string) // returns the text to show for a value; nil: the value itself
 }
 
 // A core writes entries. It implements [zapcore.Core].
@@ -101,7 +101,7 @@ func (c *core) appendField(line []byte, field zapcore.Field) []byte {
 	return append(line, shown...)
 }
 
-// text returns a value as a line shows it. Lists are joined with commas.
+// text returns the text of a value. Lists are joined with commas.
 func text(value any) string {
 	switch value := value.(type) {
 	case string:
@@ -118,12 +118,13 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// quoted reports whether logfmt wants a value in quotes. What does not print is quoted too, and so cannot forge a line.
+// quoted reports whether logfmt requires quotes around a value. Unprintable values are quoted as well and so cannot
+// forge a line.
 func quoted(value string) bool {
 	return value == "" || strings.ContainsAny(value, `"=\`) || strings.ContainsFunc(value, unicode.IsSpace) || printable.Text(value) != value
 }
 
-// priority is what the journal takes for a level (sd-daemon(3)).
+// priority returns the journal's prefix for a level (sd-daemon(3)).
 func priority(level zapcore.Level) string {
 	switch {
 	case level >= zapcore.ErrorLevel:

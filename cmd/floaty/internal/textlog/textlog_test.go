@@ -97,7 +97,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestTheJournalIsKnownByItsStream(t *testing.T) {
+func TestTheJournalIsRecognised(t *testing.T) {
 	file, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)

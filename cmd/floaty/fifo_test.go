@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestCheckSaysWhetherKeepalivedAndTheDaemonMeet(t *testing.T) {
+func TestCheckComparesTheFIFOWithKeepalivedConf(t *testing.T) {
 	w := newWorld(t, one)
 	w.must(os.Symlink(w.Host.Dir, w.Path("link")))
 	linked := filepath.Join(w.Path("link"), filepath.Base(w.FIFO))
@@ -29,7 +29,7 @@ func TestCheckSaysWhetherKeepalivedAndTheDaemonMeet(t *testing.T) {
 		{"the same path", text, []string{w.FIFO}, 0, ""},
 		{"by a link to its directory", text, []string{linked}, 0, ""},
 		{"as notify_fifo", strings.Replace(text, named, "notify_fifo "+linked, 1), []string{w.FIFO}, 0, ""},
-		{"a typo", text, []string{w.FIFO + "s"}, 1, "keepalived.conf has Keepalived write to another FIFO than this daemon reads"},
+		{"a typo", text, []string{w.FIFO + "s"}, 1, "keepalived.conf names a different FIFO from the one that this daemon reads"},
 		{"no FIFO line", without, []string{w.FIFO}, 1, "keepalived.conf has no vrrp_notify_fifo"},
 		{"no FIFO line and none named", without, nil, 0, "keepalived.conf has no vrrp_notify_fifo"},
 		{"none named", text, nil, 0, ""},
@@ -44,7 +44,7 @@ func TestCheckSaysWhetherKeepalivedAndTheDaemonMeet(t *testing.T) {
 	}
 }
 
-func TestADaemonWhosePathIsNoFIFOEndsAtOnce(t *testing.T) {
+func TestADaemonWithAnUnusableFIFOEndsAtOnce(t *testing.T) {
 	w := newWorld(t, one)
 	for path, want := range map[string]string{w.Host.Dir: "it is a directory", w.Path("floaty.yml"): "it is a regular file", "": "the path is empty"} {
 		if status, _, stderr := run(t, "--fifo", w.Path("floaty.yml"), path); status != 1 || !strings.Contains(stderr, want) {
@@ -53,22 +53,22 @@ func TestADaemonWhosePathIsNoFIFOEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestTheDaemonSaysThatKeepalivedWritesElsewhere(t *testing.T) {
+func TestAnotherFIFOInKeepalivedConfIsLogged(t *testing.T) {
 	w := newWorld(t, one)
 	other := strings.Replace(w.Keepalived(100, "", one), w.FIFO, w.FIFO+"s", 1)
 	w.start()
-	if n := w.saidInAll("another FIFO than this daemon reads"); n != 0 {
+	if n := w.saidInAll("from the one that this daemon reads"); n != 0 {
 		t.Errorf("%d lines about another FIFO, want none", n)
 	}
 	w.must(w.Configure("keepalived.conf", other))
-	w.eventually("it is said on a reload", 10*time.Second, func() bool { return w.logged("another FIFO than this daemon reads") == 1 })
+	w.eventually("it is said on a reload", 10*time.Second, func() bool { return w.logged("from the one that this daemon reads") == 1 })
 	startNamedKeepalived(t, "east", w.Path("vrrp.pid"))
 	w.eventually("it is said that nobody writes", 30*time.Second, func() bool { return w.logged("no process has the FIFO open for writing") == 1 })
 	w.says("BACKUP")
-	w.eventually("that is over", 10*time.Second, func() bool { return w.logged("the FIFO has a writer now") == 1 })
+	w.eventually("that is over", 10*time.Second, func() bool { return w.logged("the FIFO has a writer again") == 1 })
 }
 
-func TestAKeepalivedThatSaysNothingIsSaid(t *testing.T) {
+func TestASilentKeepalivedIsLogged(t *testing.T) {
 	w := newWorld(t, one)
 	w.start()
 	f, err := os.OpenFile(w.FIFO, os.O_RDWR|unix.O_NONBLOCK, 0)

@@ -8,9 +8,10 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// unproven warns of the instances whose MASTER the daemon would forget when Keepalived reloads: they have addresses to hold but no
-// virtual ones that would show it, and as things are now, nothing tells Keepalived's process. fifo may be empty.
-func (s setup) unproven(ctx context.Context, fifo string) []report.Warning {
+// unidentifiedWarnings warns of the instances that the daemon would treat as not MASTER after a reload of Keepalived:
+// they have addresses to assign but no virtual ones that would prove that they are MASTER, and Keepalived's process
+// cannot be identified at the moment. fifo may be empty.
+func (s inputs) unidentifiedWarnings(ctx context.Context, fifo string) []report.Warning {
 	var names []string
 	for _, inst := range (desired.Input{Settings: s.settings(nil)}).Instances() {
 		if len(inst.Addresses) > 0 && len(desired.VIPs(s.keepalived, inst.Name)) == 0 {

@@ -14,7 +14,7 @@ import (
 )
 
 // net/http logs an answer that nobody asked for, in full.
-func TestAnAnswerThatNobodyAskedForIsNotLogged(t *testing.T) {
+func TestUnsolicitedResponsesAreNotLogged(t *testing.T) {
 	w := newWorld(t, one)
 	var unasked atomic.Int64
 	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

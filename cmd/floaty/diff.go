@@ -17,17 +17,18 @@ import (
 	"floaty/providers"
 )
 
-// check says what the configuration means, offline.
+// check prints what the configuration and keepalived.conf mean, without any request.
 func check(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(ctx, c.config)
-	if err != nil {
-		return refuse(log, err)
-	}
+	var fifo *string
 	if c.fifoGiven {
-		s.fifo = &c.fifo
+		fifo = &c.fifo
+	}
+	s, err := load(ctx, c.config, fifo)
+	if err != nil {
+		return reportProblems(log, err)
 	}
 	server, _ := s.server()
-	warnings := append(s.reported(), s.unproven(ctx, c.fifo)...)
+	warnings := append(s.reported(), s.unidentifiedWarnings(ctx, c.fifo)...)
 	r := report.Check{Provider: s.config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}, Warnings: warnings}
 	if s.fifo == nil && s.keepalived != nil && len(s.keepalived.Instances) > 0 && len(s.keepalived.FIFOs) == 0 {
 		r.Warnings = append(r.Warnings, report.Warning{Text: noteNoFIFO})
@@ -42,7 +43,7 @@ func check(ctx context.Context, c command, log logr.Logger, stdout io.Writer) in
 		}
 	}
 	if err := r.Write(stdout, c.output); err != nil {
-		log.Error(err, "writing the report failed")
+		log.Error(err, "cannot write the report")
 		return exitUnusable
 	}
 	if !r.OK() {
@@ -51,33 +52,34 @@ func check(ctx context.Context, c command, log logr.Logger, stdout io.Writer) in
 	return exitOK
 }
 
-// exitTrouble is the exit status of a look that found out too little, as diff(1) has it: 1 says that something would change.
+// exitTrouble is the exit status of a dry run that could not determine every address. As in diff(1), status 1 means
+// that something would change.
 const exitTrouble = 2
 
-// look says what would change if this host were MASTER of every instance.
-func look(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(ctx, c.config)
+// diff prints what would change if this host were MASTER of every instance.
+func diff(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
+	s, err := load(ctx, c.config, nil)
 	if err != nil {
-		_ = refuse(log, err)
+		_ = reportProblems(log, err)
 		return exitTrouble
 	}
-	cloud, err := newCloud(s, cloudOptions{secrets: func() *config.Config { return s.config }, log: log})
+	cloud, err := newCloud(s, cloudOptions{current: func() *config.Config { return s.config }, log: log})
 	if err != nil {
-		_ = refuse(log, err)
+		_ = reportProblems(log, err)
 		return exitTrouble
 	}
 	set := desired.Compute(desired.Input{Settings: s.settings(nil)})
-	answers := lookAt(ctx, s.config.RefreshTimeout, providers.DryRun(cloud), set)
+	answers := readCloud(ctx, s.config.RefreshTimeout, providers.DryRun(cloud), set)
 	d := report.Diff{Changes: inspect.Diff(set, answers), Warnings: s.reported()}
 	if err := d.Write(stdout, c.output, isTerminal(stdout)); err != nil {
-		log.Error(err, "writing the report failed")
+		log.Error(err, "cannot write the report")
 		return exitTrouble
 	}
 	return d.ExitStatus()
 }
 
-// lookAt reads the cloud once. The metadata service and the API have limit each.
-func lookAt(ctx context.Context, limit time.Duration, cloud providers.Provider, set desired.Set) inspect.Answers {
+// readCloud reads from the cloud once. The metadata service and the API have a deadline of limit each.
+func readCloud(ctx context.Context, limit time.Duration, cloud providers.Provider, set desired.Set) inspect.Answers {
 	var a inspect.Answers
 	var both sync.WaitGroup
 	both.Go(func() { a.Server, a.ServerErr = within(ctx, limit, cloud.Server) })
@@ -86,7 +88,7 @@ func lookAt(ctx context.Context, limit time.Duration, cloud providers.Provider, 
 	return a
 }
 
-// isTerminal reports whether w shows colours.
+// isTerminal reports whether w is a terminal that shows colours.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {

@@ -7,14 +7,15 @@ import (
 	"floaty/cmd/floaty/internal/printable"
 )
 
-// An escaping encoder lets nothing into a log line that does not print: zap's own escapes only what JSON must not have.
-type escaping struct{ zapcore.Encoder }
+// An escapingEncoder escapes everything in a log line that is not printable. The JSON encoder of zap escapes only
+// what JSON requires.
+type escapingEncoder struct{ zapcore.Encoder }
 
 // Clone implements [zapcore.Encoder].
-func (e escaping) Clone() zapcore.Encoder { return escaping{e.Encoder.Clone()} }
+func (e escapingEncoder) Clone() zapcore.Encoder { return escapingEncoder{e.Encoder.Clone()} }
 
 // EncodeEntry implements [zapcore.Encoder].
-func (e escaping) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
+func (e escapingEncoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	line, err := e.Encoder.EncodeEntry(entry, fields)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ func (w *world) playsKeepalived() int {
 	return cmd.Process.Pid
 }
 
-func TestACheckSaysOfWhichMasterNothingWouldTell(t *testing.T) {
+func TestCheckWarnsOfInstancesThatAReloadWouldForget(t *testing.T) {
 	bare := "vrrp_instance VI_1 {\n interface lo\n}\n"
 	for what, c := range map[string]struct {
 		conf       string // keepalived.conf; empty: with a virtual address
@@ -66,7 +66,7 @@ func TestACheckSaysOfWhichMasterNothingWouldTell(t *testing.T) {
 }
 
 // Of several Keepalived on a host (instance NAME), and of one in another network namespace, the pid file is elsewhere.
-func TestThePIDFileIsWhereKeepalivedConfHasIt(t *testing.T) {
+func TestThePIDFileFollowsFromKeepalivedConf(t *testing.T) {
 	w := newWorld(t, one)
 	own := "keepalived-pid-file: " + w.Path("vrrp.pid") + "\n"
 	without := strings.Replace(w.Floaty(), own, "", 1)

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"floaty/cmd/floaty/internal/report"
+	"floaty/desired/keepalived"
+	"floaty/providers/failurelog"
+	"floaty/providers/logkey"
+)
+
+const (
+	warnUnusableFIFO = "the path given for the FIFO cannot be used"
+	warnNoFIFO       = "keepalived.conf has no vrrp_notify_fifo: Keepalived sends this daemon no events"
+	warnOtherFIFO    = "keepalived.conf names a different FIFO from the one that this daemon reads"
+	noteNoFIFO       = "keepalived.conf has no vrrp_notify_fifo: a daemon would receive no events; only notify scripts are called"
+)
+
+// errNoState explains why an instance may have no state although Keepalived has the FIFO open.
+var errNoState = errors.New("restart Keepalived, because a reload does not repeat MASTER; vrrp_startup_delay, vrrp_delay_after_boot or a slow first check may also be the reason")
+
+// checkFIFO tells why Keepalived's events would not reach the daemon's FIFO.
+func (s inputs) checkFIFO() []warning {
+	one := func(text, reason string) []warning {
+		return []warning{{Warning: report.Warning{Error: true, Text: text}, reason: reason}}
+	}
+	if s.fifo == nil {
+		return nil
+	}
+	if err := keepalived.CheckPath(*s.fifo); err != nil {
+		return one(warnUnusableFIFO, err.Error())
+	}
+	if s.keepalived == nil {
+		return nil
+	}
+	if len(s.keepalived.FIFOs) == 0 {
+		return one(warnNoFIFO, "add to global_defs: vrrp_notify_fifo "+resolved(*s.fifo))
+	}
+	var others []string
+	for _, f := range s.keepalived.FIFOs {
+		if samePath(f.Path, *s.fifo) {
+			return nil
+		}
+		others = append(others, f.Path)
+	}
+	return one(warnOtherFIFO, "it writes to "+strings.Join(others, " and ")+", this daemon reads "+*s.fifo)
+}
+
+// samePath reports whether two paths name the same file, which need not exist.
+func samePath(a, b string) bool {
+	one, err := os.Stat(a)
+	if other, otherErr := os.Stat(b); err == nil && otherErr == nil && os.SameFile(one, other) {
+		return true
+	}
+	return resolved(a) == resolved(b)
+}
+
+// resolved returns path with the symbolic links in its directory resolved.
+func resolved(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, filepath.Base(path))
+}
+
+// findFIFOOwners returns those users whom keepalived.conf names for the daemon's FIFO and who exist on this host.
+func (s inputs) findFIFOOwners() []uint32 {
+	var owners []uint32
+	if s.fifo == nil || s.keepalived == nil {
+		return owners
+	}
+	names := []string{s.keepalived.ScriptUser}
+	for _, f := range s.keepalived.FIFOs {
+		if samePath(f.Path, *s.fifo) {
+			names = append(names, f.User)
+		}
+	}
+	for _, name := range names {
+		if u, err := user.Lookup(name); err == nil {
+			if uid, err := strconv.ParseUint(u.Uid, 10, 32); err == nil {
+				owners = append(owners, uint32(uid))
+			}
+		}
+	}
+	return owners
+}
+
+// writerTimeout is how long the FIFO may have no writer while Keepalived runs. Keepalived's start takes about a
+// second, and a reload less.
+const writerTimeout = 10 * time.Second
+
+// A writerWatch notices that Keepalived runs but does not have the FIFO open.
+type writerWatch struct {
+	log      logr.Logger
+	tick     *time.Ticker
+	failures failurelog.Entry
+}
+
+// newWriterWatch returns a writerWatch whose tick asks for a check while there is no writer. Without a FIFO it never
+// ticks.
+func newWriterWatch(log logr.Logger, fifo bool) *writerWatch {
+	l := &writerWatch{log: log, tick: time.NewTicker(writerTimeout)}
+	if !fifo {
+		l.stop()
+	}
+	return l
+}
+
+func (l *writerWatch) stop() { l.tick.Stop() }
+
+// connected is called when the FIFO has got a writer, or lost the last one.
+func (l *writerWatch) connected(on bool) {
+	if !on {
+		l.tick.Reset(writerTimeout)
+		return
+	}
+	l.stop()
+	if l.failures.Succeeded(time.Now()) {
+		l.log.Info("the FIFO has a writer again")
+	}
+}
+
+// check logs that Keepalived runs without having the FIFO open: at first, and at growing intervals.
+func (l *writerWatch) check(s inputs) {
+	sign := s.keepalivedSign()
+	if sign == "" {
+		l.failures = failurelog.Entry{} // Keepalived does not run, so nothing is wrong
+		return
+	}
+	if l.failures.Failed(time.Now()) {
+		l.log.Error(errors.New(sign+": keepalived.conf may name another FIFO, or Keepalived was reloaded and must be restarted, or it "+
+			"rejects a FIFO owned by neither its own user nor the named one (vrrp_notify_fifo PATH USER, since 2.4)"),
+			"no process has the FIFO open for writing: the states of all instances are unknown", logkey.Path, *s.fifo)
+	}
+}
+
+// keepalivedSign returns a sign that Keepalived runs on this host; empty: there is none.
+func (s inputs) keepalivedSign() string {
+	if p, err := keepalived.FindProcess(s.pidFile()); err == nil {
+		defer p.Close()
+		return "Keepalived is running (process " + strconv.Itoa(p.PID) + ")"
+	}
+	local, err := net.InterfaceAddrs()
+	if err != nil || s.keepalived == nil {
+		return ""
+	}
+	for _, inst := range s.keepalived.Instances {
+		for _, vip := range slices.Concat(inst.Addresses, inst.Excluded) {
+			if slices.ContainsFunc(local, func(a net.Addr) bool {
+				here, err := netip.ParsePrefix(a.String())
+				return err == nil && here.Addr() == vip.Addr()
+			}) {
+				return vip.Addr().String() + ", an address of " + inst.Name + ", is on an interface of this host"
+			}
+		}
+	}
+	return ""
+}
