@@ -13,13 +13,13 @@ const (
 	conflictEnd    = 2  // refresh readings in a row that show us end it
 )
 
-// A conflict tells whether somebody else keeps moving an address that is ours, or the cloud does not show what it has
-// acknowledged. Counted is each reading that shows another holder, or none, though the one before showed us, or though our
-// last write was acknowledged. Three within ten refresh intervals make the address contested: from then on it costs one
-// write per interval, until two refresh readings in a row show us.
+// A conflict detects that somebody else keeps moving an address that is ours, or that the cloud does not show what it has
+// acknowledged. It counts each reading that shows another holder, or none, although the one before showed us or our last write was
+// acknowledged. Three of them within ten refresh intervals make the address contested: from then on it costs one write per interval,
+// until two refresh readings in a row show us.
 type conflict struct {
-	rival string      // whom a counted reading has shown last; empty: none of them anybody
-	times []time.Time // of counted readings, within the window; while it is contested, those that made it so
+	rival string      // the server that a counted reading has shown last; empty: none of them showed any
+	times []time.Time // of the counted readings within the window; while the address is contested, of those that made it so
 	here  bool        // the reading that was judged last showed us
 	calm  int         // refresh readings in a row that showed us
 }
@@ -27,8 +27,8 @@ type conflict struct {
 // on reports whether the address is contested.
 func (c *conflict) on() bool { return len(c.times) >= conflictCount }
 
-// judge takes a reading into account and reports whether it made the address contested, or ended that. acknowledged is whether our last
-// write was.
+// judge takes a reading into account. It reports whether the reading made the address contested, or ended that. acknowledged tells
+// whether our last write was.
 func (c *conflict) judge(r observed.Reading, want string, acknowledged bool, window time.Duration) (began, ended bool) {
 	here := r.Holding.At(want)
 	counts := !here && (c.here || acknowledged)
@@ -63,11 +63,11 @@ func (c *conflict) judge(r observed.Reading, want string, acknowledged bool, win
 	return c.on(), false
 }
 
-// allows reports whether the reading may be answered with a write: while the address is contested, only a refresh may. An acknowledged
-// write voids it, so that it is answered once.
+// allows reports whether the reading may be answered with a write: while the address is contested, only that of a refresh may. It is
+// answered once, because an acknowledged write invalidates it.
 func (c *conflict) allows(r observed.Reading) bool { return !c.on() || r.Refresh }
 
-// others returns the servers but this one.
+// others returns the servers except this one.
 func others(servers []string, this string) []string {
 	return slices.DeleteFunc(slices.Clone(servers), func(server string) bool { return server == this })
 }

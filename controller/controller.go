@@ -1,29 +1,29 @@
 // Package controller makes the cloud agree with the desired set.
 //
-// A queue holds the addresses to be reconciled. To reconcile one is to decide what has to be done about it:
+// A queue holds the addresses that have to be reconciled. For each of them, reconcile decides:
 //
-//   - not ours: only what is known is kept fresh;
-//   - ours, and the last valid reading, however old, shows it elsewhere: it is assigned at once;
-//   - ours, MASTER has just been said, and no reading is valid: it is assigned at once;
-//   - ours, and a reading begun after the last doubt, and within two intervals, shows it here: nothing is written;
-//   - ours, and no such reading: read first; if nothing can be read, it is assigned, at most once per interval. A reading that
-//     carries an error does not count, but it is tried again after a back-off only.
+//   - It is not ours: only keep what is known of it up to date.
+//   - It is ours, and the last valid reading, however old, shows it elsewhere: assign it at once.
+//   - It is ours, Keepalived has just said MASTER, and no reading is valid: assign it at once.
+//   - It is ours, and a reading that was begun after the last reason for doubt, and within two intervals, shows it here: write nothing.
+//   - It is ours, and there is no such reading: read first. If nothing can be read, assign it, at most once per interval. A reading that
+//     carries an error does not count, but it is repeated only after a back-off.
 //
 // The promises:
 //
-//   - An event only names addresses; reconcile acts on what is true when it runs.
-//   - Whether an address is ours is looked up again right before each write. When it stops being ours, a call under way is
+//   - Events only name addresses. reconcile acts on what is true when it runs.
+//   - Right before each write, the controller checks again that the address is ours. When it stops being ours, a write in progress is
 //     cancelled before the address is queued again.
-//   - An acknowledged write is only a request: it is verified after 1 s, 3 s, 10 s and 30 s, then at each refresh.
-//   - Addresses do not wait for each other, up to the bound on writes side by side; reading and verifying wait for no write. A write
-//     that does not return after its deadline, or after it was cancelled, is given up: nobody waits for it, and a reading tells what it
-//     did.
-//   - One address is never written more than 4 times in a row, then once a second, whatever Keepalived says.
+//   - An acknowledged write is only a request: it is verified after 1 s, 3 s, 10 s and 30 s, and then with each refresh.
+//   - Addresses do not wait for each other, except that the number of concurrent writes is bounded. Reading and verifying never wait for a
+//     write. A write that has not returned [providers.Grace] after its deadline, or after it was cancelled, is given up: nobody waits
+//     for it, and the next reading shows what it did.
+//   - An address is written at most 4 times in a row, then at most once per second, whatever Keepalived says.
 //   - A contested address (see conflict) costs one write per interval.
-//   - Addresses that share a resource, as far as readings have told, are one: the lowest of them stands for all, and is ours while
-//     any of them is.
+//   - Addresses that share a resource, as far as readings have shown, are treated as one: the lowest of them stands for all, and it is
+//     ours while any of them is.
 //
-// It knows no cloud, reads no file and keeps nothing on disk.
+// The package knows no cloud, reads no files and stores nothing on disk.
 package controller
 
 import (
@@ -41,17 +41,17 @@ import (
 	"floaty/providers"
 )
 
-// Options says what a controller works on. All fields but the last two are needed.
+// Options are what a controller works with. All fields are required except the last two.
 type Options struct {
 	Desired    *desired.State
 	Observed   *observed.Observed // must run as long as the controller does
 	Provider   providers.Provider
 	Interval   time.Duration // between refreshes
-	Timeout    time.Duration // of one write; waiting for its turn does not count
+	Timeout    time.Duration // of one write, not counting the time for which it waits for a slot
 	BackOff    observed.BackOff
-	Concurrent int // writes side by side
+	Concurrent int // the number of concurrent writes
 	Log        logr.Logger
-	Recorder   Recorder      // nil: nobody is told
+	Recorder   Recorder      // nil: nothing is recorded
 	Metrics    *QueueMetrics // nil: none
 }
 
@@ -62,15 +62,15 @@ type Controller struct {
 	pace  *pace
 
 	statuses map[netip.Addr]*status // owned by the goroutine of Run
-	apart    map[netip.Addr]string  // what was logged of resources that several instances want; owned by the goroutine of Run
+	apart    map[netip.Addr]string  // warnings logged by warn, by lead; owned by the goroutine of Run
 
 	mu        sync.Mutex // guards all below
 	slots     slots
-	published map[netip.Addr]published // of what is not as usual
-	resumed   time.Time                // when waits were ended last
+	published map[netip.Addr]published // addresses without an entry have the zero value
+	resumed   time.Time                // the last call of Resume
 }
 
-// everything is the key that stands for the refresh of all addresses. No address is equal to it.
+// everything is the queue's key for the refresh of all addresses. No valid address equals it.
 var everything netip.Addr
 
 var (
@@ -78,7 +78,7 @@ var (
 	errTimeout = errors.New("no answer in time")
 )
 
-// New returns a controller that does nothing until [Controller.Run].
+// New returns a controller that does nothing until [Controller.Run] is called.
 func New(opts Options) *Controller {
 	if opts.Recorder == nil {
 		opts.Recorder = nobody{}
@@ -95,7 +95,7 @@ func New(opts Options) *Controller {
 	}
 }
 
-// Run works until ctx ends, which also cancels the calls in progress. It returns when all of them have returned or were given
+// Run works until ctx ends, which also cancels the writes in progress. It returns when all of them have returned or were given
 // up. It can be called once.
 func (c *Controller) Run(ctx context.Context) {
 	var writes sync.WaitGroup
@@ -115,7 +115,7 @@ func (c *Controller) Run(ctx context.Context) {
 	}
 }
 
-// process reconciles one key of the queue. It waits for nothing: a write that has to be made is made by a goroutine of its own.
+// process reconciles one key of the queue. It never blocks: a write runs in a goroutine of its own.
 func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.WaitGroup) {
 	if addr == everything {
 		c.queue.AddAfter(everything, c.opts.Observed.Refresh())
@@ -135,15 +135,15 @@ func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.
 	st := c.status(addr)
 	now := time.Now()
 	lost, claimed := st.notice(want, now)
-	if lost || claimed { // a new master tries at once
-		c.pace.Forget(addr)
-	}
-	if lost { // readings from our own time as master say nothing of the next one
+	if lost { // readings from our time as master say nothing about the next master
 		c.opts.Observed.Invalidate(addr)
 	}
 	outcome, after, w := c.reconcile(addr, st, want, now)
-	if w != nil {
-		outcome, after = c.begin(ctx, addr, st, w)
+	switch anew := lost || claimed; { // a new master does not wait for the back-off of the last one
+	case w != nil:
+		outcome, after = c.begin(ctx, addr, st, w, anew)
+	case anew:
+		c.pace.Forget(addr)
 	}
 	if outcome != writing {
 		c.requeue(addr, st, outcome, after, nil)
@@ -157,14 +157,14 @@ func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.
 	})
 }
 
-// requeue ends the processing of an address, and is the only place that decides when it is processed again: after a while, after its
-// wait or its back-off if a write failed, or else at the next refresh. Whatever happens to the address comes first.
+// requeue ends the processing of an address. It is the only place that decides when the address is processed again: after the given time,
+// after a wait or a back-off if a write failed, and otherwise with the next refresh. Events may always come first.
 func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after time.Duration, err error) {
 	var told *providers.WaitError
 	switch {
 	case outcome == assigned, outcome == inPlace:
 		c.queue.Forget(addr)
-	case outcome != failed && outcome != notWritten: // no write was made, or it does not matter any more
+	case outcome != failed && outcome != notWritten: // no write was made, or it no longer matters
 	case errors.As(err, &told):
 		after = max(told.Wait, time.Millisecond)
 		c.pace.Hold(addr, after)
@@ -178,34 +178,41 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 		c.queue.AddAfter(addr, after)
 	}
 	c.opts.Recorder.Reconciled(string(outcome))
+	var next time.Time // zero: with the next refresh
+	switch {
+	case outcome == failed:
+		next = c.pace.Next(addr)
+	case after > 0:
+		next = time.Now().Add(after)
+	}
 	c.mu.Lock()
-	c.publish(addr, st, outcome, after, err)
-	next, granted := c.release(addr, st)
+	c.publish(addr, st, outcome, next, err)
+	heir, granted := c.release(addr, st)
 	c.mu.Unlock()
 	if granted {
-		c.queue.Add(next)
+		c.queue.Add(heir)
 	}
 	c.queue.Done(addr)
 }
 
-// Enqueue makes the controller reconcile addresses of which something has changed in the desired set that Options names. Writes of
-// addresses that are no longer ours are cancelled when it returns. All of them share one read, if they have to be read.
+// Enqueue makes the controller reconcile addresses for which something has changed in Options.Desired. When it returns, the writes of
+// addresses that are no longer ours have been cancelled. If the addresses have to be read, they share one read.
 func (c *Controller) Enqueue(addrs ...netip.Addr) {
 	c.cancelLost()
-	if len(addrs) > 1 { // a single one shares no read
+	if len(addrs) > 1 { // a single address has nothing to share a read with
 		c.opts.Observed.ScheduleRead(time.Now(), addrs...)
 	}
 	c.add(addrs)
 }
 
-// ReadDone makes the controller reconcile addresses of which a read has ended. What it has told may also change when the next refresh
-// is due.
+// ReadDone makes the controller reconcile the addresses that a finished read covered. It is meant for [observed.Options].OnRead. The
+// result may also change when the next refresh is due.
 func (c *Controller) ReadDone(addrs []netip.Addr) {
 	c.add(addrs)
 	c.queue.Add(everything)
 }
 
-// Resume ends the waits that the cloud has asked for, and those after a refusal: calls may be made again.
+// Resume ends all waits that the cloud imposed (Retry-After, a refusal, a back-off): calls may be made again at once.
 func (c *Controller) Resume() {
 	now := time.Now()
 	c.opts.Observed.Resume()
@@ -219,8 +226,8 @@ func (c *Controller) Resume() {
 	c.queue.Add(everything)
 }
 
-// Inherit takes over from the controller that c replaces, which must have ended, what it has answered: only claims that it has not are
-// answered by c. It must be called before Run.
+// Inherit takes over from the controller that c replaces which claims it has answered, so that c only answers the others. The Run of the
+// old controller must have returned, and that of c must not have been called.
 func (c *Controller) Inherit(from *Controller) {
 	for addr, st := range from.statuses {
 		c.statuses[addr] = &status{seen: st.answered, answered: st.answered}
@@ -228,7 +235,7 @@ func (c *Controller) Inherit(from *Controller) {
 	c.add(c.opts.Desired.Addresses())
 }
 
-// add queues addrs, and the addresses that stand for them.
+// add queues addrs and their leads.
 func (c *Controller) add(addrs []netip.Addr) {
 	for _, addr := range addrs {
 		if lead := c.lead(addr); lead != addr {
@@ -238,14 +245,14 @@ func (c *Controller) add(addrs []netip.Addr) {
 	}
 }
 
-// cancelLost cancels the writes in progress of what is not ours. It examines all of them, for what an address shares may have become
-// known, or have changed, since its write began.
+// cancelLost cancels the writes in progress of addresses that are not ours. It checks all of them, because the resource that an address
+// belongs to may have become known, or may have changed, since its write began.
 func (c *Controller) cancelLost() {
 	type inProgress struct {
 		addr   netip.Addr
 		cancel context.CancelCauseFunc
 	}
-	if c.slots.busy.Load() == 0 {
+	if !c.slots.busy.Load() {
 		return
 	}
 	var writes []inProgress
@@ -271,7 +278,7 @@ func (c *Controller) status(addr netip.Addr) *status {
 	return st
 }
 
-// lastResumed returns when waits were ended last.
+// lastResumed returns the time of the last call of Resume.
 func (c *Controller) lastResumed() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -283,7 +283,7 @@ func TestAnUnreadableAddressWaitsUntilItMayBeReadAgain(t *testing.T) {
 	story(t, func(t *testing.T, _ *cloud, h *host) {
 		st, now := &status{readings: readings{again: time.Now().Add(5 * time.Second)}}, time.Now()
 		want, _ := h.desired.Address(one)
-		h.ctl.pace.Reserve(one)
+		h.ctl.pace.Reserve(one, false)
 		seen := observed.Reading{Holding: providers.Holding{Err: errDown}}
 		if _, wait, w := h.ctl.assignBlind(one, st, want, seen, now); wait != 5*time.Second || w != nil {
 			t.Errorf("got a wait of %v and the write %v, want 5 s and none", wait, w)

@@ -13,15 +13,15 @@ const (
 	writeRest   = time.Second // between two writes of one address after that
 )
 
-// A pace bounds how often each address is written. It is the queue's rate limiter, a [workqueue.TypedRateLimiter]:
+// A pace limits how often each address is written. It is the queue's rate limiter, a [workqueue.TypedRateLimiter]:
 //
-//   - After a failed write, the address waits: at first for the initial interval of the back-off, then longer and longer, with ±20 %
-//     jitter. After the back-off's MaxElapsed it waits for a refresh interval, ±10 %.
-//   - It may be told to wait (Hold), as a cloud asks with Retry-After.
-//   - An address is written four times in a row at most, then once a second.
+//   - After a failed write, the address waits for the back-off, which grows with each failure in a row (±20 % jitter). When failures have
+//     lasted for the back-off's MaxElapsed, it waits for a refresh interval (±10 %).
+//   - Hold makes an address wait for a given time, as a cloud requests with Retry-After.
+//   - An address is written at most four times in a row, then at most once per second.
 //
-// The queue takes the earliest of several times at which a key was to be added, and any event adds it at once. So Reserve has the last
-// word on whether a write may be made. Its methods may be called from many goroutines at once.
+// The queue adds a key at the earliest of all times that were given, and events add it at once. Therefore Reserve has the last word on
+// whether a write may be made. The methods may be called from many goroutines at once.
 type pace struct {
 	backOff  observed.BackOff
 	interval time.Duration // between refreshes
@@ -30,19 +30,19 @@ type pace struct {
 	limits map[netip.Addr]limit
 }
 
-// A limit is that of one address.
+// A limit holds for one address.
 type limit struct {
 	failures  int       // in a row
 	since     time.Time // of the first of them
-	notBefore time.Time // no write before
-	full      time.Time // when four writes in a row may be made again; each write moves it by a second
+	notBefore time.Time // the earliest time of the next write
+	full      time.Time // when four writes in a row are possible again; each write moves it by a second
 }
 
 func newPace(backOff observed.BackOff, interval time.Duration) *pace {
 	return &pace{backOff: backOff, interval: interval, limits: map[netip.Addr]limit{}}
 }
 
-// When counts a failure of addr and returns how long it waits.
+// When counts a failure of addr and returns how long addr waits.
 func (p *pace) When(addr netip.Addr) time.Duration {
 	now := time.Now()
 	p.mu.Lock()
@@ -61,7 +61,7 @@ func (p *pace) When(addr netip.Addr) time.Duration {
 	return wait
 }
 
-// Forget ends the wait of addr, and the row of its failures.
+// Forget ends the wait of addr and resets its failures.
 func (p *pace) Forget(addr netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,21 +70,21 @@ func (p *pace) Forget(addr netip.Addr) {
 	}
 }
 
-// Drop forgets all about addr, which is no longer written.
+// Drop removes everything about addr, which is no longer managed.
 func (p *pace) Drop(addr netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.limits, addr)
 }
 
-// NumRequeues returns how many times in a row addr has failed.
+// NumRequeues returns the number of failures of addr in a row.
 func (p *pace) NumRequeues(addr netip.Addr) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.limits[addr].failures
 }
 
-// Hold makes addr wait that long from now on, whatever it waited for before. It is no failure.
+// Hold makes addr wait for the given time from now, whatever it waited for before. It does not count as a failure.
 func (p *pace) Hold(addr netip.Addr, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,21 +103,37 @@ func (p *pace) Resume() {
 	}
 }
 
-// Reserve takes one of the writes of addr and returns 0, or returns how long it is until one may be made.
-func (p *pace) Reserve(addr netip.Addr) time.Duration {
+// Reserve uses up one write of addr and returns 0. If addr may not be written now, it returns the time until it may. With anew, it does
+// first what Forget does.
+func (p *pace) Reserve(addr netip.Addr, anew bool) time.Duration {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.limits[addr]
-	if wait := later(l.notBefore, l.full.Add(-(writesInRow-1)*writeRest)).Sub(now); wait > 0 {
-		return wait
+	if anew {
+		l = limit{full: l.full}
 	}
-	l.full = later(l.full, now).Add(writeRest)
+	wait := max(l.next().Sub(now), 0)
+	if wait == 0 {
+		l.full = later(l.full, now).Add(writeRest)
+	}
 	p.limits[addr] = l
-	return 0
+	return wait
 }
 
-// Idle returns for how long addr has not been written; after several writes in a row, up to three seconds less.
+// Next returns the earliest time of the next write of addr.
+func (p *pace) Next(addr netip.Addr) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limits[addr].next()
+}
+
+// next returns the earliest time of the next write.
+func (l limit) next() time.Time {
+	return later(l.notBefore, l.full.Add(-(writesInRow-1)*writeRest))
+}
+
+// Idle returns the time since addr was written last; after several writes in a row, up to three seconds less.
 func (p *pace) Idle(addr netip.Addr) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

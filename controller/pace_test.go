@@ -39,10 +39,10 @@ func TestAFailureWaitsLongerEachTime(t *testing.T) {
 			if wait < c.want*8/10 || wait > c.want*12/10 {
 				t.Errorf("%s: got a wait of %v, want %v ±20 %%", c.what, wait, c.want)
 			}
-			if got := p.Reserve(one); got != wait {
+			if got := p.Reserve(one, false); got != wait {
 				t.Errorf("%s: a write may be made after %v, want %v", c.what, got, wait)
 			}
-			if got := p.Reserve(two); got != 0 {
+			if got := p.Reserve(two, false); got != 0 {
 				t.Errorf("%s: another address waits for %v, want it not to", c.what, got)
 			}
 		})
@@ -58,6 +58,7 @@ func TestAHeldAddressWaitsAsLongAsRequested(t *testing.T) {
 		"held for less":                   {func(p *pace) { p.Hold(one, time.Second) }, time.Second},
 		"a minute later":                  {func(*pace) { time.Sleep(time.Minute) }, 3 * time.Minute},
 		"MASTER, or it is in place":       {func(p *pace) { p.Forget(one) }, 0},
+		"MASTER, and a write at once":     {func(p *pace) { p.Reserve(one, true) }, 0},
 		"the cloud may be called again":   {func(p *pace) { p.Resume() }, 0},
 		"it was dropped":                  {func(p *pace) { p.Drop(one) }, 0},
 		"the same happens to another one": {func(p *pace) { p.Forget(two); p.Drop(two) }, 4 * time.Minute},
@@ -66,7 +67,7 @@ func TestAHeldAddressWaitsAsLongAsRequested(t *testing.T) {
 			p := newPace(testBackOff, interval)
 			p.Hold(one, 4*time.Minute)
 			c.then(p)
-			if got := p.Reserve(one); got != c.want {
+			if got := p.Reserve(one, false); got != c.want {
 				t.Errorf("%s: got a wait of %v, want %v", what, got, c.want)
 			}
 			if got := p.NumRequeues(one); got != 0 {
@@ -91,18 +92,18 @@ func TestFourWritesInARowThenOneASecond(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPace(testBackOff, interval)
 			for i := range 4 {
-				if got := p.Reserve(one); got != 0 {
+				if got := p.Reserve(one, false); got != 0 {
 					t.Fatalf("write %d waits for %v, want four at once", i+1, got)
 				}
 			}
 			p.Forget(one) // which gives no write back
 			time.Sleep(c.rest)
 			for i := range c.more {
-				if got := p.Reserve(one); got != 0 {
+				if got := p.Reserve(one, false); got != 0 {
 					t.Errorf("%s: write %d waits for %v, want %d at once", what, i+1, got, c.more)
 				}
 			}
-			if got := p.Reserve(one); got != c.then {
+			if got := p.Reserve(one, false); got != c.then {
 				t.Errorf("%s: the next waits for %v, want %v", what, got, c.then)
 			}
 		})
@@ -115,7 +116,7 @@ func TestIdleIsTheTimeSinceTheLastWrite(t *testing.T) {
 		if got := p.Idle(one); got < 1000*time.Hour {
 			t.Errorf("never written: idle for %v, want long", got)
 		}
-		p.Reserve(one)
+		p.Reserve(one, false)
 		p.When(one)
 		p.Forget(one)
 		time.Sleep(interval)

@@ -11,33 +11,33 @@ import (
 	"floaty/providers/logkey"
 )
 
-// minRest is how long an address rests at least that could not be read, so that no mistake about when to come back costs a CPU.
+// minRest is the minimum time until an unreadable address is processed again, so that a mistake in that time cannot keep a CPU busy.
 const minRest = 100 * time.Millisecond
 
-// atRefresh is no wait at all: the next refresh, or whatever happens before, is early enough.
+// atRefresh means that the next refresh, or an event before it, is early enough.
 const atRefresh time.Duration = 0
 
-// An outcome is what reconciling an address came to.
+// An outcome is the result of processing an address.
 type outcome string
 
 const (
 	standby    outcome = "standby"     // it is not ours
 	inPlace    outcome = "in_place"    // a reading shows it here
-	verifying  outcome = "verifying"   // it was written, or a rival was heard: a reading that is due later will tell
-	reading    outcome = "reading"     // a read in progress will tell
-	unreadable outcome = "unreadable"  // it cannot be read: it is tried again
-	contested  outcome = "contested"   // it is elsewhere, and the next refresh may write
-	waiting    outcome = "waiting"     // it is to be written, and waits for a slot
-	backingOff outcome = "backing_off" // it is to be written, and waits after a failure, or after many writes
+	verifying  outcome = "verifying"   // it was written, or a rival was heard, and a later reading will show the result
+	reading    outcome = "reading"     // a read is in progress
+	unreadable outcome = "unreadable"  // it cannot be read
+	contested  outcome = "contested"   // it is elsewhere, and only the next refresh may lead to a write
+	waiting    outcome = "waiting"     // its write waits for a slot
+	backingOff outcome = "backing_off" // its write waits, after a failure or after many writes
 	writing    outcome = "writing"     // a write has begun
 	assigned   outcome = "assigned"    // the write was acknowledged
 	failed     outcome = "failed"      // the write failed
 	notWritten outcome = "not_written" // it was a dry run
-	lost       outcome = "lost"        // it stopped being ours meanwhile, or everything ends
+	lost       outcome = "lost"        // it stopped being ours, or the controller ends
 )
 
-// reconcile decides what has to be done about addr. It acts on what desired and observed say now, never on why it was called, so one
-// call too many is harmless. It returns the write to be made, or when to come back.
+// reconcile decides what to do about addr. It acts on what desired and observed hold now, and never on why it was called, so an extra call
+// is harmless. It returns the write to be made, if there is one, or else when to come back.
 func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address, now time.Time) (outcome, time.Duration, *attempt) {
 	last, valid := c.opts.Observed.Last(addr)
 	claimed, rival := want.Claims > st.answered, want.Rivals > st.answered
@@ -57,7 +57,7 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 		return c.attempt(st, want, last, now)
 	case !valid && st.justWritten(now):
 		return verifying, c.scheduleVerification(addr, st, now), nil
-	case st.slot != noSlot: // it was decided that it is written though it cannot be read: the next read may take as long again
+	case st.slot != noSlot: // it was decided to write without a reading, and another read may take as long as the last
 		return c.assignBlind(addr, st, want, last, now)
 	}
 	r, pending, err := c.opts.Observed.Read(addr, need)
@@ -70,7 +70,7 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 	return c.judged(addr, st, want, r, now)
 }
 
-// standBy keeps what is known of an address fresh that is not ours, so that a takeover can begin with a write. It returns when to
+// standBy keeps what is known of an address that is not ours up to date, so that a takeover can begin with a write. It returns when to
 // come back.
 func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading, now time.Time) time.Duration {
 	after := c.reread(st, last, now)
@@ -79,17 +79,17 @@ func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading,
 			c.opts.Observed.ScheduleRead(st.verify[0], addr)
 			return wait
 		}
-		after = later(after, st.verify[0]) // a reading may have begun just after the loss, before the new master's write
+		after = later(after, st.verify[0]) // an earlier reading may be from before the new master's write
 		st.verify = nil
 	}
 	r, pending, err := c.opts.Observed.Read(addr, after)
-	if !pending && err == nil { // else observed has reported it, and the refresh comes back when it may
+	if !pending && err == nil { // an error was logged by observed, and the refresh comes back when it may
 		c.recordReading(addr, st, r, now)
 	}
 	return atRefresh
 }
 
-// judged draws the conclusions from a reading of an address that is ours.
+// judged decides what to do about an address that is ours, given a reading that counts.
 func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
 	isNew := r.Seq != st.readings.judged
 	c.recordReading(addr, st, r, now)
@@ -112,7 +112,7 @@ func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r
 	return contested, atRefresh, nil
 }
 
-// recordReading takes note of whether a reading carries an error, and logs when that begins and ends.
+// recordReading notes whether a reading carries an error, and logs when that begins and ends.
 func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Reading, now time.Time) {
 	isNew := r.Seq != st.readings.judged
 	st.readings.judged = r.Seq
@@ -129,7 +129,7 @@ func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Readi
 	wait := c.opts.BackOff.Wait(st.readings.failing.Attempts)
 	var told *providers.WaitError
 	switch limit := c.opts.BackOff.MaxElapsed; {
-	case errors.As(r.Err, &told): // logged once for the whole cloud
+	case errors.As(r.Err, &told): // it is logged once for the whole cloud
 		wait, say = max(told.Wait, wait), false
 	case errors.Is(r.Err, providers.ErrUnauthorized):
 		say = false
@@ -142,7 +142,7 @@ func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Readi
 	}
 }
 
-// recordConflict counts what a reading says about rivals.
+// recordConflict takes a reading into account in the detection of conflicts, and logs when a conflict begins and ends.
 func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, r observed.Reading) {
 	began, ended := st.conflict.judge(r, server, !st.writes.acknowledged.IsZero(), conflictWindow*c.opts.Interval)
 	if began || ended {
@@ -160,7 +160,7 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 	}
 }
 
-// inPlace draws the conclusions from a reading that leaves nothing to do, and returns when to verify that.
+// inPlace handles a reading that shows the address here. It returns when to come back.
 func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) time.Duration {
 	t := st.writes.takeover
 	switch {
@@ -187,7 +187,7 @@ func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, 
 	return c.scheduleVerification(addr, st, now)
 }
 
-// scheduleVerification announces the next verification and returns when it is due.
+// scheduleVerification schedules the read for the next verification and returns the time until it is due.
 func (c *Controller) scheduleVerification(addr netip.Addr, st *status, now time.Time) time.Duration {
 	if len(st.verify) == 0 {
 		return atRefresh
@@ -196,10 +196,10 @@ func (c *Controller) scheduleVerification(addr netip.Addr, st *status, now time.
 	return max(st.verify[0].Sub(now), time.Millisecond)
 }
 
-// assignBlind is where no reading is to be had. Writes may work all the same, and assigning is idempotent: so it is assigned,
-// once per interval, or when there is a reason to think that somebody else has moved it.
+// assignBlind handles an address that cannot be read. Writes may work nevertheless, and assigning is idempotent. Therefore the address is
+// assigned once per interval, or when there is a reason to think that somebody else has moved it.
 func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Address, last observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
-	// A write that failed counts, too: reads and writes mostly fail together.
+	// Idle counts failed writes, too: reads and writes mostly fail together.
 	if max(want.Claims, want.Rivals) > st.answered || st.slot != noSlot || c.pace.Idle(addr) >= c.opts.Interval {
 		return c.attempt(st, want, last, now)
 	}
@@ -211,7 +211,7 @@ func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Addre
 	return unreadable, max(retry.Sub(now), minRest), nil
 }
 
-// permanent reports whether asking again at once would be refused again.
+// permanent reports whether a repeated call would fail again.
 func permanent(err error) bool {
 	return errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrRefused) || errors.Is(err, providers.ErrNotWritten)
 }

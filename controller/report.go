@@ -8,21 +8,21 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// A Status is what a controller knows of one managed address.
+// A Status is what the controller knows about one managed address.
 type Status struct {
 	Addr      netip.Addr
-	Desired   bool      // it is ours to assign now
+	Desired   bool      // it belongs on this server now
 	InPlace   bool      // the last reading that counts shows it at this server
 	Contested bool      // another host, or the cloud itself, keeps undoing our writes
 	Rival     string    // the server that a contested address was seen at last; empty: none
 	Targets   []string  // the servers that hold it, as the last reading has it; empty: none, or not known
-	Since     time.Time // from when on readings have shown these targets; zero: no reading yet
+	Since     time.Time // when a reading first showed these targets; zero: no reading yet
 	Verified  time.Time // when the last reading's request was sent; zero: no reading yet
-	Next      time.Time // when it is reconciled next; at the latest, for whatever happens may come first
-	Err       string    // why it could not be read or assigned; empty: it could
+	Next      time.Time // when it is reconciled next, unless an event comes first
+	Err       string    // why it could not be assigned or read; empty: it could
 }
 
-// Statuses returns what is known of each managed address, sorted by address. It makes copies, and no call to the cloud.
+// Statuses returns what is known about each managed address, sorted by address. It makes copies, and does not call the cloud.
 func (c *Controller) Statuses() []Status {
 	refresh := c.opts.Observed.Due()
 	addrs := c.opts.Desired.Addresses()
@@ -49,7 +49,7 @@ func (c *Controller) Statuses() []Status {
 	return all
 }
 
-// published is what Statuses needs of an address's status, as it was when it was processed last.
+// published is the part of a status that Statuses needs, as of the time when the address was processed last.
 type published struct {
 	contested bool
 	rival     string
@@ -57,11 +57,11 @@ type published struct {
 	err       string    // why the last write failed
 }
 
-// publish keeps what others may know of an address that is processed again after a while; 0: at the next refresh. c.mu is held.
-func (c *Controller) publish(addr netip.Addr, st *status, outcome outcome, after time.Duration, err error) {
-	is := published{contested: st.conflict.on(), rival: st.conflict.rival, err: c.published[addr].err}
-	if after > 0 {
-		is.next = time.Now().Add(after)
+// publish updates what Statuses returns about an address, which is processed again at next. c.mu is held.
+func (c *Controller) publish(addr netip.Addr, st *status, outcome outcome, next time.Time, err error) {
+	is := published{contested: st.conflict.on(), next: next, err: c.published[addr].err}
+	if is.contested {
+		is.rival = st.conflict.rival
 	}
 	switch outcome { //nolint:exhaustive // the others say nothing about writes
 	case failed:
@@ -76,27 +76,27 @@ func (c *Controller) publish(addr netip.Addr, st *status, outcome outcome, after
 	c.published[addr] = is
 }
 
-// A Recorder is told what happens. Its methods may be called from many goroutines at once, and must not block.
+// A Recorder receives what happens, for metrics and the like. Its methods may be called from many goroutines at once, and must not block.
 type Recorder interface {
-	// Reconciled is called whenever an address has been reconciled, with the outcome: one of a few constant words.
+	// Reconciled is called whenever an address has been processed. The outcome is one of a few constant words.
 	Reconciled(outcome string)
-	// Assigned is called after each write: from is who held the address, as far as known. It is not called where the address
-	// stopped being ours, at the end, or in a dry run.
+	// Assigned is called after each write; from are the servers that held the address, as far as known. It is not called for a write that
+	// was cancelled, or in a dry run.
 	Assigned(addr netip.Addr, from []string, to string, err error)
-	// TookOver is called once for each takeover, when a reading has shown the address here.
+	// TookOver is called once per takeover, when a reading has shown the address here.
 	TookOver(t Takeover)
 	// Contested is called when an address begins to be contested, and when that ends.
 	Contested(addr netip.Addr, rival string, contested bool)
 }
 
-// A Takeover is the way of one address from a MASTER line until a reading shows it here. Where MASTER is said again before that, it is
-// one takeover.
+// A Takeover is what happens to one address from a MASTER line until a reading shows it here. Another MASTER line before that belongs to
+// the same takeover.
 type Takeover struct {
 	Address      netip.Addr
-	Claimed      time.Time // MASTER was said
-	FirstWrite   time.Time // the first write was begun
+	Claimed      time.Time // Keepalived said MASTER
+	FirstWrite   time.Time // the first write began
 	Acknowledged time.Time // the first write that succeeded has returned
-	Verified     time.Time // the reading that shows the address here has been judged
+	Verified     time.Time // a reading that shows the address here was evaluated
 }
 
 // nobody is a Recorder that does nothing.

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"sync"
@@ -109,6 +110,17 @@ func TestStatusesReturnWhatIsKnown(t *testing.T) {
 		h.says(keepalived.Master)
 		time.Sleep(5 * time.Second)
 		check("master", Status{Desired: true, InPlace: true, Targets: []string{here}})
+		c.set(nil, func(context.Context, netip.Addr, string) error { return errDown })
+		c.move(one, there)
+		h.hearsRival()
+		time.Sleep(time.Second)
+		check("failing", Status{Desired: true, Targets: []string{there}, Err: errDown.Error()})
+		if next := time.Until(h.ctl.Statuses()[0].Next); next > 2*time.Second {
+			t.Errorf("next in %v, want it after the back-off", next)
+		}
+		c.set(nil, nil)
+		time.Sleep(interval)
+		check("recovered", Status{Desired: true, InPlace: true, Targets: []string{here}})
 		c.spoil(one, errDown)
 		time.Sleep(interval * 11 / 10)
 		check("unreadable", Status{Desired: true, Err: errDown.Error()})

@@ -18,8 +18,8 @@ func (c *Controller) lead(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// want returns what is desired of addr, together with all that share its resource: it is ours while any of them is, and what was said of
-// one was said of all. managed is whether addr itself is.
+// want returns what is desired for addr and all addresses that share its resource, as one: it is ours while any of them is, and has the
+// latest generation of all. managed tells whether addr itself is managed.
 func (c *Controller) want(addr netip.Addr) (want desired.Address, managed bool) {
 	want, managed = c.opts.Desired.Address(addr)
 	for _, other := range c.opts.Observed.Sharing(addr) {
@@ -32,13 +32,13 @@ func (c *Controller) want(addr netip.Addr) (want desired.Address, managed bool) 
 	return want, managed
 }
 
-// drop ends the processing of an address that is no longer managed, or for which another one stands: it was found out only now that they
-// share a resource. What its status knew of the resource, the other one takes over.
+// drop ends the processing of an address that is no longer managed, or that has a lead since it became known that they share a resource.
+// The lead takes over what the status of addr knows about the resource.
 func (c *Controller) drop(addr, lead netip.Addr) {
 	if _, managed := c.opts.Desired.Address(addr); !managed {
 		sharing := c.opts.Observed.Sharing(addr)
 		c.opts.Observed.Forget(addr)
-		for _, other := range sharing { // they may have another lead now
+		for _, other := range sharing { // the others have another lead now
 			if other != addr {
 				lead = c.lead(other)
 				break
@@ -52,7 +52,7 @@ func (c *Controller) drop(addr, lead netip.Addr) {
 	delete(c.published, addr)
 	if st := c.statuses[addr]; st != nil {
 		next, granted = c.release(addr, st)
-		st.slot = noSlot // nor is it in line any more
+		st.slot = noSlot // if it was in line, it no longer is
 		if lead != addr {
 			c.inheritStatus(lead, st)
 		}
@@ -68,8 +68,8 @@ func (c *Controller) drop(addr, lead netip.Addr) {
 	c.queue.Done(addr)
 }
 
-// inheritStatus lets an address take over from one whose resource it shares what is answered, and what is to be verified yet. c.mu is
-// held. A write of the heir that is in progress owns its status, and will answer for both.
+// inheritStatus makes an address take over what is answered, and what is still to be verified, from another address of its resource. c.mu
+// is held. If the heir is being written, that write owns its status and will answer for both.
 func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
 	st, busy := c.statuses[heir], c.slots.writes[heir] != nil
 	switch {

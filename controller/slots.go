@@ -6,31 +6,31 @@ import (
 	"sync/atomic"
 )
 
-// A slot says whether an address may be written now, as far as the bound on writes side by side goes.
+// A slot tells whether an address may be written now, as far as the bound on concurrent writes is concerned.
 type slot int
 
 const (
 	noSlot  slot = iota
-	inLine       // its write is decided, and waits for a slot
-	hasSlot      // it may be written, until it has been processed
+	inLine       // its write is decided and waits for a slot
+	hasSlot      // it may be written; ends when it has been processed
 )
 
-// slots bound the writes side by side. Who gets none is processed again once there is one, first come, first served, so that nobody
-// waits meanwhile. The controller's mu guards them, except for busy.
+// slots bound the concurrent writes. An address that gets none is processed again when it is its turn, first come, first served; no
+// goroutine waits for that. The controller's mu guards them, except for busy.
 type slots struct {
 	free   int
 	line   []waiter
-	writes map[netip.Addr]context.CancelCauseFunc // in progress; ends one
-	busy   atomic.Int32                           // how many those are, for who need not take the mutex then, as mostly
+	writes map[netip.Addr]context.CancelCauseFunc // in progress; the value cancels the write
+	busy   atomic.Bool                            // whether there are any, readable without mu: mostly not, and a MASTER line must be fast
 }
 
-// A waiter is in line, unless its address was dropped since.
+// A waiter is in line, unless its address has been dropped since.
 type waiter struct {
 	addr netip.Addr
 	st   *status
 }
 
-// acquire gives addr a slot and registers the write that cancel ends, or puts it in line.
+// acquire gives addr a slot and registers the write that cancel ends, or puts addr in line.
 func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelCauseFunc) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,7 +41,7 @@ func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelC
 	switch st.slot {
 	case hasSlot:
 		c.slots.writes[addr] = cancel
-		c.slots.busy.Store(int32(len(c.slots.writes)))
+		c.slots.busy.Store(len(c.slots.writes) > 0)
 		return true
 	case noSlot:
 		st.slot = inLine
@@ -51,10 +51,10 @@ func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelC
 	return false
 }
 
-// release ends what acquire has given to addr, and returns the address that its slot passes to, if there is one. c.mu is held.
+// release takes back what acquire gave to addr, and returns the address that the slot passes to, if there is one. c.mu is held.
 func (c *Controller) release(addr netip.Addr, st *status) (next netip.Addr, ok bool) {
 	delete(c.slots.writes, addr)
-	c.slots.busy.Store(int32(len(c.slots.writes)))
+	c.slots.busy.Store(len(c.slots.writes) > 0)
 	if st.slot != hasSlot {
 		return netip.Addr{}, false
 	}

@@ -8,18 +8,18 @@ import (
 	"floaty/providers/failurelog"
 )
 
-// verifyDelays are the ages at which an acknowledged write, or a rival that was heard, is verified with a reading: a slow rival's
-// write may land later. One of an old master was seen 15 s after the takeover.
+// verifyDelays are the times after an acknowledged write, or after a rival was heard, at which the address is verified with a reading: a
+// slow rival's write may take effect later. One of an old master was seen 15 s after the takeover.
 var verifyDelays = [...]time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second}
 
 const (
-	// maxSlack bounds how early a write is verified, so that nothing is missed for long between the last time and the refresh.
+	// maxSlack limits how early a verification may be, so that the time between the last one and the refresh stays short.
 	maxSlack = 2500 * time.Millisecond
 
-	// afterLoss is when a host that lost an address reads where the new master has put it.
+	// afterLoss is the time after which a host that lost an address reads where the new master has put it.
 	afterLoss = 3 * time.Second
 
-	// rivalRest is the time between two readings because of rivals: a master of lower priority speaks once a second, or oftener.
+	// rivalRest is the minimum time between two readings because of rivals: a master of lower priority is heard once per second or more.
 	rivalRest = time.Second
 )
 
@@ -38,18 +38,18 @@ type status struct {
 	slot slot // guarded by the controller's mu
 }
 
-// readings are what the readings of an address have told, good or bad.
+// readings sum up the readings of an address.
 type readings struct {
-	judged  uint64           // Seq of the one that was judged last
+	judged  uint64           // Seq of the last one that was judged
 	failing failurelog.Entry // those that carried an error
-	again   time.Time        // when one that carries an error may be replaced
+	again   time.Time        // when the address may be read again after one that carried an error
 }
 
-// writes are how the writes of an address have gone.
+// writes sum up the writes of an address.
 type writes struct {
-	acknowledged time.Time // the last one; zero: it was not, or there was none since the last claim
+	acknowledged time.Time // when the last one was; zero: it was not, or there was none since the last claim
 	failing      failurelog.Entry
-	shown        string    // the difference that a dry run has reported
+	shown        string    // the difference that a dry run has logged
 	takeover     *Takeover // in progress; nil: none is
 }
 
@@ -68,22 +68,22 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 	switch {
 	case gained, claimed:
 		s.readAfter = want.Changed
-	case rival && idle: // else it waits until the reading that is awaited has been judged, which may have begun later anyway
+	case rival && idle: // otherwise a reading is awaited already: this rival is considered when that has been judged
 		s.readForRival(want)
 	}
-	if claimed { // a new master owes nothing to the conflicts of the last
+	if claimed { // the conflicts of the last master do not concern a new one
 		s.conflict, s.writes.acknowledged = conflict{}, time.Time{}
 		if s.writes.takeover == nil {
 			s.writes.takeover = &Takeover{Claimed: want.Changed}
 		}
 	}
-	if rival && len(s.verify) < len(verifyDelays) { // its write may land after the reading that is made now
+	if rival && len(s.verify) < len(verifyDelays) { // its write may take effect after the reading that is made now
 		s.verifyFrom(now)
 	}
 	return lost, claimed
 }
 
-// lose forgets what the address was like while it was ours.
+// lose resets what concerns the time in which the address was ours.
 func (s *status) lose(want desired.Address) {
 	s.answered = max(s.answered, want.Losses)
 	s.readAfter, s.verify, s.conflict, s.writes = time.Time{}, nil, conflict{}, writes{failing: s.writes.failing}
@@ -92,13 +92,13 @@ func (s *status) lose(want desired.Address) {
 	}
 }
 
-// readForRival asks for a reading because of the last rival, at once or a second after the last that was asked for. All addresses of an
-// instance reckon with the same instants, and share a read.
+// readForRival requires a reading because of the latest rival: at once, or a second after the last one that was required. All addresses of
+// an instance compute the same times, so they share a read.
 func (s *status) readForRival(want desired.Address) {
 	s.readAfter = later(want.Changed, s.readAfter.Add(rivalRest))
 }
 
-// verifyFrom begins to verify the address. In a conflict, the refresh is enough.
+// verifyFrom schedules the verifications that follow a write or a rival at now. For a contested address, the refresh is enough.
 func (s *status) verifyFrom(now time.Time) {
 	s.verify = nil
 	if s.conflict.on() {
@@ -110,8 +110,8 @@ func (s *status) verifyFrom(now time.Time) {
 	}
 }
 
-// verifyAfter returns the time from which on a reading serves as the next verification, of which there must be one. It is a little early,
-// so that addresses written together are served by one read: ten thousand are written within half a second.
+// verifyAfter returns the earliest time of a reading that serves as the next verification; there must be one. It is a little before the
+// scheduled time, so that one read serves addresses that were written together: ten thousand are written within half a second.
 func (s *status) verifyAfter() time.Time {
 	delay := verifyDelays[len(verifyDelays)-len(s.verify)]
 	return s.verify[0].Add(-min(delay/4, maxSlack))
@@ -122,13 +122,13 @@ func (s *status) verifyDue(now time.Time) bool {
 	return len(s.verify) > 0 && !now.Before(s.verifyAfter())
 }
 
-// justWritten reports whether the last write was acknowledged after the last doubt, and is not yet to be verified.
+// justWritten reports whether the last write was acknowledged after the last reason for doubt, and its verification is not due yet.
 func (s *status) justWritten(now time.Time) bool {
 	return len(s.verify) > 0 && s.verify[0].After(now) && s.readAfter.Before(s.writes.acknowledged)
 }
 
-// needs returns the time before which a reading cannot say "in place": the last doubt, the verification that is due, and two intervals,
-// since while reads fail an old reading would say it for ever.
+// needs returns the earliest time of a reading that may show the address in place: it must be from after the last reason for doubt, serve the
+// verification that is due, and not be older than two intervals. Otherwise an old reading would count for ever while reads fail.
 func (s *status) needs(interval time.Duration, now time.Time) time.Time {
 	need := later(s.readAfter, now.Add(-2*interval))
 	if s.verifyDue(now) {
@@ -137,8 +137,8 @@ func (s *status) needs(interval time.Duration, now time.Time) time.Time {
 	return need
 }
 
-// reread returns the time from which on a reading serves in place of last, if that carries an error and may be tried again; the zero
-// time if last serves.
+// reread returns the earliest time of a reading that may replace last, if last carries an error and the address may be read again;
+// otherwise the zero time.
 func (c *Controller) reread(st *status, last observed.Reading, now time.Time) time.Time {
 	if last.Err == nil || last.Seq != st.readings.judged {
 		return time.Time{}

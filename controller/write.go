@@ -16,14 +16,14 @@ import (
 // An attempt is one call of Assign.
 type attempt struct {
 	server string
-	seen   observed.Reading // that it answers
-	news   bool             // MASTER was said, a rival was heard, or it is the first one: worth a line
-	claims bool             // MASTER was said
+	seen   observed.Reading // the reading that it answers
+	news   bool             // it answers a claim or a rival, or is the first one, so it is worth a log line
+	claims bool             // it answers a claim
 	call   context.Context  // ends when the address stops being ours, or at the deadline
 	end    context.CancelFunc
 }
 
-// attempt asks for a write in answer to a reading, or says how long to wait: in a conflict, rivals cause one write a second.
+// attempt returns a write in answer to a reading, or how long to wait: rivals cause at most one write per second of a contested address.
 func (c *Controller) attempt(st *status, want desired.Address, seen observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
 	claims, rivals := want.Claims > st.answered, want.Rivals > st.answered
 	if wait := time.Second - now.Sub(st.writes.acknowledged); st.conflict.on() && rivals && wait > 0 {
@@ -32,18 +32,22 @@ func (c *Controller) attempt(st *status, want desired.Address, seen observed.Rea
 	return writing, atRefresh, &attempt{server: want.Server, seen: seen, claims: claims, news: claims || rivals || st.writes.acknowledged.IsZero()}
 }
 
-// begin prepares a write: there must be a slot for it, it must still be wanted, and not be one too many.
-func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *attempt) (outcome, time.Duration) {
+// begin prepares a write. There must be a slot for it, the address must still be ours, and its pace must allow it; anew ends the wait and
+// the failures in a row of earlier writes.
+func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *attempt, anew bool) (outcome, time.Duration) {
 	ctx, lose := context.WithCancelCause(ctx)
 	if !c.acquire(addr, st, lose) {
 		lose(nil)
+		if anew {
+			c.pace.Forget(addr)
+		}
 		return waiting, atRefresh
 	}
 	if want, _ := c.want(addr); !want.Ours || want.Server != w.server {
 		lose(nil)
 		return lost, atRefresh
 	}
-	if wait := c.pace.Reserve(addr); wait > 0 {
+	if wait := c.pace.Reserve(addr, anew); wait > 0 {
 		lose(nil)
 		return backingOff, wait
 	}
@@ -68,7 +72,7 @@ func (c *Controller) write(addr netip.Addr, w *attempt, done func(error)) {
 	providers.Bounded(w.call, assign, func(_ struct{}, err error) { done(err) })
 }
 
-// concluded draws the conclusions from how a write ended.
+// concluded handles the result of a write.
 func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err error) (outcome, time.Duration) {
 	defer w.end()
 	now := time.Now()
@@ -84,17 +88,17 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 		return c.notWritten(addr, st, w)
 	case w.call.Err() != nil && !errors.Is(context.Cause(w.call), errTimeout): // no longer ours, or the end
 		return lost, atRefresh
-	case errors.Is(err, providers.ErrGivenUp): // it may have landed, or still will
+	case errors.Is(err, providers.ErrGivenUp): // it may have taken effect, or still will
 		c.opts.Observed.Invalidate(addr)
 	}
 	c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, err)
-	if !errors.As(err, &told) && st.writes.failing.Failed(now) { // else it was logged once for the whole cloud
+	if !errors.As(err, &told) && st.writes.failing.Failed(now) { // a wait is logged once for the whole cloud
 		c.opts.Log.Error(err, "assigning the address failed", logkey.Address, addr, logkey.Attempt, st.writes.failing.Attempts)
 	}
 	return failed, atRefresh
 }
 
-// acknowledge takes note of a write that the cloud has accepted.
+// acknowledge notes that the cloud has accepted a write.
 func (s *status) acknowledge(now time.Time) {
 	s.answered, s.writes.acknowledged = s.seen, now
 	s.writes.failing.Succeeded(now)
@@ -104,8 +108,8 @@ func (s *status) acknowledge(now time.Time) {
 	}
 }
 
-// logAssigned logs what an acknowledged write in answer to a reading has done. It is no news while the address is contested, nor
-// where it only repeats the last one: while nothing can be read, an address is written again each interval.
+// logAssigned logs an acknowledged write. It does so at debug level while the address is contested, and where the write only repeats the
+// last one: while nothing can be read, an address is written again once per interval.
 func (c *Controller) logAssigned(addr netip.Addr, st *status, w *attempt) {
 	last, valid := c.opts.Observed.Last(addr)
 	elsewhere := valid && last.Seq == w.seen.Seq && w.seen.Err == nil && !w.seen.Holding.At(w.server)
@@ -120,14 +124,14 @@ func (c *Controller) logAssigned(addr netip.Addr, st *status, w *attempt) {
 	if from := others(w.seen.Servers, w.server); elsewhere && len(from) > 0 {
 		log = log.WithValues(logkey.From, strings.Join(from, ", "))
 	}
-	if w.seen.Shared { // the others that hold it stay
+	if w.seen.Shared { // its other holders stay
 		log = log.WithValues(logkey.Shared, true)
 	}
 	log.Info(message, logkey.To, w.server, logkey.Attempt, c.pace.NumRequeues(addr)+1)
 }
 
-// notWritten is a dry run: what would have been written is logged once, after a reading has shown that it would change anything. A
-// takeover waits for no reading, so that is read now.
+// notWritten handles a write of a dry run. What it would have changed is logged once, and only if a reading from after the claim shows
+// it. A takeover does not wait for a reading, so the address is read now if necessary.
 func (c *Controller) notWritten(addr netip.Addr, st *status, w *attempt) (outcome, time.Duration) {
 	st.answered = st.seen
 	if last, valid := c.opts.Observed.Last(addr); !valid || last.Seq != w.seen.Seq || last.At.Before(st.readAfter) {

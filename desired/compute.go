@@ -29,16 +29,17 @@ type Input struct {
 type Address struct {
 	Instances  []string  // that want it, sorted
 	Server     string    // where it belongs while it is ours; empty: not known yet
-	Ours       bool      // one of the instances is MASTER on this host, beyond doubt
+	Ours       bool      // one of the instances is MASTER on this host, and not suspended
 	Generation           // zero in what Compute returns; State numbers its changes
-	Changed    time.Time // when it became managed, ours or another's, or the generation changed; one instant for all addresses of a change
+	Changed    time.Time // when it became managed or its generation changed; the same instant for all addresses of one change
 }
 
-// A Generation tells whether something has been said of an address since somebody looked last. Each of its numbers is that of the
-// latest change of its kind, counted over all changes of a State: the higher, the later; 0: there was none. So it never falls.
+// A Generation tells whether something has happened to an address since a caller last handled it. Each field is the number of the latest
+// change of its kind. A State numbers all its changes with one counter, so a higher number is a later change, and numbers of different
+// addresses can be compared. 0: there was no such change.
 type Generation struct {
-	Claims uint64 // MASTER was said, and it is ours
-	Rivals uint64 // a rival was heard, and it is ours
+	Claims uint64 // Keepalived said MASTER, and it is ours
+	Rivals uint64 // Keepalived heard a rival, and it is ours
 	Gains  uint64 // it became ours
 	Losses uint64 // it stopped being ours
 }
@@ -117,7 +118,7 @@ func Compute(in Input) Set {
 	return set
 }
 
-// ours reports whether one of instances is MASTER beyond doubt, and this server's ID is known.
+// ours reports whether one of instances is MASTER and not suspended, and this server's ID is known.
 func (in Input) ours(instances []string) bool {
 	return in.Server != "" && slices.ContainsFunc(instances, func(name string) bool {
 		state := in.States[name]

@@ -1,8 +1,8 @@
 // Package desired holds which addresses belong on this server now.
 //
-// [Compute] says it, purely, from the VRRP states, keepalived.conf, the configuration and this server's ID; [State] keeps
-// the latest of each and tells what a change of one of them changed. The package reads no file, makes no call and writes
-// no log: its callers do.
+// [Compute] derives them from the VRRP states, keepalived.conf, the configuration and this server's ID; it is a pure function. [State]
+// keeps the latest of these inputs and returns what each change of one of them changed. The package reads no files, makes no calls and logs
+// nothing: its callers do.
 package desired
 
 import (
@@ -20,7 +20,7 @@ type Change struct {
 	Removed  []netip.Addr // no longer managed
 	Lost     []netip.Addr // ours before, not now
 	Gained   []netip.Addr // ours now, not before
-	Claimed  []netip.Addr // ours, and an instance that wants it has just said MASTER
+	Claimed  []netip.Addr // ours, and Keepalived has just said MASTER of an instance that wants it
 	Rivals   []netip.Addr // ours, and an instance that wants it has just heard a rival (MASTER_RX_LOWER_PRI)
 	Warnings []Warning    // those that did not hold before
 }
@@ -39,8 +39,8 @@ type State struct {
 	count uint64                  // of changes so far, which numbers them
 }
 
-// SetKeepalived takes over what Keepalived says. Mostly one of many instances has changed, and only its addresses are looked
-// at then: a takeover must not wait for ten thousand others.
+// SetKeepalived sets the states of the VRRP instances. Usually one of many instances has changed; then only its addresses are computed
+// again, because a takeover must not wait for ten thousand others.
 func (s *State) SetKeepalived(states map[string]keepalived.Instance) Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *State) sameNames(states map[string]keepalived.Instance) bool {
 	return true
 }
 
-// patch does what update would for states of the same instances.
+// patch is update for states of the same instances.
 func (s *State) patch(states map[string]keepalived.Instance) Change {
 	before := s.in.States
 	s.in.States = states
@@ -84,7 +84,7 @@ func (s *State) patch(states map[string]keepalived.Instance) Change {
 	return change
 }
 
-// A mark is what a change leaves on the addresses that it concerns.
+// A mark is the number and the time of a change, which it leaves on the addresses that it concerns.
 type mark struct {
 	number uint64
 	at     time.Time
@@ -95,7 +95,7 @@ func (s *State) newMark() mark {
 	return mark{s.count, time.Now()}
 }
 
-// add notes in c what has become of an address that is managed before and after, and returns it with the mark of that.
+// add adds to c what has changed about an address that was managed before, and returns the address with the mark of that.
 func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now map[string]keepalived.Instance) Address {
 	switch {
 	case was && !is.Ours:
@@ -128,14 +128,14 @@ func (c *Change) sort() {
 	}
 }
 
-// SetSettings takes over what the configuration and keepalived.conf say.
+// SetSettings sets what the configuration and keepalived.conf say.
 func (s *State) SetSettings(settings Settings) Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.update(func(in *Input) { in.Settings = settings })
 }
 
-// SetServer takes over this server's ID.
+// SetServer sets this server's ID; empty: it is not known.
 func (s *State) SetServer(id string) Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +150,7 @@ func (s *State) Server(addr netip.Addr) (server string, ours bool) {
 	return s.set.Server, s.set.Addresses[addr].Ours
 }
 
-// Address returns who wants addr, and where it belongs; false if it is not managed.
+// Address returns what is desired for addr; false if it is not managed.
 func (s *State) Address(addr netip.Addr) (Address, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -246,7 +246,7 @@ func (s *State) AdvertInterval(instance string) time.Duration {
 	return time.Second
 }
 
-// Unknown returns the instances that want addresses and have not said what they are.
+// Unknown returns the instances whose state is not known.
 func (s *State) Unknown() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,7 +262,7 @@ func (s *State) Unknown() []string {
 // update changes the input and computes the set anew. s.mu is held.
 func (s *State) update(edit func(*Input)) Change {
 	before := s.in
-	if before.Server == "" { // whatever was said, nothing could be made of it: it counts as said now
+	if before.Server == "" { // nothing could be done about what Keepalived said, so it counts as said now
 		before.States = nil
 	}
 	edit(&s.in)
@@ -287,7 +287,7 @@ func (s *State) update(edit func(*Input)) Change {
 	return change
 }
 
-// difference says which addresses are managed from now on or no longer, and which warnings are new.
+// difference returns which addresses are managed from now on or no longer, and which warnings are new.
 func difference(before, now Set) Change {
 	var c Change
 	for addr := range now.Addresses {
@@ -312,7 +312,7 @@ func difference(before, now Set) Change {
 	return c
 }
 
-// news reports whether an instance that is MASTER has said so, or has heard a rival, since before.
+// news reports whether Keepalived has said MASTER of one of instances, or has heard a rival, since before. Only a MASTER counts.
 func news(instances []string, before, now map[string]keepalived.Instance) (claims, rivals bool) {
 	for _, name := range instances {
 		is, was := now[name], before[name]
