@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// unusable are the files of testdata with what Load says of each, but for the file's own name; DIR is testdata. Where a
+// unusable are the files of testdata with what Load says of each, except the file's own name; DIR is testdata. Where a
 // file holds a secret, it is "hush".
 var unusable = map[string][]string{
 	"addresses": {

@@ -13,10 +13,10 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 		change func(c *Config)
 		want   []Change
 	}{
-		"nothing":         {func(*Config) {}, nil},
-		"path":            {func(c *Config) { c.Path = "/elsewhere" }, nil},
-		"order":           {func(c *Config) { slices.Reverse(c.ManagedAddresses) }, nil},
-		"no host is none": {func(c *Config) { c.Cloudscale.HostnameToServerUUID = map[string]string{} }, nil},
+		"nothing":                {func(*Config) {}, nil},
+		"path":                   {func(c *Config) { c.Path = "/elsewhere" }, nil},
+		"order":                  {func(c *Config) { slices.Reverse(c.ManagedAddresses) }, nil},
+		"an empty map is no map": {func(c *Config) { c.Cloudscale.HostnameToServerUUID = map[string]string{} }, nil},
 		"an address": {
 			func(c *Config) { c.ManagedAddresses = addrs("198.51.100.8", "2001:db8::1") },
 			[]Change{{"managed-addresses", "managed-addresses +2001:db8::1 -198.51.100.7", InPlace}},

@@ -16,7 +16,7 @@ import (
 	"github.com/go-logr/logr/funcr"
 )
 
-// The kernel's queue holds 16384 events; what happens while it is full is lost, but for that fact.
+// The kernel's queue holds 16384 events; what happens while it is full is lost, except the fact that it was full.
 func TestAChangeLostToAnOverflowIsReported(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")

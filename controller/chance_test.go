@@ -16,7 +16,7 @@ import (
 	"floaty/providers"
 )
 
-// leftovers says what the controller still keeps of looks and writes when all is at rest.
+// leftovers describes what the controller still holds when nothing is left to do.
 func (h *host) leftovers(turns int) string {
 	c := h.ctl
 	synctest.Wait()
@@ -169,7 +169,7 @@ func TestAfterRandomEventsEveryAddressEndsInPlace(t *testing.T) {
 				t.Errorf("seed %d: %d reads and %d writes in five quiet intervals, want one read each and no write", seed, reads, writes)
 			}
 			if left := h.leftovers(turns); left != "" {
-				t.Errorf("seed %d: left over at rest: %s", seed, left)
+				t.Errorf("seed %d: left over in the end: %s", seed, left)
 			}
 		})
 	}

@@ -125,7 +125,7 @@ func TestReadsFailWhileWritesWork(t *testing.T) {
 		c.move(one, there)
 		time.Sleep(2 * interval)
 		h.holds(one)
-		h.wrote("4..6") // two addresses: the takeover, then one an interval
+		h.wrote("4..6") // two addresses: the takeover, then one per interval
 		if lines := h.lines("reading the cloud failed"); len(lines) != 2 {
 			t.Errorf("%d lines, want the first and a reminder: %q", len(lines), lines)
 		}
@@ -189,7 +189,7 @@ func TestAnAddressWhoseReadingFailsBacksOff(t *testing.T) {
 		c.spoil(one, errDown)
 		time.Sleep(10 * interval)
 		if reads, writes := c.count(); reads < 40 || reads > 100 || writes < 8 || writes > 12 {
-			t.Errorf("%d reads and %d writes in ten minutes, want one read each 10 s and one write an interval", reads, writes)
+			t.Errorf("%d reads and %d writes in ten minutes, want one read each 10 s and one write per interval", reads, writes)
 		}
 		if lines := h.lines("")[before:]; len(lines) < 2 || len(lines) > 5 {
 			t.Errorf("%d lines in ten minutes, want a first one and reminders: %q", len(lines), lines)

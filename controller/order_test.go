@@ -76,7 +76,7 @@ func TestBlindWritesAreNotLogged(t *testing.T) {
 		c.set(func(context.Context) error { return errors.New("500") }, nil)
 		time.Sleep(60 * interval)
 		if _, writes := c.count(); writes < 50 {
-			t.Errorf("%d writes, want one an interval for each address while nothing can be read", writes)
+			t.Errorf("%d writes, want one per interval and address while nothing can be read", writes)
 		}
 		if got := len(h.lines("address assigned")) - before; got != 0 {
 			t.Errorf("%d lines about it, want none", got)

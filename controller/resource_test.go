@@ -208,7 +208,7 @@ func TestAResourceWhoseReadingFailsIsLoggedOnce(t *testing.T) {
 		c.count()
 		time.Sleep(4 * interval)
 		if _, writes := c.count(); writes < 3 || writes > 5 {
-			t.Errorf("%d writes, want one an interval", writes)
+			t.Errorf("%d writes, want one per interval", writes)
 		}
 		if lines := h.lines("cannot read"); len(lines) < 1 || len(lines) > 3 {
 			t.Errorf("got %q, want a first line and reminders", lines)

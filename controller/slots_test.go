@@ -115,7 +115,7 @@ func TestAHangingWriteBlocksOnlyItsSlot(t *testing.T) {
 	})
 }
 
-// While nothing can be read, each address is written once an interval, also those that must wait for their turn.
+// While nothing can be read, each address is written once per interval, also those that must wait for their turn.
 func TestABlindWriteThatWaitsForASlotIsMade(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		h.says(keepalived.Master)
@@ -129,13 +129,13 @@ func TestABlindWriteThatWaitsForASlotIsMade(t *testing.T) {
 		}
 		for _, addr := range addrs {
 			if got := written[addr]; got < 7 || got > 10 {
-				t.Fatalf("%v was written %d times in 10 intervals without readings, want about one an interval", addr, got)
+				t.Fatalf("%v was written %d times in 10 intervals without readings, want about one per interval", addr, got)
 			}
 		}
 	})
 }
 
-// Who stands in line because nothing can be read does not try to read again when its turn comes: that may take as long again.
+// An address that waits for a slot because nothing can be read does not read again once it has one: that may take as long again.
 func TestABlindWriteThatWaitsForASlotNeedsNoOtherRead(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		h.says(keepalived.Master)
@@ -159,8 +159,8 @@ func TestABlindWriteThatWaitsForASlotNeedsNoOtherRead(t *testing.T) {
 	})
 }
 
-// A turn that comes to an address whose look waits for a reading must not lie idle until that is there. Who is first in line is
-// chance, hence several times.
+// A turn that comes to an address whose look waits for a reading must not lie idle until that is there. Which one is first
+// is chance, so the test runs several times.
 func TestASlotIsNotKeptWhileAReadIsInProgress(t *testing.T) {
 	three := netip.MustParseAddr("198.51.100.3")
 	for range 12 {

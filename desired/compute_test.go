@@ -115,7 +115,7 @@ func TestCompute(t *testing.T) {
 			[]string{warnTwice + " B, C 198.51.100.1"},
 		},
 		{
-			"in one sync group it is no remark",
+			"in one sync group: no warning",
 			Input{Settings: Settings{Keepalived: kc, Instances: map[string][]netip.Addr{"A": addrs("198.51.100.9"), "B": addrs("198.51.100.9"), "C": addrs("192.0.2.9")}}, Server: "s", States: is("B MASTER")},
 			"192.0.2.9:C 198.51.100.9:A+B!", nil,
 		},

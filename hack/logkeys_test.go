@@ -29,7 +29,7 @@ func TestLogKeysComeFromLogkey(t *testing.T) {
 				keys, ok := logKeys(n)
 				for _, key := range keys {
 					if !fromLogkey(key) {
-						t.Errorf("%s: a log key that is no constant of providers/logkey", set.Position(key.Pos()))
+						t.Errorf("%s: a log key that is not a constant of providers/logkey", set.Position(key.Pos()))
 					}
 				}
 				if ok {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// BackOff says how long a repeated failure waits before it is tried again.
+// BackOff computes how long to wait after repeated failures.
 type BackOff struct {
 	Initial    time.Duration // after the first failure
 	Multiplier float64       // of the wait, from one failure to the next; at least 1

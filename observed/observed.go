@@ -26,7 +26,7 @@ import (
 	"floaty/providers/failurelog"
 )
 
-// Options says what to observe. All fields but OnRead are needed. The functions must not block.
+// Options configures an Observed. All fields but OnRead are needed. The functions must not block.
 type Options struct {
 	Provider  providers.Provider
 	Addresses func() []netip.Addr // all that are managed now

@@ -94,7 +94,7 @@ func FuzzParseEvent(f *testing.F) {
 		}
 		if err != nil {
 			if e != (Event{}) {
-				t.Errorf("%q: got %+v beside the error %v, want none", line, e, err)
+				t.Errorf("%q: got %+v along with the error %v, want none", line, e, err)
 			}
 			return
 		}

@@ -24,7 +24,7 @@ type fence struct {
 // newFence returns the fence of a listener that does not run yet: settle waits.
 func newFence() *fence { return &fence{clock: newClock(), begun: 1} }
 
-// open says how to end the listener's sleep.
+// open sets the function that ends the listener's sleep.
 func (f *fence) open(wakeUp func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,7 +78,7 @@ func (f *fence) beat() {
 	}
 }
 
-// expectBeats says whether beat will be called from now on.
+// expectBeats sets whether beat will be called from now on.
 func (f *fence) expectBeats(expect bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

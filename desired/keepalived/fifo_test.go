@@ -221,7 +221,7 @@ type fifoLog struct {
 	calls []string
 }
 
-// newFIFOLog returns a fifo that runs beside no Listener.
+// newFIFOLog returns a fifo without a Listener.
 func newFIFOLog(t *testing.T, opts *Options) *fifoLog {
 	t.Helper()
 	l := &fifoLog{}

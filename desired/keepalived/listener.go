@@ -43,7 +43,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// Options says what to listen to. StateFile, Trusted and Local may be left out.
+// Options configures a Listener. StateFile, Trusted and Local may be left out.
 type Options struct {
 	Path      string // of the FIFO
 	StateFile string // where the states survive a restart of floaty; empty: nowhere. Its directory is made if its parent exists
@@ -236,7 +236,7 @@ func (l *Listener) logChanges(before, now Snapshot) {
 	}
 }
 
-// sleep waits until there is something to do: a line, the end of the VRRP process or of Run, a change beside the FIFO, or a deadline.
+// sleep waits until there is something to do: a line, the end of the VRRP process or of Run, a change in the FIFO's directory, or a deadline.
 func (l *Listener) sleep(now time.Time) {
 	forFIFO, fds := l.fifo.wait(now, nil)
 	forTrust, fds := l.trust.wait(now, fds)

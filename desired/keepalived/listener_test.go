@@ -218,10 +218,10 @@ func TestWaitingTakesNoProcessorTime(t *testing.T) {
 			env.step(0)
 			wr.close()
 		},
-		"no writer, and something new beside the FIFO": func(env *testEnv) {
+		"no writer, and something new in its directory": func(env *testEnv) {
 			time.AfterFunc(100*time.Millisecond, func() { _ = os.WriteFile(env.opts.Path+".new", nil, 0o600) })
 		},
-		"a writer, and files that come and go beside the FIFO": func(env *testEnv) {
+		"a writer, and files that come and go in its directory": func(env *testEnv) {
 			env.writer()
 			done := make(chan struct{})
 			env.t.Cleanup(func() { close(done) })

@@ -298,8 +298,8 @@ func TestASavedMasterCountsForTheSameWriterOfTheFIFO(t *testing.T) {
 	env.wantNever("A", Master)
 }
 
-// A service that may read every file, but is not root, may list the descriptors of a root's process and not see what they are. That is
-// no proof that the process does not write to the FIFO: the pid file decides, as it does where not even the list is to be had.
+// A service that may read every file, but is not root, may list the descriptors of a root's process and not see what they are. That does
+// not prove that the process does not write to the FIFO: the pid file decides, as it does where not even the list is to be had.
 func TestDescriptorsThatMayOnlyBeListedAreAnError(t *testing.T) {
 	if pid, err := strconv.Atoi(os.Getenv("FLOATY_TEST_LISTS")); err == nil {
 		holds, err := (&fifoFile{fd: -1}).writtenBy(pid)

@@ -47,7 +47,7 @@ func (b *bench) measureEvents(ctx context.Context) error {
 
 // firstByte measures from the MASTER line of an instance until the first byte of its address's write is on the wire, that is when
 // the kernel receives it at the other end of a loopback connection, over plain HTTP. The writes are refused, so that no looks follow and each line finds
-// floaty at rest. It returns the median.
+// floaty idle. It returns the median.
 func (b *bench) firstByte(ctx context.Context, s settings, least float64, panel string) (float64, error) {
 	name := fmt.Sprintf("MASTER line to first byte, %d instances", s.singles)
 	if s.minimal {

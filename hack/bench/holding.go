@@ -76,7 +76,7 @@ func (b *bench) holdAll(ctx context.Context, wait, held []*holding, window time.
 // afterLooks is when the last look at a write, which comes 30 s after it, is over.
 const afterLooks = 32 * time.Second
 
-// holdings says what is held.
+// holdings are the accounts to hold.
 func (b *bench) holdings(interval time.Duration) []*holding {
 	var all []*holding
 	for _, n := range b.sizes([]int{1, 100, 10000}, 1, 10, 100, 1000, 10000) {

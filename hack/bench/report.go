@@ -155,7 +155,7 @@ func (r report) markdown(path string) func(*bytes.Buffer) error {
 	}
 }
 
-// how says what the figures mean.
+// how explains the figures.
 const how = `The program is driven as a black box: the bench writes Keepalived's lines into the FIFO and is the simulated cloud.
 
 - **Distance** is a line that hands on each byte half a round trip later, both ways; TCP's handshake costs a round trip too. It has

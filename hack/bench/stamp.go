@@ -22,7 +22,7 @@ type stamped struct {
 func newStamped(conn net.Conn) (*stamped, error) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return nil, errors.New("it is no TCP connection")
+		return nil, errors.New("not a TCP connection")
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {

@@ -28,7 +28,7 @@ const (
 	keepalivedConf = "keepalived.conf"
 )
 
-// settings says what a world is like. The zero value of a field is the usual.
+// settings describes a world. The zero value of each field is the default.
 type settings struct {
 	exoscale  bool
 	addresses int

@@ -280,7 +280,7 @@ func TestKeepalivedReadsTheBlocks(t *testing.T) {
 	}
 }
 
-// asked has the real Keepalived test a block. It complains about interfaces that this machine lacks, which is no fault of the block.
+// asked has the real Keepalived test a block. It complains about interfaces that this machine lacks, which is not the block's fault.
 func asked(t *testing.T, keepalived string, b block, path string) {
 	t.Helper()
 	const script = `set -e

@@ -154,7 +154,7 @@ func TestREADMETakesFiveMinutes(t *testing.T) {
 	}
 }
 
-// Who comes from floaty 1.x must find every key and flag on the page for them, as kept, changed or new.
+// Users of floaty 1.x must find every key and flag on the page for them, as kept, changed or new.
 func TestTheUpgradePageNamesEveryKeyAndFlag(t *testing.T) {
 	_, table, _ := strings.Cut(read(t, "configuration.md"), "| key | default | |\n|---|---|---|\n")
 	table, _, _ = strings.Cut(table, "\n\n")

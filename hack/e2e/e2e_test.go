@@ -136,7 +136,7 @@ func (w *world) play() {
 	w.start(w.a)
 	w.at(w.a, 15*time.Second)
 	w.start(w.b)
-	w.eventually("the second host knows that it is no master", 5*time.Second, func() bool { return w.said(w.b, "state=BACKUP") })
+	w.eventually("the second host knows that it is not MASTER", 5*time.Second, func() bool { return w.said(w.b, "state=BACKUP") })
 }
 
 func (w *world) eventually(what string, within time.Duration, is func() bool) {

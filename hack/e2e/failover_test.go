@@ -120,7 +120,7 @@ func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
 		w.eventually("the second host is master as well", 10*time.Second, func() bool { return w.writesOf(w.b) > 0 })
 		w.Cloud.ForgetCalls()
 		time.Sleep(6 * interval)
-		// Each host answers until it finds the address contested, then writes once an interval: two addresses, two hosts.
+		// Each host answers until it finds the address contested, then writes once per interval: two addresses, two hosts.
 		most := 2 * 2 * (4 + 7)
 		if w.exoscale {
 			most *= 2 // to attach and to detach

@@ -37,7 +37,7 @@ func newReadyWorld(t *testing.T) *readyWorld {
 	w.must(err)
 	w.must(os.WriteFile(w.program, data, 0o755)) //nolint:gosec // others run it
 	for _, h := range []*testenv.Host{w.a, w.b} {
-		state := h.Path("state") // as tmpfiles.d makes it, but for the user
+		state := h.Path("state") // as tmpfiles.d makes it, except for the user
 		w.must(os.Mkdir(state, 0o750))
 		w.must(os.Chown(state, 0, scriptGroup))
 		w.must(os.Chmod(state, 0o750|os.ModeSetgid)) //nolint:gosec // the socket must be of its group

@@ -103,11 +103,11 @@ func newWorld(t *testing.T, at cloud, holder string, start func(*httptest.Server
 	return w
 }
 
-// ServeHTTP answers as the cloud does, but for what is broken.
+// ServeHTTP answers as the cloud does, except for broken calls.
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		panic(http.ErrAbortHandler) // a request that did not come whole is none
+		panic(http.ErrAbortHandler) // the request is incomplete
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.mu.Lock()

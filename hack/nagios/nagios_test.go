@@ -1,4 +1,4 @@
-// Package nagios_test runs check_floaty, the plugin for Nagios and Icinga: with answers as floaty could give them, and beside the real floaty.
+// Package nagios_test runs check_floaty, the plugin for Nagios and Icinga: with answers as floaty could give them, and with the real floaty.
 package nagios_test
 
 import (

@@ -61,7 +61,7 @@ func (c *cloud) Requests() (all, changing int) {
 	return len(calls), changing
 }
 
-// ServeHTTP answers as the simulator does, but for the body of a failure that shall have none.
+// ServeHTTP answers as the simulator does, except that a chosen failure has no body.
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != c.proto {
 		c.t.Errorf("got a request over %s, want HTTP/%d", r.Proto, c.proto)

@@ -101,7 +101,7 @@ func TestEveryAddressInANetworkIsItsFloatingIP(t *testing.T) {
 		}
 	}
 	if err := read(t, w, "2001:db8:1:100::1").Err; !errors.Is(err, providers.ErrNotFound) {
-		t.Errorf("beside the network: got %v, want %v", err, providers.ErrNotFound)
+		t.Errorf("next to the network: got %v, want %v", err, providers.ErrNotFound)
 	}
 
 	w.ForgetCalls()

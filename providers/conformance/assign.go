@@ -44,7 +44,7 @@ func assignIsIdempotent(t *testing.T, s Subject) {
 	}
 }
 
-// Whoever holds it beside this server gets a share of its traffic. A holder that nobody had seen may wait for the reading
+// Any other holder gets a share of its traffic. A holder that nobody had seen may wait for the reading
 // that follows.
 func assignReleasesEveryOtherHolder(t *testing.T, s Subject) {
 	s.severalHolders(t)

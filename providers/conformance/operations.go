@@ -119,8 +119,8 @@ func aNetworkIsOneResource(t *testing.T, s Subject) {
 		t.Errorf("got %v, want no error", err)
 	}
 	wantHolding(t, s.read(t, first), first, s.Server)
-	beside := s.Network.Addr().Prev()
-	if err := s.read(t, beside)[beside].Err; !errors.Is(err, providers.ErrNotFound) {
-		t.Errorf("%v, beside the network: got %v, want %v", beside, err, providers.ErrNotFound)
+	outside := s.Network.Addr().Prev()
+	if err := s.read(t, outside)[outside].Err; !errors.Is(err, providers.ErrNotFound) {
+		t.Errorf("%v, next to the network: got %v, want %v", outside, err, providers.ErrNotFound)
 	}
 }

@@ -77,7 +77,7 @@ func (p *provider) Assign(ctx context.Context, addr netip.Addr, server string, _
 func (p *provider) holders(ctx context.Context, addr netip.Addr) (servers []string, err error) {
 	err = p.call(ctx, http.MethodGet, addr, "", &servers)
 	if err == nil && servers == nil {
-		err = errors.New("it is no list")
+		err = errors.New("not a list")
 	}
 	return servers, err
 }
@@ -94,7 +94,7 @@ func (p *provider) call(ctx context.Context, method string, addr netip.Addr, res
 		if into != nil {
 			err = json.NewDecoder(resp.Body).Decode(into)
 		} else if resp.StatusCode != http.StatusNoContent {
-			err = errors.New("it is no acknowledgement")
+			err = errors.New("not an acknowledgement")
 		}
 	}
 	return answer.Err(err)

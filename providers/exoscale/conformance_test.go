@@ -81,7 +81,7 @@ func (c *cloud) Requests() (all, changing int) {
 	return len(calls), changing
 }
 
-// ServeHTTP answers as the simulator does, but for the body of a failure that shall have none.
+// ServeHTTP answers as the simulator does, except that a chosen failure has no body.
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if part := c.bare.Load(); part != nil && strings.Contains(r.URL.Path, *part) {
 		w = headOnly{w}
@@ -113,7 +113,7 @@ func TestConformance(t *testing.T) {
 					Provider: p, Cloud: c, Server: here, Other: elsewhere, Third: third, Credential: secret, Forbidden: providers.ErrUnauthorized,
 					Network: netip.MustParsePrefix("2001:db8:500:1::/96"), Asynchronous: true,
 					// A reading takes two lists, and at first the try of the filter. An assignment looks at the holders while
-					// it attaches, so that some calls are made beside the one that fails.
+					// it attaches, so that some calls are made concurrently with the one that fails.
 					ReadCalls: 3, AssignCalls: 5,
 				}
 			})

@@ -246,7 +246,7 @@ func TestInstanceAndZoneFromTheMetadataService(t *testing.T) {
 	w.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusOK, Body: "evil.example.com/"})
 	p = newProvider(t, "", func(o *exoscale.Options) { o.Instance, o.MetadataURL = "", w.url+"/latest/meta-data" })
 	if got, err := p.Server(t.Context()); err == nil {
-		t.Errorf("got %q, want an error for what is no UUID", got)
+		t.Errorf("got %q, want an error, because it is not a UUID", got)
 	}
 	if _, err := p.Read(t.Context(), []netip.Addr{addr}); err == nil || !strings.Contains(err.Error(), "is not a zone name") {
 		t.Errorf("got %v, want an error for what is not a zone name", err)

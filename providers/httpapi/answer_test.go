@@ -13,7 +13,7 @@ import (
 	"floaty/providers"
 )
 
-// kinds are what errors are told apart by, beside *providers.WaitError.
+// kinds are the errors that callers tell apart, in addition to *providers.WaitError.
 var kinds = []error{providers.ErrUnauthorized, providers.ErrNotFound, providers.ErrRefused}
 
 func TestStatusDecidesTheError(t *testing.T) {
@@ -186,7 +186,7 @@ func TestLongAnswersAreReadOneAtATime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		if n, err := io.Copy(io.Discard, open(ctx, "/long")); !errors.Is(err, context.DeadlineExceeded) || n > maxOne+maxError {
-			t.Errorf("got %d bytes and %v beside another long answer, want %v before the rest is read", n, err, context.DeadlineExceeded)
+			t.Errorf("got %d bytes and %v while another long answer is read, want %v before the rest is read", n, err, context.DeadlineExceeded)
 		}
 		if text, err := io.ReadAll(open(t.Context(), "/short")); err != nil || string(text) != "the end" {
 			t.Errorf("got %q, %v for a short answer, want it at once", text, err)

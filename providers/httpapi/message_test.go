@@ -76,7 +76,7 @@ func TestCredentialIsRedactedFromRedirects(t *testing.T) {
 	}
 }
 
-// An answer that is no HTTP is quoted by net/http.
+// An answer that is not HTTP is quoted by net/http.
 func TestCredentialIsRedactedFromProtocolErrors(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()

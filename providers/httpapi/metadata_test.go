@@ -54,7 +54,7 @@ func TestUnreachableMetadataIsAnError(t *testing.T) {
 		}
 	}
 	if _, err := Metadata(t.Context(), ":"); err == nil {
-		t.Error("got no error for what is no URL")
+		t.Error("got no error for an invalid URL")
 	}
 }
 

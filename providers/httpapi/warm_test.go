@@ -147,7 +147,7 @@ func TestNothingIsReopenedDuringRetryAfter(t *testing.T) {
 	}
 }
 
-// keepOpen says how many addresses a takeover would move.
+// keepOpen sets how many addresses a takeover would move.
 func (w *warmer) keepOpen(n int) {
 	w.addresses = func() int { return n }
 }

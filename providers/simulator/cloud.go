@@ -167,7 +167,7 @@ func CheckNetwork(network netip.Prefix) error {
 	return nil
 }
 
-// RemoveAddress takes the network that an address lies in from the account. An address that is not there is none the less.
+// RemoveAddress takes the network that an address lies in from the account. If there is none, it does nothing.
 func (c *Cloud) RemoveAddress(addr netip.Addr) {
 	c.lock()
 	defer c.mu.Unlock()

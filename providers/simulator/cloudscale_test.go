@@ -177,7 +177,7 @@ func TestCheckNetwork(t *testing.T) {
 		"::ffff:192.0.2.1/128":  "::ffff:192.0.2.1/128 is IPv4 in IPv6",
 		"0.0.0.0/56 is invalid": "no network",
 	} {
-		network, _ := netip.ParsePrefix(text) // the zero Prefix if it is none
+		network, _ := netip.ParsePrefix(text) // the zero Prefix if it is invalid
 		if got := simulator.CheckNetwork(network); got == nil && want != "" || got != nil && got.Error() != want {
 			t.Errorf("%s: got %v, want %q", text, got, want)
 		}

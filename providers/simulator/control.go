@@ -94,7 +94,7 @@ func (c *Cloud) controls() map[string]func(*http.Request) error {
 	}
 }
 
-// unknown says what is wrong with a request that control does not know.
+// unknown describes what is wrong with a request that control does not know.
 func unknown(r *http.Request) error {
 	paths := []string{
 		"state", "servers", "addresses", "move", "managed", "region", "server-region", "token", "key", "latency", "operation-time",

@@ -9,7 +9,7 @@ import (
 // Zone is where all of Exoscale's instances are.
 const Zone = "ch-gva-2"
 
-// SetMetadata says which server the metadata services name: by the address that a request comes from, and fallback for all
+// SetMetadata sets which server the metadata services name: by the address that a request comes from, and fallback for all
 // others. The empty ID is answered with 404. Latency and faults hit the services, the credential does not.
 func (c *Cloud) SetMetadata(byAddress map[netip.Addr]string, fallback string) {
 	c.mu.Lock()
@@ -35,7 +35,7 @@ func (c *Cloud) serveMetadata(w http.ResponseWriter, r *http.Request, api dialec
 
 // whoAsks returns the ID of the server that a request comes from.
 func (c *Cloud) whoAsks(remote string) string {
-	from, _ := netip.ParseAddrPort(remote) // what is no address gets the fallback
+	from, _ := netip.ParseAddrPort(remote) // an invalid address gets the fallback
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id, ok := c.metadata[from.Addr().Unmap()]

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// SetKey makes Exoscale's API accept what is signed with key and secret, beside the keys that it accepts already. The empty
+// SetKey makes Exoscale's API accept what is signed with key and secret, in addition to earlier keys. The empty
 // secret takes the key away. Without any key the API demands no signature, as a new cloud does.
 func (c *Cloud) SetKey(key, secret string) {
 	c.mu.Lock()

@@ -99,7 +99,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 				t.Errorf("got a %T, want a Problem", err)
 			}
 			if len(got.Instances)+len(got.Groups) > 0 || len(got.Watch) != 1 {
-				t.Errorf("got %+v beside the error, want only what to watch", got)
+				t.Errorf("got %+v along with the error, want only what to watch", got)
 			}
 		})
 	}

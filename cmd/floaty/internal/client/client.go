@@ -105,7 +105,7 @@ func (c *Client) get(ctx context.Context, path string) (code int, body []byte, e
 	return resp.StatusCode, body, nil
 }
 
-// explain says in one line why nobody answered.
+// explain returns in one line why there was no answer.
 func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -88,7 +88,7 @@ func outOfTouch(text []byte, err error, last time.Time) []byte {
 // A terminal is redrawn in place.
 type terminal struct{ f *os.File }
 
-// newTerminal returns the terminal that out is; false if it is none.
+// newTerminal returns the terminal that out is; false if it is not a terminal.
 func newTerminal(out io.Writer) (terminal, bool) {
 	f, ok := out.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {

@@ -49,7 +49,7 @@ func (s Status) WriteText(w io.Writer, now time.Time, colour bool) error {
 	return nil
 }
 
-// head says what is true of the whole.
+// head returns the lines about the daemon as a whole.
 func (s Status) head() []string {
 	name := "this server is not known yet"
 	if s.Server.ID != "" {
@@ -77,7 +77,7 @@ func (s Status) head() []string {
 	return lines
 }
 
-// state says in a word or two how an address is.
+// state describes an address's state in a word or two.
 func (a StatusAddress) state() string {
 	switch {
 	case a.Contested:
@@ -90,7 +90,7 @@ func (a StatusAddress) state() string {
 	return "standby"
 }
 
-// trouble says what is wrong with an address; empty: nothing.
+// trouble describes what is wrong with an address; empty: nothing.
 func (s Status) trouble(a StatusAddress) string {
 	if a.Contested && a.Rival != "" {
 		return "another server takes it: " + s.name(a.Rival)
@@ -98,7 +98,7 @@ func (s Status) trouble(a StatusAddress) string {
 	return a.Error
 }
 
-// target says where an address points.
+// target returns where an address points.
 func (s Status) target(a StatusAddress) string {
 	switch {
 	case len(a.Targets) == 0 && a.Verified.IsZero():
@@ -113,7 +113,7 @@ func (s Status) target(a StatusAddress) string {
 	return strings.Join(names, ", ")
 }
 
-// name says which server an ID stands for.
+// name returns what to call a server: "this server", its name if known, or else its ID.
 func (s Status) name(id string) string {
 	if id == s.Server.ID {
 		return "this server"
@@ -142,7 +142,7 @@ func (t table) row(cells ...string) {
 
 func (t table) flush() { _ = t.w.Flush() }
 
-// since says how long ago a time was; empty if it is not known.
+// since returns how long ago a time was; empty if it is not known.
 func since(t, now time.Time) string {
 	if t.IsZero() {
 		return ""

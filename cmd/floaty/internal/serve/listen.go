@@ -39,7 +39,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err := checkFree(ctx, path); err != nil {
 		return nil, err
 	}
-	// It is made beside the path and renamed, so that there is one at any time, and none that is not finished.
+	// It is made under another name and renamed, so that there is one at any time, and none that is not finished.
 	fresh := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%d", os.Getpid()))
 	_ = os.Remove(fresh)
 	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error {
@@ -77,7 +77,7 @@ func checkFree(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return errors.New("it is no socket: move it away")
+		return errors.New("it is not a socket: move it away")
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

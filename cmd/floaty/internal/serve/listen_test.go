@@ -58,8 +58,8 @@ func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listenUnix(t.Context(), path); err == nil || !strings.Contains(err.Error(), "it is no socket") {
-		t.Errorf("got %v, want that it is no socket", err)
+	if _, err := listenUnix(t.Context(), path); err == nil || !strings.Contains(err.Error(), "it is not a socket") {
+		t.Errorf("got %v, want that it is not a socket", err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "precious" {
 		t.Errorf("the file: got %q, %v", data, err)

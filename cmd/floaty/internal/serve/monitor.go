@@ -18,7 +18,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// MonitorOptions says what a monitor can look up. All fields are needed.
+// MonitorOptions configures a Monitor. All fields are needed.
 type MonitorOptions struct {
 	DryRun     bool
 	Desired    *desired.State

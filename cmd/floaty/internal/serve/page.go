@@ -13,7 +13,7 @@ import (
 //go:embed page.html
 var pageHTML string
 
-// noContent is the Content-Security-Policy of what is no page.
+// noContent is the Content-Security-Policy of everything except the page.
 const noContent = "default-src 'none'; frame-ancestors 'none'"
 
 // A page is the page, and what it may do: run its own script and style, and ask this server.

@@ -50,7 +50,7 @@ const (
 	retryListening = 10 * time.Second
 )
 
-// Options says what to serve, and where.
+// Options configures a server.
 type Options struct {
 	Socket  string // path of the unix socket; its directory is made if its parent is there; empty: none
 	Address string // HOST:PORT to listen on; empty: none

@@ -1,0 +1,76 @@
+package hack_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// stilted are turns of phrase that a reader stumbles over, and what to write instead. Each stands in this file too, so it is not checked.
+var stilted = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`^[A-Za-z]\w* says (what|whether|how|which|why|where|who|in|that|a|when)\b`), `"returns", "reports whether", "describes" or "logs": a function does not say`},
+	{regexp.MustCompile(`(?i)\bbeside\b`), `"in addition to", "along with", "next to" or "besides"`},
+	{regexp.MustCompile(`(?i)\b(it|this|that|what|which) (is|was) no \w+`), `"is not a …"`},
+	{regexp.MustCompile(`(?i)\b(it|this|that|which|\w+er|host|MASTER|whole) (is|was) none\b`), `"is not one" or "is not valid"`},
+	{regexp.MustCompile(`(?i)\b(one|once|one (read|write|call)) an interval\b`), `"per interval"`},
+	{regexp.MustCompile(`(^|[.:;] )Who [a-z]+ [^?]*$`), `a noun: "the host that …", "a caller that …"`},
+	{regexp.MustCompile(`(?i)\b(for|to|of|from) who [a-z]+`), `a noun: "for callers that …"`},
+	{regexp.MustCompile(`(?i)\bbut for (the|that|those|what|its|some|a|an)\b`), `"except"`},
+	{regexp.MustCompile(`(?i)\b(for want of|by and by|at rest|hence|none the less|oftener|this is not how)\b`), "plain words of today"},
+}
+
+// toDo names packages that hold such phrases still.
+var toDo = []string{"cmd/floaty", "cmd/cloudsim", "cmd/floaty/internal/inspect"}
+
+func TestCommentsAndMessagesArePlainEnglish(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, "floaty/")
+		if slices.Contains(toDo, name) {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(p.Dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if filepath.Base(file) != "english_test.go" {
+				checkEnglish(t, filepath.Join(name, filepath.Base(file)), file)
+			}
+		}
+	}
+}
+
+// checkEnglish checks the comments and the strings of one file.
+func checkEnglish(t *testing.T, name, path string) {
+	t.Helper()
+	set := token.NewFileSet()
+	f, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(pos token.Pos, text string) {
+		text = strings.ReplaceAll(text, " no longer", "") // is good English
+		for _, s := range stilted {
+			if found := s.pattern.FindString(text); found != "" {
+				t.Errorf("%s:%d: %q; better: %s", name, set.Position(pos).Line, found, s.instead)
+			}
+		}
+	}
+	for _, group := range f.Comments {
+		check(group.Pos(), strings.Join(strings.Fields(group.Text()), " "))
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			check(lit.Pos(), strings.Trim(lit.Value, "`\""))
+		}
+		return true
+	})
+}
