@@ -15,6 +15,7 @@ import (
 
 	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
+	"floaty/controller"
 	"floaty/desired"
 	"floaty/desired/keepalived"
 	"floaty/providers/logkey"
@@ -322,6 +323,10 @@ func (d *daemon) logWarning(n desired.Warning) {
 }
 
 func (d *daemon) engineOptions() engineOptions {
+	var queue *controller.QueueMetrics
+	if d.instances == nil { // else nobody asks a notify script, and the figures cost it two wake-ups per second
+		queue = d.monitor.Queue()
+	}
 	return engineOptions{
 		dryRun:      d.command.dryRun,
 		desired:     &d.state,
@@ -329,6 +334,7 @@ func (d *daemon) engineOptions() engineOptions {
 		fence:       d.fence,
 		serverFound: d.serverFound,
 		monitor:     d.monitor,
+		queue:       queue,
 		names:       d.command.names,
 		log:         d.log,
 	}

@@ -120,6 +120,7 @@ type engineOptions struct {
 	fence       func(context.Context) error // called before each changing request, in a dry run too; an error forbids it; nil: all are allowed
 	serverFound func(server string)
 	monitor     *serve.Monitor
+	queue       *controller.QueueMetrics // nil: its figures are not wanted
 	names       *serverNames
 	log         logr.Logger
 }
@@ -164,7 +165,7 @@ func newEngine(s inputs, opts engineOptions) (*engine, error) {
 		Concurrent: s.config.MaxConcurrentRequests,
 		Log:        log,
 		Recorder:   opts.monitor,
-		Metrics:    opts.monitor.Queue(),
+		Metrics:    opts.queue,
 	})
 	return e, nil
 }

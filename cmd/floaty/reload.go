@@ -79,11 +79,13 @@ func (d *daemon) reload(ctx context.Context, next inputs, err error, requested b
 			return
 		}
 	case d.rejected != "":
-		d.monitor.Loaded(d.monitorInputs(next), "the configuration is valid again and unchanged")
+		d.monitor.Loaded(d.monitorInputs(next), "")
 		d.log.Info("the configuration is valid again and unchanged")
 	case requested:
+		d.monitor.Loaded(d.monitorInputs(next), "")
 		d.log.Info("configuration read again: nothing has changed")
 	default: // a file was touched, or is watched for the first time
+		d.monitor.Loaded(d.monitorInputs(next), "")
 		d.log.V(1).Info("configuration read again: nothing has changed")
 	}
 	d.rejected, d.running = "", next
@@ -141,10 +143,10 @@ func (d *daemon) adopt(ctx context.Context, next inputs, changes []config.Change
 		d.engine.paced.CredentialChanged()
 	}
 	effect := d.apply(next)
-	defer func() { d.monitor.Loaded(d.monitorInputs(next), "configuration changed: "+strings.Join(words, "; ")) }()
 	if !sameInstances(before.keepalived, next.keepalived) {
 		words = append(words, changedInstances(before.keepalived, next.keepalived))
 	}
+	d.monitor.Loaded(d.monitorInputs(next), strings.Join(words, "; "))
 	if len(words) == 0 {
 		return nil
 	}

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"net/http"
 	"net/netip"
 	"os"
 	"strconv"
@@ -55,10 +54,7 @@ func TestMemoryAfterManyScrapes(t *testing.T) {
 		w.holds(10*time.Second, hundred...)
 		before := w.cpu()
 		for range scrapes {
-			w.eventually("it is answered", 5*time.Second, func() bool { // 20 are per second
-				code, _ := w.ask("/metrics")
-				return code == http.StatusOK
-			})
+			w.ask("/metrics") // 20 are answered per second
 		}
 		if scrapes > 0 {
 			t.Logf("a scrape takes %v of CPU", (w.cpu()-before)/time.Duration(scrapes))

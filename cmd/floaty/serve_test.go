@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"floaty/cmd/floaty/internal/report"
+	"floaty/hack/stage"
+	"floaty/providers/simulator"
 )
 
-// ask asks floaty for something over its status socket.
+// ask asks floaty for something over its status socket, again while it is busy.
 func (w *world) ask(path string) (code int, body string) {
 	w.Helper()
 	socket := w.socket()
@@ -25,12 +27,16 @@ func (w *world) ask(path string) (code int, body string) {
 	defer client.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(w.Context(), http.MethodGet, "http://localhost"+path, nil)
 	w.must(err)
-	resp, err := client.Do(req)
-	w.must(err)
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	w.must(err)
-	return resp.StatusCode, string(text)
+	w.eventually("floaty is not busy", 5*time.Second, func() bool {
+		resp, err := client.Do(req)
+		w.must(err)
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(resp.Body)
+		w.must(err)
+		code, body = resp.StatusCode, string(text)
+		return resp.Header.Get("Retry-After") == ""
+	})
+	return code, body
 }
 
 // socket returns the path of floaty's status socket.
@@ -152,5 +158,56 @@ func TestPathsOfTheServer(t *testing.T) {
 		if code, body := w.ask(path); code != want {
 			t.Errorf("%s: got %d, %q, want %d", path, code, body, want)
 		}
+	}
+}
+
+func TestADryRunAndAReloadShow(t *testing.T) {
+	w := newWorld(t, one)
+	w.start("--dry-run", "--fifo", w.Path("floaty.yml"), w.FIFO)
+	w.says("MASTER")
+	w.eventually("the address is not in place", 5*time.Second, func() bool {
+		s := w.status()
+		return s.DryRun && s.Addresses[0].Desired && !s.Addresses[0].InPlace && s.Addresses[0].Targets != nil
+	})
+	before := w.status().Config.Loaded
+	good := w.Floaty()
+	w.must(w.Configure("floaty.yml", "tokn: 1\n"+good))
+	w.eventually("the mistake shows", 5*time.Second, func() bool { return strings.Contains(w.status().Config.Error, "tokn") })
+	if _, text := w.ask("/metrics"); !strings.Contains(text, "\nfloaty_config_last_reload_successful 0\n") {
+		t.Error("floaty_config_last_reload_successful is not 0")
+	}
+	w.must(w.Configure("floaty.yml", good))
+	var s report.Status
+	w.eventually("it is gone", 5*time.Second, func() bool { s = w.status(); return s.Config.Error == "" })
+	if !s.Config.Loaded.After(before) {
+		t.Errorf("loaded at %v, want later than %v", s.Config.Loaded, before)
+	}
+	var reloads []string
+	for _, e := range s.Events {
+		if e.Kind == report.EventReload {
+			reloads = append(reloads, e.Text)
+		}
+		if e.Kind == report.EventAssign {
+			t.Errorf("a dry run assigned: %+v", e)
+		}
+	}
+	if len(reloads) != 2 || !strings.Contains(reloads[0], "tokn") || !strings.Contains(reloads[1], "valid again") {
+		t.Errorf("the events of reloads are %q, want the mistake and its end", reloads)
+	}
+}
+
+func TestNoCredentialIsServed(t *testing.T) {
+	w := newWorld(t, one)
+	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 401, Body: `{"detail":"bad token ` + stage.Token + `"}`})
+	w.start()
+	w.says("MASTER")
+	w.eventually("the refusal shows", 5*time.Second, func() bool { return strings.Contains(w.status().Cloud.Error, "401") })
+	for _, path := range []string{"/status", "/metrics", "/readyz", "/healthz", "/"} {
+		if _, body := w.ask(path); strings.Contains(body, stage.Token) {
+			t.Errorf("%s has the token in it: %s", path, body)
+		}
+	}
+	if _, text := w.ask("/metrics"); !strings.Contains(text, `floaty_provider_requests_total{code="401",operation="read",provider="cloudscale"} `) {
+		t.Errorf("no request with 401 is counted:\n%s", text)
 	}
 }

@@ -40,7 +40,7 @@ func newReadyWorld(t *testing.T) *readyWorld {
 		state := h.Path("state") // as tmpfiles.d makes it, except for the user
 		w.must(os.Mkdir(state, 0o750))
 		w.must(os.Chown(state, 0, scriptGroup))
-		w.must(os.Chmod(state, 0o750|os.ModeSetgid)) //nolint:gosec // the socket must be of its group
+		w.must(os.Chmod(state, 0o750|os.ModeSetgid)) // the socket must be of its group
 		w.must(os.Chmod(h.Dir, 0o711))               //nolint:gosec // the script user finds the socket
 	}
 	w.must(os.Chmod(w.Dir, 0o755))               //nolint:gosec // as above

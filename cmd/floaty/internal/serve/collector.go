@@ -59,8 +59,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	counter := func(d *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, labels...)
 	}
 	timestamp := func(d *prometheus.Desc, t time.Time, labels ...string) {
 		if !t.IsZero() {
@@ -90,17 +90,17 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.inPlace, number(a.InPlace), addr)
 		gauge(c.contested, number(a.Contested), addr)
 		timestamp(c.verified, a.Verified, addr)
-		counter(c.assignments, count.assigned, addr, "success")
-		counter(c.assignments, count.failed, addr, "failure")
-		counter(c.contests, count.contested, addr)
+		counter(c.assignments, float64(count.assigned), addr, "success")
+		counter(c.assignments, float64(count.failed), addr, "failure")
+		counter(c.contests, float64(count.contested), addr)
 	}
 	heard := c.opts.Heard()
 	for e, n := range heard.Events {
-		counter(c.events, n, e.Type, e.State)
+		counter(c.events, float64(n), e.Type, e.State)
 	}
-	counter(c.badLines, heard.BadLines)
-	counter(c.standstills, uint64(heard.Standstills))
-	counter(c.dropped, c.opts.Dropped())
+	counter(c.badLines, float64(heard.BadLines))
+	counter(c.standstills, float64(heard.Standstills))
+	counter(c.dropped, float64(c.opts.Dropped()))
 }
 
 // states are those of VRRP instances, as Keepalived writes them.

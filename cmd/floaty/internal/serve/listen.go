@@ -52,7 +52,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 		return nil, err
 	}
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	err = os.Chmod(fresh, socketMode) //nolint:gosec // the group is meant to ask
+	err = os.Chmod(fresh, socketMode)
 	if err == nil {
 		err = os.Rename(fresh, path)
 	}

@@ -61,7 +61,7 @@ func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
 	if _, err := listenUnix(t.Context(), path); err == nil || !strings.Contains(err.Error(), "it is not a socket") {
 		t.Errorf("got %v, want that it is not a socket", err)
 	}
-	if data, err := os.ReadFile(path); err != nil || string(data) != "precious" {
+	if data, err := os.ReadFile(path); err != nil || string(data) != "precious" { //nolint:gosec // our own
 		t.Errorf("the file: got %q, %v", data, err)
 	}
 	if _, err := listenUnix(t.Context(), "/tmp/"+strings.Repeat("x", 103)); err == nil || !strings.Contains(err.Error(), "107 bytes") {

@@ -30,18 +30,18 @@ func TestTwoCopiesAreMadeAtATime(t *testing.T) {
 	statuses := make(chan int, maxCopies)
 	for range maxCopies {
 		go func() {
-			resp, _ := r.get("/status", "localhost")
-			statuses <- resp.StatusCode
+			status, _, _ := r.get("/status", "localhost")
+			statuses <- status
 		}()
 		<-entered
 	}
 	for _, path := range []string{"/status", "/metrics"} {
-		if resp, _ := r.get(path, "localhost"); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
-			t.Errorf("%s while two are made: got %d, Retry-After %q, want 503", path, resp.StatusCode, resp.Header.Get("Retry-After"))
+		if status, header, _ := r.get(path, "localhost"); status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+			t.Errorf("%s while two are made: got %d, Retry-After %q, want 503", path, status, header.Get("Retry-After"))
 		}
 	}
-	if resp, _ := r.get("/readyz", "localhost"); resp.StatusCode != http.StatusOK {
-		t.Errorf("/readyz while two are made: got %d, want 200: it copies nothing", resp.StatusCode)
+	if status, _, _ := r.get("/readyz", "localhost"); status != http.StatusOK {
+		t.Errorf("/readyz while two are made: got %d, want 200: it copies nothing", status)
 	}
 	close(leave)
 	for range maxCopies {
@@ -115,8 +115,8 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			}
 		}()
 	}
-	if resp, _ := r.get("/readyz", "localhost"); resp.StatusCode != http.StatusOK { // it waits until one of them is cut off
-		t.Errorf("got %d, want 200", resp.StatusCode)
+	if status, _, _ := r.get("/readyz", "localhost"); status != http.StatusOK { // it waits until one of them is cut off
+		t.Errorf("got %d, want 200", status)
 	}
 }
 
@@ -166,8 +166,8 @@ func TestPromtoolFindsNothing(t *testing.T) {
 	m.Reconciled("in place")
 	m.Requested(t.Context(), http.StatusOK, time.Second)
 	m.Requested(t.Context(), 0, time.Second)
-	_, text := start(t, m, nil).get("/metrics", "localhost")
-	cmd := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	_, _, text := start(t, m, nil).get("/metrics", "localhost")
+	cmd := exec.CommandContext(t.Context(), promtool, "check", "metrics") //nolint:gosec // the tool that was installed
 	cmd.Stdin = strings.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)

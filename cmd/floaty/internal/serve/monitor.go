@@ -71,14 +71,21 @@ func NewMonitor(opts MonitorOptions) *Monitor {
 	return &Monitor{opts: opts, started: now, writerGone: now, metrics: newMetrics()}
 }
 
-// Loaded takes over the inputs in force. what says what has changed; empty: they are the first ones.
-func (m *Monitor) Loaded(inputs Inputs, what string) {
+// Loaded takes over the inputs that were read now and are in force. changes says what has changed in them; empty: nothing.
+func (m *Monitor) Loaded(inputs Inputs, changes string) {
+	e := report.StatusEvent{Time: time.Now(), Kind: report.EventReload}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.inputs, m.refused, m.loaded = inputs, "", time.Now()
-	if what != "" {
-		m.events.add(report.StatusEvent{Time: m.loaded, Kind: report.EventReload, Text: what})
+	switch {
+	case changes != "":
+		e.Text = "configuration changed: " + changes
+	case m.refused != "":
+		e.Text = "the configuration is valid again and unchanged"
 	}
+	if e.Text != "" {
+		m.events.add(e)
+	}
+	m.inputs, m.refused, m.loaded = inputs, "", e.Time
 }
 
 // Refused notes why an edit of the configuration is not in force.

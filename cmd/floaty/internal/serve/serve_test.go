@@ -9,7 +9,10 @@ import (
 	"time"
 	"unicode"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"floaty/cmd/floaty/internal/report"
+	"floaty/controller"
 )
 
 // hostile is a name as nobody should choose it.
@@ -23,7 +26,7 @@ func TestHostileNamesReachNobody(t *testing.T) {
 	m.readEnded(time.Now(), errors.New(hostile))
 	r := start(t, m, nil)
 	for _, path := range []string{"/status", "/metrics", "/readyz", "/"} {
-		resp, body := r.get(path, "localhost")
+		_, header, body := r.get(path, "localhost")
 		if (path == "/status" || path == "/metrics") && !strings.Contains(body, "owned") {
 			t.Errorf("%s lacks the name, so nothing was checked: %s", path, body)
 		}
@@ -38,10 +41,10 @@ func TestHostileNamesReachNobody(t *testing.T) {
 		}); i >= 0 {
 			t.Errorf("%s has something at %d that does not print: %q", path, i, body[max(i-20, 0):i+20])
 		}
-		if got := resp.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+		if got := header.Get("X-Content-Type-Options"); got != "nosniff" {
 			t.Errorf("%s: X-Content-Type-Options is %q", path, got)
 		}
-		if got := resp.Header.Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'") || strings.Contains(got, "unsafe") {
+		if got := header.Get("Content-Security-Policy"); !strings.Contains(got, "default-src 'none'") || strings.Contains(got, "unsafe") {
 			t.Errorf("%s: Content-Security-Policy is %q", path, got)
 		}
 	}
@@ -54,8 +57,8 @@ func TestOnlyOwnNamesAtALoopbackAddress(t *testing.T) {
 		"localhost:" + port: 200, "127.0.0.1:" + port: 200, "LOCALHOST": 200, "[::1]:" + port: 200, "floaty.localhost": 200,
 		"evil.example": 421, "evil.example:" + port: 421, "localhost.evil.example": 421, "192.0.2.7": 421,
 	} {
-		if resp, _ := r.get("/status", host); resp.StatusCode != want {
-			t.Errorf("Host %s: got %d, want %d", host, resp.StatusCode, want)
+		if got, _, _ := r.get("/status", host); got != want {
+			t.Errorf("Host %s: got %d, want %d", host, got, want)
 		}
 	}
 }
@@ -74,7 +77,7 @@ func TestEachNameAtAnotherAddress(t *testing.T) {
 
 func TestOnlyReadingIsServed(t *testing.T) {
 	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Address = freeAddress(t, "127.0.0.1") })
-	resp, err := http.Post("http://"+r.address+"/status", "text/plain", strings.NewReader("x")) //nolint:noctx // it ends at once
+	resp, err := http.Post("http://"+r.address+"/status", "text/plain", strings.NewReader("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,8 +89,8 @@ func TestOnlyReadingIsServed(t *testing.T) {
 
 func TestALoopThatHangsIsNotHealthy(t *testing.T) {
 	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Alive = func() error { return errors.New("the listener hangs") } })
-	if resp, body := r.get("/healthz", "localhost"); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "the listener hangs") {
-		t.Errorf("got %d, %q, want 503 and the loop", resp.StatusCode, body)
+	if status, _, body := r.get("/healthz", "localhost"); status != http.StatusServiceUnavailable || !strings.Contains(body, "the listener hangs") {
+		t.Errorf("got %d, %q, want 503 and the loop", status, body)
 	}
 }
 
@@ -142,5 +145,19 @@ func TestReadsThatEndLateDoNotHideLaterOnes(t *testing.T) {
 	m.readEnded(begun, errors.New("a timeout"))
 	if got := m.Status().Cloud; got.Error != "" {
 		t.Errorf("got %+v, want no error: a later read succeeded", got)
+	}
+}
+
+func TestTakeoversAreAClassicAndANativeHistogram(t *testing.T) {
+	m := newMonitor(t, nil, "VI_1")
+	claimed := time.Now()
+	m.TookOver(controller.Takeover{Address: one, Claimed: claimed, Acknowledged: claimed.Add(300 * time.Millisecond)})
+	var got dto.Metric
+	if err := m.metrics.takeovers.Write(&got); err != nil {
+		t.Fatal(err)
+	}
+	h := got.GetHistogram()
+	if h.GetSampleCount() != 1 || h.GetSampleSum() != 0.3 || len(h.GetBucket()) < 5 || len(h.GetPositiveSpan()) == 0 {
+		t.Errorf("got %v, want one takeover of 0.3 s in buckets of both kinds", h)
 	}
 }

@@ -100,7 +100,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 }
 
 // get makes a request over the socket, or at the address if there is one.
-func (r running) get(path, host string) (*http.Response, string) {
+func (r running) get(path, host string) (status int, header http.Header, body string) {
 	r.Helper()
 	network, where := "unix", r.socket
 	if r.address != "" {
@@ -119,11 +119,11 @@ func (r running) get(path, host string) (*http.Response, string) {
 		r.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		r.Fatal(err)
 	}
-	return resp, string(body)
+	return resp.StatusCode, resp.Header, string(text)
 }
 
 // freeAddress returns an address of this host that nobody listens on.
