@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"floaty/cmd/floaty/internal/report"
-	"floaty/hack/stage"
+	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
 
@@ -198,12 +198,12 @@ func TestADryRunAndAReloadShow(t *testing.T) {
 
 func TestNoCredentialIsServed(t *testing.T) {
 	w := newWorld(t, one)
-	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 401, Body: `{"detail":"bad token ` + stage.Token + `"}`})
+	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 401, Body: `{"detail":"bad token ` + testenv.Token + `"}`})
 	w.start()
 	w.says("MASTER")
 	w.eventually("the refusal shows", 5*time.Second, func() bool { return strings.Contains(w.status().Cloud.Error, "401") })
 	for _, path := range []string{"/status", "/metrics", "/readyz", "/healthz", "/"} {
-		if _, body := w.ask(path); strings.Contains(body, stage.Token) {
+		if _, body := w.ask(path); strings.Contains(body, testenv.Token) {
 			t.Errorf("%s has the token in it: %s", path, body)
 		}
 	}
