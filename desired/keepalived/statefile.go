@@ -99,7 +99,7 @@ func (s *stateFile) close() {
 	select {
 	case <-s.done:
 	case <-time.After(saveAtEnd):
-		s.file.log.Error(nil, "saving the states takes too long: ending without it", logkey.Path, s.file.path)
+		s.file.log.Error(nil, "saving the states takes too long: ending without it, so the next run may not know the latest states", logkey.Path, s.file.path)
 	}
 }
 

@@ -89,7 +89,7 @@ func (t *trust) writerGone(now time.Time) {
 // processEnded is called when the VRRP process has ended, after what it wrote was applied. All of that is forgotten. If the FIFO
 // still has a writer, the last lines may be the successor's first ones: they count like those of a process that is not known.
 func (t *trust) processEnded(now time.Time) {
-	t.opts.Log.Info("Keepalived's VRRP process has ended: forgetting every state")
+	t.opts.Log.Info("Keepalived's VRRP process has ended, so its states no longer count: not assigning any address until Keepalived says MASTER")
 	t.vrrp.ended(now)
 	t.forget(now)
 	if t.fifo.connected {
@@ -123,7 +123,7 @@ func (t *trust) review(now time.Time) {
 	switch {
 	case s == nil:
 	case s.back.IsZero() && t.vrrp.process == nil && now.Sub(s.gone) >= awayAtMost:
-		t.opts.Log.Info("Keepalived has gone: forgetting every state")
+		t.opts.Log.Info("Keepalived has gone, so its states no longer count: not assigning any address until Keepalived says MASTER")
 		t.forget(now)
 		t.suspension = nil
 	case !s.back.IsZero() && t.fifo.connected && now.Sub(s.back) >= settleTime:
