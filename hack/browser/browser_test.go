@@ -1,5 +1,5 @@
-// Package browser_test looks at floaty's status page with a real Chromium: the real program, beside a simulated cloud. It is a module of its own,
-// so that the driver stays out of the program's go.mod. Where Chromium is missing, it is skipped; hack/install-monitoring installs it.
+// Package browser_test opens floaty's status page in Chromium, while the real program runs against a simulated cloud. It is a module of its own,
+// so that the browser driver stays out of the program's go.mod. Without Chromium it is skipped; hack/install-monitoring installs it.
 package browser_test
 
 import (
@@ -22,7 +22,7 @@ import (
 	"floaty/hack/testenv"
 )
 
-// patience is for how long a test waits for something to appear on the page; no test waits that long unless it fails.
+// patience is how long a test waits before it fails.
 const patience = 40 * time.Second
 
 var (
@@ -67,8 +67,8 @@ func browser() string {
 	return ""
 }
 
-// A world is a cloud and two hosts whose Keepalived the test plays. Each floaty has its page.
-type world struct {
+// An env is a simulated cloud and two hosts on which the test writes Keepalived's lines. Each floaty serves its page at a URL.
+type env struct {
 	*testing.T
 	*testenv.Env
 	a, b *testenv.Host
@@ -78,7 +78,7 @@ type world struct {
 // instance is the name of the VRRP instance in the configuration that testenv writes.
 const instance = "VI_1"
 
-func newWorld(t *testing.T) *world {
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	if program == "" {
 		t.Skip("Chromium is missing; hack/install-monitoring installs it, as root")
@@ -88,10 +88,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Env: s, urls: map[*testenv.Host]string{}}
+	e := &env{T: t, Env: s, urls: map[*testenv.Host]string{}}
 	t.Cleanup(func() {
 		if t.Failed() {
-			for _, h := range []*testenv.Host{w.a, w.b} {
+			for _, h := range []*testenv.Host{e.a, e.b} {
 				t.Logf("floaty on %s has logged:\n%s", h.Name, h.Log())
 			}
 		}
@@ -102,22 +102,22 @@ func newWorld(t *testing.T) *world {
 	for _, host := range []struct {
 		name string
 		at   **testenv.Host
-	}{{"lb1", &w.a}, {"lb2", &w.b}} {
+	}{{"lb1", &e.a}, {"lb2", &e.b}} {
 		h, err := s.AddHost(t.Context(), host.name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		*host.at = h
 		address := freeAddress(t)
-		w.urls[h] = "http://" + address + "/"
-		w.must(h.Configure("floaty.yml", h.Floaty()+"listen-address: "+address+"\n"))
-		w.must(h.Configure("keepalived.conf", h.Keepalived(100, "", one, two)))
+		e.urls[h] = "http://" + address + "/"
+		e.must(h.Configure("floaty.yml", h.Floaty()+"listen-address: "+address+"\n"))
+		e.must(h.Configure("keepalived.conf", h.Keepalived(100, "", one, two)))
 	}
 	s.AddAddresses("", one, two)
-	return w
+	return e
 }
 
-// shortDir returns a new directory that goes with the test. The path of a unix socket in it must not pass 107 bytes, which one of [testing.T.TempDir] may.
+// shortDir returns a temporary directory with a short path: a unix socket's path has at most 107 bytes, which [testing.T.TempDir] may exceed.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "floaty-")
@@ -128,10 +128,10 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-func (w *world) must(err error) {
-	w.Helper()
+func (e *env) must(err error) {
+	e.Helper()
 	if err != nil {
-		w.Fatal(err)
+		e.Fatal(err)
 	}
 }
 
@@ -148,10 +148,10 @@ func freeAddress(t *testing.T) string {
 }
 
 // start starts floaty on a host and waits until its page answers and it has made its FIFO.
-func (w *world) start(h *testenv.Host) {
-	w.Helper()
-	w.must(h.StartFloaty())
-	address := strings.TrimSuffix(strings.TrimPrefix(w.urls[h], "http://"), "/")
+func (e *env) start(h *testenv.Host) {
+	e.Helper()
+	e.must(h.StartFloaty())
+	address := strings.TrimSuffix(strings.TrimPrefix(e.urls[h], "http://"), "/")
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.DialTimeout("tcp", address, time.Second)
 		if err == nil {
@@ -161,42 +161,42 @@ func (w *world) start(h *testenv.Host) {
 			}
 		}
 		if time.Now().After(deadline) {
-			w.Fatalf("floaty on %s does not serve its page: %v", h.Name, err)
+			e.Fatalf("floaty on %s does not serve its page: %v", h.Name, err)
 		}
 	}
 }
 
 // say writes a state of the instance into a host's FIFO, as Keepalived would.
-func (w *world) say(h *testenv.Host, state string) {
-	w.Helper()
-	w.must(h.Say(fmt.Sprintf("INSTANCE %q %s 100", instance, state)))
+func (e *env) say(h *testenv.Host, state string) {
+	e.Helper()
+	e.must(h.Say(fmt.Sprintf("INSTANCE %q %s 100", instance, state)))
 }
 
-// A page is one that is open in the browser.
+// A page is a page that is open in the browser.
 type page struct {
 	*testing.T
 	ctx context.Context
 
 	mu         sync.Mutex // guards complaints
-	complaints []string   // what the browser said about the page: violations of its security policy, uncaught exceptions
+	complaints []string   // violations of the security policy, and uncaught exceptions
 }
 
-// open opens a host's page in a browser of its own.
-func (w *world) open(h *testenv.Host) *page {
-	w.Helper()
+// open opens a host's page in a new browser.
+func (e *env) open(h *testenv.Host) *page {
+	e.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(browser()), chromedp.NoSandbox, chromedp.WSURLReadTimeout(patience), chromedp.WindowSize(1280, 1000))
-	allocator, stop := chromedp.NewExecAllocator(w.Context(), options...)
-	w.Cleanup(stop)
+	allocator, stop := chromedp.NewExecAllocator(e.Context(), options...)
+	e.Cleanup(stop)
 	ctx, closePage := chromedp.NewContext(allocator)
-	w.Cleanup(closePage)
-	p := &page{T: w.T, ctx: ctx}
-	w.must(chromedp.Listen(ctx, func(event any) {
+	e.Cleanup(closePage)
+	p := &page{T: e.T, ctx: ctx}
+	e.must(chromedp.Listen(ctx, func(event any) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		switch e := event.(type) {
 		case *log.EventEntryAdded:
-			if e.Entry.Source != log.EntrySourceNetwork { // that floaty is away is what some tests want
+			if e.Entry.Source != log.EntrySourceNetwork { // some tests stop floaty on purpose
 				p.complaints = append(p.complaints, e.Entry.Text)
 			}
 		case *runtime.EventExceptionThrown:
@@ -207,12 +207,12 @@ func (w *world) open(h *testenv.Host) *page {
 			p.complaints = append(p.complaints, complaint)
 		}
 	}))
-	run(p, chromedp.Navigate(w.urls[h]))
+	run(p, chromedp.Navigate(e.urls[h]))
 	eval[bool](p, `window.loadedOnce = true`)
 	return p
 }
 
-// run lets the browser do something, and returns what that returns.
+// run runs an action in the browser and returns its result.
 func run[T any](p *page, action chromedp.Action[T]) T {
 	p.Helper()
 	result, err := chromedp.Run(p.ctx, action)
@@ -232,13 +232,13 @@ func eval[T any](p *page, expression string) T {
 	return result
 }
 
-// text returns what a human sees of the elements that a selector names; "" if they are hidden.
+// text returns the visible text of the elements that match a selector.
 func (p *page) text(selector string) string {
 	p.Helper()
 	return eval[string](p, fmt.Sprintf(`Array.from(document.querySelectorAll(%q), e => e.checkVisibility() ? e.innerText : "").join("\n")`, selector))
 }
 
-// sees waits until the elements that a selector names contain each of words.
+// sees waits until the visible text of the elements that match a selector contains each of words.
 func (p *page) sees(selector string, words ...string) {
 	p.Helper()
 	p.until(func() (string, bool) {
@@ -252,7 +252,7 @@ func (p *page) sees(selector string, words ...string) {
 	})
 }
 
-// until waits until is holds; if it does not, the test fails with what is says.
+// until waits until is returns true, and fails the test with its last problem otherwise.
 func (p *page) until(is func() (string, bool)) {
 	p.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
@@ -266,7 +266,7 @@ func (p *page) until(is func() (string, bool)) {
 	}
 }
 
-// row is the selector of the row of an address.
+// row returns the selector of an address's row.
 func (p *page) row(addr netip.Addr) string {
 	p.Helper()
 	n := eval[int](p, fmt.Sprintf(`Array.from(document.querySelectorAll("#addresses tr")).findIndex(r => r.cells[0].innerText.split(/\s/)[0] === %q) + 1`, addr))
@@ -287,7 +287,7 @@ func (p *page) seesAddress(addr netip.Addr, words ...string) {
 	})
 }
 
-// unreloaded checks that the page is still the one that was opened, and that the browser had nothing to complain about.
+// unreloaded checks that the page was not reloaded and that the browser reported no problem.
 func (p *page) unreloaded() {
 	p.Helper()
 	if !eval[bool](p, `window.loadedOnce === true`) {

@@ -16,44 +16,44 @@ import (
 )
 
 func TestAFailoverIsSeenWithoutReloadingThePage(t *testing.T) {
-	w := newWorld(t)
-	w.start(w.a)
-	w.start(w.b)
-	pageA, pageB := w.open(w.a), w.open(w.b)
+	e := newEnv(t)
+	e.start(e.a)
+	e.start(e.b)
+	pageA, pageB := e.open(e.a), e.open(e.b)
 
-	w.say(w.a, "MASTER")
-	w.say(w.b, "BACKUP")
+	e.say(e.a, "MASTER")
+	e.say(e.b, "BACKUP")
 	pageA.seesAddress(one, "in place", "this server")
 	pageA.sees("#ready", "✓ Ready")
 	pageA.sees("#instances", instance, "MASTER")
 	pageA.sees("#summary", "2 of 2")
-	pageB.seesAddress(one, "standby", w.a.UUID)
+	pageB.seesAddress(one, "standby", e.a.UUID)
 	pageB.sees("#instances", "BACKUP")
 
-	w.say(w.a, "BACKUP")
-	w.say(w.b, "MASTER")
+	e.say(e.a, "BACKUP")
+	e.say(e.b, "MASTER")
 	pageB.seesAddress(one, "in place", "this server")
 	pageB.seesAddress(two, "in place", "this server")
 	pageB.sees("#events", "MASTER", one.String())
 	pageA.sees("#instances", "BACKUP")
-	pageA.seesAddress(one, "standby", w.b.UUID)
+	pageA.seesAddress(one, "standby", e.b.UUID)
 
 	pageA.unreloaded()
 	pageB.unreloaded()
 }
 
 func TestAContestedAddressStandsOut(t *testing.T) {
-	w := newWorld(t)
+	e := newEnv(t)
 	const thief = "99999999-9999-4999-8999-999999999999"
-	w.Cloud.AddServer(thief, "thief")
-	w.start(w.a)
-	p := w.open(w.a)
-	w.say(w.a, "MASTER")
+	e.Cloud.AddServer(thief, "thief")
+	e.start(e.a)
+	p := e.open(e.a)
+	e.say(e.a, "MASTER")
 	p.seesAddress(one, "in place")
 
 	p.until(func() (string, bool) {
-		if slices.Equal(w.Cloud.Holders(one), []string{w.a.UUID}) {
-			w.Cloud.Move(one, thief)
+		if slices.Equal(e.Cloud.Holders(one), []string{e.a.UUID}) {
+			e.Cloud.Move(one, thief)
 		}
 		text := p.text(p.row(one))
 		return fmt.Sprintf("the row of %s is %q, want it to say contested", one, text), strings.Contains(text, "contested")
@@ -72,31 +72,31 @@ func TestAContestedAddressStandsOut(t *testing.T) {
 }
 
 func TestThePageSaysThatFloatyIsNotReadyAndWhy(t *testing.T) {
-	w := newWorld(t)
-	w.start(w.a)
-	p := w.open(w.a)
+	e := newEnv(t)
+	e.start(e.a)
+	p := e.open(e.a)
 	p.sees("#ready", "✗ Not ready")
-	w.say(w.a, "BACKUP")
+	e.say(e.a, "BACKUP")
 	p.sees("#ready", "✓ Ready")
 
-	w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Status: http.StatusServiceUnavailable})
+	e.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Status: http.StatusServiceUnavailable})
 	p.sees("#ready", "✗ Not ready", "503")
-	w.Cloud.ClearFaults()
+	e.Cloud.ClearFaults()
 	p.sees("#ready", "✓ Ready")
 
-	w.must(w.a.Configure("floaty.yml", "provider: nobody\n"))
+	e.must(e.a.Configure("floaty.yml", "provider: nobody\n"))
 	p.sees("#trouble", "configuration", "provider")
 	p.unreloaded()
 }
 
 func TestThePageSaysThatItIsOutOfTouch(t *testing.T) {
-	w := newWorld(t)
-	w.start(w.a)
-	p := w.open(w.a)
-	w.say(w.a, "MASTER")
+	e := newEnv(t)
+	e.start(e.a)
+	p := e.open(e.a)
+	e.say(e.a, "MASTER")
 	p.seesAddress(one, "in place")
 
-	w.a.StopFloaty()
+	e.a.StopFloaty()
 	p.sees("#lost", "Out of touch")
 	if text := p.text("#ready"); text != "" {
 		t.Errorf("out of touch, the page still says %q", text)
@@ -104,7 +104,7 @@ func TestThePageSaysThatItIsOutOfTouch(t *testing.T) {
 	if text := p.text(p.row(one)); !strings.Contains(text, "in place") {
 		t.Errorf("out of touch, the row of %s is %q, want what was last known", one, text)
 	}
-	w.start(w.a)
+	e.start(e.a)
 	p.until(func() (string, bool) {
 		lost := p.text("#lost")
 		return fmt.Sprintf("floaty is back, and the page still says %q", lost), lost == ""
@@ -112,22 +112,22 @@ func TestThePageSaysThatItIsOutOfTouch(t *testing.T) {
 	p.unreloaded()
 }
 
-// Names come from keepalived.conf and messages from the API. Neither may become markup.
+// Names come from keepalived.conf and messages from the API; neither may become markup.
 func TestHostileNamesAreInert(t *testing.T) {
-	w := newWorld(t)
+	e := newEnv(t)
 	const (
 		hostile = `<img/src=x/onerror=window.hacked=1>`
 		answer  = `{"detail":"</td><script>window.hacked=1</script>\u001b[31m\u202e<a/href=javascript:window.hacked=1>"}`
 	)
-	conf := strings.ReplaceAll(w.a.Keepalived(100, "", one, two), instance, hostile)
-	w.must(w.a.Configure("keepalived.conf", conf))
-	w.start(w.a)
-	p := w.open(w.a)
-	w.must(w.a.Say(`INSTANCE "` + hostile + `" MASTER 100`))
+	conf := strings.ReplaceAll(e.a.Keepalived(100, "", one, two), instance, hostile)
+	e.must(e.a.Configure("keepalived.conf", conf))
+	e.start(e.a)
+	p := e.open(e.a)
+	e.must(e.a.Say(`INSTANCE "` + hostile + `" MASTER 100`))
 	p.sees("#instances", "img/src=x/onerror", "MASTER")
 	p.seesAddress(one, "in place", "img/src=x/onerror")
 
-	w.Cloud.Fail(simulator.Fault{Status: http.StatusForbidden, Body: answer})
+	e.Cloud.Fail(simulator.Fault{Status: http.StatusForbidden, Body: answer})
 	p.sees("main", "403", "script")
 
 	p.inert()
@@ -137,7 +137,7 @@ func TestHostileNamesAreInert(t *testing.T) {
 	p.unreloaded()
 }
 
-// inert checks that no name has become an element, or was run.
+// inert checks that no name has become an element and that no script in a name has run.
 func (p *page) inert() {
 	p.Helper()
 	if eval[bool](p, `window.hacked === 1`) {
@@ -148,7 +148,7 @@ func (p *page) inert() {
 	}
 }
 
-// withMarkup makes each text in a status markup: what the daemon takes away from names, the page must bear too.
+// withMarkup puts markup into every text of a status. The daemon escapes names already; the page must not rely on that.
 const withMarkup = `{
 	const real = window.fetch, hostile = "<img src=x onerror='window.hacked=1'>";
 	const spoil = (v, key) => typeof v === "string" ? (/^\d{4}-\d\d-/.test(v) ? v : hostile + key)
@@ -165,10 +165,10 @@ const withMarkup = `{
 }; true`
 
 func TestThePageTakesNoMarkupEvenFromADaemonThatSendsIt(t *testing.T) {
-	w := newWorld(t)
-	w.start(w.a)
-	p := w.open(w.a)
-	w.say(w.a, "MASTER")
+	e := newEnv(t)
+	e.start(e.a)
+	p := e.open(e.a)
+	e.say(e.a, "MASTER")
 	p.seesAddress(one, "in place")
 	eval[bool](p, withMarkup)
 	const hostile = `<img src=x onerror='window.hacked=1'>`
@@ -183,11 +183,11 @@ func TestThePageTakesNoMarkupEvenFromADaemonThatSendsIt(t *testing.T) {
 	p.unreloaded()
 }
 
-// tooWide names what reaches beyond the window.
+// tooWide returns the elements that extend beyond the window.
 const tooWide = `Array.from(document.querySelectorAll("main *")).filter(e => e.offsetParent !== null && !e.closest("thead") &&
 	e.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5).map(e => e.tagName + " " + e.innerText).slice(0, 3).join("; ")`
 
-// contrast returns the worst contrast between a text and what is behind it, by the formula of WCAG 2, and where that is.
+// contrast returns the lowest contrast ratio between a text and its background (formula of WCAG 2), and that text.
 const contrast = `(() => {
 	const parse = text => text.match(/[\d.]+/g).map(Number);
 	const light = rgb => rgb.slice(0, 3).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -203,22 +203,22 @@ const contrast = `(() => {
 	return worst;
 })()`
 
-// The screenshots are left in .cache/screenshots for a human to look at.
+// Screenshots are kept in .cache/screenshots, for a look at them.
 func TestThePageIsReadableLightAndDarkAndOnAPhone(t *testing.T) {
-	w := newWorld(t)
+	e := newEnv(t)
 	const other = "99999999-9999-4999-8999-999999999999"
-	w.Cloud.AddServer(other, "other")
-	w.start(w.a)
-	p := w.open(w.a)
-	w.say(w.a, "MASTER")
+	e.Cloud.AddServer(other, "other")
+	e.start(e.a)
+	p := e.open(e.a)
+	e.say(e.a, "MASTER")
 	p.seesAddress(one, "in place")
-	w.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Path: two.String(), Status: http.StatusForbidden, Body: `{"detail":"You do not have permission to perform this action."}`})
-	w.Cloud.Move(two, other)
+	e.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Path: two.String(), Status: http.StatusForbidden, Body: `{"detail":"You do not have permission to perform this action."}`})
+	e.Cloud.Move(two, other)
 	p.seesAddress(two, "not in place", "403")
 	p.sees("#trouble", "does not point here")
 
 	dir := "../../.cache/screenshots"
-	w.must(os.MkdirAll(dir, 0o750))
+	e.must(os.MkdirAll(dir, 0o750))
 	for _, view := range []struct {
 		name   string
 		scheme string
@@ -229,7 +229,7 @@ func TestThePageIsReadableLightAndDarkAndOnAPhone(t *testing.T) {
 		if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, media); err != nil {
 			t.Fatal(err)
 		}
-		w.must(os.WriteFile(filepath.Join(dir, view.name+".png"), run(p, chromedp.FullScreenshot(100)), 0o600))
+		e.must(os.WriteFile(filepath.Join(dir, view.name+".png"), run(p, chromedp.FullScreenshot(100)), 0o600))
 		if wide := eval[string](p, tooWide); wide != "" {
 			t.Errorf("%s: wider than the window of %d pixels: %s", view.name, view.width, wide)
 		}

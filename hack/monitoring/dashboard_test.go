@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A panel is what the tests look at in one.
+// A panel holds the parts of a panel that the tests check.
 type panel struct {
 	Title   string `json:"title"`
 	Type    string `json:"type"`
@@ -68,22 +68,22 @@ func TestThePanelsDoNotOverlap(t *testing.T) {
 	}
 }
 
-// variables of Grafana, as they are here when everything is selected. Scrapes come four times a second.
+// variables replaces Grafana's variables as if everything were selected.
 var variables = strings.NewReplacer("$job", ".*", "$instance", ".*", "$__rate_interval", "10m", "$__interval", "10m")
 
-// Each query of the dashboard is run against a Prometheus that scrapes real floaty, so that no panel stays empty because of a name that does not
-// exist; and each metric that alerts.yml names is there.
+// Runs every query of the dashboard against a Prometheus that scrapes two real floaty, so that no panel is empty because of a misspelt name.
+// Every metric in alerts.yml must exist too, and every metric of floaty must be documented.
 func TestNoPanelIsEmptyAndNoAlertWaitsForAMetricThatIsNotThere(t *testing.T) {
-	w := newWorld(t)
-	w.start(w.a)
-	w.start(w.b)
-	w.holds(`count(floaty_build_info) == 2`)
-	w.say(w.a, "MASTER")
-	w.say(w.b, "BACKUP")
-	w.holds(`sum(floaty_address_in_place{instance="lb1"}) == 2`)
-	w.say(w.a, "BACKUP")
-	w.say(w.b, "MASTER")
-	w.holds(`sum(floaty_address_in_place{instance="lb2"}) == 2`)
+	e := newEnv(t)
+	e.start(e.a)
+	e.start(e.b)
+	e.holds(`count(floaty_build_info) == 2`)
+	e.say(e.a, "MASTER")
+	e.say(e.b, "BACKUP")
+	e.holds(`sum(floaty_address_in_place{instance="lb1"}) == 2`)
+	e.say(e.a, "BACKUP")
+	e.say(e.b, "MASTER")
+	e.holds(`sum(floaty_address_in_place{instance="lb2"}) == 2`)
 
 	d := readDashboard(t)
 	queries := map[string]string{}
@@ -99,14 +99,14 @@ func TestNoPanelIsEmptyAndNoAlertWaitsForAMetricThatIsNotThere(t *testing.T) {
 		queries["annotation "+a.Name] = a.Expr
 	}
 	rules, err := os.ReadFile("alerts.yml")
-	w.must(err)
+	e.must(err)
 	for _, metric := range regexp.MustCompile(`\bfloaty_\w+`).FindAllString(string(rules), -1) {
 		queries["alerts.yml: "+metric] = metric
 	}
-	w.until("each query has a value", func() string {
+	e.until("each query has a value", func() string {
 		var missing []string
 		for name, query := range queries {
-			series, numbers, problem := w.query(variables.Replace(query))
+			series, numbers, problem := e.query(variables.Replace(query))
 			if problem != "" || numbers == 0 {
 				missing = append(missing, fmt.Sprintf("%s: %d series and %d numbers: %s %s", name, series, numbers, query, problem))
 			}
@@ -116,8 +116,8 @@ func TestNoPanelIsEmptyAndNoAlertWaitsForAMetricThatIsNotThere(t *testing.T) {
 	t.Logf("%d queries have values", len(queries))
 
 	page, err := os.ReadFile("../docs/monitoring.md")
-	w.must(err)
-	for _, metric := range w.metrics() {
+	e.must(err)
+	for _, metric := range e.metrics() {
 		metric = regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(metric, "")
 		if strings.HasPrefix(metric, "floaty_") && !strings.Contains(string(page), "`"+metric) {
 			t.Errorf("hack/docs/monitoring.md does not explain %s", metric)
@@ -126,17 +126,17 @@ func TestNoPanelIsEmptyAndNoAlertWaitsForAMetricThatIsNotThere(t *testing.T) {
 }
 
 // metrics returns the names of all metrics that Prometheus has.
-func (w *world) metrics() []string {
-	w.Helper()
-	answer, err := http.Get(w.prometheus + "/api/v1/label/__name__/values")
-	w.must(err)
+func (e *env) metrics() []string {
+	e.Helper()
+	answer, err := http.Get(e.prometheus + "/api/v1/label/__name__/values")
+	e.must(err)
 	defer func() { _ = answer.Body.Close() }()
 	var result struct {
 		Data []string `json:"data"`
 	}
-	w.must(json.NewDecoder(answer.Body).Decode(&result))
+	e.must(json.NewDecoder(answer.Body).Decode(&result))
 	if len(result.Data) == 0 {
-		w.Error("Prometheus has no metric")
+		e.Error("Prometheus has no metric")
 	}
 	return result.Data
 }

@@ -21,7 +21,7 @@ import (
 	"floaty/hack/testenv"
 )
 
-// patience is for how long a test waits for something to show; no test waits that long unless it fails.
+// patience is how long a test waits before it fails.
 const patience = time.Minute
 
 var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")}
@@ -36,8 +36,9 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// A world is two hosts whose Keepalived the test plays, a cloud, and a Prometheus that scrapes both floaty and evaluates alerts.yml.
-type world struct {
+// An env is a simulated cloud, two hosts on which the test writes Keepalived's lines, and a Prometheus that scrapes both and evaluates
+// alerts.yml.
+type env struct {
 	*testing.T
 	*testenv.Env
 	a, b       *testenv.Host
@@ -45,7 +46,7 @@ type world struct {
 	prometheus string                   // its URL
 }
 
-func newWorld(t *testing.T) *world {
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	prometheus := tool(t, "prometheus")
 	t.Parallel()
@@ -53,10 +54,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Env: s, addresses: map[*testenv.Host]string{}}
+	e := &env{T: t, Env: s, addresses: map[*testenv.Host]string{}}
 	t.Cleanup(func() {
 		if t.Failed() {
-			for _, h := range []*testenv.Host{w.a, w.b} {
+			for _, h := range []*testenv.Host{e.a, e.b} {
 				t.Logf("floaty on %s has logged:\n%s", h.Name, h.Log())
 			}
 		}
@@ -69,23 +70,23 @@ func newWorld(t *testing.T) *world {
 	for _, host := range []struct {
 		name string
 		at   **testenv.Host
-	}{{"lb1", &w.a}, {"lb2", &w.b}} {
+	}{{"lb1", &e.a}, {"lb2", &e.b}} {
 		h, err := s.AddHost(t.Context(), host.name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		*host.at = h
 		address := freeAddress(t)
-		w.addresses[h] = address
-		w.must(h.Configure("floaty.yml", w.configuration(h)))
-		w.must(h.Configure("keepalived.conf", h.Keepalived(100, "", addrs...)))
+		e.addresses[h] = address
+		e.must(h.Configure("floaty.yml", e.configuration(h)))
+		e.must(h.Configure("keepalived.conf", h.Keepalived(100, "", addrs...)))
 		targets = append(targets, fmt.Sprintf("{targets: [%q], labels: {instance: %s}}", address, host.name))
 	}
-	w.startPrometheus(prometheus, targets)
-	return w
+	e.startPrometheus(prometheus, targets)
+	return e
 }
 
-// shortDir returns a new directory that goes with the test. The path of a unix socket in it must not pass 107 bytes, which one of [testing.T.TempDir] may.
+// shortDir returns a temporary directory with a short path: a unix socket's path has at most 107 bytes, which [testing.T.TempDir] may exceed.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "floaty-")
@@ -96,16 +97,16 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-func (w *world) must(err error) {
-	w.Helper()
+func (e *env) must(err error) {
+	e.Helper()
 	if err != nil {
-		w.Fatal(err)
+		e.Fatal(err)
 	}
 }
 
 // configuration is floaty.yml of a host.
-func (w *world) configuration(h *testenv.Host) string {
-	return h.Floaty() + "listen-address: " + w.addresses[h] + "\n"
+func (e *env) configuration(h *testenv.Host) string {
+	return h.Floaty() + "listen-address: " + e.addresses[h] + "\n"
 }
 
 // freeAddress returns an address of the loopback interface on which nothing listens at the moment.
@@ -120,40 +121,40 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// startPrometheus starts it with alerts.yml, all in fast motion: it scrapes and evaluates four times a second, what an alert waits for is a
-// second, and a reading is too old after 5 s. promtool tests the real durations.
-func (w *world) startPrometheus(path string, targets []string) {
-	w.Helper()
-	dir := w.TempDir()
+// startPrometheus starts Prometheus with a faster alerts.yml: it scrapes and evaluates four times a second, every "for" is one second, and a
+// reading is too old after 5 s. promtool tests the real durations.
+func (e *env) startPrometheus(path string, targets []string) {
+	e.Helper()
+	dir := e.TempDir()
 	rules, err := os.ReadFile("alerts.yml")
-	w.must(err)
+	e.must(err)
 	fast := regexp.MustCompile(`(?m)^( *for:) .*$`).ReplaceAll(rules, []byte("$1 1s"))
 	fast = regexp.MustCompile(`(timestamp_seconds >) [36]00\b`).ReplaceAll(fast, []byte("$1 5"))
-	w.must(os.WriteFile(filepath.Join(dir, "alerts.yml"), fast, 0o600)) //nolint:gosec // our own
-	w.must(os.WriteFile(filepath.Join(dir, "prometheus.yml"), fmt.Appendf(nil, `
+	e.must(os.WriteFile(filepath.Join(dir, "alerts.yml"), fast, 0o600)) //nolint:gosec // our own
+	e.must(os.WriteFile(filepath.Join(dir, "prometheus.yml"), fmt.Appendf(nil, `
 global: {scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 250ms}
 rule_files: [alerts.yml]
 scrape_configs:
   - job_name: floaty
     static_configs: [%s]
 `, strings.Join(targets, ", ")), 0o600))
-	address := freeAddress(w.T)
-	w.prometheus = "http://" + address
-	cmd := exec.CommandContext(w.Context(), path, "--config.file", filepath.Join(dir, "prometheus.yml"), //nolint:gosec // our own words
+	address := freeAddress(e.T)
+	e.prometheus = "http://" + address
+	cmd := exec.CommandContext(e.Context(), path, "--config.file", filepath.Join(dir, "prometheus.yml"), //nolint:gosec // our own words
 		"--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", address, "--log.level", "warn")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log := &strings.Builder{}
 	cmd.Stdout, cmd.Stderr = log, log
-	w.must(cmd.Start())
-	w.Cleanup(func() {
+	e.must(cmd.Start())
+	e.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		if w.Failed() {
-			w.Logf("Prometheus has logged:\n%s", log)
+		if e.Failed() {
+			e.Logf("Prometheus has logged:\n%s", log)
 		}
 	})
-	w.until("Prometheus is ready", func() string {
-		answer, err := http.Get(w.prometheus + "/-/ready")
+	e.until("Prometheus is ready", func() string {
+		answer, err := http.Get(e.prometheus + "/-/ready")
 		if err != nil {
 			return err.Error()
 		}
@@ -165,25 +166,25 @@ scrape_configs:
 	})
 }
 
-// until waits until missing returns nothing; if it does not, the test fails with what it returned last.
-func (w *world) until(what string, missing func() string) {
-	w.Helper()
+// until waits until missing returns the empty string, and fails the test with its last result otherwise.
+func (e *env) until(what string, missing func() string) {
+	e.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		problem := missing()
 		if problem == "" {
 			return
 		}
 		if time.Now().After(deadline) {
-			w.Fatalf("not within %v: %s: %s", patience, what, problem)
+			e.Fatalf("not within %v: %s: %s", patience, what, problem)
 		}
 	}
 }
 
-// query asks Prometheus for an expression's value now, and returns how many series it has, and how many of them are numbers.
-func (w *world) query(expression string) (series, numbers int, problem string) {
-	w.Helper()
-	answer, err := http.Get(w.prometheus + "/api/v1/query?query=" + url.QueryEscape(expression))
-	w.must(err)
+// query evaluates an expression now. It returns the number of series, and how many of them have a value other than NaN.
+func (e *env) query(expression string) (series, numbers int, problem string) {
+	e.Helper()
+	answer, err := http.Get(e.prometheus + "/api/v1/query?query=" + url.QueryEscape(expression))
+	e.must(err)
 	defer func() { _ = answer.Body.Close() }()
 	var result struct {
 		Error string `json:"error"`
@@ -193,7 +194,7 @@ func (w *world) query(expression string) (series, numbers int, problem string) {
 			} `json:"result"`
 		} `json:"data"`
 	}
-	w.must(json.NewDecoder(answer.Body).Decode(&result))
+	e.must(json.NewDecoder(answer.Body).Decode(&result))
 	for _, one := range result.Data.Result {
 		text, ok := one.Value[1].(string)
 		number, err := strconv.ParseFloat(text, 64)
@@ -204,11 +205,11 @@ func (w *world) query(expression string) (series, numbers int, problem string) {
 	return len(result.Data.Result), numbers, result.Error
 }
 
-// holds waits until an expression has a value, which a comparison has only where it is true.
-func (w *world) holds(expression string) {
-	w.Helper()
-	w.until(expression, func() string {
-		series, _, problem := w.query(expression)
+// holds waits until an expression returns at least one series; a comparison returns one only while it is true.
+func (e *env) holds(expression string) {
+	e.Helper()
+	e.until(expression, func() string {
+		series, _, problem := e.query(expression)
 		if series == 0 && problem == "" {
 			return "it has no value"
 		}
@@ -216,12 +217,12 @@ func (w *world) holds(expression string) {
 	})
 }
 
-// firing waits until an alert fires, or does not.
-func (w *world) firing(alert string, want bool) {
-	w.Helper()
+// firing waits until an alert fires (want is true) or does not fire.
+func (e *env) firing(alert string, want bool) {
+	e.Helper()
 	expression := fmt.Sprintf(`ALERTS{alertname=%q, alertstate="firing"}`, alert)
-	w.until(fmt.Sprintf("%s fires: %v", alert, want), func() string {
-		series, _, problem := w.query(expression)
+	e.until(fmt.Sprintf("%s fires: %v", alert, want), func() string {
+		series, _, problem := e.query(expression)
 		if problem == "" && (series > 0) != want {
 			return fmt.Sprintf("it has %d series", series)
 		}
@@ -229,16 +230,16 @@ func (w *world) firing(alert string, want bool) {
 	})
 }
 
-func (w *world) say(h *testenv.Host, state string) {
-	w.Helper()
-	w.must(h.Say(`INSTANCE "VI_1" ` + state + ` 100`))
+func (e *env) say(h *testenv.Host, state string) {
+	e.Helper()
+	e.must(h.Say(`INSTANCE "VI_1" ` + state + ` 100`))
 }
 
 // start starts floaty on a host and waits until it has made its FIFO.
-func (w *world) start(h *testenv.Host) {
-	w.Helper()
-	w.must(h.StartFloaty())
-	w.until("floaty on "+h.Name+" has made its FIFO", func() string {
+func (e *env) start(h *testenv.Host) {
+	e.Helper()
+	e.must(h.StartFloaty())
+	e.until("floaty on "+h.Name+" has made its FIFO", func() string {
 		if _, err := os.Stat(h.FIFO); err != nil {
 			return err.Error()
 		}
@@ -246,30 +247,30 @@ func (w *world) start(h *testenv.Host) {
 	})
 }
 
-// watch runs floaty --status --watch on a host, until the end of the test. The function that it returns waits until the last status that was shown
+// watch runs floaty --status --watch on a host until the test ends. The function that it returns waits until the output since the last call
 // contains a word.
-func (w *world) watch(h *testenv.Host) (shows func(word string)) {
-	w.Helper()
-	path := filepath.Join(w.TempDir(), "screen")
+func (e *env) watch(h *testenv.Host) (shows func(word string)) {
+	e.Helper()
+	path := filepath.Join(e.TempDir(), "screen")
 	out, err := os.Create(path) //nolint:gosec // our own
-	w.must(err)
-	cmd := exec.CommandContext(w.Context(), program, "--status", "--watch", h.Path("floaty.yml")) //nolint:gosec // our own words
+	e.must(err)
+	cmd := exec.CommandContext(e.Context(), program, "--status", "--watch", h.Path("floaty.yml")) //nolint:gosec // our own words
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	w.must(cmd.Start())
-	w.Cleanup(func() {
-		err := cmd.Wait() // the test's context has ended by now, and that is why this is "context canceled"
+	e.must(cmd.Start())
+	e.Cleanup(func() {
+		err := cmd.Wait() // returns "context canceled", because the test's context has ended
 		_ = out.Close()
 		if cmd.ProcessState.ExitCode() != 0 {
-			w.Errorf("floaty --status --watch ended with %v, want status 0 after SIGINT", err)
+			e.Errorf("floaty --status --watch ended with %v, want status 0 after SIGINT", err)
 		}
 	})
-	seen := 0 // bytes of what was written before the last word was seen
+	seen := 0 // how many bytes of the output earlier calls have used
 	return func(word string) {
-		w.Helper()
-		w.until("floaty --status --watch shows "+word, func() string {
+		e.Helper()
+		e.until("floaty --status --watch shows "+word, func() string {
 			text, err := os.ReadFile(path) //nolint:gosec // our own
-			w.must(err)
+			e.must(err)
 			at := strings.Index(string(text[seen:]), word)
 			if at < 0 {
 				return fmt.Sprintf("it has shown %q", text[seen:])
@@ -280,35 +281,35 @@ func (w *world) watch(h *testenv.Host) (shows func(word string)) {
 	}
 }
 
-// A failover as Prometheus sees it: the alert that nobody is MASTER fires, and resolves once the other host has taken over.
+// During a failover the alert that no host is MASTER fires, and it resolves once the other host has taken over.
 func TestAFailoverIsSeenInPrometheusAndItsAlertsFireAndResolve(t *testing.T) {
-	w := newWorld(t)
-	w.start(w.a)
-	w.start(w.b)
-	w.say(w.a, "MASTER")
-	w.say(w.b, "BACKUP")
-	w.holds(`sum(floaty_address_in_place{instance="lb1"}) == 2`)
-	w.holds(`sum(floaty_ready) == 2`)
-	w.firing("FloatyNoMaster", false)
-	screen := w.watch(w.b)
+	e := newEnv(t)
+	e.start(e.a)
+	e.start(e.b)
+	e.say(e.a, "MASTER")
+	e.say(e.b, "BACKUP")
+	e.holds(`sum(floaty_address_in_place{instance="lb1"}) == 2`)
+	e.holds(`sum(floaty_ready) == 2`)
+	e.firing("FloatyNoMaster", false)
+	screen := e.watch(e.b)
 	screen("BACKUP")
 
-	w.a.StopFloaty()
-	w.a.CloseFIFO()
-	w.firing("FloatyNoMaster", true)
-	w.firing("FloatyDown", true)
+	e.a.StopFloaty()
+	e.a.CloseFIFO()
+	e.firing("FloatyNoMaster", true)
+	e.firing("FloatyDown", true)
 
-	w.say(w.b, "MASTER")
-	w.holds(`sum(floaty_address_in_place{instance="lb2"}) == 2`)
+	e.say(e.b, "MASTER")
+	e.holds(`sum(floaty_address_in_place{instance="lb2"}) == 2`)
 	screen("MASTER")
-	w.firing("FloatyNoMaster", false)
-	w.firing("FloatyAddressNotInPlace", false)
+	e.firing("FloatyNoMaster", false)
+	e.firing("FloatyAddressNotInPlace", false)
 
-	w.start(w.a)
-	w.say(w.a, "MASTER") // and lb2 does not hear it
-	w.firing("FloatyDown", false)
-	w.firing("FloatyTwoMasters", true)
-	w.say(w.b, "BACKUP")
-	w.firing("FloatyTwoMasters", false)
-	w.holds(`sum(floaty_address_in_place{instance="lb1"}) == 2`)
+	e.start(e.a)
+	e.say(e.a, "MASTER") // and lb2 does not hear it
+	e.firing("FloatyDown", false)
+	e.firing("FloatyTwoMasters", true)
+	e.say(e.b, "BACKUP")
+	e.firing("FloatyTwoMasters", false)
+	e.holds(`sum(floaty_address_in_place{instance="lb1"}) == 2`)
 }

@@ -1,5 +1,5 @@
-// Package monitoring_test checks the alerting rules and the dashboard of this folder, with promtool and Prometheus themselves. Where these
-// are missing, what needs them is skipped; hack/install-monitoring fetches them.
+// Package monitoring_test checks the alerting rules and the dashboard with promtool and Prometheus. Tests that need a missing program are
+// skipped; hack/install-monitoring fetches both.
 package monitoring_test
 
 import (
@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// tool returns the path of a program of Prometheus: where hack/install-monitoring puts it, or one that is installed.
+// tool returns the path of promtool or prometheus: the one that hack/install-monitoring fetched, or an installed one.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("../../.cache/prometheus/usr/bin", name))
@@ -30,7 +30,7 @@ func tool(t *testing.T, name string) string {
 	return path
 }
 
-// alert is what the tests look at in a rule.
+// alert holds the parts of a rule that the tests check.
 type alert struct {
 	Alert       string            `json:"alert"`
 	For         string            `json:"for"`
@@ -76,7 +76,7 @@ func TestTheAlertsPassPromtool(t *testing.T) {
 	}
 }
 
-// An alert that no unit test sees fire, or none sees silent, may be one that always fires or never does.
+// An alert that is only ever tested firing, or only ever silent, may always fire or never.
 func TestEachAlertIsTestedFiringAndSilent(t *testing.T) {
 	var file struct {
 		Tests []struct {
@@ -137,7 +137,7 @@ func TestEachAlertHasAnEntryInTheRunbook(t *testing.T) {
 	}
 }
 
-// What --ready says is quoted in the runbook, in italics, for those who search for it.
+// The runbook quotes the reasons that --ready gives, in italics.
 func TestTheRunbookQuotesWhatTheDaemonSays(t *testing.T) {
 	runbook, err := os.ReadFile("../docs/runbook.md")
 	if err != nil {

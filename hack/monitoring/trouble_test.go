@@ -11,60 +11,60 @@ import (
 	"floaty/providers/simulator"
 )
 
-// Each alert about one host fires when what it is about happens to a real floaty, and resolves where that takes no minutes. Those about who is
-// MASTER, and that about a host that is down, are in the story of a failover.
+// Causes each kind of trouble on a real floaty and checks that its alert fires, and that it resolves if that takes only seconds. The failover test
+// covers the alerts about MASTER and about a host that is down; only promtool tests FloatyAbsent.
 func TestEachKindOfTroubleFiresItsAlert(t *testing.T) {
 	const thief = "99999999-9999-4999-8999-999999999999"
-	w := newWorld(t)
-	w.Cloud.AddServer(thief, "thief")
+	e := newEnv(t)
+	e.Cloud.AddServer(thief, "thief")
 
 	// The cloud fails from the start.
-	w.Cloud.Fail(simulator.Fault{Status: http.StatusServiceUnavailable})
-	w.start(w.a)
-	w.say(w.a, "MASTER")
-	w.firing("FloatyNotReady", true)
-	w.firing("FloatyCloudFails", true)
-	w.Cloud.ClearFaults()
-	w.holds(`sum(floaty_address_in_place) == 2`)
-	w.firing("FloatyNotReady", false)
+	e.Cloud.Fail(simulator.Fault{Status: http.StatusServiceUnavailable})
+	e.start(e.a)
+	e.say(e.a, "MASTER")
+	e.firing("FloatyNotReady", true)
+	e.firing("FloatyCloudFails", true)
+	e.Cloud.ClearFaults()
+	e.holds(`sum(floaty_address_in_place) == 2`)
+	e.firing("FloatyNotReady", false)
 
-	// It may be read, but not written.
-	w.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Status: http.StatusForbidden})
-	w.Cloud.Move(addrs[0], thief)
-	w.firing("FloatyAddressNotInPlace", true)
-	w.firing("FloatyCloudRefuses", true)
-	w.Cloud.ClearFaults()
-	w.firing("FloatyAddressNotInPlace", false)
+	// The cloud refuses writes.
+	e.Cloud.Fail(simulator.Fault{Method: http.MethodPatch, Status: http.StatusForbidden})
+	e.Cloud.Move(addrs[0], thief)
+	e.firing("FloatyAddressNotInPlace", true)
+	e.firing("FloatyCloudRefuses", true)
+	e.Cloud.ClearFaults()
+	e.firing("FloatyAddressNotInPlace", false)
 
-	// It cannot be read for a while.
-	w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
-	w.firing("FloatyReadTooOld", true)
-	w.firing("FloatyAddressNotVerified", true)
-	w.Cloud.ClearFaults()
-	w.firing("FloatyReadTooOld", false)
-	w.firing("FloatyAddressNotVerified", false)
+	// The cloud does not answer reads.
+	e.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
+	e.firing("FloatyReadTooOld", true)
+	e.firing("FloatyAddressNotVerified", true)
+	e.Cloud.ClearFaults()
+	e.firing("FloatyReadTooOld", false)
+	e.firing("FloatyAddressNotVerified", false)
 
 	// Somebody takes an address away, again and again.
-	w.until("the address is contested", func() string {
-		if slices.Equal(w.Cloud.Holders(addrs[0]), []string{w.a.UUID}) {
-			w.Cloud.Move(addrs[0], thief)
+	e.until("the address is contested", func() string {
+		if slices.Equal(e.Cloud.Holders(addrs[0]), []string{e.a.UUID}) {
+			e.Cloud.Move(addrs[0], thief)
 		}
-		if series, _, _ := w.query(`ALERTS{alertname="FloatyAddressContested", alertstate="firing"}`); series == 0 {
+		if series, _, _ := e.query(`ALERTS{alertname="FloatyAddressContested", alertstate="firing"}`); series == 0 {
 			return "FloatyAddressContested does not fire"
 		}
 		return ""
 	})
-	w.firing("FloatyAddressContested", false)
+	e.firing("FloatyAddressContested", false)
 
 	// A typo in the configuration.
-	w.must(w.a.Configure("floaty.yml", strings.Replace(w.configuration(w.a), "provider:", "provder:", 1)))
-	w.firing("FloatyReloadFailed", true)
-	w.must(w.a.Configure("floaty.yml", w.configuration(w.a)))
-	w.firing("FloatyReloadFailed", false)
+	e.must(e.a.Configure("floaty.yml", strings.Replace(e.configuration(e.a), "provider:", "provder:", 1)))
+	e.firing("FloatyReloadFailed", true)
+	e.must(e.a.Configure("floaty.yml", e.configuration(e.a)))
+	e.firing("FloatyReloadFailed", false)
 
-	// The process is stopped for two seconds; the length of the pause is what is tested, nothing is waited for.
-	w.must(syscall.Kill(w.a.FloatyPID(), syscall.SIGSTOP))
+	// The process is stopped for two seconds. The pause itself is under test, so this sleep waits for nothing.
+	e.must(syscall.Kill(e.a.FloatyPID(), syscall.SIGSTOP))
 	time.Sleep(2 * time.Second)
-	w.must(syscall.Kill(w.a.FloatyPID(), syscall.SIGCONT))
-	w.firing("FloatyStandstill", true)
+	e.must(syscall.Kill(e.a.FloatyPID(), syscall.SIGCONT))
+	e.firing("FloatyStandstill", true)
 }

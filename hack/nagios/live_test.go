@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// The plugin asks a real floaty, through its socket, in a host's good and bad times.
+// Runs the plugin against a real floaty through its socket, while the host goes through several kinds of trouble.
 func TestThePluginSeesWhatHappensToARealFloaty(t *testing.T) {
 	t.Parallel()
 	s, err := testenv.New(t.Context(), filepath.Join(shortDir(t), "env"), program, false)
@@ -82,7 +82,7 @@ func TestThePluginSeesWhatHappensToARealFloaty(t *testing.T) {
 	}
 }
 
-// shortDir returns a new directory that goes with the test. The path of a unix socket in it must not pass 107 bytes, which one of [testing.T.TempDir] may.
+// shortDir returns a temporary directory with a short path: a unix socket's path has at most 107 bytes, which [testing.T.TempDir] may exceed.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "floaty-")
@@ -100,7 +100,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// until waits until is holds; if it does not, the test fails with what it was in the end.
+// until waits until is returns true, and fails the test with its last result otherwise.
 func until(t *testing.T, what string, is func() (got string, ok bool)) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {

@@ -1,4 +1,4 @@
-// Package nagios_test runs check_floaty, the plugin for Nagios and Icinga: with answers as floaty could give them, and with the real floaty.
+// Package nagios_test runs check_floaty, the plugin for Nagios and Icinga, with prepared answers and against a real floaty.
 package nagios_test
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// What a plugin exits with.
+// Exit statuses of a plugin.
 const (
 	ok       = 0
 	warning  = 1
@@ -37,7 +37,7 @@ func check(t *testing.T, args ...string) (status int, text string) {
 	return status, string(out)
 }
 
-// answers makes a program that answers as floaty would: with a text on standard output, one on standard error, and a status.
+// answers creates a program that stands in for floaty: it prints out and err, and exits with status.
 func answers(t *testing.T, out, err string, status int) (program string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,7 +51,7 @@ func answers(t *testing.T, out, err string, status int) (program string) {
 	return filepath.Join(dir, "floaty")
 }
 
-// status is one on a good day; tests replace parts of it.
+// status returns the JSON of a healthy daemon; tests replace parts of it.
 func status(lastRead time.Time) string {
 	return `{"version":"2.0.0","ready":true,"not_ready":[],"provider":"cloudscale","keepalived":{"connected":true},
 		"instances":[{"name":"VI_1","state":"MASTER"},{"name":"VI_2","state":"BACKUP"}],
@@ -66,7 +66,7 @@ func status(lastRead time.Time) string {
 func TestEachStateHasItsExitStatusAndItsReason(t *testing.T) {
 	now := time.Now()
 	tests := map[string]struct {
-		old, new string // of a good day's status
+		old, new string // replaced in a healthy status
 		age      time.Duration
 		args     []string
 		want     int
@@ -139,7 +139,7 @@ func TestThePerformanceDataHasEachFigure(t *testing.T) {
 	}
 }
 
-// Times may come in any zone, on either side of a leap day.
+// RFC 3339 allows any time zone.
 func TestTheAgeOfAReadingIsRightInEachZone(t *testing.T) {
 	t.Parallel()
 	for _, zone := range []int{0, 3600, -9*3600 - 1800, 14 * 3600} {
