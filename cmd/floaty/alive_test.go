@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,11 +14,12 @@ import (
 func TestAliveNamesTheLoopThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, end := context.WithCancel(t.Context())
-		hanging, fed := false, 0
+		var hanging atomic.Bool
+		fed := 0
 		live := newLiveness(func() { fed++ },
 			loop{"the first", func(context.Context) error { return nil }},
 			loop{"the second", func(ctx context.Context) error {
-				if !hanging {
+				if !hanging.Load() {
 					return nil
 				}
 				<-ctx.Done()
@@ -38,7 +40,7 @@ func TestAliveNamesTheLoopThatHangs(t *testing.T) {
 			t.Errorf("the watchdog was fed %d times within an hour, want %d", fed, want)
 		}
 
-		hanging = true
+		hanging.Store(true)
 		before := fed
 		time.Sleep(pingEvery + answerWithin - time.Millisecond)
 		synctest.Wait()
