@@ -1,6 +1,6 @@
 // Package client asks a running daemon for its status, over its unix socket.
 //
-// It knows paths and answers of package serve, and shows nothing: its callers do.
+// It knows the paths and answers of package serve. Its callers show what it returns; only [Client.Watch] draws.
 package client
 
 import (
@@ -34,7 +34,7 @@ type Client struct {
 	http   http.Client
 }
 
-// New returns a client of the daemon that listens at socket. It asks nothing yet.
+// New returns a client of the daemon that listens on socket. It does not connect yet.
 func New(socket string) *Client {
 	return &Client{socket: socket, http: http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -55,11 +55,11 @@ func (c *Client) Status(ctx context.Context) (report.Status, error) {
 			return status, err
 		case code == http.StatusOK:
 			if err := json.Unmarshal(body, &status); err != nil {
-				return status, fmt.Errorf("%s: the answer is not floaty's: %w", c.socket, err)
+				return status, fmt.Errorf("%s: this is not an answer of floaty: %w", c.socket, err)
 			}
 			return status, nil
 		case code != http.StatusServiceUnavailable:
-			return status, fmt.Errorf("%s: the answer is not floaty's: status %d", c.socket, code)
+			return status, fmt.Errorf("%s: this is not an answer of floaty: status %d", c.socket, code)
 		}
 		select { // it answers two at a time
 		case <-ctx.Done():

@@ -9,7 +9,7 @@ import (
 	"floaty/cmd/floaty/internal/report"
 )
 
-// A collector makes metrics of what the monitor knows at the time of a scrape, so that what is no longer managed has no series.
+// A collector turns what the monitor knows at the time of a scrape into metrics. What is no longer managed therefore has no series.
 type collector struct {
 	opts Options
 
@@ -75,7 +75,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	named := map[string]bool{}
 	for _, inst := range status.Instances {
 		name := inert(inst.Name)
-		if named[name] { // two names that differ in what does not print: one must not spoil the scrape
+		if named[name] { // two names may become equal when they are escaped, and duplicates would fail the whole scrape
 			continue
 		}
 		named[name] = true

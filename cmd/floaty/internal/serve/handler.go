@@ -9,15 +9,16 @@ import (
 )
 
 const (
-	// maxCopies is how many copies of what is known are made at a time.
+	// maxCopies is how many answers that copy the daemon's state are computed at the same time.
 	maxCopies = 2
-	// copyRate is how many are made per second in the long run, and copyBurst at once. A copy for 100 addresses takes 1.5 ms of CPU
-	// (BenchmarkScrape): without a bound, a flood of scrapes made a takeover 2.7 times as long. Those who watch ask once per second.
+	// copyRate is how many are computed per second in the long run, copyBurst how many in a row. One for 100 addresses takes 1.5 ms of
+	// CPU (BenchmarkScrape). Without this limit a flood of scrapes made takeovers 2.7 times as long. The page and --watch ask once per
+	// second.
 	copyRate  = 20
 	copyBurst = 10
 )
 
-// handler returns what answers requests. allowed reports whether a request's Host is one of ours; nil: each is.
+// handler returns the HTTP handler. allowed reports whether a request's Host header is acceptable; nil: every one is.
 func (s *Server) handler(allowed func(host string) bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.copying(s.opts.Monitor.handler()))
@@ -33,14 +34,14 @@ func (s *Server) handler(allowed func(host string) bool) http.Handler {
 		h.Set("Content-Security-Policy", noContent)
 		h.Set("Cache-Control", "no-store")
 		if allowed != nil && !allowed(r.Host) {
-			http.Error(w, "this name is not floaty's: use localhost or the address", http.StatusMisdirectedRequest)
+			http.Error(w, "unknown host name: use localhost or the address", http.StatusMisdirectedRequest)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
-// copying lets a few requests at a time pass, and refuses the others.
+// copying limits how many requests next answers, and answers the others with 503.
 func (s *Server) copying(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.enter() {
@@ -53,12 +54,12 @@ func (s *Server) copying(next http.Handler) http.Handler {
 			defer func() { <-s.busy }()
 			next.ServeHTTP(&answer, r)
 		}()
-		w.WriteHeader(answer.status) // a client that reads slowly holds up no other
+		w.WriteHeader(answer.status) // outside the limit, so that a slow reader does not block others
 		_, _ = w.Write(answer.body.Bytes())
 	})
 }
 
-// enter reports whether a copy may be made now; it ends with a receive from busy.
+// enter reports whether an answer may be computed now. If so, the caller must receive from busy afterwards.
 func (s *Server) enter() bool {
 	select {
 	case s.busy <- struct{}{}:
@@ -85,7 +86,7 @@ func (b *buffer) Write(data []byte) (int, error) { return b.body.Write(data) }
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_ = s.opts.Monitor.Status().WriteJSON(w) // only who asks could be told
+	_ = s.opts.Monitor.Status().WriteJSON(w) // there is nobody else to tell
 }
 
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -109,8 +110,8 @@ func plain(w http.ResponseWriter, text string) {
 	_, _ = w.Write([]byte(text + "\n"))
 }
 
-// allowedHosts returns which names a listener at address goes by; nil: each. At a loopback address only what stands for it counts:
-// under another name, a page of another site would be talking to it.
+// allowedHosts returns the check of Host headers for a listener at address; nil: none is needed. At a loopback address only names of
+// this host are accepted: with any other name, a page of another site may be using the visitor's browser to reach it.
 func allowedHosts(address string) func(string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil || !isLoopback(host) {
@@ -124,7 +125,7 @@ func allowedHosts(address string) func(string) bool {
 	}
 }
 
-// isLoopback reports whether a host is this one, by its address or by name.
+// isLoopback reports whether host is a loopback address or a name that stands for one.
 func isLoopback(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {

@@ -6,7 +6,7 @@ import (
 	"floaty/cmd/floaty/internal/printable"
 )
 
-// inert returns a foreign name or text as it may stand anywhere: without markup and without what does not print.
+// inert returns text from elsewhere in a form that is safe in any output: characters of markup and those that do not print are escaped.
 func inert(text string) string {
 	text = printable.Text(text)
 	if !strings.ContainsAny(text, "<>&") {

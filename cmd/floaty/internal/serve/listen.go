@@ -18,17 +18,17 @@ import (
 // MaxSocketPath is the longest path of a socket, in bytes: sun_path has 108, one of them for its end.
 const MaxSocketPath = 107
 
-// socketMode lets the daemon's user and group connect, for which a socket must be writable.
+// socketMode lets the daemon's user and group connect: connecting takes write permission.
 const socketMode = 0o660
 
-// probeTimeout is how long a socket that is there may take to accept a connection: its backlog may be full.
+// probeTimeout is how long an existing socket may take to accept a connection: its backlog may be full.
 const probeTimeout = time.Second
 
 // errTaken is why a socket is left alone.
-var errTaken = errors.New("another process listens on it: does a second floaty run with this configuration?")
+var errTaken = errors.New("another process is listening on this socket: is a second floaty running with this configuration?")
 
-// listenUnix listens on a socket at path. One that a dead process has left is replaced; one on which somebody listens, and whatever
-// is no socket, is an error.
+// listenUnix listens on a Unix socket at path. It replaces a socket that a dead process has left behind. If another process is
+// listening there, or the file is not a socket, it returns an error.
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if len(path) > MaxSocketPath {
 		return nil, fmt.Errorf("a socket's path has at most %d bytes, and this one has %d: choose a shorter state-dir", MaxSocketPath, len(path))
@@ -44,7 +44,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	_ = os.Remove(fresh)
 	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error {
 		var chmodErr error
-		err := conn.Control(func(fd uintptr) { chmodErr = unix.Fchmod(int(fd), 0o600) }) // what bind makes has no more
+		err := conn.Control(func(fd uintptr) { chmodErr = unix.Fchmod(int(fd), 0o600) }) // an upper bound on the mode that bind sets
 		return errors.Join(err, chmodErr)
 	}}
 	listener, err := config.Listen(ctx, "unix", fresh)
@@ -68,7 +68,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	return &socket{Listener: listener, path: path, made: made}, nil
 }
 
-// checkFree returns why path cannot be taken.
+// checkFree returns an error that says why no socket can be made at path; nil: one can.
 func checkFree(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -92,7 +92,7 @@ func checkFree(ctx context.Context, path string) error {
 	return nil
 }
 
-// A socket is a listener whose path goes with it, unless somebody else's is there by then.
+// A socket is a listener that removes its path when it is closed, unless another process has replaced it by then.
 type socket struct {
 	net.Listener
 	path string

@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics counts what happens. What is merely known is not kept here: see collector.
+// metrics counts events. Metrics of the current state are not kept here: see collector.
 type metrics struct {
 	registry   *prometheus.Registry
 	requests   *prometheus.CounterVec
@@ -28,7 +28,7 @@ type metrics struct {
 	addresses map[netip.Addr]addressCounts
 }
 
-// addressCounts are the counts of one address. They go when the address is no longer managed.
+// addressCounts are the counts of one address. They are dropped when the address is no longer managed.
 type addressCounts struct{ assigned, failed, contested uint64 }
 
 func newMetrics() *metrics {
@@ -59,12 +59,12 @@ func newMetrics() *metrics {
 	}
 }
 
-// handler answers scrapes. It does not compress: that would cost more memory than all of floaty's metrics take.
+// handler answers scrapes. It does not compress: a gzip writer takes more memory than all of floaty's metrics.
 func (m *Monitor) handler() http.Handler {
 	return promhttp.HandlerFor(m.metrics.registry, promhttp.HandlerOpts{DisableCompression: true})
 }
 
-// register makes the registry know all metrics: also those of what is known.
+// register adds all metrics to the registry; known are those of the current state.
 func (m *Monitor) register(known prometheus.Collector) {
 	b := built()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -80,7 +80,7 @@ func (m *Monitor) register(known prometheus.Collector) {
 	m.metrics.registry.MustRegister(m.metrics.queue.all()...)
 }
 
-// A build is what is running.
+// A build identifies the running program.
 type build struct{ version, commit, goVersion string }
 
 func built() build {

@@ -28,7 +28,7 @@ type MonitorOptions struct {
 	Log        logr.Logger
 }
 
-// An Engine is what is asked about the calls to the cloud. Its methods return copies, and soon.
+// An Engine knows the addresses and the calls to the cloud. Its methods return copies and do not block.
 type Engine interface {
 	// Statuses returns what is known of each managed address.
 	Statuses() []controller.Status
@@ -36,8 +36,8 @@ type Engine interface {
 	Retry() time.Time
 }
 
-// A Monitor is told what happens, and tells what is known. It keeps copies: neither those who tell it nor those who ask wait for more
-// than a short lock.
+// A Monitor collects what the daemon does and returns what is known. It keeps copies, so neither side waits for the other longer than a
+// short lock.
 type Monitor struct {
 	opts    MonitorOptions
 	started time.Time
@@ -53,25 +53,25 @@ type Monitor struct {
 	events     history
 }
 
-// Inputs are what the configuration and keepalived.conf say, as far as it is shown.
+// Inputs are the parts of the configuration and keepalived.conf that are shown.
 type Inputs struct {
 	Provider  string
 	Instances []string
 }
 
-// A cloud is how reads went of late.
+// A cloud is how the latest reads ended.
 type cloud struct {
 	lastRead time.Time // the last one that succeeded was sent
 	err      string    // of the last one; empty: it succeeded, or there was none
 }
 
-// NewMonitor returns a monitor that has been told nothing yet.
+// NewMonitor returns a monitor that knows of no event yet.
 func NewMonitor(opts MonitorOptions) *Monitor {
 	now := time.Now()
 	return &Monitor{opts: opts, started: now, writerGone: now, metrics: newMetrics()}
 }
 
-// Loaded takes over the inputs that were read now and are in force. changes says what has changed in them; empty: nothing.
+// Loaded notes that the configuration has been read and is in force. changes says what has changed; empty: nothing.
 func (m *Monitor) Loaded(inputs Inputs, changes string) {
 	e := report.StatusEvent{Time: time.Now(), Kind: report.EventReload}
 	m.mu.Lock()
@@ -99,7 +99,7 @@ func (m *Monitor) Refused(why string) {
 	m.events.add(report.StatusEvent{Time: time.Now(), Kind: report.EventReload, Text: "the edited configuration is unusable: " + why})
 }
 
-// SetKeepalived takes over what Keepalived says now; the snapshot must not change any more.
+// SetKeepalived replaces the states of Keepalived. The snapshot must not be changed afterwards.
 func (m *Monitor) SetKeepalived(s keepalived.Snapshot) {
 	now := time.Now()
 	m.mu.Lock()
@@ -128,7 +128,7 @@ func (m *Monitor) readEnded(begun time.Time, err error) {
 	defer m.mu.Unlock()
 	was := m.cloud
 	switch {
-	case begun.Before(was.lastRead): // a later one has told already
+	case begun.Before(was.lastRead): // a later read has ended before
 		return
 	case err != nil:
 		m.cloud.err = err.Error()
@@ -143,7 +143,7 @@ func (m *Monitor) readEnded(begun time.Time, err error) {
 	}
 }
 
-// Assigned notes how a write ended. A failure that repeats itself is noted once.
+// Assigned notes how a write ended. A failure that repeats itself becomes one event.
 func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error) {
 	e := report.StatusEvent{
 		Time: time.Now(), Kind: report.EventAssign, Address: addr.String(), From: strings.Join(from, ", "), To: to, Text: "assigned",
@@ -267,7 +267,7 @@ func (m *Monitor) NotReady() []string {
 // writerAwayAtMost is how long the FIFO may have no writer: a reload of Keepalived takes milliseconds.
 const writerAwayAtMost = 3 * time.Second
 
-// A readiness is all that decides whether a takeover would work now.
+// A readiness is everything that decides whether a takeover would work now.
 type readiness struct {
 	server     string
 	cloud      cloud

@@ -16,7 +16,7 @@ var pageHTML string
 // noContent is the Content-Security-Policy of everything except the page.
 const noContent = "default-src 'none'; frame-ancestors 'none'"
 
-// A page is the page, and what it may do: run its own script and style, and ask this server.
+// A page serves the page with a policy that allows only its own script and style, and requests to this server.
 type page struct{ policy string }
 
 func newPage() page {
@@ -24,7 +24,7 @@ func newPage() page {
 		"; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 }
 
-// hash names what stands in the page's only element of that name, for a Content-Security-Policy.
+// hash returns the Content-Security-Policy source for the content of the page's only element of that name.
 func hash(element string) string {
 	_, content, _ := strings.Cut(pageHTML, "<"+element+">")
 	content, _, _ = strings.Cut(content, "</"+element+">")

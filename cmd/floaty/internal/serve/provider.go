@@ -10,7 +10,7 @@ import (
 	"floaty/providers"
 )
 
-// Watch returns a provider that does as p does, and tells the monitor how its reads end, and what its requests are for.
+// Watch returns a provider that calls p, tells the monitor how its reads end, and marks what its requests are for.
 func (m *Monitor) Watch(p providers.Provider) providers.Provider { return watched{p, m} }
 
 // operationKey is the key of what a request is for, in its context.
@@ -21,7 +21,7 @@ type watched struct {
 	monitor *Monitor
 }
 
-// Read implements [providers.Provider]. A read that does not return has failed at its deadline; one that was cancelled says nothing.
+// Read implements [providers.Provider]. A read that does not return counts as failed at its deadline; a cancelled one is ignored.
 func (w watched) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]providers.Holding, error) {
 	ctx = context.WithValue(ctx, operationKey{}, "read")
 	begun := time.Now()

@@ -10,14 +10,14 @@
 //
 // The promises:
 //
-//   - It only reads, and shows no secret.
-//   - It slows nothing down: it works on copies, two of which are made at a time, and 20 per second; whoever asks for more gets 503. Each listener keeps
-//     [maxConns] connections, and closes those on which nothing moves.
-//   - What the cloud's API or keepalived.conf chose as a name reaches nobody as markup or as a control character.
-//   - A browser that another site has lured to a loopback address gets nothing (DNS rebinding).
-//   - A listener that cannot be opened is tried again, and ends nothing.
+//   - It is read-only, and shows no secret.
+//   - It slows nothing down. It works on copies: two at a time and 20 per second; further requests get a 503. Each listener keeps 32
+//     connections, and closes slow ones.
+//   - Names from the cloud's API and keepalived.conf never come out as markup or control characters.
+//   - On a loopback address it answers only requests for this host's own names, against DNS rebinding.
+//   - If a listener cannot be opened, it is tried again; the daemon goes on.
 //
-// A [Monitor] keeps what is shown. The package makes no call to the cloud and decides nothing. It is the only one that knows
+// A [Monitor] keeps what is shown. The package does not call the cloud and decides nothing. It is the only package that imports
 // Prometheus.
 package serve
 
@@ -39,9 +39,9 @@ import (
 )
 
 const (
-	// maxConns is how many connections each of the two listeners keeps: a flood on one of them leaves the other alone.
+	// maxConns is how many connections each of the two listeners keeps: a flood on one of them does not affect the other.
 	maxConns = 32
-	// How long a client may take to ask, to read its answer, and to ask again: a scrape each 15 s keeps its connection.
+	// How long a client may take to send a request, to read the answer, and until the next request: a scrape every 15 s keeps its connection.
 	headerTimeout = 2 * time.Second
 	writeTimeout  = 10 * time.Second
 	idleTimeout   = 30 * time.Second
