@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,15 +37,21 @@ func needRoot(t *testing.T) {
 // debs returns the Debian packages for amd64: one with a version lower than every other, and the one in dist.
 func debs(t *testing.T) (old, current string) {
 	t.Helper()
-	old, err := oldDeb()
+	return lower(t, "floaty.deb"), only(t, "floaty_*_amd64.deb")
+}
+
+// lower returns the path of floaty.deb or floaty.rpm for amd64, with a version that is lower than every other.
+func lower(t *testing.T, name string) string {
+	t.Helper()
+	dir, err := buildLower()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return old, only(t, "floaty_*_amd64.deb")
+	return filepath.Join(dir, name)
 }
 
-// oldDeb builds that package, once for all tests.
-var oldDeb = sync.OnceValues(func() (string, error) {
+// buildLower builds those packages, once for all tests, and returns their directory.
+var buildLower = sync.OnceValues(func() (string, error) {
 	ctx := context.Background()
 	r, err := newRelease(ctx, "0.0.0~alpha")
 	if err != nil {
@@ -66,7 +73,7 @@ var oldDeb = sync.OnceValues(func() (string, error) {
 	if err := r.generate(ctx, parts); err != nil {
 		return "", err
 	}
-	return filepath.Join(r.dist, "floaty.deb"), r.packAs("deb", "floaty.deb", "amd64")
+	return r.dist, errors.Join(r.packAs("deb", "floaty.deb", "amd64"), r.packAs("rpm", "floaty.rpm", "amd64"))
 })
 
 // only returns the path of the one file in dist that a pattern names.

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
 
 // In a container, or with another init, nothing runs that could make the user, the directory and the FIFO: the package does.
 func TestInstalledWithoutARunningSystemd(t *testing.T) {
@@ -27,5 +31,37 @@ func TestInstalledWithoutARunningSystemd(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The scripts of the rpm run with what rpm hands them, in a tree of Debian, for there is no other: only what the package requires cannot be had.
+func TestTheRPMIsInstalledUpgradedAndErased(t *testing.T) {
+	needRoot(t)
+	if _, err := exec.LookPath("rpm"); err != nil {
+		t.Skip("rpm is not installed: hack/packaging/install-tools does that")
+	}
+	tr := newTree(t, "bookworm")
+	rpm := func(args ...string) {
+		t.Helper()
+		if _, err := output(t.Context(), ".", "rpm", append([]string{"--root", tr.root, "--dbpath", "/var/lib/rpm", "--nodeps", "--ignorearch", "--nosignature"}, args...)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	current, err := filepath.Abs(only(t, "floaty_*_x86_64.rpm"))
+	tr.must(err)
+	const made = "stat -c '%n %a %U:%G %F %i' /run/floaty /run/floaty/keepalived.fifo && floaty --version >/dev/null && getent passwd floaty"
+	rpm("--install", lower(t, "floaty.rpm"))
+	installed, err := tr.chroot(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rpm("--upgrade", current)
+	if upgraded, err := tr.chroot(made); err != nil || upgraded != installed {
+		t.Errorf("after the upgrade got %q, %v; want %q as before", upgraded, err, installed)
+	}
+	rpm("--verify", "floaty")
+	rpm("--erase", "floaty")
+	if out, err := tr.chroot("test ! -e /usr/sbin/floaty && test ! -e /usr/lib/systemd/system/floaty.service && getent passwd floaty"); err != nil {
+		t.Errorf("after the removal: %q, %v", out, err)
 	}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A block is what a page of the documentation shows in a fence, with the comment before it.
@@ -86,11 +88,18 @@ func (m *machine) follow(deb, instance string) {
 	m.do(only1(m.T, "systemctl enable --now floaty", shells).text)
 }
 
-// verify does what README says of a running service.
+// verify does what README says of a running service, and asks the plugin for Nagios.
 func (m *machine) verify(state string) {
 	m.Helper()
 	out := m.do(only1(m.T, "floaty --status", blocksOf(m.T, "README.md", "Verify")).text)
 	if !strings.Contains(out, floating) || !strings.Contains(out, state) {
 		m.Errorf("%s: the status is\n%s\nwant %s and %s in it", m.name, out, floating, state)
 	}
+	m.eventually("the plugin is content", 15*time.Second, func() error {
+		out, err := m.run("runuser -u floaty -- /usr/lib/nagios/plugins/check_floaty /etc/floaty.yml")
+		if err == nil && !strings.HasPrefix(out, "FLOATY OK") {
+			err = fmt.Errorf("it says %q, want FLOATY OK", out)
+		}
+		return err
+	})
 }
