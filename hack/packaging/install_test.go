@@ -43,7 +43,7 @@ func TestTheRPMIsInstalledUpgradedAndErased(t *testing.T) {
 	tr := newTree(t, "bookworm")
 	rpm := func(args ...string) {
 		t.Helper()
-		if _, err := output(t.Context(), ".", "rpm", append([]string{"--root", tr.root, "--dbpath", "/var/lib/rpm", "--nodeps", "--ignorearch", "--nosignature"}, args...)...); err != nil {
+		if _, err := output(t.Context(), ".", "rpm", append([]string{"--root", tr.root, "--dbpath", "/var/lib/rpm", "--nodeps", "--nosignature"}, args...)...); err != nil {
 			t.Fatal(err)
 		}
 	}
