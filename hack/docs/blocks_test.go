@@ -116,7 +116,7 @@ func TestTheBlocksWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, page := range pages(t) {
+	for _, page := range slices.Concat(pages(t), manuals) {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			all := blocks(t, page)
 			steps := map[int]string{}
@@ -255,7 +255,7 @@ func TestKeepalivedReadsTheBlocks(t *testing.T) {
 	}
 	_, err := exec.LookPath(keepalived)
 	both := err == nil && os.Getuid() == 0
-	for _, page := range pages(t) {
+	for _, page := range slices.Concat(pages(t), manuals) {
 		for _, b := range blocks(t, page) {
 			if _, marked := b.directives["not run"]; b.language != "keepalived" || marked {
 				continue

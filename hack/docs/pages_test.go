@@ -39,9 +39,12 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", filepath.Base(b.pag
 
 var directive = regexp.MustCompile(`^<!-- (not run|service|file|exits|prints|keys):? ?(.*?) ?-->$`)
 
-// blocks returns the fenced blocks of a page.
+// blocks returns the fenced blocks of a page, or the displays of a manual.
 func blocks(t *testing.T, page string) []block {
 	t.Helper()
+	if filepath.Dir(page) == "man" {
+		return displays(t, page)
+	}
 	var all []block
 	var open *block
 	indent := "" // of the fence
@@ -71,12 +74,32 @@ func blocks(t *testing.T, page string) []block {
 	return all
 }
 
+// displays returns the literal displays of a manual in mdoc, whose directives are comments and whose language shows in their first word.
+func displays(t *testing.T, manual string) []block {
+	t.Helper()
+	languages := map[string]string{"floaty": "sh", "provider:": "yaml", "global_defs": "keepalived"}
+	var all []block
+	parts := strings.Split(read(t, manual), ".Bd -literal -offset indent\n")
+	line := 1
+	for i, part := range parts[1:] {
+		line += strings.Count(parts[i], "\n")
+		text, _, _ := strings.Cut(part, ".Ed\n")
+		first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+		b := block{page: manual, line: line + i, language: languages[strings.TrimSpace(first)], text: text, directives: map[string]string{}}
+		if m := regexp.MustCompile(`\.\\" (\w+): (\w+)\n$`).FindStringSubmatch(parts[i]); m != nil {
+			b.directives[m[1]] = m[2]
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
 // What a block may be. The other tests run sh, and check yaml and keepalived.
 var languages = []string{"sh", "yaml", "keepalived", "json", "log", "text"}
 
 func TestEveryBlockIsRunOrMarked(t *testing.T) {
 	var marked []string
-	for _, page := range pages(t) {
+	for _, page := range slices.Concat(pages(t), manuals) {
 		for _, b := range blocks(t, page) {
 			reason, isMarked := b.directives["not run"]
 			_, isOutput := b.directives["prints"]
