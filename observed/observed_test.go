@@ -241,7 +241,7 @@ func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
 			t.Errorf("got %v after the back-off, want a reading", err)
 		}
 		synctest.Wait()
-		if got := strings.Count(strings.Join(*lines, "\n"), `"reading the cloud failed"`); got != 1 {
+		if got := strings.Count(strings.Join(*lines, "\n"), `"reading the cloud failed: `); got != 1 {
 			t.Errorf("%d lines that reading failed, want 1: %q", got, *lines)
 		}
 	})

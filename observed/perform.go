@@ -33,6 +33,7 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 	o.mu.Lock()
 	o.reads = slices.DeleteFunc(o.reads, func(other *read) bool { return other == r })
 	var say bool
+	since := o.failure.log.Since
 	switch {
 	case err == nil:
 		say = o.succeed(r)
@@ -40,13 +41,17 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 	case r.seq >= o.failure.newest: // else the world has moved on
 		say = o.fail(time.Now(), err)
 	}
-	attempts := o.failure.log.Attempts
+	log, retry := o.failure.log, o.failure.retry
 	o.mu.Unlock()
 	switch {
-	case say && err == nil:
-		o.opts.Log.Info("reading the cloud works again")
-	case say:
-		o.opts.Log.Error(err, "reading the cloud failed", logkey.Attempt, attempts)
+	case !say:
+	case err == nil:
+		o.opts.Log.Info("reading the cloud works again", logkey.Since, since)
+	case log.Intermittent():
+		o.opts.Log.Error(err, "reading the cloud fails now and then", logkey.Failures, log.Failures, logkey.Since, log.Since, logkey.Next, retry)
+	default:
+		o.opts.Log.Error(err, "reading the cloud failed: addresses cannot be verified until it works again; takeovers are attempted all the same",
+			logkey.Attempt, log.Attempts, logkey.Next, retry)
 	}
 	if o.opts.OnRead != nil {
 		o.opts.OnRead(r.addrs)

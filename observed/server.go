@@ -24,13 +24,15 @@ func (o *Observed) findServer(ctx context.Context) {
 			o.opts.Found(server)
 			return
 		}
-		if log.Failed(time.Now()) {
-			o.opts.Log.Error(err, "cannot determine this server's ID; not assigning anything until it is known", logkey.Attempt, log.Attempts)
+		say, wait := log.Failed(time.Now()), o.opts.BackOff.Wait(log.Attempts)
+		if say {
+			o.opts.Log.Error(err, "cannot determine this server's ID; not assigning anything until it is known",
+				logkey.Attempt, log.Attempts, logkey.Next, time.Now().Add(wait))
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(o.opts.BackOff.Wait(log.Attempts)):
+		case <-time.After(wait):
 		}
 	}
 }

@@ -36,7 +36,7 @@ func TestRetryAfterHoldsBackEveryCall(t *testing.T) {
 		wantNoError(t, assign(t, p))
 		wantCalls(t, c, 2)
 		said.want(t,
-			`"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="30s"`,
+			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="30s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
 }
@@ -59,7 +59,7 @@ func TestLatestRetryAfterCounts(t *testing.T) {
 		answer <- full(40 * time.Second)
 		wantWait(t, <-told, 40*time.Second, errFull)
 		wantWait(t, assign(t, p), 40*time.Second, errFull)
-		said.want(t, `"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="20s"`)
+		said.want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="20s"`)
 	})
 }
 
@@ -90,7 +90,7 @@ func TestAnswersToEarlierCallsDoNotEndRetryAfter(t *testing.T) {
 		answer <- nil
 		wantNoError(t, <-told)
 		wantWait(t, assign(t, p), time.Minute, errFull)
-		said.want(t, `"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="1m0s"`)
+		said.want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="1m0s"`)
 	})
 }
 
@@ -110,7 +110,7 @@ func TestRepeatedRetryAfterIsLoggedOnce(t *testing.T) {
 			wantNoError(t, assign(t, p))
 		}
 		said.want(t,
-			`"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="10s"`,
+			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="10s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
 }
@@ -145,7 +145,7 @@ func TestReplacementInheritsRetryAfter(t *testing.T) {
 		c.answers(nil)
 		wantNoError(t, assign(t, p))
 		said.want(t,
-			`"msg"="the cloud asks to wait: not calling it" "error"="503 Service Unavailable" "wait"="30s"`,
+			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="30s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
 }

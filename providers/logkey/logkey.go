@@ -25,12 +25,13 @@ const (
 
 // How it goes on.
 const (
-	State   = "state"   // a VRRP state
-	Since   = "since"   // when what the line reports began
-	Attempt = "attempt" // how many attempts have been made, this one included; from 1
-	Next    = "next"    // when floaty tries again
-	Wait    = "wait"    // for how long floaty does not call the cloud
-	Err     = "err"     // why, in one line
+	State    = "state"    // a VRRP state
+	Since    = "since"    // when what the line reports began
+	Failures = "failures" // how often it has failed since then, with successes in between
+	Attempt  = "attempt"  // how many attempts have been made, this one included; from 1
+	Next     = "next"     // when floaty tries again
+	Wait     = "wait"     // for how long floaty does not call the cloud
+	Err      = "err"      // why, in one line
 )
 
 // The parts of a takeover, each counted from Keepalived's MASTER line.
