@@ -6,7 +6,6 @@ import (
 	"go/token"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -27,15 +26,9 @@ var stilted = []struct {
 	{regexp.MustCompile(`(?i)\b(for want of|by and by|at rest|hence|none the less|oftener|this is not how)\b`), "plain words of today"},
 }
 
-// toDo names packages that hold such phrases still.
-var toDo = []string{"cmd/floaty", "cmd/cloudsim", "cmd/floaty/internal/inspect"}
-
 func TestCommentsAndMessagesArePlainEnglish(t *testing.T) {
 	for _, p := range packages(t) {
 		name := strings.TrimPrefix(p.ImportPath, "floaty/")
-		if slices.Contains(toDo, name) {
-			continue
-		}
 		files, err := filepath.Glob(filepath.Join(p.Dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

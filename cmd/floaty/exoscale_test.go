@@ -51,7 +51,7 @@ func TestATakeoverOnExoscaleSurvivesFailures(t *testing.T) {
 	}
 }
 
-// While a dead host is attached beside this one, it gets a share of the traffic.
+// While a dead host stays attached in addition to this one, it gets a share of the traffic.
 func TestADeadHostDoesNotStayAttached(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range map[string]func(*world){

@@ -124,7 +124,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// How much longer a takeover takes beside such a flood is printed: it depends on the machine. What must not depend on it are the counts:
+// How much longer a takeover takes during such a flood is printed: it depends on the machine. What must not depend on it are the counts:
 // each takeover is one write, and everybody is answered or refused.
 func TestTakeoversDuringAFloodOfRequests(t *testing.T) {
 	const instances, rounds = 10, 3
@@ -175,6 +175,6 @@ func TestTakeoversDuringAFloodOfRequests(t *testing.T) {
 		slices.Sort(took)
 		return took[len(took)/2]
 	}
-	beside, own := takeovers(idle), takeovers(w)
-	t.Logf("a takeover takes %v beside a flood of another process, %v beside a flood of its own: %.2f times", beside, own, float64(own)/float64(beside))
+	foreign, own := takeovers(idle), takeovers(w)
+	t.Logf("a takeover takes %v during a flood of another process, %v during a flood of its own: %.2f times", foreign, own, float64(own)/float64(foreign))
 }

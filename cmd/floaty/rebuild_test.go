@@ -104,7 +104,7 @@ func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 	d.engine.end()
 }
 
-// otherTiming is what d runs with but for its timing, which takes a new engine.
+// otherTiming returns d's configuration with another timing, which takes a new engine.
 func otherTiming(d *daemon) inputs {
 	next := d.running
 	timing := *next.config

@@ -49,7 +49,7 @@ func newWorld(t *testing.T, addrs ...netip.Addr) *world {
 	return newWorldAlone(t, addrs...)
 }
 
-// newWorldAlone is [newWorld] for a test that no other must run beside.
+// newWorldAlone is [newWorld] for a test that must not run in parallel with others.
 func newWorldAlone(t *testing.T, addrs ...netip.Addr) *world {
 	t.Helper()
 	s, err := testenv.New(t.Context(), t.TempDir(), program, false)
@@ -141,7 +141,7 @@ func (w *world) logged(text string) int {
 	return n
 }
 
-// saidInAll does the same once the log rests: its lines are written beside floaty's work, and may come after what they are about.
+// saidInAll does the same once no more lines come: they are written concurrently, and may come after what they are about.
 func (w *world) saidInAll(text string) int {
 	for size, still := -1, 0; still < 10; time.Sleep(10 * time.Millisecond) {
 		if now := len(w.Log()); now != size {
