@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -21,8 +23,9 @@ const (
 // handler returns the HTTP handler. allowed reports whether a request's Host header is acceptable; nil: every one is.
 func (s *Server) handler(allowed func(host string) bool) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.copying(s.opts.Monitor.handler()))
-	mux.Handle("GET /status", s.copying(http.HandlerFunc(s.status)))
+	copies := rate.NewLimiter(copyRate, copyBurst)
+	mux.Handle("GET /metrics", s.copying(copies, s.opts.Monitor.handler()))
+	mux.Handle("GET /status", s.copying(copies, http.HandlerFunc(s.status)))
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /{$}", s.page)
@@ -42,9 +45,9 @@ func (s *Server) handler(allowed func(host string) bool) http.Handler {
 }
 
 // copying limits how many requests next answers, and answers the others with 503.
-func (s *Server) copying(next http.Handler) http.Handler {
+func (s *Server) copying(copies *rate.Limiter, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.enter() {
+		if !s.enter(copies) {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "busy answering others", http.StatusServiceUnavailable)
 			return
@@ -60,17 +63,16 @@ func (s *Server) copying(next http.Handler) http.Handler {
 }
 
 // enter reports whether an answer may be computed now. If so, the caller must receive from busy afterwards.
-func (s *Server) enter() bool {
+func (s *Server) enter(copies *rate.Limiter) bool {
+	if !copies.Allow() {
+		return false
+	}
 	select {
 	case s.busy <- struct{}{}:
+		return true
 	default:
 		return false
 	}
-	if !s.rate.Allow() {
-		<-s.busy
-		return false
-	}
-	return true
 }
 
 // A buffer is an answer that is not sent yet.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"floaty/controller"
 	"floaty/desired/keepalived"
 )
@@ -53,15 +55,28 @@ func TestTwoCopiesAreMadeAtATime(t *testing.T) {
 
 func TestOnlySoManyCopiesPerSecond(t *testing.T) {
 	s := New(Options{Monitor: newMonitor(t, nil, "VI_1")})
+	copies := rate.NewLimiter(copyRate, copyBurst)
 	made, begun := 0, time.Now()
 	for range 1000 {
-		if s.enter() {
+		if s.enter(copies) {
 			made++
 			<-s.busy
 		}
 	}
 	if most := copyBurst + int(copyRate*time.Since(begun).Seconds()) + 1; made < copyBurst || made > most {
 		t.Errorf("got %d copies, want %d to %d", made, copyBurst, most)
+	}
+}
+
+func TestAFloodAtTheAddressLeavesTheSocketAlone(t *testing.T) {
+	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Address = freeAddress(t, "127.0.0.1") })
+	eventually(t, "the address is refused", func() bool {
+		status, _, _ := r.get("/status", "localhost")
+		return status == http.StatusServiceUnavailable
+	})
+	r.address = ""
+	if status, _, _ := r.get("/status", "localhost"); status != http.StatusOK {
+		t.Errorf("the socket: got %d, want 200", status)
 	}
 }
 

@@ -11,8 +11,8 @@
 // The promises:
 //
 //   - It is read-only, and shows no secret.
-//   - It slows nothing down. It works on copies: two at a time and 20 per second; further requests get a 503. Each listener keeps 32
-//     connections, and closes slow ones.
+//   - It slows nothing down. It works on copies: two at a time, and 20 per second on each listener; further requests get a 503. Each
+//     listener keeps 32 connections, and closes slow ones, so that a flood of one leaves the other alone.
 //   - Names from the cloud's API and keepalived.conf never come out as markup or control characters.
 //   - On a loopback address it answers only requests for this host's own names, against DNS rebinding.
 //   - If a listener cannot be opened, it is tried again; the daemon goes on.
@@ -31,7 +31,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
-	"golang.org/x/time/rate"
 
 	"floaty/desired/keepalived"
 	"floaty/providers/failurelog"
@@ -66,13 +65,12 @@ type Server struct {
 	opts Options
 	page page
 	busy chan struct{} // copies that are being made
-	rate *rate.Limiter // of copies
 }
 
 // New returns a server that listens nowhere yet; the only one of its monitor.
 func New(opts Options) *Server {
 	opts.Monitor.register(newCollector(opts))
-	return &Server{opts: opts, page: newPage(), busy: make(chan struct{}, maxCopies), rate: rate.NewLimiter(copyRate, copyBurst)}
+	return &Server{opts: opts, page: newPage(), busy: make(chan struct{}, maxCopies)}
 }
 
 // Run serves until ctx ends. It returns when no request is being answered any more; those that are slow are cut off.
