@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
 	"floaty/controller"
@@ -38,7 +39,7 @@ type daemon struct {
 	state     desired.State
 	current   atomic.Pointer[config.Config] // the configuration in force, whose credential requests are made with
 	started   *config.Config                // the configuration from the start
-	running   inputs                        // owned by run's goroutine
+	running   inputs.Inputs                 // owned by run's goroutine
 	rejected  string                        // the logged problems of an unusable edit; empty: none; owned by run's goroutine
 	watcher   *config.Watcher
 	pings     chan struct{} // received by run's goroutine, which shows that it works
@@ -62,22 +63,22 @@ type sourceInfo struct {
 
 // newDaemon returns a daemon that does nothing until run. Only the named instances are managed; nil: all. fence is
 // called before each changing request and forbids it with an error; nil: every request is allowed.
-func newDaemon(c command, log logr.Logger, s inputs, instances []string, fence func(context.Context) error) (*daemon, error) {
-	d := &daemon{command: c, log: log, instances: instances, fence: fence, started: s.config, running: s, vrrpPID: make(chan int, 1), pings: make(chan struct{})}
-	d.loader.path, d.loader.fifo = c.config, s.fifo
-	d.current.Store(s.config)
+func newDaemon(c command, log logr.Logger, s inputs.Inputs, instances []string, fence func(context.Context) error) (*daemon, error) {
+	d := &daemon{command: c, log: log, instances: instances, fence: fence, started: s.Config, running: s, vrrpPID: make(chan int, 1), pings: make(chan struct{})}
+	d.loader.path, d.loader.fifo = c.config, s.FIFO
+	d.current.Store(s.Config)
 	d.monitor = d.newMonitor()
 	var err error
 	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
 		return nil, err
 	}
 	d.watcher = config.NewWatcher(log)
-	if server, _ := s.server(); server != "" {
+	if server, _ := s.Server(); server != "" {
 		d.setServer(server)
 	}
 	d.apply(s)
 	d.monitor.Loaded(d.monitorInputs(s), "")
-	d.watch(s.files())
+	d.watch(s.Files())
 	return d, nil
 }
 
@@ -86,7 +87,7 @@ func newDaemon(c command, log logr.Logger, s inputs, instances []string, fence f
 func runDaemon(ctx context.Context, c command, log logr.Logger, dropped func() uint64) int {
 	hangup, stop := catchSIGHUP()
 	defer stop()
-	s, err := load(ctx, c.config, &c.fifo)
+	s, err := inputs.Load(ctx, c.config, &c.fifo)
 	if ctx.Err() != nil {
 		return exitOK
 	}
@@ -94,10 +95,10 @@ func runDaemon(ctx context.Context, c command, log logr.Logger, dropped func() u
 		return reportProblems(log, err)
 	}
 	if err := keepalived.CheckPath(c.fifo); err != nil {
-		log.Error(err, warnUnusableFIFO, logkey.Path, c.fifo)
+		log.Error(err, inputs.WarnUnusableFIFO, logkey.Path, c.fifo)
 		return exitUnusable
 	}
-	logWarnings(log, inputs{}, s, false)
+	inputs.LogWarnings(log, inputs.Inputs{}, s, false)
 	var listener *keepalived.Listener // it needs the daemon, whose fence needs it
 	d, err := newDaemon(c, log, s, nil, func(ctx context.Context) error { return listener.Settle(ctx) })
 	if err != nil {
@@ -118,12 +119,12 @@ func runDaemon(ctx context.Context, c command, log logr.Logger, dropped func() u
 }
 
 // about returns the keys and values of the first log line.
-func (d *daemon) about(s inputs) []any {
-	about := []any{logkey.Version, version(), logkey.Path, s.config.Path, logkey.FIFO, d.command.fifo, logkey.Provider, s.config.Provider}
-	if server, _ := s.server(); server != "" { // otherwise a line follows once it is known
+func (d *daemon) about(s inputs.Inputs) []any {
+	about := []any{logkey.Version, version(), logkey.Path, s.Config.Path, logkey.FIFO, d.command.fifo, logkey.Provider, s.Config.Provider}
+	if server, _ := s.Server(); server != "" { // otherwise a line follows once it is known
 		about = append(about, logkey.Server, server)
 	}
-	instances := (desired.Input{Settings: s.settings(d.instances)}).Instances()
+	instances := (desired.Input{Settings: s.Settings(d.instances)}).Instances()
 	return append(about, logkey.Instances, len(instances), logkey.Addresses, d.state.Len())
 }
 
@@ -135,7 +136,7 @@ func catchSIGHUP() (hangup <-chan os.Signal, stop func()) {
 	return caught, func() { signal.Stop(caught) }
 }
 
-// run runs the watcher, the engine and feed, and applies changes of the inputs, until ctx ends. A hangup requests a
+// run runs the watcher, the engine and feed, and applies changes of the inputs.Inputs, until ctx ends. A hangup requests a
 // reload. connected receives whether Keepalived has the FIFO open; it may be nil.
 func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(context.Context), connected <-chan bool) {
 	edited := make(chan struct{}, 1)
@@ -147,8 +148,8 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 	d.engine.start(ctx)
 	defer func() { d.engine.end() }()
 	var noState <-chan time.Time
-	writer := newWriterWatch(d.log, connected != nil)
-	defer writer.stop()
+	writer := inputs.NewWriterWatch(d.log, connected != nil)
+	defer writer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -162,7 +163,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 			d.loader.start(true)
 		case l := <-d.loader.result:
 			requested := d.loader.finish()
-			d.reload(ctx, l.inputs, l.err, requested)
+			d.reload(ctx, l.Inputs, l.Err, requested)
 			if requested {
 				d.systemd.reloaded()
 			}
@@ -173,15 +174,15 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 			d.identified(pid)
 		case on := <-connected:
 			noState = nil
-			writer.connected(on)
+			writer.Connected(on)
 			if on {
 				noState = time.After(stateTimeout)
 			}
-		case <-writer.tick.C:
-			writer.check(d.running)
+		case <-writer.Tick.C:
+			writer.Check(d.running)
 		case <-noState:
 			for _, name := range d.state.Unknown() {
-				d.log.Error(errNoState, "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
+				d.log.Error(inputs.ErrNoState, "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
 			}
 		}
 	}
@@ -205,11 +206,11 @@ func waitAtMost(parts *sync.WaitGroup, atMost time.Duration) {
 }
 
 // apply puts new inputs into force, except for a rebuild of the engine.
-func (d *daemon) apply(s inputs) (change desired.Change) {
-	d.command.names.configure(s.config)
-	d.sources.Store(&sourceInfo{owners: s.fifoOwners, pidFile: s.pidFile()})
+func (d *daemon) apply(s inputs.Inputs) (change desired.Change) {
+	d.command.names.configure(s.Config)
+	d.sources.Store(&sourceInfo{owners: s.FIFOOwners, pidFile: s.PIDFile()})
 	d.update(func() desired.Change {
-		change = d.state.SetSettings(s.settings(d.instances))
+		change = d.state.SetSettings(s.Settings(d.instances))
 		return change
 	})
 	if os.Getenv("GOGC") == "" {
@@ -247,7 +248,7 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 	was, vrrp := false, 0
 	return keepalived.New(keepalived.Options{
 		Path:      d.command.fifo,
-		StateFile: stateFile(d.running.config, ".states"),
+		StateFile: inputs.StateFile(d.running.Config, ".states"),
 
 		PIDFile: func() string { return d.sources.Load().pidFile },
 		Trusted: func(uid uint32) bool { return slices.Contains(d.sources.Load().owners, uid) },

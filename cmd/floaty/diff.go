@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/inspect"
 	"floaty/cmd/floaty/internal/report"
 	"floaty/config"
@@ -23,22 +24,22 @@ func check(ctx context.Context, c command, log logr.Logger, stdout io.Writer) in
 	if c.fifoGiven {
 		fifo = &c.fifo
 	}
-	s, err := load(ctx, c.config, fifo)
+	s, err := inputs.Load(ctx, c.config, fifo)
 	if err != nil {
 		return reportProblems(log, err)
 	}
-	server, _ := s.server()
-	warnings := append(s.reported(), s.unidentifiedWarnings(ctx, c.fifo)...)
-	r := report.Check{Provider: s.config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}, Warnings: warnings}
-	if s.fifo == nil && s.keepalived != nil && len(s.keepalived.Instances) > 0 && len(s.keepalived.FIFOs) == 0 {
-		r.Warnings = append(r.Warnings, report.Warning{Text: noteNoFIFO})
+	server, _ := s.Server()
+	warnings := append(s.Reported(), s.UnidentifiedWarnings(ctx, c.fifo)...)
+	r := report.Check{Provider: s.Config.Provider, Server: server, Instances: []report.Instance{}, Groups: []report.Group{}, Warnings: warnings}
+	if s.FIFO == nil && s.Keepalived != nil && len(s.Keepalived.Instances) > 0 && len(s.Keepalived.FIFOs) == 0 {
+		r.Warnings = append(r.Warnings, report.Warning{Text: inputs.NoteNoFIFO})
 	}
-	for _, inst := range (desired.Input{Settings: s.settings(nil)}).Instances() {
+	for _, inst := range (desired.Input{Settings: s.Settings(nil)}).Instances() {
 		addrs := append([]netip.Addr{}, inst.Addresses...)
 		r.Instances = append(r.Instances, report.Instance{Name: inst.Name, Addresses: addrs, Source: inst.Source})
 	}
-	if s.keepalived != nil {
-		for _, g := range s.keepalived.Groups {
+	if s.Keepalived != nil {
+		for _, g := range s.Keepalived.Groups {
 			r.Groups = append(r.Groups, report.Group{Name: g.Name, Members: append([]string{}, g.Members...)})
 		}
 	}
@@ -58,19 +59,19 @@ const exitTrouble = 2
 
 // diff prints what would change if this host were MASTER of every instance.
 func diff(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(ctx, c.config, nil)
+	s, err := inputs.Load(ctx, c.config, nil)
 	if err != nil {
 		_ = reportProblems(log, err)
 		return exitTrouble
 	}
-	cloud, err := newCloud(s, cloudOptions{current: func() *config.Config { return s.config }, log: log})
+	cloud, err := newCloud(s, cloudOptions{current: func() *config.Config { return s.Config }, log: log})
 	if err != nil {
 		_ = reportProblems(log, err)
 		return exitTrouble
 	}
-	set := desired.Compute(desired.Input{Settings: s.settings(nil)})
-	answers := readCloud(ctx, s.config.RefreshTimeout, providers.DryRun(cloud), set)
-	d := report.Diff{Changes: inspect.Diff(set, answers), Warnings: s.reported()}
+	set := desired.Compute(desired.Input{Settings: s.Settings(nil)})
+	answers := readCloud(ctx, s.Config.RefreshTimeout, providers.DryRun(cloud), set)
+	d := report.Diff{Changes: inspect.Diff(set, answers), Warnings: s.Reported()}
 	if err := d.Write(stdout, c.output, isTerminal(stdout)); err != nil {
 		log.Error(err, "cannot write the report")
 		return exitTrouble

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
 	"floaty/controller"
@@ -41,15 +42,15 @@ type cloudOptions struct {
 }
 
 // newCloud returns the configured cloud.
-func newCloud(s inputs, opts cloudOptions) (cloud, error) {
+func newCloud(s inputs.Inputs, opts cloudOptions) (cloud, error) {
 	build, known := map[string]func(*config.Config, cloudOptions) (cloud, error){
 		"cloudscale": newCloudscale,
 		"exoscale":   newExoscale,
-	}[s.config.Provider]
+	}[s.Config.Provider]
 	if !known {
-		return nil, fmt.Errorf("provider %q is not known", s.config.Provider)
+		return nil, fmt.Errorf("provider %q is not known", s.Config.Provider)
 	}
-	return build(s.config, opts)
+	return build(s.Config, opts)
 }
 
 func newCloudscale(c *config.Config, opts cloudOptions) (cloud, error) {
@@ -125,8 +126,8 @@ type engineOptions struct {
 	log         logr.Logger
 }
 
-func newEngine(s inputs, opts engineOptions) (*engine, error) {
-	log := opts.log.WithValues(logkey.Provider, s.config.Provider)
+func newEngine(s inputs.Inputs, opts engineOptions) (*engine, error) {
+	log := opts.log.WithValues(logkey.Provider, s.Config.Provider)
 	cloud, err := newCloud(s, cloudOptions{
 		current: opts.current, fence: opts.fence, observe: opts.monitor.Requested, addresses: opts.desired.Len, log: log,
 	})
@@ -136,7 +137,7 @@ func newEngine(s inputs, opts engineOptions) (*engine, error) {
 	opts.names.cloud.Store(&cloud)
 	e := &engine{cloud: cloud}
 	e.paced = providers.NewPaced(cloud, providers.PacedOptions{
-		MaxInterval: s.config.BackOff.MaxInterval,
+		MaxInterval: s.Config.BackOff.MaxInterval,
 		Spread:      0.5, // see hack/decisions/008
 		Resumed:     func() { e.controller.Resume() },
 		Log:         log,
@@ -148,9 +149,9 @@ func newEngine(s inputs, opts engineOptions) (*engine, error) {
 	e.observed = observed.New(observed.Options{
 		Provider:  provider,
 		Addresses: opts.desired.Addresses,
-		Interval:  s.config.RefreshInterval,
-		Timeout:   s.config.RefreshTimeout,
-		BackOff:   backOff(s.config.BackOff),
+		Interval:  s.Config.RefreshInterval,
+		Timeout:   s.Config.RefreshTimeout,
+		BackOff:   backOff(s.Config.BackOff),
 		Found:     opts.serverFound,
 		OnRead:    func(addrs []netip.Addr) { e.controller.ReadDone(addrs) },
 		Log:       log,
@@ -159,10 +160,10 @@ func newEngine(s inputs, opts engineOptions) (*engine, error) {
 		Desired:    opts.desired,
 		Observed:   e.observed,
 		Provider:   provider,
-		Interval:   s.config.RefreshInterval,
-		Timeout:    s.config.RefreshTimeout,
-		BackOff:    backOff(s.config.BackOff),
-		Concurrent: s.config.MaxConcurrentRequests,
+		Interval:   s.Config.RefreshInterval,
+		Timeout:    s.Config.RefreshTimeout,
+		BackOff:    backOff(s.Config.BackOff),
+		Concurrent: s.Config.MaxConcurrentRequests,
 		Log:        log,
 		Recorder:   opts.monitor,
 		Metrics:    opts.queue,

@@ -3,30 +3,12 @@ package main
 import (
 	"context"
 	"net/netip"
-	"os"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/config"
 	"floaty/desired"
 	"floaty/providers/logkey"
 )
-
-// hostName returns this host's current name; empty: unknown.
-func hostName() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
-	return name
-}
-
-// serverByHostName returns the server that the configuration maps a host name to; empty: none. byName reports whether
-// the configuration maps host names at all.
-func serverByHostName(c *config.Config, host string) (id string, byName bool) {
-	if c.Provider != "cloudscale" || c.Cloudscale.ServerUUID != "" || len(c.Cloudscale.HostnameToServerUUID) == 0 {
-		return "", false
-	}
-	return c.Cloudscale.HostnameToServerUUID[host], true
-}
 
 // A namedByHost is a cloud that is asked for this server only if this host's name does not determine it. The name may
 // be set or corrected after the start, by cloud-init, by DHCP, or after cloning another host.
@@ -37,7 +19,7 @@ type namedByHost struct {
 
 // Server implements [providers.Provider].
 func (h namedByHost) Server(ctx context.Context) (string, error) {
-	if id, _ := serverByHostName(h.config(), hostName()); id != "" {
+	if id, _ := inputs.ServerByHostName(h.config(), inputs.HostName()); id != "" {
 		return id, nil
 	}
 	return h.cloud.Server(ctx)
@@ -46,7 +28,7 @@ func (h namedByHost) Server(ctx context.Context) (string, error) {
 // serverFound is called with this server's ID as the cloud tells it. This host's name takes precedence. If the
 // configuration maps host names but lacks the current one, a server that is already known stays.
 func (d *daemon) serverFound(server string) {
-	id, byName := serverByHostName(d.current.Load(), hostName())
+	id, byName := inputs.ServerByHostName(d.current.Load(), inputs.HostName())
 	known, _ := d.state.Server(netip.Addr{})
 	switch {
 	case id != "":
@@ -59,7 +41,7 @@ func (d *daemon) serverFound(server string) {
 
 // checkHostName applies a changed name of this host, if the configuration maps it to a server.
 func (d *daemon) checkHostName() {
-	id, _ := serverByHostName(d.current.Load(), hostName())
+	id, _ := inputs.ServerByHostName(d.current.Load(), inputs.HostName())
 	if id == "" {
 		return
 	}

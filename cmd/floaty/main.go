@@ -16,9 +16,12 @@ import (
 	"syscall"
 	"time"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/logqueue"
 	"floaty/cmd/floaty/internal/printable"
 	"floaty/cmd/floaty/internal/textlog"
+
+	"github.com/go-logr/logr"
 )
 
 // Exit statuses that have no report of their own.
@@ -102,4 +105,12 @@ func version() string {
 // withTimeout returns a context with a deadline, whose cause names the timeout.
 func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %v", d))
+}
+
+// reportProblems logs why the configuration is unusable and returns the exit status.
+func reportProblems(log logr.Logger, err error) int {
+	for _, p := range inputs.Problems(err) {
+		log.Error(p, "the configuration is unusable")
+	}
+	return exitUnusable
 }

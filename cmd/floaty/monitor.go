@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
 	"floaty/controller"
@@ -21,7 +22,7 @@ func (d *daemon) newMonitor() *serve.Monitor {
 		DryRun:     d.command.dryRun,
 		Desired:    &d.state,
 		ServerName: d.command.names.name,
-		HostName:   hostName,
+		HostName:   inputs.HostName,
 		Log:        d.log,
 		Engine: func() serve.Engine {
 			d.mu.Lock()
@@ -32,9 +33,9 @@ func (d *daemon) newMonitor() *serve.Monitor {
 }
 
 // monitorInputs returns what the monitor shows of the inputs.
-func (d *daemon) monitorInputs(s inputs) serve.Inputs {
-	inputs := serve.Inputs{Provider: s.config.Provider}
-	for _, inst := range (desired.Input{Settings: s.settings(d.instances)}).Instances() {
+func (d *daemon) monitorInputs(s inputs.Inputs) serve.Inputs {
+	inputs := serve.Inputs{Provider: s.Config.Provider}
+	for _, inst := range (desired.Input{Settings: s.Settings(d.instances)}).Instances() {
 		inputs.Instances = append(inputs.Instances, inst.Name)
 	}
 	return inputs
@@ -65,7 +66,7 @@ func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listen
 
 // socketPath returns the path of the status socket of the daemon whose configuration is at path, which is absolute.
 func socketPath(stateDir, path string) string {
-	socket := stateFile(&config.Config{Path: path, StateDir: stateDir}, ".sock")
+	socket := inputs.StateFile(&config.Config{Path: path, StateDir: stateDir}, ".sock")
 	if len(socket) > serve.MaxSocketPath {
 		socket = filepath.Join(stateDir, fmt.Sprintf("%x", sha256.Sum256([]byte(path)))[:16]+".sock")
 	}

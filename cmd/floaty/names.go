@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/config"
 	"floaty/providers/logkey"
 )
@@ -39,7 +40,7 @@ func (n *serverNames) name(id string) string {
 		}
 	}
 	if self := n.self.Load(); self != nil && id != "" && *self == id {
-		return hostName()
+		return inputs.HostName()
 	}
 	return ""
 }

@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
 
 	"floaty/cmd/floaty/internal/handover"
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/config"
 	"floaty/desired"
 	"floaty/desired/keepalived"
-	"floaty/desired/keepalived/conf"
 	"floaty/providers/logkey"
 )
 
@@ -30,7 +29,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	defer release()
 	above := handover.Above()
 	s, loading := loadWithTimeout(ctx, c)
-	unknown := above.Identify(s.pidFile())
+	unknown := above.Identify(s.PIDFile())
 	ctx, stop := above.Watch(ctx)
 	defer stop()
 	if unknown != nil && c.event.Claims() {
@@ -51,9 +50,9 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	case loading != nil:
 		return reportProblems(log, loading)
 	}
-	logWarnings(log, inputs{}, s, true)
-	names, err := s.eventInstances(c.event)
-	if err != nil && (c.event.Claims() || s.keepalived != nil) {
+	inputs.LogWarnings(log, inputs.Inputs{}, s, true)
+	names, err := s.EventInstances(c.event)
+	if err != nil && (c.event.Claims() || s.Keepalived != nil) {
 		return reportProblems(log, err)
 	}
 	if !c.event.Claims() {
@@ -67,7 +66,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 
 // hold keeps the addresses of the named instances at this host until ctx ends, or until permitted, which is called
 // before each write, returns an error: after a standstill, this process may not have been told yet that it must stop.
-func hold(ctx context.Context, c command, log logr.Logger, s inputs, names []string, hangup <-chan os.Signal, permitted func() error) error {
+func hold(ctx context.Context, c command, log logr.Logger, s inputs.Inputs, names []string, hangup <-chan os.Signal, permitted func() error) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var holder *keepalived.Holder // it needs the daemon, whose fence needs it
@@ -100,22 +99,22 @@ func subjectKey(e keepalived.Event) string {
 	return logkey.Instance
 }
 
-// loadWithTimeout reads the inputs, but waits for a disk that hangs only for a limited time, because the previous
+// loadWithTimeout reads the inputs.Inputs, but waits for a disk that hangs only for a limited time, because the previous
 // holder must be stopped.
-func loadWithTimeout(ctx context.Context, c command) (inputs, error) {
-	timeout := loadTimeout
+func loadWithTimeout(ctx context.Context, c command) (inputs.Inputs, error) {
+	timeout := inputs.LoadTimeout
 	if !c.event.Claims() {
 		timeout = 2 * time.Second
 	}
 	ctx, cancel := withTimeout(ctx, timeout)
 	defer cancel()
-	return load(ctx, c.config, nil)
+	return inputs.Load(ctx, c.config, nil)
 }
 
 // lockSettings returns the settings of the lock, even from a configuration that is otherwise unusable.
-func lockSettings(s inputs, path string) config.Lock {
-	if s.config != nil {
-		return s.config.Lock
+func lockSettings(s inputs.Inputs, path string) config.Lock {
+	if s.Config != nil {
+		return s.Config.Lock
 	}
 	return config.LoadLock(path)
 }
@@ -143,23 +142,4 @@ func acquireLock(ctx context.Context, c command, log logr.Logger, settings confi
 	}
 	log.Error(err, "cannot take over from the previous holder", key, c.event.Name, logkey.State, c.event.State)
 	return nil, exitUnusable
-}
-
-// eventInstances returns the names of the instances that an event is about. If keepalived.conf is known and lacks the
-// name, that is an error.
-func (s inputs) eventInstances(e keepalived.Event) ([]string, error) {
-	if e.Type == "INSTANCE" {
-		if s.keepalived != nil && !slices.ContainsFunc(s.keepalived.Instances, func(i conf.Instance) bool { return i.Name == e.Name }) {
-			return nil, fmt.Errorf("keepalived-config: %s does not name the instance %q", s.config.KeepalivedConfig, e.Name)
-		}
-		return []string{e.Name}, nil
-	}
-	if s.keepalived != nil {
-		for _, g := range s.keepalived.Groups {
-			if g.Name == e.Name {
-				return g.Members, nil
-			}
-		}
-	}
-	return nil, fmt.Errorf("keepalived-config: %s does not name the sync group %q, so that its members are unknown", s.config.KeepalivedConfig, e.Name)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/config"
 	"floaty/desired"
 	"floaty/desired/keepalived"
@@ -44,7 +45,7 @@ func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := load(t.Context(), path, nil)
+	s, err := inputs.Load(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,11 +106,11 @@ func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 }
 
 // otherTiming returns d's configuration with another timing, which takes a new engine.
-func otherTiming(d *daemon) inputs {
+func otherTiming(d *daemon) inputs.Inputs {
 	next := d.running
-	timing := *next.config
+	timing := *next.Config
 	timing.RefreshInterval = 2 * time.Minute
-	next.config = &timing
+	next.Config = &timing
 	return next
 }
 
@@ -143,10 +144,10 @@ func TestANewPathOfThePIDFileNeedsNoRestart(t *testing.T) {
 		"neither":         {"", nil, "/run/vrrp.pid"},
 	} {
 		next := d.running
-		edited := *next.config
+		edited := *next.Config
 		edited.KeepalivedPIDFile = c.configured
-		next.config, next.keepalived = &edited, c.keepalived
-		if err := d.adopt(t.Context(), next, config.Changes(d.running.config, next.config)); err != nil {
+		next.Config, next.Keepalived = &edited, c.keepalived
+		if err := d.adopt(t.Context(), next, config.Changes(d.running.Config, next.Config)); err != nil {
 			t.Fatal(err)
 		}
 		if got := d.sources.Load().pidFile; got != c.want {

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/config"
-	"floaty/desired/keepalived/conf"
 	"floaty/providers/logkey"
 )
 
@@ -18,12 +17,12 @@ import (
 // endless file. Only one reading is in progress at a time; further changes during it cause one more.
 type loader struct {
 	path      string
-	fifo      *string          // see inputs
-	id        configID         // of the VRRP process, as last seen
-	result    chan loaded      // nil: no reading is in progress
-	slow      <-chan time.Time // fires when the reading in progress takes too long; nil: there is none, or it has fired
-	stale     bool             // a file has changed since the reading began
-	requested bool             // the reading was requested by SIGHUP, so its outcome is always logged
+	fifo      *string            // see inputs
+	id        inputs.ConfigID    // of the VRRP process, as last seen
+	result    chan inputs.Loaded // nil: no reading is in progress
+	slow      <-chan time.Time   // fires when the reading in progress takes too long; nil: there is none, or it has fired
+	stale     bool               // a file has changed since the reading began
+	requested bool               // the reading was requested by SIGHUP, so its outcome is always logged
 }
 
 // start begins a reading, or schedules another one after it. A reading that takes too long is abandoned instead.
@@ -34,9 +33,9 @@ func (l *loader) start(requested bool) {
 		l.stale = true
 		return
 	}
-	path, fifo, id, result := l.path, l.fifo, l.id, make(chan loaded, 1)
-	l.result, l.slow, l.stale = result, time.After(loadTimeout), false
-	go func() { result <- loadNow(path, fifo, id) }()
+	path, fifo, id, result := l.path, l.fifo, l.id, make(chan inputs.Loaded, 1)
+	l.result, l.slow, l.stale = result, time.After(inputs.LoadTimeout), false
+	go func() { result <- inputs.Read(path, fifo, id) }()
 }
 
 // finish is called with the result taken. It reports whether to log the outcome in any case: not if another reading
@@ -61,17 +60,17 @@ func (l *loader) giveUp() {
 
 // reload puts new inputs into force. If they are unusable, the current ones stay in force. requested reports whether
 // SIGHUP asked for it.
-func (d *daemon) reload(ctx context.Context, next inputs, err error, requested bool) {
+func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requested bool) {
 	defer d.checkHostName()
-	d.watch(slices.Concat(d.running.files(), next.files(), candidateFiles(err)))
+	d.watch(slices.Concat(d.running.Files(), next.Files(), candidateFiles(err)))
 	if err != nil {
 		d.logRejected(err)
 		return
 	}
-	next.keep(d.running)
-	logWarnings(d.log, d.running, next, false)
-	changes := config.Changes(d.running.config, next.config)
-	same := sameInstances(d.running.keepalived, next.keepalived)
+	next.Keep(d.running)
+	inputs.LogWarnings(d.log, d.running, next, false)
+	changes := config.Changes(d.running.Config, next.Config)
+	same := inputs.SameKeepalived(d.running.Keepalived, next.Keepalived)
 	switch {
 	case len(changes) > 0 || !same:
 		if err := d.adopt(ctx, next, changes); err != nil {
@@ -89,7 +88,7 @@ func (d *daemon) reload(ctx context.Context, next inputs, err error, requested b
 		d.log.V(1).Info("configuration read again: nothing has changed")
 	}
 	d.rejected, d.running = "", next
-	d.watch(next.files())
+	d.watch(next.Files())
 }
 
 // candidateFiles returns the files that a failed load has read or missed: a change of one of them may solve the
@@ -105,7 +104,7 @@ func candidateFiles(err error) []string {
 // logRejected logs why an edit was not put into force, once.
 func (d *daemon) logRejected(err error) {
 	var all []string
-	for _, p := range problems(err) {
+	for _, p := range inputs.Problems(err) {
 		all = append(all, p.Error())
 	}
 	said := strings.Join(all, "; ")
@@ -118,7 +117,7 @@ func (d *daemon) logRejected(err error) {
 }
 
 // adopt puts next into force.
-func (d *daemon) adopt(ctx context.Context, next inputs, changes []config.Change) error {
+func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config.Change) error {
 	var rebuild bool
 	var words []string
 	for _, change := range changes {
@@ -138,13 +137,13 @@ func (d *daemon) adopt(ctx context.Context, next inputs, changes []config.Change
 			return err
 		}
 	}
-	d.current.Store(next.config)
-	if next.config.Credential() != before.config.Credential() {
+	d.current.Store(next.Config)
+	if next.Config.Credential() != before.Config.Credential() {
 		d.engine.paced.CredentialChanged()
 	}
 	effect := d.apply(next)
-	if !sameInstances(before.keepalived, next.keepalived) {
-		words = append(words, changedInstances(before.keepalived, next.keepalived))
+	if !inputs.SameKeepalived(before.Keepalived, next.Keepalived) {
+		words = append(words, inputs.KeepalivedChanges(before.Keepalived, next.Keepalived))
 	}
 	d.monitor.Loaded(d.monitorInputs(next), strings.Join(words, "; "))
 	if len(words) == 0 {
@@ -162,8 +161,8 @@ func (d *daemon) adopt(ctx context.Context, next inputs, changes []config.Change
 }
 
 // needsRestart logs that a change is not in force, or that such a change was reverted.
-func (d *daemon) needsRestart(change config.Change, next inputs) {
-	for _, c := range config.Changes(d.started, next.config) {
+func (d *daemon) needsRestart(change config.Change, next inputs.Inputs) {
+	for _, c := range config.Changes(d.started, next.Config) {
 		if c.Key == change.Key {
 			d.log.Error(errors.New(change.Text), "the change needs a restart")
 			return
@@ -173,7 +172,7 @@ func (d *daemon) needsRestart(change config.Change, next inputs) {
 }
 
 // rebuild replaces the engine. If this may be another server than before, it is determined again first.
-func (d *daemon) rebuild(ctx context.Context, next inputs) error {
+func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 	fresh, err := newEngine(next, d.engineOptions())
 	if err != nil {
 		return fmt.Errorf("applying the new configuration: %w", err)
@@ -185,70 +184,28 @@ func (d *daemon) rebuild(ctx context.Context, next inputs) error {
 	d.mu.Unlock()
 	old.end()
 	fresh.controller.Inherit(old.controller)
-	was, _ := d.running.server()
-	is, unnamed := next.server() // with a host name that the configuration lacks, the known server stays
-	if d.running.config.Provider == next.config.Provider && d.running.config.Endpoint() == next.config.Endpoint() {
+	was, _ := d.running.Server()
+	is, unnamed := next.Server() // with a host name that the configuration lacks, the known server stays
+	if d.running.Config.Provider == next.Config.Provider && d.running.Config.Endpoint() == next.Config.Endpoint() {
 		fresh.paced.Inherit(old.paced)
 	}
-	if was != is && unnamed == "" || d.running.config.Provider != next.config.Provider {
+	if was != is && unnamed == "" || d.running.Config.Provider != next.Config.Provider {
 		d.setServer("")
 	}
-	d.current.Store(next.config)
+	d.current.Store(next.Config)
 	fresh.start(ctx)
 	return nil
 }
 
-// sameInstances reports whether two keepalived.conf mean the same to floaty.
-func sameInstances(a, b *conf.Config) bool {
-	if a == nil || b == nil {
-		return a == b
+// identified handles that the VRRP process has become known: keepalived.conf is read again if it was read with
+// another config id.
+func (d *daemon) identified(pid int) {
+	id := inputs.FindConfigID(pid)
+	if !id.Known || id == d.loader.id {
+		return
 	}
-	return reflect.DeepEqual(withoutPositions(a), withoutPositions(b))
-}
-
-// changedInstances describes how the instances of two keepalived.conf differ. A renamed instance counts as removed
-// and added, because the state of the new one is unknown.
-func changedInstances(before, now *conf.Config) string {
-	names := func(c *conf.Config) []string {
-		var list []string
-		if c != nil {
-			for _, inst := range c.Instances {
-				list = append(list, inst.Name)
-			}
-		}
-		return list
+	d.loader.id = id
+	if read := d.running.Keepalived; d.running.Config.KeepalivedConfigID == "" && (read == nil || read.Conditions) {
+		d.loader.start(false)
 	}
-	var words []string
-	for _, name := range names(before) {
-		if !slices.Contains(names(now), name) {
-			words = append(words, "instance "+name+" removed")
-		}
-	}
-	for _, name := range names(now) {
-		if !slices.Contains(names(before), name) {
-			words = append(words, "instance "+name+" added")
-		}
-	}
-	if len(words) == 0 {
-		return "keepalived.conf"
-	}
-	return "keepalived.conf: " + strings.Join(words, ", ")
-}
-
-// withoutPositions returns a copy without positions in files.
-func withoutPositions(c *conf.Config) conf.Config {
-	m := conf.Config{Instance: c.Instance, NetNamespace: c.NetNamespace, PIDDir: c.PIDDir, ScriptUser: c.ScriptUser}
-	for _, f := range c.FIFOs {
-		f.File, f.Line = "", 0
-		m.FIFOs = append(m.FIFOs, f)
-	}
-	for _, inst := range c.Instances {
-		inst.File, inst.Line = "", 0
-		m.Instances = append(m.Instances, inst)
-	}
-	for _, g := range c.Groups {
-		g.File, g.Line = "", 0
-		m.Groups = append(m.Groups, g)
-	}
-	return m
 }

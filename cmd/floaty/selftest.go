@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/inspect"
 	"floaty/cmd/floaty/internal/report"
 	"floaty/config"
@@ -25,16 +26,16 @@ const testTimeout = 20 * time.Second
 
 // selftest checks the configuration against the real cloud, without changing anything there.
 func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := load(ctx, c.config, nil)
+	s, err := inputs.Load(ctx, c.config, nil)
 	if err != nil {
 		return reportProblems(log, err)
 	}
-	cloud, err := newCloud(s, cloudOptions{current: func() *config.Config { return s.config }, log: log})
+	cloud, err := newCloud(s, cloudOptions{current: func() *config.Config { return s.Config }, log: log})
 	if err != nil {
 		return reportProblems(log, err)
 	}
-	set := desired.Compute(desired.Input{Settings: s.settings(nil)})
-	t := report.Test{Provider: s.config.Provider, Checks: queryCloud(ctx, s, cloud, set).Checks(set), Warnings: s.reported()}
+	set := desired.Compute(desired.Input{Settings: s.Settings(nil)})
+	t := report.Test{Provider: s.Config.Provider, Checks: queryCloud(ctx, s, cloud, set).Checks(set), Warnings: s.Reported()}
 	if err := t.Write(stdout, c.output); err != nil {
 		log.Error(err, "cannot write the report")
 		return exitUnusable
@@ -51,9 +52,9 @@ type rightsChecker interface {
 }
 
 // queryCloud makes every request once, in parallel where possible.
-func queryCloud(ctx context.Context, s inputs, cloud cloud, set desired.Set) inspect.Test {
-	limit := min(s.config.RefreshTimeout, testTimeout)
-	t := inspect.Test{Provider: s.config.Provider}
+func queryCloud(ctx context.Context, s inputs.Inputs, cloud cloud, set desired.Set) inspect.Test {
+	limit := min(s.Config.RefreshTimeout, testTimeout)
+	t := inspect.Test{Provider: s.Config.Provider}
 	t.Server, t.ServerErr = within(ctx, limit, cloud.Server)
 	contact := new(contact)
 	ctx = contact.trace(ctx)

@@ -1,4 +1,4 @@
-package main
+package inputs
 
 import (
 	"context"
@@ -8,23 +8,23 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// unidentifiedWarnings warns of the instances that the daemon would treat as not MASTER after a reload of Keepalived:
+// UnidentifiedWarnings warns of the instances that the daemon would treat as not MASTER after a reload of Keepalived:
 // they have addresses to assign but no virtual ones that would prove that they are MASTER, and Keepalived's process
 // cannot be identified at the moment. fifo may be empty.
-func (s inputs) unidentifiedWarnings(ctx context.Context, fifo string) []report.Warning {
+func (s Inputs) UnidentifiedWarnings(ctx context.Context, fifo string) []report.Warning {
 	var names []string
-	for _, inst := range (desired.Input{Settings: s.settings(nil)}).Instances() {
-		if len(inst.Addresses) > 0 && len(desired.VIPs(s.keepalived, inst.Name)) == 0 {
+	for _, inst := range (desired.Input{Settings: s.Settings(nil)}).Instances() {
+		if len(inst.Addresses) > 0 && len(desired.VIPs(s.Keepalived, inst.Name)) == 0 {
 			names = append(names, inst.Name)
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	if fifo == "" && s.keepalived != nil && len(s.keepalived.FIFOs) == 1 {
-		fifo = s.keepalived.FIFOs[0].Path
+	if fifo == "" && s.Keepalived != nil && len(s.Keepalived.FIFOs) == 1 {
+		fifo = s.Keepalived.FIFOs[0].Path
 	}
-	err := keepalived.Identified(ctx, fifo, s.pidFile())
+	err := keepalived.Identified(ctx, fifo, s.PIDFile())
 	if err == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package main
+package inputs
 
 import (
 	"errors"
@@ -21,40 +21,40 @@ import (
 )
 
 const (
-	warnUnusableFIFO = "the path given for the FIFO cannot be used"
+	WarnUnusableFIFO = "the path given for the FIFO cannot be used"
 	warnNoFIFO       = "keepalived.conf has no vrrp_notify_fifo: Keepalived sends this daemon no events"
 	warnOtherFIFO    = "keepalived.conf names a different FIFO from the one that this daemon reads"
-	noteNoFIFO       = "keepalived.conf has no vrrp_notify_fifo: a daemon would receive no events; only notify scripts are called"
+	NoteNoFIFO       = "keepalived.conf has no vrrp_notify_fifo: a daemon would receive no events; only notify scripts are called"
 )
 
-// errNoState explains why an instance may have no state although Keepalived has the FIFO open.
-var errNoState = errors.New("restart Keepalived, because a reload does not repeat MASTER; vrrp_startup_delay, vrrp_delay_after_boot or a slow first check may also be the reason")
+// ErrNoState explains why an instance may have no state although Keepalived has the FIFO open.
+var ErrNoState = errors.New("restart Keepalived, because a reload does not repeat MASTER; vrrp_startup_delay, vrrp_delay_after_boot or a slow first check may also be the reason")
 
 // checkFIFO tells why Keepalived's events would not reach the daemon's FIFO.
-func (s inputs) checkFIFO() []warning {
+func (s Inputs) checkFIFO() []warning {
 	one := func(text, reason string) []warning {
 		return []warning{{Warning: report.Warning{Error: true, Text: text}, reason: reason}}
 	}
-	if s.fifo == nil {
+	if s.FIFO == nil {
 		return nil
 	}
-	if err := keepalived.CheckPath(*s.fifo); err != nil {
-		return one(warnUnusableFIFO, err.Error())
+	if err := keepalived.CheckPath(*s.FIFO); err != nil {
+		return one(WarnUnusableFIFO, err.Error())
 	}
-	if s.keepalived == nil {
+	if s.Keepalived == nil {
 		return nil
 	}
-	if len(s.keepalived.FIFOs) == 0 {
-		return one(warnNoFIFO, "add to global_defs: vrrp_notify_fifo "+resolved(*s.fifo))
+	if len(s.Keepalived.FIFOs) == 0 {
+		return one(warnNoFIFO, "add to global_defs: vrrp_notify_fifo "+resolved(*s.FIFO))
 	}
 	var others []string
-	for _, f := range s.keepalived.FIFOs {
-		if samePath(f.Path, *s.fifo) {
+	for _, f := range s.Keepalived.FIFOs {
+		if samePath(f.Path, *s.FIFO) {
 			return nil
 		}
 		others = append(others, f.Path)
 	}
-	return one(warnOtherFIFO, "it writes to "+strings.Join(others, " and ")+", this daemon reads "+*s.fifo)
+	return one(warnOtherFIFO, "it writes to "+strings.Join(others, " and ")+", this daemon reads "+*s.FIFO)
 }
 
 // samePath reports whether two paths name the same file, which need not exist.
@@ -79,14 +79,14 @@ func resolved(path string) string {
 }
 
 // findFIFOOwners returns those users whom keepalived.conf names for the daemon's FIFO and who exist on this host.
-func (s inputs) findFIFOOwners() []uint32 {
+func (s Inputs) findFIFOOwners() []uint32 {
 	var owners []uint32
-	if s.fifo == nil || s.keepalived == nil {
+	if s.FIFO == nil || s.Keepalived == nil {
 		return owners
 	}
-	names := []string{s.keepalived.ScriptUser}
-	for _, f := range s.keepalived.FIFOs {
-		if samePath(f.Path, *s.fifo) {
+	names := []string{s.Keepalived.ScriptUser}
+	for _, f := range s.Keepalived.FIFOs {
+		if samePath(f.Path, *s.FIFO) {
 			names = append(names, f.User)
 		}
 	}
@@ -104,39 +104,41 @@ func (s inputs) findFIFOOwners() []uint32 {
 // second, and a reload less.
 const writerTimeout = 10 * time.Second
 
-// A writerWatch notices that Keepalived runs but does not have the FIFO open.
-type writerWatch struct {
+// A WriterWatch notices that Keepalived runs but does not have the FIFO open. Its owner calls Connected, and Check
+// when Tick fires, from one goroutine.
+type WriterWatch struct {
 	log      logr.Logger
-	tick     *time.Ticker
+	Tick     *time.Ticker
 	failures failurelog.Entry
 }
 
-// newWriterWatch returns a writerWatch whose tick asks for a check while there is no writer. Without a FIFO it never
+// NewWriterWatch returns a WriterWatch whose Tick asks for a check while there is no writer. Without a FIFO it never
 // ticks.
-func newWriterWatch(log logr.Logger, fifo bool) *writerWatch {
-	l := &writerWatch{log: log, tick: time.NewTicker(writerTimeout)}
+func NewWriterWatch(log logr.Logger, fifo bool) *WriterWatch {
+	l := &WriterWatch{log: log, Tick: time.NewTicker(writerTimeout)}
 	if !fifo {
-		l.stop()
+		l.Stop()
 	}
 	return l
 }
 
-func (l *writerWatch) stop() { l.tick.Stop() }
+// Stop releases the ticker.
+func (l *WriterWatch) Stop() { l.Tick.Stop() }
 
-// connected is called when the FIFO has got a writer, or lost the last one.
-func (l *writerWatch) connected(on bool) {
+// Connected is called when the FIFO has got a writer, or lost the last one.
+func (l *WriterWatch) Connected(on bool) {
 	if !on {
-		l.tick.Reset(writerTimeout)
+		l.Tick.Reset(writerTimeout)
 		return
 	}
-	l.stop()
+	l.Stop()
 	if l.failures.Succeeded(time.Now()) {
 		l.log.Info("the FIFO has a writer again")
 	}
 }
 
-// check logs that Keepalived runs without having the FIFO open: at first, and at growing intervals.
-func (l *writerWatch) check(s inputs) {
+// Check logs that Keepalived runs without having the FIFO open: at first, and at growing intervals.
+func (l *WriterWatch) Check(s Inputs) {
 	sign := s.keepalivedSign()
 	if sign == "" {
 		l.failures = failurelog.Entry{} // Keepalived does not run, so nothing is wrong
@@ -145,21 +147,21 @@ func (l *writerWatch) check(s inputs) {
 	if l.failures.Failed(time.Now()) {
 		l.log.Error(errors.New(sign+": keepalived.conf may name another FIFO, or Keepalived was reloaded and must be restarted, or it "+
 			"rejects a FIFO owned by neither its own user nor the named one (vrrp_notify_fifo PATH USER, since 2.4)"),
-			"no process has the FIFO open for writing: the states of all instances are unknown", logkey.Path, *s.fifo)
+			"no process has the FIFO open for writing: the states of all instances are unknown", logkey.Path, *s.FIFO)
 	}
 }
 
 // keepalivedSign returns a sign that Keepalived runs on this host; empty: there is none.
-func (s inputs) keepalivedSign() string {
-	if p, err := keepalived.FindProcess(s.pidFile()); err == nil {
+func (s Inputs) keepalivedSign() string {
+	if p, err := keepalived.FindProcess(s.PIDFile()); err == nil {
 		defer p.Close()
 		return "Keepalived is running (process " + strconv.Itoa(p.PID) + ")"
 	}
 	local, err := net.InterfaceAddrs()
-	if err != nil || s.keepalived == nil {
+	if err != nil || s.Keepalived == nil {
 		return ""
 	}
-	for _, inst := range s.keepalived.Instances {
+	for _, inst := range s.Keepalived.Instances {
 		for _, vip := range slices.Concat(inst.Addresses, inst.Excluded) {
 			if slices.ContainsFunc(local, func(a net.Addr) bool {
 				here, err := netip.ParsePrefix(a.String())

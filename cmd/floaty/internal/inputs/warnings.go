@@ -1,4 +1,4 @@
-package main
+package inputs
 
 import (
 	"errors"
@@ -30,22 +30,22 @@ const (
 	warnUnusual     = "the configuration contains an unusual value"
 )
 
-// warnings returns what is unusual about the inputs, except for what desired reports about the instances.
-func (s inputs) warnings() []warning {
+// warnings returns what is unusual about the Inputs, except for what desired reports about the instances.
+func (s Inputs) warnings() []warning {
 	var all []warning
 	add := func(always bool, reason string, w report.Warning) { all = append(all, warning{w, reason, always}) }
 	if s.keepalivedErr != nil {
 		text := warnIgnored
-		if s.keepalived != nil {
+		if s.Keepalived != nil {
 			text = warnKept
 		}
-		missing := s.keepalived == nil && errors.Is(s.keepalivedErr, fs.ErrNotExist) // as in a container next to Keepalived's, which is fine
+		missing := s.Keepalived == nil && errors.Is(s.keepalivedErr, fs.ErrNotExist) // as in a container next to Keepalived's, which is fine
 		add(true, s.keepalivedErr.Error(), report.Warning{Error: !missing, Text: text})
 	}
-	if s.config.Cleartext() {
-		add(false, s.config.Endpoint(), report.Warning{Error: true, Text: warnCleartext})
+	if s.Config.Cleartext() {
+		add(false, s.Config.Endpoint(), report.Warning{Error: true, Text: warnCleartext})
 	}
-	if _, missing := s.server(); missing != "" {
+	if _, missing := s.Server(); missing != "" {
 		add(true, missing, report.Warning{Text: warnUnknownHost})
 	}
 	for _, w := range s.configWarnings {
@@ -55,19 +55,19 @@ func (s inputs) warnings() []warning {
 		}
 		add(false, w.Text, report.Warning{Error: w.Serious, Text: text, File: w.File, Key: w.Key})
 	}
-	if s.keepalived != nil {
-		for _, w := range s.keepalived.Warnings {
+	if s.Keepalived != nil {
+		for _, w := range s.Keepalived.Warnings {
 			add(true, w.Text, report.Warning{Error: true, Text: warnDropped, File: w.File, Line: w.Line})
 		}
 	}
 	return append(all, s.fifoWarnings...)
 }
 
-// logWarnings logs what is unusual about now and was not so before. A notify script, which runs once per event, logs
+// LogWarnings logs what is unusual about now and was not so before. A notify script, which runs once per event, logs
 // less.
-func logWarnings(log logr.Logger, before, now inputs, notify bool) {
+func LogWarnings(log logr.Logger, before, now Inputs, notify bool) {
 	var said []warning
-	if before.config != nil {
+	if before.Config != nil {
 		said = before.warnings()
 	}
 	for _, w := range now.warnings() {
@@ -94,15 +94,15 @@ func (w warning) log(log logr.Logger) {
 	log.Error(errors.New(reason), w.Text, about...)
 }
 
-// reported returns everything unusual about the inputs for reports, as the daemon would log it at its start.
-func (s inputs) reported() []report.Warning {
+// Reported returns everything unusual about the inputs for reports, as the daemon would log it at its start.
+func (s Inputs) Reported() []report.Warning {
 	var list []report.Warning
 	for _, w := range s.warnings() {
 		one := w.Warning
 		one.Text += ": " + w.reason
 		list = append(list, one)
 	}
-	for _, n := range desired.Compute(desired.Input{Settings: s.settings(nil)}).Warnings {
+	for _, n := range desired.Compute(desired.Input{Settings: s.Settings(nil)}).Warnings {
 		list = append(list, report.Warning{Error: n.Problem, Text: n.Message, Instance: n.Instance, Address: n.Address})
 	}
 	return list
