@@ -307,7 +307,7 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 	})
 	p.step("a downgrade as the documentation says, while MASTER", func() {
 		p.each(func(m *machine) {
-			m.documented(old, only1(t, "apt install", blocksOf(t, "hack/docs/uninstall.md", "Downgrade")).text)
+			m.documented(old, onlyBlock(t, "apt install", blocksOf(t, "hack/docs/uninstall.md", "Downgrade")).text)
 			if got := m.do("dpkg-query --show --showformat='${Version}' floaty"); got != "0.0.0~alpha" {
 				t.Errorf("%s: after the downgrade the version is %s, want 0.0.0~alpha", m.name, got)
 			}
@@ -326,7 +326,7 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 		m.purged()
 	})
 	p.step("uninstalled as the documentation says, only the user and the configuration stay", func() {
-		p.lb2.documented(old, only1(t, "apt purge", blocksOf(t, "hack/docs/uninstall.md", "Uninstall")).text)
+		p.lb2.documented(old, onlyBlock(t, "apt purge", blocksOf(t, "hack/docs/uninstall.md", "Uninstall")).text)
 		p.lb2.purged()
 	})
 }

@@ -48,8 +48,8 @@ func in(language string, blocks []block) []block {
 	return list
 }
 
-// only1 returns the one block that holds a text.
-func only1(t *testing.T, text string, blocks []block) block {
+// onlyBlock returns the one block that holds a text.
+func onlyBlock(t *testing.T, text string, blocks []block) block {
 	t.Helper()
 	var list []block
 	for _, b := range blocks {
@@ -67,7 +67,7 @@ func only1(t *testing.T, text string, blocks []block) block {
 // take from README is the cloud's endpoint and the vrrp_instance, which every user has already.
 func (m *machine) follow(deb, instance string) {
 	m.Helper()
-	install := only1(m.T, "apt install", blocksOf(m.T, "README.md", "Install")).text
+	install := onlyBlock(m.T, "apt install", blocksOf(m.T, "README.md", "Install")).text
 	m.documented(deb, install)
 	m.checkRun()
 	if got := m.property("ActiveState"); got != "inactive" {
@@ -76,22 +76,22 @@ func (m *machine) follow(deb, instance string) {
 
 	setup := blocksOf(m.T, "README.md", "Set up")
 	m.write("etc/floaty.token", "t\n")
-	m.write("etc/floaty.yml", atCloudsim(m.T, only1(m.T, "provider: cloudscale", setup).text))
-	m.write("etc/keepalived/keepalived.conf", only1(m.T, "vrrp_notify_fifo", in("keepalived", setup)).text+instance)
+	m.write("etc/floaty.yml", atCloudsim(m.T, onlyBlock(m.T, "provider: cloudscale", setup).text))
+	m.write("etc/keepalived/keepalived.conf", onlyBlock(m.T, "vrrp_notify_fifo", in("keepalived", setup)).text+instance)
 	shells := in("sh", setup)
-	m.do(only1(m.T, "chown", shells).text)
-	checks := only1(m.T, "floaty --check", shells)
+	m.do(onlyBlock(m.T, "chown", shells).text)
+	checks := onlyBlock(m.T, "floaty --check", shells)
 	out, err := m.run(checks.text)
 	if checks.comment != "exits 1" || err == nil || !strings.Contains(out, "1 to move") {
 		m.Errorf("%s: got %v and\n%s\nwant exit status 1, for the address is elsewhere, and a comment that says so", m.name, err, out)
 	}
-	m.do(only1(m.T, "systemctl enable --now floaty", shells).text)
+	m.do(onlyBlock(m.T, "systemctl enable --now floaty", shells).text)
 }
 
 // verify does what README says of a running service, and asks the plugin for Nagios.
 func (m *machine) verify(state string) {
 	m.Helper()
-	out := m.do(only1(m.T, "floaty --status", blocksOf(m.T, "README.md", "Verify")).text)
+	out := m.do(onlyBlock(m.T, "floaty --status", blocksOf(m.T, "README.md", "Verify")).text)
 	if !strings.Contains(out, floating) || !strings.Contains(out, state) {
 		m.Errorf("%s: the status is\n%s\nwant %s and %s in it", m.name, out, floating, state)
 	}
