@@ -23,19 +23,19 @@ const (
 
 // measureEvents measures the way from Keepalived's line to the request.
 func (b *bench) measureEvents(ctx context.Context) error {
-	least, err := b.firstByte(ctx, settings{addresses: few, singles: few, stamps: true, minimal: true}, 0, "")
+	least, err := b.firstByte(ctx, settings{addresses: few, singles: few, stamps: true, minimal: true}, 0)
 	if err != nil {
 		return err
 	}
 	for _, n := range b.sizes([]int{few}, few, 100, 1000, 10000) {
 		s := settings{addresses: n, singles: few, stamps: true}
-		if _, err := b.firstByte(ctx, s, least, "First byte, 20 instances: ms"); err != nil {
+		if _, err := b.firstByte(ctx, s, least); err != nil {
 			return err
 		}
 	}
 	for _, n := range b.sizes(nil, 100, 1000) {
 		s := settings{addresses: n, singles: n, stamps: true}
-		if _, err := b.firstByte(ctx, s, least, "First byte, an instance each: ms"); err != nil {
+		if _, err := b.firstByte(ctx, s, least); err != nil {
 			return err
 		}
 	}
@@ -48,14 +48,14 @@ func (b *bench) measureEvents(ctx context.Context) error {
 // firstByte measures from the MASTER line of an instance until the first byte of its address's write is on the wire, that is when
 // the kernel receives it at the other end of a loopback connection, over plain HTTP. The writes are refused, so that no looks follow and each line finds
 // floaty idle. It returns the median.
-func (b *bench) firstByte(ctx context.Context, s settings, least float64, panel string) (float64, error) {
+func (b *bench) firstByte(ctx context.Context, s settings, least float64) (float64, error) {
 	name := fmt.Sprintf("MASTER line to first byte, %d instances", s.singles)
 	if s.minimal {
 		name += ", a minimal program"
 	}
-	median := figure{Group: eventsGroup, Name: name + ", p50", Addresses: s.addresses, Unit: "ms", Least: least, Panel: panel, Line: "p50"}
+	median := figure{Group: eventsGroup, Name: name + ", p50", Addresses: s.addresses, Unit: "ms", Least: least}
 	slow := median
-	slow.Name, slow.Line, slow.Least = name+", p99", "p99", 0
+	slow.Name, slow.Least = name+", p99", 0
 	if s.addresses == few && !s.minimal {
 		median.Goal, slow.Goal = 0.3, 2
 	}

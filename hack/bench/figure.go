@@ -21,9 +21,6 @@ type figure struct {
 	Values    []float64
 	Least     float64 // that is possible; 0: not known
 	Goal      float64 // the median should be no more; 0: there is none
-
-	Panel string `json:"-"` // of the plot; empty: none
-	Line  string `json:"-"` // in it
 }
 
 func (f figure) median() float64 { return percentile(f.Values, 50) }

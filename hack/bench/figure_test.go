@@ -40,22 +40,3 @@ func TestCallsAreSplitWhereNothingArrives(t *testing.T) {
 		t.Errorf("got looks of %v calls, want %v", got, want)
 	}
 }
-
-func TestAxesEndAtPowersOfTen(t *testing.T) {
-	for _, test := range []struct {
-		values    []float64
-		low, high float64
-		at, want  float64 // a value and its pixel between 0 and 100
-	}{
-		{[]float64{1, 10000}, 0, 4, 100, 50},
-		{[]float64{0.3, 20}, -1, 2, 100, 100},
-		{[]float64{5}, 0, 1, 1, 0},
-		{[]float64{10}, 1, 2, 10, 0},
-	} {
-		a := newAxis(test.values, 0, 100)
-		if a.low != test.low || a.high != test.high || a.at(test.at) != test.want {
-			t.Errorf("axis of %v: got 10^%v to 10^%v, %v at %v; want 10^%v to 10^%v, at %v",
-				test.values, a.low, a.high, test.at, a.at(test.at), test.low, test.high, test.want)
-		}
-	}
-}

@@ -13,7 +13,6 @@ type holding struct {
 	settings
 	name  string
 	reads int // calls that one look may take
-	line  string
 
 	world *world
 	value map[string]*figure
@@ -82,20 +81,20 @@ func (b *bench) holdings(interval time.Duration) []*holding {
 	for _, n := range b.sizes([]int{1, 100, 10000}, 1, 10, 100, 1000, 10000) {
 		all = append(all, &holding{
 			settings: settings{addresses: n, interval: interval, speaks: http2},
-			name:     fmt.Sprintf("%v, interval %v", http2, interval), reads: 1, line: "cloudscale.ch",
+			name:     fmt.Sprintf("%v, interval %v", http2, interval), reads: 1,
 		})
 	}
-	exoscale := func(n, servers, reads int, line string) {
+	exoscale := func(n, servers, reads int) {
 		all = append(all, &holding{
 			settings: settings{exoscale: true, addresses: n, servers: servers, interval: interval, speaks: http2},
-			name:     fmt.Sprintf("Exoscale, %d instances, interval %v", servers, interval), reads: reads, line: line,
+			name:     fmt.Sprintf("Exoscale, %d instances, interval %v", servers, interval), reads: reads,
 		})
 	}
 	for _, n := range b.sizes([]int{20}, 1, 20, 100, 1000) {
-		exoscale(n, 4, min(2+4, 1+n), "Exoscale, 4 instances")
+		exoscale(n, 4, min(2+4, 1+n))
 	}
 	for _, servers := range b.sizes([]int{100}, 2, 20, 100) {
-		exoscale(2, servers, 3, "")
+		exoscale(2, servers, 3)
 	}
 	all = append(all, &holding{
 		settings: settings{addresses: 1, speaks: http2}, name: fmt.Sprintf("%v, interval 1m, idle", http2), reads: 1,
@@ -168,9 +167,6 @@ func (h *holding) note(unit string, value float64) {
 	f := h.value[unit]
 	if f == nil {
 		f = &figure{Group: holdingGroup, Name: h.name, Addresses: h.addresses, Unit: unit}
-		if h.line != "" {
-			f.Panel, f.Line = "Holding: "+unit, h.line
-		}
 		switch {
 		case unit == "calls an interval":
 			f.Least = float64(h.reads)
@@ -191,7 +187,6 @@ func (h *holding) note(unit string, value float64) {
 func (b *bench) confirm(ctx context.Context, n int) error {
 	f := figure{
 		Group: holdingGroup, Name: "MASTER said where all is in place", Addresses: n, Unit: "reads", Least: 1,
-		Panel: "Reads after MASTER where all is in place", Line: "cloudscale.ch",
 	}
 	for range b.runs(3) {
 		err := b.in(ctx, settings{addresses: n, speaks: http2, ours: true}, func(w *world) error {

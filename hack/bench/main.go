@@ -44,7 +44,6 @@ func main() {
 	rtt := flag.Duration("rtt", 100*time.Millisecond, "round-trip time of the simulated distance")
 	only := flag.String("only", "", "measure only this: takeover, holding, events or start")
 	jsonFile := flag.String("json", "", "write the figures to this file as JSON")
-	plotFile := flag.String("plot", "", "write the plot of growth to this file as SVG")
 	docFile := flag.String("doc", "", "write the table to this file as Markdown")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -58,8 +57,8 @@ func main() {
 	err := b.run(ctx, *only)
 	slices.SortStableFunc(b.figures, func(x, y figure) int { return slices.Index(groups, x.Group) - slices.Index(groups, y.Group) })
 	printTable(os.Stdout, b.figures)
-	r := report{machine: thisMachine(begun, b), plot: *plotFile, figures: b.figures, wrong: b.wrong}
-	err = errors.Join(err, writeTo(*jsonFile, r.json), writeTo(*plotFile, r.svg), writeTo(*docFile, r.markdown(*docFile)))
+	r := report{machine: thisMachine(begun, b), figures: b.figures, wrong: b.wrong}
+	err = errors.Join(err, writeTo(*jsonFile, r.json), writeTo(*docFile, r.markdown))
 	for _, wrong := range b.wrong {
 		fmt.Fprintln(os.Stderr, "bench: wrong count:", wrong)
 	}

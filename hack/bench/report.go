@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -18,7 +17,6 @@ import (
 // A report is what a run of the bench has to say.
 type report struct {
 	machine machine
-	plot    string // the file of it; empty: none
 	figures []figure
 	wrong   []string
 }
@@ -126,33 +124,24 @@ func (r report) json(out *bytes.Buffer) error {
 	return encoder.Encode(map[string]any{"machine": r.machine, "figures": rows, "wrong": append([]string{}, r.wrong...)})
 }
 
-// markdown returns what writes the report as a page at path.
-func (r report) markdown(path string) func(*bytes.Buffer) error {
-	return func(out *bytes.Buffer) error {
-		m := r.machine
-		fmt.Fprintf(out, "# How fast floaty is, and what it costs\n\n")
-		fmt.Fprintf(out, "Measured on %s: %s, %d cores, %s, %s; load averages before: %s; it took %s.\n\n", m.Date, m.CPU, m.Cores, m.Kernel, m.Go, m.Load, m.Took)
-		fmt.Fprintf(out, "To repeat it, on a machine with nothing else to do:\n\n```\n%s --doc hack/bench/RESULTS.md --plot hack/bench/growth.svg\n```\n\n%s\n", m.Command, how)
-		if r.plot != "" {
-			link, err := filepath.Rel(filepath.Dir(path), r.plot)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(out, "![Each figure over the number of addresses](%s)\n\n", link)
+// markdown writes the report as a page.
+func (r report) markdown(out *bytes.Buffer) error {
+	m := r.machine
+	fmt.Fprintf(out, "# How fast floaty is, and what it costs\n\n")
+	fmt.Fprintf(out, "Measured on %s: %s, %d cores, %s, %s; load averages before: %s; it took %s.\n\n", m.Date, m.CPU, m.Cores, m.Kernel, m.Go, m.Load, m.Took)
+	fmt.Fprintf(out, "To repeat it, on a machine with nothing else to do:\n\n```\n%s --doc hack/bench/RESULTS.md\n```\n\n%s\n", m.Command, how)
+	group := ""
+	for _, f := range r.figures {
+		if f.Group != group {
+			group = f.Group
+			fmt.Fprintf(out, "\n## %s\n\n| %s |\n|%s\n", group, strings.Join(headings, " | "), strings.Repeat("---|", len(headings)))
 		}
-		group := ""
-		for _, f := range r.figures {
-			if f.Group != group {
-				group = f.Group
-				fmt.Fprintf(out, "\n## %s\n\n| %s |\n|%s\n", group, strings.Join(headings, " | "), strings.Repeat("---|", len(headings)))
-			}
-			fmt.Fprintf(out, "| %s |\n", strings.Join(f.row(), " | "))
-		}
-		if len(r.wrong) > 0 {
-			fmt.Fprintf(out, "\n## Wrong counts\n\n- %s\n", strings.Join(r.wrong, "\n- "))
-		}
-		return nil
+		fmt.Fprintf(out, "| %s |\n", strings.Join(f.row(), " | "))
 	}
+	if len(r.wrong) > 0 {
+		fmt.Fprintf(out, "\n## Wrong counts\n\n- %s\n", strings.Join(r.wrong, "\n- "))
+	}
+	return nil
 }
 
 // how explains the figures.

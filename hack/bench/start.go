@@ -39,13 +39,12 @@ func (b *bench) measureStart(ctx context.Context) error {
 func (b *bench) notify(ctx context.Context, s settings, least float64) (float64, error) {
 	f := figure{
 		Group: startGroup, Name: "notify process to its write, plain HTTP", Addresses: s.addresses, Unit: "ms", Least: least,
-		Panel: "Start: ms from exec", Line: "notify process, write",
 	}
 	switch {
 	case s.minimal:
-		f.Name, f.Line = f.Name+", a minimal program", "a minimal program, write"
+		f.Name += ", a minimal program"
 	case s.speaks != plain:
-		f.Name, f.Line = "notify process to the first byte of its connection, TLS", "notify process, TLS hello"
+		f.Name = "notify process to the first byte of its connection, TLS"
 	}
 	for range b.runs(20) {
 		var took time.Duration
@@ -90,7 +89,7 @@ func (w *world) notify(ctx context.Context) (time.Duration, error) {
 // daemon measures from before the daemon is started until it has the FIFO open.
 func (b *bench) daemon(ctx context.Context, n int) error {
 	f := figure{
-		Group: startGroup, Name: "daemon to the FIFO open", Addresses: n, Unit: "ms", Panel: "Start: ms from exec", Line: "daemon, FIFO open",
+		Group: startGroup, Name: "daemon to the FIFO open", Addresses: n, Unit: "ms",
 	}
 	for range b.runs(20) {
 		var took time.Duration

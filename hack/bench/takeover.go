@@ -53,7 +53,7 @@ func (b *bench) overDistance(ctx context.Context, speaks protocol, n int) error 
 	least := 2*((n+defaultBound-1)/defaultBound) - 1
 	f := figure{
 		Group: takeoverGroup, Name: fmt.Sprintf("%v, round trip of %v", speaks, b.rtt), Addresses: n, Unit: "trips",
-		Least: float64(least), Panel: "Takeover: one-way trips", Line: speaks.String(),
+		Least: float64(least),
 	}
 	switch {
 	case n == 1, n == 10 && speaks == http1: // ten connections are kept open
@@ -78,14 +78,12 @@ func (b *bench) overCalls(ctx context.Context, s settings) error {
 	const call = 200 * time.Millisecond
 	s.latency = call
 	n, name, side := s.addresses, "plain HTTP, a call takes "+call.String(), defaultBound
-	f := figure{Group: takeoverGroup, Addresses: n, Unit: "calls", Panel: "Takeover: multiples of a call", Line: "the default bound"}
+	f := figure{Group: takeoverGroup, Addresses: n, Unit: "calls"}
 	if s.bound > 0 {
 		name, side = fmt.Sprintf("%s, a bound of %d", name, s.bound), s.bound
-		f.Line = fmt.Sprintf("a bound of %d", s.bound)
 	}
 	if s.minimal {
 		name += ", a minimal program"
-		f.Panel = ""
 	}
 	f.Name, f.Least = name, float64((n+side-1)/side)
 	switch {
@@ -116,16 +114,14 @@ func (b *bench) atExoscale(ctx context.Context, n int, s settings) error {
 	const servers = 4
 	s.exoscale, s.addresses, s.servers, s.operation = true, n, servers, 300*time.Millisecond
 	call, way := s.latency, "plain HTTP, a call takes "+s.latency.String()
-	line := "Exoscale, plain HTTP"
 	if s.rtt > 0 {
-		call, way, line = s.rtt, fmt.Sprintf("%v, round trip of %v", s.speaks, s.rtt), "Exoscale, "+s.speaks.String()
+		call, way = s.rtt, fmt.Sprintf("%v, round trip of %v", s.speaks, s.rtt)
 	}
 	least := 2 * (call + s.operation)
 	rounds := (n + defaultBound - 1) / defaultBound
 	f := figure{
 		Group: takeoverGroup, Name: fmt.Sprintf("Exoscale, %d instances, an operation takes %v, %s", servers, s.operation, way),
 		Addresses: n, Unit: "× two calls and operations", Least: float64(rounds),
-		Panel: "Exoscale: × two calls and operations", Line: line,
 	}
 	switch {
 	case s.rtt > 0:
