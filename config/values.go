@@ -8,11 +8,11 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"floaty/providers/grammar"
 )
 
 // The converters: each takes a value as the YAML library returns it. Their errors tell what is wrong and what would be
@@ -239,26 +239,22 @@ func notRoutable(addr netip.Addr) string {
 	return ""
 }
 
-var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
 // uuid is the converter of a server's ID. It is converted to lower case, as in the clouds' answers.
 func uuid(value any) (string, error) {
 	s, err := text(value)
 	if err != nil {
 		return "", err
 	}
-	if lower := strings.ToLower(s); uuidForm.MatchString(lower) {
+	if lower, ok := grammar.UUID(s); ok {
 		return lower, nil
 	}
 	return "", fmt.Errorf("%s is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1", quote(s))
 }
 
-var zoneForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-
 // zone is the converter of an Exoscale zone, which becomes part of a host name.
 func zone(value any) (string, error) {
 	s, err := text(value)
-	if err == nil && !zoneForm.MatchString(s) {
+	if err == nil && !grammar.Zone(s) {
 		err = fmt.Errorf("%s is not a zone: want something like ch-gva-2", quote(s))
 	}
 	return s, err
@@ -270,16 +266,12 @@ func endpoint(value any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if strings.Contains(s, "@") { // never shown: a password may be in front of it
-		return "", errors.New("must not contain @, because credentials do not belong in a URL: want something like https://api.example.com")
+	u, err := grammar.Endpoint(s)
+	if errors.Is(err, grammar.ErrForm) { // only then is it sure to hold no password
+		return "", fmt.Errorf("%s %w", quote(s), err)
 	}
-	if strings.ContainsAny(s, "?#") { // not shown either
-		return "", errors.New("must not contain a query (?) or a fragment (#): want something like https://api.example.com")
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()) {
-		return "", fmt.Errorf("%s is not the URL of an API: want http or https, a host, and at most a port and a path, "+
-			"such as https://api.example.com", quote(s))
+	if err != nil {
+		return "", err
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
@@ -328,22 +320,8 @@ func listenAddress(value any) (string, error) {
 		return "", err
 	}
 	host, port, err := net.SplitHostPort(s)
-	if err != nil || port == "" || !isPort(port) || host != "" && !isHost(host) {
+	if err != nil || port == "" || !grammar.Port(port) || host != "" && !grammar.Host(host) {
 		return "", fmt.Errorf(`%s is not an address to listen on: want HOST:PORT or :PORT, such as "127.0.0.1:9753"`, quote(s))
 	}
 	return s, nil
-}
-
-// isHost reports whether host is an address or could be a host name.
-func isHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return host != "" && !strings.ContainsFunc(host, func(r rune) bool { return !isWord(r) && r != '.' })
-}
-
-// isPort reports whether port is empty or a number from 1 to 65535.
-func isPort(port string) bool {
-	n, err := strconv.ParseUint(port, 10, 16)
-	return port == "" || err == nil && n > 0
 }

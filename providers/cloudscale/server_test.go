@@ -105,8 +105,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		opts cloudscale.Options
 		want string
 	}{
-		{cloudscale.Options{Endpoint: "ftp://api.example.com"}, "parsing the endpoint: want http or https"},
-		{cloudscale.Options{Endpoint: "https://user:" + token + "@api.example.com"}, "parsing the endpoint at api.example.com: user"},
+		{cloudscale.Options{Endpoint: "ftp://api.example.com"}, "parsing the endpoint: it is not the URL of an API: want http or https"},
+		{cloudscale.Options{Endpoint: "https://user:" + token + "@api.example.com"}, "parsing the endpoint: it must not contain @"},
 		{cloudscale.Options{Server: "lb1"}, "parsing a UUID"},
 	} {
 		p, err := cloudscale.New(test.opts)

@@ -4,18 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	v3 "github.com/exoscale/egoscale/v3"
 
 	"floaty/providers"
+	"floaty/providers/grammar"
 	"floaty/providers/httpapi"
 )
-
-// zoneName matches a zone. The zone becomes part of the host name that gets the credential, so it is checked.
-var zoneName = regexp.MustCompile(`^[a-z]{2}-[a-z]+-[0-9]+$`)
 
 // Server returns the ID of the instance that this process runs on.
 func (p *Provider) Server(ctx context.Context) (string, error) {
@@ -86,7 +83,7 @@ func (p *Provider) findZone(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !zoneName.MatchString(zone) {
+	if !grammar.Zone(zone) {
 		return "", fmt.Errorf("asking the metadata service: availability-zone: %.50q is not a zone name such as ch-gva-2", zone)
 	}
 	p.mu.Lock()

@@ -15,13 +15,14 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
 	"time"
+
+	"floaty/providers/grammar"
 
 	"golang.org/x/sys/unix"
 )
@@ -145,18 +146,12 @@ func withUserTimeout(dial dialFunc) dialFunc {
 	}
 }
 
-// ParseEndpoint parses the URL of an API: http or https, a host, and optionally a port and a path. The result's path ends in "/",
-// so that the API's paths can be resolved against it. The error never repeats the input, which may hold a password.
+// ParseEndpoint parses the URL of an API (see [grammar.Endpoint]). The result's path ends in "/", so that the API's paths can be
+// resolved against it. The error never repeats the input, which may hold a password.
 func ParseEndpoint(endpoint string) (*url.URL, error) {
-	u, err := url.Parse(endpoint)
+	u, err := grammar.Endpoint(endpoint)
 	if err != nil {
-		return nil, errors.New("parsing the endpoint: it is not a URL")
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, errors.New("parsing the endpoint: want http or https and a host, such as https://api.example.com")
-	}
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return nil, fmt.Errorf("parsing the endpoint at %s: user, query and fragment are not supported", u.Host)
+		return nil, fmt.Errorf("parsing the endpoint: it %w", err)
 	}
 	return u.JoinPath("/"), nil
 }

@@ -2,11 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+
+	"floaty/providers/grammar"
 )
 
 // Metadata fetches address, a URL of the metadata service. It uses no proxy, because a proxy's metadata would describe another
@@ -31,17 +32,11 @@ func Metadata(ctx context.Context, address string) ([]byte, error) {
 	return text, nil
 }
 
-// ParseUUID parses a UUID: hexadecimal digits in groups of 8, 4, 4, 4 and 12. The result is in lower case.
+// ParseUUID parses a UUID, which may be surrounded by white space. The result is in lower case.
 func ParseUUID(text string) (string, error) {
-	uuid := strings.ToLower(strings.TrimSpace(text))
-	if len(uuid) != 36 {
-		return "", errors.New("parsing a UUID: want 36 characters")
-	}
-	for i, r := range []byte(uuid) {
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (r == '-') || !dash && !strings.ContainsRune("0123456789abcdef", rune(r)) {
-			return "", fmt.Errorf("parsing a UUID: %q is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", uuid)
-		}
+	uuid, ok := grammar.UUID(strings.TrimSpace(text))
+	if !ok {
+		return "", fmt.Errorf("parsing a UUID: %.50q is not of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", text)
 	}
 	return uuid, nil
 }
