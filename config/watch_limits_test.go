@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"floaty/providers/providertest"
+
 	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 )
 
 // The kernel's queue holds 16384 events; what happens while it is full is lost, except the fact that it was full.
@@ -68,8 +69,7 @@ func TestNoGoroutineOutlivesTheContext(t *testing.T) {
 // Where the kernel has no watches left, that concerns thousands of paths, and it may have some again at any time.
 func TestUnwatchablePathsAreLoggedOnceAndRetried(t *testing.T) {
 	t.Parallel()
-	var lines []string
-	log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
+	var log providertest.Log
 	refusing, err := fsnotify.NewWatcher()
 	must(t, err)
 	must(t, refusing.Close()) // then every directory is refused
@@ -80,12 +80,12 @@ func TestUnwatchablePathsAreLoggedOnceAndRetried(t *testing.T) {
 		must(t, os.Mkdir(filepath.Dir(path), 0o700))
 		paths = append(paths, path)
 	}
-	watcher := NewWatcher(log)
+	watcher := NewWatcher(log.Logger())
 	watcher.Watch(paths)
 	loop := newWatchLoop(watcher, refusing)
 	loop.rewatch()
 	loop.rewatch()
-	if len(lines) != 1 || !strings.Contains(lines[0], " more") || !strings.Contains(lines[0], "SIGHUP") {
+	if lines := log.Lines(""); len(lines) != 1 || !strings.Contains(lines[0], " more") || !strings.Contains(lines[0], "SIGHUP") {
 		t.Errorf("got %d lines %.300q, want one that counts the paths", len(lines), lines)
 	}
 	if !loop.retryTimer.Stop() {
@@ -95,7 +95,7 @@ func TestUnwatchablePathsAreLoggedOnceAndRetried(t *testing.T) {
 	must(t, err)
 	defer func() { _ = loop.notify.Close() }()
 	loop.rewatch()
-	if len(lines) != 2 || !strings.Contains(lines[1], "watched for changes again") {
+	if lines := log.Lines(""); len(lines) != 2 || !strings.Contains(lines[1], "watched for changes again") {
 		t.Errorf("got %d lines %.300q, want one more that says that all is well again", len(lines), lines)
 	}
 	if loop.retryTimer.Stop() {
@@ -105,8 +105,8 @@ func TestUnwatchablePathsAreLoggedOnceAndRetried(t *testing.T) {
 
 func TestARefusedInotifyInstanceIsRetried(t *testing.T) {
 	t.Parallel()
-	var lines []string
-	watcher := NewWatcher(funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{}))
+	var log providertest.Log
+	watcher := NewWatcher(log.Logger())
 	watcher.retry = time.Millisecond
 	tries := 0
 	watcher.open = func() (*fsnotify.Watcher, error) {
@@ -123,7 +123,7 @@ func TestARefusedInotifyInstanceIsRetried(t *testing.T) {
 	if !reported {
 		t.Error("got no report once there were notifications again, want one for what was missed")
 	}
-	if len(lines) != 2 || !strings.Contains(lines[0], "SIGHUP") || !strings.Contains(lines[1], "watched for changes again") {
+	if lines := log.Lines(""); len(lines) != 2 || !strings.Contains(lines[0], "SIGHUP") || !strings.Contains(lines[1], "watched for changes again") {
 		t.Errorf("got lines %q, want one when it begins and one when it ends", lines)
 	}
 }

@@ -6,18 +6,16 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr/funcr"
-
 	"floaty/desired"
 	"floaty/desired/keepalived"
 	"floaty/observed"
 	"floaty/providers"
+	"floaty/providers/providertest"
 )
 
 const (
@@ -200,9 +198,7 @@ type host struct {
 	memo    *memo
 	states  map[string]keepalived.Instance
 	stop    context.CancelFunc // returns when all has ended
-
-	mu  sync.Mutex // guards log
-	log []string
+	log     providertest.Log
 }
 
 // newHost starts a host on which the instance VI wants addrs.
@@ -218,11 +214,7 @@ func newHost(t *testing.T, cloud *cloud, server string, provider providers.Provi
 
 // build makes what the host observes with and its controller, which do nothing until start.
 func (h *host) build(provider providers.Provider) {
-	log := funcr.New(func(_, args string) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.log = append(h.log, args)
-	}, funcr.Options{})
+	log := h.log.Logger()
 	backOff := observed.BackOff{Initial: time.Second, Multiplier: 1.1, Max: 10 * time.Second}
 	var ctl *Controller
 	see := observed.New(observed.Options{
@@ -309,17 +301,7 @@ func (h *host) hearsRival() {
 }
 
 // lines returns the log lines that contain text.
-func (h *host) lines(text string) []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var found []string
-	for _, line := range h.log {
-		if strings.Contains(line, text) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
+func (h *host) lines(text string) []string { return h.log.Lines(text) }
 
 // story runs a test on one host in a bubble of fake time, after the first reading.
 func story(t *testing.T, tell func(t *testing.T, c *cloud, h *host)) {

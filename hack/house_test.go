@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"providers/exoscale":      {"providers", "providers/httpapi", "providers/netset"},
 	"observed":                {"providers"},
 	"providers/conformance":   {"providers"},
+	"providers/providertest":  {},
 	"controller":              {"desired", "observed", "providers"},
 }
 

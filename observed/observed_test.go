@@ -5,15 +5,13 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr/funcr"
-
 	"floaty/providers"
+	"floaty/providers/providertest"
 )
 
 var (
@@ -88,24 +86,24 @@ func (c *cloud) reads() int {
 }
 
 // story runs a test in a bubble of fake time.
-func story(t *testing.T, tell func(t *testing.T, c *cloud, o *Observed, lines *[]string)) {
+func story(t *testing.T, tell func(t *testing.T, c *cloud, o *Observed, log *providertest.Log)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var lines []string
+		log := &providertest.Log{}
 		c := &cloud{holder: "there", server: errDown}
 		o := New(Options{
 			Provider: c, Addresses: func() []netip.Addr { return []netip.Addr{one, two} },
 			Interval: time.Minute, Timeout: 10 * time.Second,
 			BackOff: BackOff{Initial: time.Second, Multiplier: 2, Max: 8 * time.Second},
-			Found:   func(server string) { c.set(func() { lines = append(lines, "found "+server) }) },
-			Log:     funcr.New(func(_, args string) { c.set(func() { lines = append(lines, args) }) }, funcr.Options{}),
+			Found:   func(server string) { log.Add("found " + server) },
+			Log:     log.Logger(),
 		})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); o.Run(ctx) }()
 		defer func() { stop(); <-done }()
 		synctest.Wait()
-		tell(t, c, o, &lines)
+		tell(t, c, o, log)
 	})
 }
 
@@ -138,7 +136,7 @@ func refresh(o *Observed) {
 }
 
 func TestConcurrentReadsShareOneCall(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		var askers sync.WaitGroup
 		for i := range 100 {
 			askers.Go(func() {
@@ -156,7 +154,7 @@ func TestConcurrentReadsShareOneCall(t *testing.T) {
 }
 
 func TestARefreshJoinsAReadOfEverythingThatHasJustBegun(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		var askers sync.WaitGroup
 		askers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) }) // of nothing is anything known, so it covers all
 		synctest.Wait()
@@ -181,7 +179,7 @@ func TestARefreshJoinsAReadOfEverythingThatHasJustBegun(t *testing.T) {
 }
 
 func TestTheTimeOfAReadingIsThatOfItsRequest(t *testing.T) {
-	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *providertest.Log) {
 		sent := time.Now()
 		r, err := reading(t.Context(), o, one, time.Time{})
 		if err != nil || !r.At.Equal(sent) {
@@ -191,7 +189,7 @@ func TestTheTimeOfAReadingIsThatOfItsRequest(t *testing.T) {
 }
 
 func TestAReadBegunBeforeAnInvalidationDoesNotCount(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		go func() { refresh(o) }()
 		time.Sleep(time.Second / 2)
 		o.Invalidate(one)
@@ -210,7 +208,7 @@ func TestAReadBegunBeforeAnInvalidationDoesNotCount(t *testing.T) {
 }
 
 func TestACallerThatGoesAwayDoesNotEndTheRead(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("gone")
 		time.AfterFunc(time.Second/2, func() { cancel(why) })
@@ -225,7 +223,7 @@ func TestACallerThatGoesAwayDoesNotEndTheRead(t *testing.T) {
 }
 
 func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, lines *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, log *providertest.Log) {
 		c.set(func() { c.err = errDown })
 		for range 50 {
 			if _, err := reading(t.Context(), o, one, time.Time{}); !errors.Is(err, errDown) {
@@ -241,14 +239,14 @@ func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
 			t.Errorf("got %v after the back-off, want a reading", err)
 		}
 		synctest.Wait()
-		if got := strings.Count(strings.Join(*lines, "\n"), `"reading the cloud failed: `); got != 1 {
-			t.Errorf("%d lines that reading failed, want 1: %q", got, *lines)
+		if got := len(log.Lines(`"reading the cloud failed: `)); got != 1 {
+			t.Errorf("%d lines that reading failed, want 1: %q", got, log.Lines(""))
 		}
 	})
 }
 
 func TestAnOldReadingStaysWhenReadsFail(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		refresh(o)
 		c.set(func() { c.err = errDown })
 		time.Sleep(time.Hour)
@@ -263,7 +261,7 @@ func TestAnOldReadingStaysWhenReadsFail(t *testing.T) {
 }
 
 func TestAHangingReadEndsAtItsDeadlineAndDoesNotAffectANewerOne(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		c.set(func() { c.hangs = true })
 		go func() { refresh(o) }()
 		time.Sleep(5 * time.Second)
@@ -281,7 +279,7 @@ func TestAHangingReadEndsAtItsDeadlineAndDoesNotAffectANewerOne(t *testing.T) {
 }
 
 func TestRefreshesComeOncePerInterval(t *testing.T) {
-	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, _ *cloud, o *Observed, _ *providertest.Log) {
 		for range 100 {
 			wait := o.Refresh()
 			if wait < 54*time.Second || wait > 66*time.Second {
@@ -324,15 +322,15 @@ func (silent) Read(context.Context, []netip.Addr) (map[netip.Addr]providers.Hold
 }
 
 func TestTheServerIsRequestedUntilItIsKnown(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, _ *Observed, lines *[]string) {
+	story(t, func(t *testing.T, c *cloud, _ *Observed, log *providertest.Log) {
 		time.Sleep(time.Minute)
-		if len(*lines) == 0 || len(*lines) > 2 {
-			t.Errorf("got %q in a minute, want a line and at most a reminder", *lines)
+		if n := len(log.Lines("")); n == 0 || n > 2 {
+			t.Errorf("got %q in a minute, want a line and at most a reminder", log.Lines(""))
 		}
 		c.set(func() { c.server = nil })
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if got := *lines; len(got) < 3 || got[len(got)-1] != "found me" {
+		if got := log.Lines(""); len(got) < 3 || got[len(got)-1] != "found me" {
 			t.Errorf("got %q, want it found", got)
 		}
 	})
@@ -350,7 +348,7 @@ func TestBackOffGrowsWithJitterUpToItsMaximum(t *testing.T) {
 }
 
 func TestOnReadIsCalledOncePerRead(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		named := map[netip.Addr]int{}
 		o.opts.OnRead = func(addrs []netip.Addr) {
 			c.set(func() {
@@ -406,7 +404,7 @@ func TestOnReadIsCalledOncePerRead(t *testing.T) {
 }
 
 func TestWithoutAddressesAFailedReadIsNotRetried(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		c.set(func() { c.err = errDown })
 		refresh(o)
 		o.opts.Addresses = func() []netip.Addr { return nil }

@@ -2,16 +2,16 @@ package observed
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"floaty/providers"
+	"floaty/providers/providertest"
 )
 
 func TestAWaitOfZeroStillPausesReads(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		c.set(func() { c.err = &providers.WaitError{Err: errDown} })
 		refresh(o)
 		if rest := time.Until(o.Due()); rest < minWait-time.Millisecond { // as refresh looks whether the read has ended
@@ -21,7 +21,7 @@ func TestAWaitOfZeroStillPausesReads(t *testing.T) {
 }
 
 func TestACallThatNeverReturnsIsGivenUp(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, lines *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, log *providertest.Log) {
 		stuck := make(chan struct{})
 		c.set(func() { c.stuck = stuck })
 		began := time.Now()
@@ -35,8 +35,8 @@ func TestACallThatNeverReturnsIsGivenUp(t *testing.T) {
 		c.set(func() { c.stuck, c.server = nil, nil })
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if all := strings.Join(*lines, "\n"); !strings.Contains(all, "found me") {
-			t.Errorf("got %q, want the server found", *lines)
+		if len(log.Lines("found me")) == 0 {
+			t.Errorf("got %q, want the server found", log.Lines(""))
 		}
 		if _, err := reading(t.Context(), o, one, time.Now()); err != nil {
 			t.Errorf("got %v, want a reading", err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"floaty/providers"
+	"floaty/providers/providertest"
 )
 
 // A whole is a cloud in which both addresses are part of one resource.
@@ -30,7 +31,7 @@ func (w whole) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]pro
 }
 
 func TestAddressesOfOneResourceAreInvalidatedTogether(t *testing.T) {
-	story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		w := whole{c, map[netip.Addr]error{}}
 		o.opts.Provider = w
 		share := func(what string, want bool) {
@@ -69,7 +70,7 @@ func TestAddressesOfOneResourceAreInvalidatedTogether(t *testing.T) {
 // A write may end before the reading that tells what it has written.
 func TestInvalidatingOneAddressInvalidatesAResourceThatIsFoundLater(t *testing.T) {
 	for _, pair := range [][2]netip.Addr{{one, two}, {two, one}} {
-		story(t, func(t *testing.T, c *cloud, o *Observed, _ *[]string) {
+		story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 			o.opts.Provider = whole{cloud: c}
 			go func() { refresh(o) }()
 			time.Sleep(time.Second / 2)

@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
-
 	"floaty/providers"
 )
 
@@ -90,35 +87,6 @@ func (c *cloud) calls() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reads + c.assigns
-}
-
-// A diary keeps what is logged.
-type diary struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (d *diary) logger() logr.Logger {
-	return funcr.New(func(_, line string) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.lines = append(d.lines, line)
-	}, funcr.Options{})
-}
-
-func (d *diary) want(t *testing.T, want ...string) {
-	t.Helper()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.lines) != len(want) {
-		t.Errorf("got %d lines %q, want %d", len(d.lines), d.lines, len(want))
-		return
-	}
-	for i := range want {
-		if d.lines[i] != want[i] {
-			t.Errorf("line %d: got %s, want %s", i, d.lines[i], want[i])
-		}
-	}
 }
 
 func assign(t *testing.T, p providers.Provider) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"floaty/providers"
+	"floaty/providers/providertest"
 )
 
 const (
@@ -21,10 +22,10 @@ const (
 )
 
 // rejecting returns a Paced whose cloud has just rejected the credential, after one call.
-func rejecting(t *testing.T) (c *cloud, p *providers.Paced, said *diary, resumed *int) {
-	c, said, resumed = &cloud{}, &diary{}, new(int)
+func rejecting(t *testing.T) (c *cloud, p *providers.Paced, said *providertest.Log, resumed *int) {
+	c, said, resumed = &cloud{}, &providertest.Log{}, new(int)
 	p = providers.NewPaced(c, providers.PacedOptions{
-		MaxInterval: probeEach, Log: said.logger(),
+		MaxInterval: probeEach, Log: said.Logger(),
 		Resumed: func() { *resumed++; p.Probe() }, // it may call back
 	})
 	c.answers(errWrong)
@@ -52,7 +53,7 @@ func TestRejectedCredentialIsProbedOncePerMaxInterval(t *testing.T) {
 		if *resumed != 1 {
 			t.Errorf("got resumed %d times, want once", *resumed)
 		}
-		said.want(t, rejected, accepted)
+		said.Want(t, rejected, accepted)
 	})
 }
 
@@ -65,7 +66,7 @@ func TestNotFoundProvesThatTheCredentialIsAccepted(t *testing.T) {
 			for range 2 {
 				wantError(t, assign(t, p), declined)
 			}
-			said.want(t, rejected, accepted)
+			said.Want(t, rejected, accepted)
 		})
 	}
 }
@@ -77,7 +78,7 @@ func TestOtherFailuresDoNotEndTheProbing(t *testing.T) {
 		time.Sleep(probeEach)
 		wantError(t, assign(t, p), errFull)
 		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
-		said.want(t, rejected)
+		said.Want(t, rejected)
 	})
 }
 
@@ -97,14 +98,14 @@ func TestChangedCredentialIsTriedAtOnce(t *testing.T) {
 		if *resumed != 2 {
 			t.Errorf("got resumed %d times, want twice", *resumed)
 		}
-		said.want(t, rejected, changed)
+		said.Want(t, rejected, changed)
 	})
 }
 
 func TestAnswersToTheOldCredentialDoNotCountAgainstTheNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, said := &cloud{}, &diary{}
-		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c, said := &cloud{}, &providertest.Log{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 		answer := c.answersWhen()
 		told := make(chan error)
 		go func() { told <- assign(t, p) }()
@@ -118,15 +119,15 @@ func TestAnswersToTheOldCredentialDoNotCountAgainstTheNew(t *testing.T) {
 		}
 		c.answers(nil)
 		wantNoError(t, assign(t, p))
-		said.want(t)
+		said.Want(t)
 	})
 }
 
 // Rotation may revoke the old token between two calls under way at once: of those, only the later evidence counts.
 func TestAnswersToEarlierCallsDoNotEndTheProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, said := &cloud{}, &diary{}
-		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c, said := &cloud{}, &providertest.Log{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 		answer := c.answersWhen()
 		told := make(chan error)
 		for range 3 {
@@ -140,7 +141,7 @@ func TestAnswersToEarlierCallsDoNotEndTheProbing(t *testing.T) {
 		answer <- errWrong // all that are told so wait for the same probe
 		wantWait(t, <-told, probeEach, providers.ErrUnauthorized)
 		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
-		said.want(t, rejected)
+		said.Want(t, rejected)
 	})
 }
 
@@ -158,7 +159,7 @@ func TestLateAnswersDoNotRestartTheProbing(t *testing.T) {
 		answer <- errWrong
 		wantError(t, <-told, providers.ErrUnauthorized)
 		wantNoError(t, assign(t, p))
-		said.want(t, rejected, accepted)
+		said.Want(t, rejected, accepted)
 	})
 }
 

@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"floaty/providers"
+	"floaty/providers/providertest"
 )
 
 func full(wait time.Duration) error { return &providers.WaitError{Wait: wait, Err: errFull} }
 
 func TestRetryAfterHoldsBackEveryCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, said := &cloud{}, &diary{}
-		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c, said := &cloud{}, &providertest.Log{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 		c.answers(full(30 * time.Second))
 		wantWait(t, assign(t, p), 30*time.Second, errFull)
 		c.answers(nil)
@@ -35,7 +36,7 @@ func TestRetryAfterHoldsBackEveryCall(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		wantNoError(t, assign(t, p))
 		wantCalls(t, c, 2)
-		said.want(t,
+		said.Want(t,
 			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="30s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
@@ -43,8 +44,8 @@ func TestRetryAfterHoldsBackEveryCall(t *testing.T) {
 
 func TestLatestRetryAfterCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, said := &cloud{}, &diary{}
-		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c, said := &cloud{}, &providertest.Log{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 		answer := c.answersWhen()
 		told := make(chan error)
 		for range 3 {
@@ -59,7 +60,7 @@ func TestLatestRetryAfterCounts(t *testing.T) {
 		answer <- full(40 * time.Second)
 		wantWait(t, <-told, 40*time.Second, errFull)
 		wantWait(t, assign(t, p), 40*time.Second, errFull)
-		said.want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="20s"`)
+		said.Want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="20s"`)
 	})
 }
 
@@ -77,8 +78,8 @@ func TestRetryAfterIsCappedAtFiveMinutes(t *testing.T) {
 
 func TestAnswersToEarlierCallsDoNotEndRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, said := &cloud{}, &diary{}
-		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c, said := &cloud{}, &providertest.Log{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 		answer := c.answersWhen()
 		told := make(chan error)
 		for range 2 {
@@ -90,14 +91,14 @@ func TestAnswersToEarlierCallsDoNotEndRetryAfter(t *testing.T) {
 		answer <- nil
 		wantNoError(t, <-told)
 		wantWait(t, assign(t, p), time.Minute, errFull)
-		said.want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="1m0s"`)
+		said.Want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="1m0s"`)
 	})
 }
 
 func TestRepeatedRetryAfterIsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, said := &cloud{}, &diary{}
-		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c, said := &cloud{}, &providertest.Log{}
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 		c.answers(full(10 * time.Second))
 		for range 5 {
 			_ = assign(t, p)
@@ -109,7 +110,7 @@ func TestRepeatedRetryAfterIsLoggedOnce(t *testing.T) {
 		for range 2 {
 			wantNoError(t, assign(t, p))
 		}
-		said.want(t,
+		said.Want(t,
 			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="10s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
@@ -133,18 +134,18 @@ func TestRetryAfterOfOneAddressHoldsBackTheWholeCloud(t *testing.T) {
 
 func TestReplacementInheritsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, said := &cloud{}, &diary{}
-		old := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		c, said := &cloud{}, &providertest.Log{}
+		old := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 		c.answers(full(30 * time.Second))
 		wantWait(t, assign(t, old), 30*time.Second, errFull)
-		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 		p.Inherit(old)
 		wantWait(t, assign(t, p), 30*time.Second, errFull)
 		wantCalls(t, c, 1)
 		time.Sleep(30 * time.Second)
 		c.answers(nil)
 		wantNoError(t, assign(t, p))
-		said.want(t,
+		said.Want(t,
 			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="30s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
@@ -154,14 +155,14 @@ func TestLongRetryAfterIsLoggedAgainAtGrowingDistance(t *testing.T) {
 	for name, failure := range map[string]error{"Retry-After": full(10 * time.Second), "401": providers.ErrUnauthorized} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, said := &cloud{}, &diary{}
-				p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.logger()})
+				c, said := &cloud{}, &providertest.Log{}
+				p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
 				c.answers(failure)
 				for range 72 * 60 {
 					_ = assign(t, p)
 					time.Sleep(time.Minute)
 				}
-				if n := len(said.lines); n < 70 || n > 80 {
+				if n := len(said.Lines("")); n < 70 || n > 80 {
 					t.Errorf("%d lines in three days, want a first one, a few more, then one an hour", n)
 				}
 			})

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
+	"floaty/providers/providertest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -42,7 +42,7 @@ type testEnv struct {
 	local    map[netip.Addr]bool
 	localErr error // with which listing the local addresses fails
 	reported []report
-	log      []string
+	log      providertest.Log
 }
 
 // A report is a snapshot that was handed on, and when.
@@ -78,23 +78,14 @@ func newEnv(t *testing.T) *testEnv {
 			defer env.mu.Unlock()
 			env.reported = append(env.reported, report{time.Now(), format(s), s})
 		},
-		Log: logTo(func(line string) {
-			env.mu.Lock()
-			defer env.mu.Unlock()
-			env.log = append(env.log, line)
-		}),
+		Log: env.log.Logger(),
 	})
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log("the log:\n" + strings.Join(env.logLines(""), "\n"))
+			t.Log("the log:\n" + strings.Join(env.log.Lines(""), "\n"))
 		}
 	})
 	return env
-}
-
-// logTo returns a logger that calls add with each line, except at debug level.
-func logTo(add func(line string)) logr.Logger {
-	return funcr.New(func(_, args string) { add(args) }, funcr.Options{})
 }
 
 // newFIFO is a testEnv with a FIFO that somebody made before.
@@ -241,23 +232,10 @@ func (env *testEnv) wantNever(instance string, state State) {
 	}
 }
 
-// logLines returns the log lines that contain part.
-func (env *testEnv) logLines(part string) []string {
-	env.mu.Lock()
-	defer env.mu.Unlock()
-	var lines []string
-	for _, line := range env.log {
-		if strings.Contains(line, part) {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
-
 // wantLogged asserts how many log lines contain part.
 func (env *testEnv) wantLogged(part string, want int) {
 	env.t.Helper()
-	if got := env.logLines(part); len(got) != want {
+	if got := env.log.Lines(part); len(got) != want {
 		env.t.Errorf("log lines with %q: got %d, want %d", part, len(got), want)
 	}
 }

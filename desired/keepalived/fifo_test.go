@@ -40,7 +40,7 @@ func (env *testEnv) secondListener() *testEnv {
 	second := &testEnv{t: env.t, now: env.now}
 	opts := env.opts
 	opts.Changed = func(s Snapshot) { second.reported = append(second.reported, report{second.now, format(s), s}) }
-	opts.Log = logTo(func(line string) { second.log = append(second.log, line) })
+	opts.Log = second.log.Logger()
 	second.Listener = New(opts)
 	return second
 }

@@ -103,7 +103,7 @@ func TestMalformedLinesAreIgnoredAndLoggedOncePerMinute(t *testing.T) {
 	env.step(0)
 	env.wantLogged("malformed line", 2)
 	env.wantLogged(`"lines"=4`, 1)
-	for _, line := range env.logLines("malformed line") {
+	for _, line := range env.log.Lines("malformed line") {
 		if len(line) > 1000 || strings.ContainsAny(line, "\x1bü") {
 			t.Errorf("got a log line of %d bytes, %q, want it short and plain", len(line), line)
 		}

@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr/funcr"
-
 	"floaty/providers/exoscale"
+	"floaty/providers/providertest"
 	"floaty/providers/simulator"
 )
 
@@ -105,9 +104,8 @@ func TestSecondTakeoverReadsNothingBeforeItAttachesEither(t *testing.T) {
 func TestOperationThatCannotBeQueriedIsProvedByAReading(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			var lines []string
-			log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
-			w := newWorld(t, func(o *exoscale.Options) { o.Log = log })
+			var log providertest.Log
+			w := newWorld(t, func(o *exoscale.Options) { o.Log = log.Logger() })
 			w.SetOperationTime(300 * time.Millisecond)
 			w.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: status})
 			for range 2 {
@@ -118,13 +116,13 @@ func TestOperationThatCannotBeQueriedIsProvedByAReading(t *testing.T) {
 				w.neverBare(addr)
 				w.changed("attach "+here, "detach "+elsewhere)
 			}
-			if len(lines) != 1 || !strings.Contains(lines[0], "get-operation") {
+			if lines := log.Lines(""); len(lines) != 1 || !strings.Contains(lines[0], "get-operation") {
 				t.Errorf("got the lines %q, want one that names the right that is missing", lines)
 			}
 			w.ClearFaults()
 			w.put(addr, elsewhere)
 			w.assign(addr, elsewhere)
-			if len(lines) != 2 || !strings.Contains(lines[1], "can be queried again") {
+			if lines := log.Lines(""); len(lines) != 2 || !strings.Contains(lines[1], "can be queried again") {
 				t.Errorf("got the lines %q, want a second one that it is over", lines)
 			}
 		})

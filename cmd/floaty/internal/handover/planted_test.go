@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr/funcr"
+	"floaty/providers/providertest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -34,14 +35,14 @@ func (env *testEnv) plant() {
 }
 
 // wantReplaced asserts that the lock can be acquired, and returns what was logged.
-func (env *testEnv) wantReplaced() (lines []string) {
+func (env *testEnv) wantReplaced() []string {
 	env.t.Helper()
-	log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
-	lock, err := Acquire(env.t.Context(), Options{Path: env.path, Timeout: patience, Log: log})
+	var log providertest.Log
+	lock, err := Acquire(env.t.Context(), Options{Path: env.path, Timeout: patience, Log: log.Logger()})
 	env.must(err)
 	lock.Release()
 	env.wantRecorded(os.Getpid())
-	return lines
+	return log.Lines("")
 }
 
 func TestAPlantedLockFileIsReplacedByRoot(t *testing.T) {
