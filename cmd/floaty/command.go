@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"floaty/cmd/floaty/internal/daemon"
 	"floaty/cmd/floaty/internal/report"
 	"floaty/desired/keepalived"
 )
@@ -78,7 +79,7 @@ type command struct {
 	verbose   bool
 	jsonLog   bool
 	output    report.Format
-	names     *serverNames // for log lines
+	names     *daemon.ServerNames // for log lines
 }
 
 // parse parses the command line without the program's name. Its error has one line, or is flag.ErrHelp.

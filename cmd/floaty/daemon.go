@@ -4,83 +4,15 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/daemon"
 	"floaty/cmd/floaty/internal/inputs"
-	"floaty/cmd/floaty/internal/serve"
-	"floaty/config"
-	"floaty/controller"
-	"floaty/desired"
 	"floaty/desired/keepalived"
 	"floaty/providers/logkey"
 )
-
-// stateTimeout is how long after Keepalived has opened the FIFO the first state of each instance may take before its
-// absence is logged.
-const stateTimeout = 5 * time.Second
-
-// listenRetryDelay is the delay before the listener is started again, for example after the system ran out of file
-// descriptors.
-const listenRetryDelay = 10 * time.Second
-
-// A daemon is a running floaty, either with a FIFO or, as a notify script, for one event.
-type daemon struct {
-	command   command
-	log       logr.Logger
-	instances []string                    // the instances whose addresses are managed; nil: all
-	fence     func(context.Context) error // called before each changing request; an error forbids it
-	state     desired.State
-	current   atomic.Pointer[config.Config] // the configuration in force, whose credential requests are made with
-	started   *config.Config                // the configuration from the start
-	running   inputs.Inputs                 // owned by run's goroutine
-	rejected  string                        // the logged problems of an unusable edit; empty: none; owned by run's goroutine
-	watcher   *config.Watcher
-	pings     chan struct{} // received by run's goroutine, which shows that it works
-	systemd   *supervisor   // nil: not told of reloads
-
-	loader  loader                     // owned by run's goroutine
-	sources atomic.Pointer[sourceInfo] // what the listener needs to know
-	vrrpPID chan int                   // the process ID of the VRRP process, whenever it has become known
-
-	mu     sync.Mutex // guards engine, and orders the changes that are handed to it
-	engine *engine
-
-	monitor *serve.Monitor
-}
-
-// A sourceInfo tells the listener which FIFO and which process to trust.
-type sourceInfo struct {
-	owners  []uint32 // the users who may own the FIFO
-	pidFile string   // path of the VRRP process's PID file
-}
-
-// newDaemon returns a daemon that does nothing until run. Only the named instances are managed; nil: all. fence is
-// called before each changing request and forbids it with an error; nil: every request is allowed.
-func newDaemon(c command, log logr.Logger, s inputs.Inputs, instances []string, fence func(context.Context) error) (*daemon, error) {
-	d := &daemon{command: c, log: log, instances: instances, fence: fence, started: s.Config, running: s, vrrpPID: make(chan int, 1), pings: make(chan struct{})}
-	d.loader.path, d.loader.fifo = c.config, s.FIFO
-	d.current.Store(s.Config)
-	d.monitor = d.newMonitor()
-	var err error
-	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
-		return nil, err
-	}
-	d.watcher = config.NewWatcher(log)
-	if server, _ := s.Server(); server != "" {
-		d.setServer(server)
-	}
-	d.apply(s)
-	d.monitor.Loaded(d.monitorInputs(s), "")
-	d.watch(s.Files())
-	return d, nil
-}
 
 // runDaemon runs the daemon with a FIFO until ctx ends and returns the exit status. dropped returns how many log
 // lines were lost.
@@ -99,33 +31,12 @@ func runDaemon(ctx context.Context, c command, log logr.Logger, dropped func() u
 		return exitUnusable
 	}
 	inputs.LogWarnings(log, inputs.Inputs{}, s, false)
-	var listener *keepalived.Listener // it needs the daemon, whose fence needs it
-	d, err := newDaemon(c, log, s, nil, func(ctx context.Context) error { return listener.Settle(ctx) })
-	if err != nil {
+	opts := c.daemonOptions(log)
+	opts.Version = version()
+	if err := daemon.Run(ctx, opts, s, hangup, dropped); err != nil {
 		return reportProblems(log, err)
 	}
-	connected := make(chan bool, 1)
-	listener = d.newListener(connected)
-	d.systemd = newSupervisor(log)
-	live := newLiveness(d.systemd.healthy,
-		loop{"the main loop", d.answer}, loop{"the FIFO's listener", listener.Ping}, loop{"the controller's refresh", d.refreshes})
-	log.Info("floaty starts", d.about(s)...)
-	d.run(ctx, hangup, func(ctx context.Context) {
-		go live.run(ctx, d.systemd.interval()) // not waited for, because the loops that it asks may hang
-		d.listenAndServe(ctx, listener, live.alive, dropped)
-	}, connected)
-	log.Info("floaty ends")
 	return exitOK
-}
-
-// about returns the keys and values of the first log line.
-func (d *daemon) about(s inputs.Inputs) []any {
-	about := []any{logkey.Version, version(), logkey.Path, s.Config.Path, logkey.FIFO, d.command.fifo, logkey.Provider, s.Config.Provider}
-	if server, _ := s.Server(); server != "" { // otherwise a line follows once it is known
-		about = append(about, logkey.Server, server)
-	}
-	instances := (desired.Input{Settings: s.Settings(d.instances)}).Instances()
-	return append(about, logkey.Instances, len(instances), logkey.Addresses, d.state.Len())
 }
 
 // catchSIGHUP catches SIGHUP until stop is called. It is called before anything else, because an uncaught SIGHUP ends
@@ -136,207 +47,7 @@ func catchSIGHUP() (hangup <-chan os.Signal, stop func()) {
 	return caught, func() { signal.Stop(caught) }
 }
 
-// run runs the watcher, the engine and feed, and applies changes of the inputs.Inputs, until ctx ends. A hangup requests a
-// reload. connected receives whether Keepalived has the FIFO open; it may be nil.
-func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(context.Context), connected <-chan bool) {
-	edited := make(chan struct{}, 1)
-
-	var parts sync.WaitGroup
-	defer func() { waitAtMost(&parts, hangTimeout) }()
-	parts.Go(func() { feed(ctx) })
-	parts.Go(func() { d.runWatcher(ctx, edited) })
-	d.engine.start(ctx)
-	defer func() { d.engine.end() }()
-	var noState <-chan time.Time
-	writer := inputs.NewWriterWatch(d.log, connected != nil)
-	defer writer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			d.systemd.stopping()
-			return
-		case <-d.pings:
-		case <-edited:
-			d.loader.start(false)
-		case <-hangup:
-			d.systemd.reloading()
-			d.loader.start(true)
-		case l := <-d.loader.result:
-			requested := d.loader.finish()
-			d.reload(ctx, l.Inputs, l.Err, requested)
-			if requested {
-				d.systemd.reloaded()
-			}
-		case <-d.loader.slow:
-			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the current ones stay in force until it is done", logkey.Path, d.command.config)
-			d.loader.giveUp()
-		case pid := <-d.vrrpPID:
-			d.identified(pid)
-		case on := <-connected:
-			noState = nil
-			writer.Connected(on)
-			if on {
-				noState = time.After(stateTimeout)
-			}
-		case <-writer.Tick.C:
-			writer.Check(d.running)
-		case <-noState:
-			for _, name := range d.state.Unknown() {
-				d.log.Error(inputs.ErrNoState, "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
-			}
-		}
-	}
-}
-
-// hangTimeout is how long the end waits for goroutines that hang in the system, for example in reading from a disk
-// that does not answer.
-const hangTimeout = 2 * time.Second
-
-// waitAtMost waits for parts, but no longer than atMost.
-func waitAtMost(parts *sync.WaitGroup, atMost time.Duration) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		parts.Wait()
-	}()
-	select {
-	case <-done:
-	case <-time.After(atMost):
-	}
-}
-
-// apply puts new inputs into force, except for a rebuild of the engine.
-func (d *daemon) apply(s inputs.Inputs) (change desired.Change) {
-	d.command.names.configure(s.Config)
-	d.sources.Store(&sourceInfo{owners: s.FIFOOwners, pidFile: s.PIDFile()})
-	d.update(func() desired.Change {
-		change = d.state.SetSettings(s.Settings(d.instances))
-		return change
-	})
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent(d.state.Len()))
-	}
-	return change
-}
-
-// gcPercent returns the garbage collector's target for a number of addresses. With few addresses little memory is in
-// use, and the collector would delay a takeover: 1,000 writes in parallel took 296 ms with 150, 309 with 100 and 314
-// with 75. With 10,000 addresses memory matters more: at most 54 MiB with 75, and 58 with 100.
-func gcPercent(addresses int) int {
-	if addresses > 2000 {
-		return 75
-	}
-	return 150
-}
-
-// watch replaces the watched files.
-func (d *daemon) watch(files []string) {
-	d.watcher.Watch(files)
-}
-
-func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
-	d.watcher.Run(ctx, func() {
-		select {
-		case edited <- struct{}{}:
-		default: // a report is pending already
-		}
-	})
-}
-
-// newListener returns the listener for Keepalived's events. connected must have a capacity of 1.
-func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
-	was, vrrp := false, 0
-	return keepalived.New(keepalived.Options{
-		Path:      d.command.fifo,
-		StateFile: inputs.StateFile(d.running.Config, ".states"),
-
-		PIDFile: func() string { return d.sources.Load().pidFile },
-		Trusted: func(uid uint32) bool { return slices.Contains(d.sources.Load().owners, uid) },
-		Conf: keepalived.Conf{
-			Named:          d.state.Named,
-			Members:        d.state.Members,
-			VIPs:           d.state.VIPs,
-			AdvertInterval: d.state.AdvertInterval,
-		},
-		Changed: func(s keepalived.Snapshot) {
-			d.checkHostName() // before MASTER is acted on, so that the addresses go to the right server
-			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })
-			d.monitor.SetKeepalived(s)
-			if s.PID != 0 && s.PID != vrrp {
-				vrrp = s.PID
-				select { // as below: only the latest value matters
-				case <-d.vrrpPID:
-				default:
-				}
-				d.vrrpPID <- vrrp
-			}
-			if s.Connected == was {
-				return
-			}
-			was = s.Connected
-			select { // the listener must not block; a value that was not received yet is outdated
-			case <-connected:
-			default:
-			}
-			connected <- was
-		},
-		Log: d.log,
-	})
-}
-
-// listen runs the listener until ctx ends.
-func (d *daemon) listen(ctx context.Context, listener *keepalived.Listener) {
-	for ctx.Err() == nil {
-		if err := listener.Run(ctx); err != nil {
-			d.log.Error(err, "cannot read the FIFO", logkey.Path, d.command.fifo, logkey.Next, time.Now().Add(listenRetryDelay))
-			select {
-			case <-ctx.Done():
-			case <-time.After(listenRetryDelay):
-			}
-		}
-	}
-}
-
-// update changes the desired state and hands the change to the engine.
-func (d *daemon) update(set func() desired.Change) {
-	d.mu.Lock()
-	change := set()
-	d.engine.apply(change)
-	d.mu.Unlock()
-	for _, note := range change.Warnings {
-		d.logWarning(note)
-	}
-}
-
-func (d *daemon) logWarning(n desired.Warning) {
-	var about []any
-	if n.Instance != "" {
-		about = append(about, logkey.Instance, n.Instance)
-	}
-	if n.Address != "" {
-		about = append(about, logkey.Address, n.Address)
-	}
-	if n.Problem {
-		d.log.Error(nil, n.Message, about...)
-		return
-	}
-	d.log.Info(n.Message, about...)
-}
-
-func (d *daemon) engineOptions() engineOptions {
-	var queue *controller.QueueMetrics
-	if d.instances == nil { // else nobody asks a notify script, and the figures cost it two wake-ups per second
-		queue = d.monitor.Queue()
-	}
-	return engineOptions{
-		dryRun:      d.command.dryRun,
-		desired:     &d.state,
-		current:     d.current.Load,
-		fence:       d.fence,
-		serverFound: d.serverFound,
-		monitor:     d.monitor,
-		queue:       queue,
-		names:       d.command.names,
-		log:         d.log,
-	}
+// daemonOptions returns the options that a daemon and a notify script share.
+func (c command) daemonOptions(log logr.Logger) daemon.Options {
+	return daemon.Options{Config: c.config, FIFO: c.fifo, DryRun: c.dryRun, Names: c.names, Log: log}
 }

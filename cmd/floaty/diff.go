@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/cloud"
 	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/inspect"
 	"floaty/cmd/floaty/internal/report"
@@ -64,13 +65,13 @@ func diff(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int
 		_ = reportProblems(log, err)
 		return exitTrouble
 	}
-	cloud, err := newCloud(s, cloudOptions{current: func() *config.Config { return s.Config }, log: log})
+	api, err := cloud.New(s, cloud.Options{Current: func() *config.Config { return s.Config }, Log: log})
 	if err != nil {
 		_ = reportProblems(log, err)
 		return exitTrouble
 	}
 	set := desired.Compute(desired.Input{Settings: s.Settings(nil)})
-	answers := readCloud(ctx, s.Config.RefreshTimeout, providers.DryRun(cloud), set)
+	answers := readCloud(ctx, s.Config.RefreshTimeout, providers.DryRun(api), set)
 	d := report.Diff{Changes: inspect.Diff(set, answers), Warnings: s.Reported()}
 	if err := d.Write(stdout, c.output, isTerminal(stdout)); err != nil {
 		log.Error(err, "cannot write the report")
@@ -80,11 +81,11 @@ func diff(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int
 }
 
 // readCloud reads from the cloud once. The metadata service and the API have a deadline of limit each.
-func readCloud(ctx context.Context, limit time.Duration, cloud providers.Provider, set desired.Set) inspect.Answers {
+func readCloud(ctx context.Context, limit time.Duration, api providers.Provider, set desired.Set) inspect.Answers {
 	var a inspect.Answers
 	var both sync.WaitGroup
-	both.Go(func() { a.Server, a.ServerErr = within(ctx, limit, cloud.Server) })
-	both.Go(func() { a.Holdings, a.ReadErr = read(ctx, limit, cloud, set) })
+	both.Go(func() { a.Server, a.ServerErr = within(ctx, limit, api.Server) })
+	both.Go(func() { a.Holdings, a.ReadErr = read(ctx, limit, api, set) })
 	both.Wait()
 	return a
 }

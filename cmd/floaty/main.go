@@ -1,7 +1,7 @@
 // Command floaty keeps cloud floating IP addresses pointed at the server whose Keepalived VRRP instance is MASTER.
 //
-// It wires the packages together and is the only one that knows every implementation. Its own decisions are what its
-// flags mean and how changed inputs are put into force.
+// It parses the command line, runs the packages below internal for the mode that it asks for, and turns what they return into
+// reports, log lines and exit statuses.
 package main
 
 import (
@@ -16,12 +16,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
+
+	"floaty/cmd/floaty/internal/daemon"
 	"floaty/cmd/floaty/internal/inputs"
+	"floaty/cmd/floaty/internal/logform"
 	"floaty/cmd/floaty/internal/logqueue"
 	"floaty/cmd/floaty/internal/printable"
 	"floaty/cmd/floaty/internal/textlog"
-
-	"github.com/go-logr/logr"
 )
 
 // Exit statuses that have no report of their own.
@@ -45,12 +47,12 @@ func run(ctx context.Context, args []string, stdout io.Writer, stderr *os.File) 
 		_, _ = io.WriteString(stdout, help)
 		return exitOK
 	}
-	c.names = &serverNames{}
-	form := logForm{json: c.jsonLog, journal: textlog.IsJournal(stderr), verbose: c.verbose, names: c.names}
-	queue := logqueue.New(stderr, form.droppedLine)
+	c.names = &daemon.ServerNames{}
+	form := logform.Form{JSON: c.jsonLog, Journal: textlog.IsJournal(stderr), Verbose: c.verbose, Names: c.names.Show}
+	queue := logqueue.New(stderr, form.DroppedLine)
 	defer queue.Close(flushTimeout)
-	log := form.logger(queue)
-	discardLibraryLogs(log)
+	log := form.Logger(queue)
+	logform.DiscardLibraryLogs(log)
 	if err != nil {
 		if c.jsonLog {
 			log.Error(err, "usage")

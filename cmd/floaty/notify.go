@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/daemon"
 	"floaty/cmd/floaty/internal/handover"
 	"floaty/cmd/floaty/internal/inputs"
 	"floaty/config"
-	"floaty/desired"
-	"floaty/desired/keepalived"
 	"floaty/providers/logkey"
 )
 
@@ -40,7 +38,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 		defer lock.Release()
 	}
 	// The previous holder is already stopped: a typo must not keep a demoted host writing.
-	key := subjectKey(c.event)
+	key := daemon.SubjectKey(c.event)
 	switch {
 	case !c.event.IsState():
 		log.Error(nil, "not a VRRP state: want MASTER, BACKUP, FAULT, STOP or DELETED", key, c.event.Name, logkey.State, c.event.State)
@@ -58,48 +56,13 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	if !c.event.Claims() {
 		return exitOK
 	}
-	if err := hold(ctx, c, log, s, names, hangup, func() error { return errors.Join(lock.Check(), above.Check()) }); err != nil {
+	if err := daemon.Hold(ctx, c.daemonOptions(log), s, c.event, names, hangup, func() error { return errors.Join(lock.Check(), above.Check()) }); err != nil {
 		return reportProblems(log, err)
 	}
 	return exitOK
 }
 
-// hold keeps the addresses of the named instances at this host until ctx ends, or until permitted, which is called
-// before each write, returns an error: after a standstill, this process may not have been told yet that it must stop.
-func hold(ctx context.Context, c command, log logr.Logger, s inputs.Inputs, names []string, hangup <-chan os.Signal, permitted func() error) error {
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	var holder *keepalived.Holder // it needs the daemon, whose fence needs it
-	d, err := newDaemon(c, log, s, names, func(ctx context.Context) error {
-		if err := permitted(); err != nil {
-			end(err)
-			return err
-		}
-		return holder.Settle(ctx)
-	})
-	if err != nil {
-		return err
-	}
-	changed := func() {
-		d.update(func() desired.Change { return d.state.SetKeepalived(holder.Instances()) })
-	}
-	holder = keepalived.NewHolder(c.event, names, keepalived.HolderOptions{AdvertInterval: d.state.AdvertInterval, Changed: changed, Log: log})
-	changed()
-	d.run(ctx, hangup, holder.Run, nil)
-	key := subjectKey(c.event)
-	log.Info("no longer holding the addresses", key, c.event.Name, logkey.Err, fmt.Sprint(context.Cause(ctx)))
-	return nil
-}
-
-// subjectKey returns the log key for the name in an event.
-func subjectKey(e keepalived.Event) string {
-	if e.Type == "GROUP" {
-		return logkey.Group
-	}
-	return logkey.Instance
-}
-
-// loadWithTimeout reads the inputs.Inputs, but waits for a disk that hangs only for a limited time, because the previous
+// loadWithTimeout reads the inputs, but waits for a disk that hangs only for a limited time, because the previous
 // holder must be stopped.
 func loadWithTimeout(ctx context.Context, c command) (inputs.Inputs, error) {
 	timeout := inputs.LoadTimeout
@@ -122,7 +85,7 @@ func lockSettings(s inputs.Inputs, path string) config.Lock {
 // acquireLock acquires the lock of the event's instance or group. It returns nil if there is nothing more to do, with
 // the exit status.
 func acquireLock(ctx context.Context, c command, log logr.Logger, settings config.Lock, above *handover.Keepalived) (*handover.Lock, int) {
-	key, name := subjectKey(c.event), c.event.Name
+	key, name := daemon.SubjectKey(c.event), c.event.Name
 	if c.event.Type == "GROUP" {
 		name = "GROUP-" + name
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"floaty/cmd/floaty/internal/cloud"
 	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/inspect"
 	"floaty/cmd/floaty/internal/report"
@@ -30,12 +31,12 @@ func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer)
 	if err != nil {
 		return reportProblems(log, err)
 	}
-	cloud, err := newCloud(s, cloudOptions{current: func() *config.Config { return s.Config }, log: log})
+	api, err := cloud.New(s, cloud.Options{Current: func() *config.Config { return s.Config }, Log: log})
 	if err != nil {
 		return reportProblems(log, err)
 	}
 	set := desired.Compute(desired.Input{Settings: s.Settings(nil)})
-	t := report.Test{Provider: s.Config.Provider, Checks: queryCloud(ctx, s, cloud, set).Checks(set), Warnings: s.Reported()}
+	t := report.Test{Provider: s.Config.Provider, Checks: queryCloud(ctx, s, api, set).Checks(set), Warnings: s.Reported()}
 	if err := t.Write(stdout, c.output); err != nil {
 		log.Error(err, "cannot write the report")
 		return exitUnusable
@@ -52,12 +53,12 @@ type rightsChecker interface {
 }
 
 // queryCloud makes every request once, in parallel where possible.
-func queryCloud(ctx context.Context, s inputs.Inputs, cloud cloud, set desired.Set) inspect.Test {
+func queryCloud(ctx context.Context, s inputs.Inputs, api cloud.Cloud, set desired.Set) inspect.Test {
 	limit := min(s.Config.RefreshTimeout, testTimeout)
 	t := inspect.Test{Provider: s.Config.Provider}
-	t.Server, t.ServerErr = within(ctx, limit, cloud.Server)
-	contact := new(contact)
-	ctx = contact.trace(ctx)
+	t.Server, t.ServerErr = within(ctx, limit, api.Server)
+	contact := new(inspect.Recorder)
+	ctx = contact.Trace(ctx)
 	type description struct {
 		name  string
 		clock time.Time
@@ -69,12 +70,12 @@ func queryCloud(ctx context.Context, s inputs.Inputs, cloud cloud, set desired.S
 			return
 		}
 		found, t.DescribeErr = within(ctx, limit, func(ctx context.Context) (d description, err error) {
-			d.name, d.clock, err = cloud.Describe(ctx, t.Server)
+			d.name, d.clock, err = api.Describe(ctx, t.Server)
 			return d, err
 		})
 	})
-	step.Go(func() { t.Holdings, t.ReadErr = read(ctx, limit, providers.DryRun(cloud), set) })
-	if checker, ok := cloud.(rightsChecker); ok {
+	step.Go(func() { t.Holdings, t.ReadErr = read(ctx, limit, providers.DryRun(api), set) })
+	if checker, ok := api.(rightsChecker); ok {
 		t.Rights = true
 		step.Go(func() {
 			_, t.RightsErr = within(ctx, limit, func(ctx context.Context) (any, error) { return nil, checker.CheckRights(ctx) })
@@ -82,15 +83,15 @@ func queryCloud(ctx context.Context, s inputs.Inputs, cloud cloud, set desired.S
 	}
 	step.Wait()
 	t.Name, t.Clock, t.Now = found.name, found.clock, time.Now()
-	t.Contact = contact.result()
+	t.Contact = contact.Contact()
 	return t
 }
 
 // read reads every managed address, with a deadline.
-func read(ctx context.Context, limit time.Duration, cloud providers.Provider, set desired.Set) (map[netip.Addr]providers.Holding, error) {
+func read(ctx context.Context, limit time.Duration, api providers.Provider, set desired.Set) (map[netip.Addr]providers.Holding, error) {
 	addrs := slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
 	return within(ctx, limit, func(ctx context.Context) (map[netip.Addr]providers.Holding, error) {
-		return cloud.Read(ctx, addrs)
+		return api.Read(ctx, addrs)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"floaty/cmd/floaty/internal/client"
+	"floaty/cmd/floaty/internal/daemon"
 	"floaty/cmd/floaty/internal/report"
 	"floaty/config"
 )
@@ -28,7 +29,7 @@ func findSocket(path string) (string, error) {
 		return "", fmt.Errorf("%s is neither a configuration file nor a socket", path)
 	}
 	absolute, stateDir := config.LoadState(path)
-	return socketPath(stateDir, absolute), nil
+	return daemon.SocketPath(stateDir, absolute), nil
 }
 
 // status shows the status of a running daemon.
@@ -38,7 +39,7 @@ func status(ctx context.Context, c command, log logr.Logger, stdout io.Writer) i
 		log.Error(err, "cannot show the status")
 		return exitUnusable
 	}
-	daemon := client.New(socket)
+	running := client.New(socket)
 	write := func(w io.Writer, s report.Status) error {
 		if c.output == report.JSON {
 			return s.WriteJSON(w)
@@ -46,10 +47,10 @@ func status(ctx context.Context, c command, log logr.Logger, stdout io.Writer) i
 		return s.WriteText(w, time.Now(), isTerminal(stdout))
 	}
 	if c.watch {
-		err = daemon.Watch(ctx, stdout, write)
+		err = running.Watch(ctx, stdout, write)
 	} else {
 		var s report.Status
-		if s, err = daemon.Status(ctx); err == nil {
+		if s, err = running.Status(ctx); err == nil {
 			err = write(stdout, s)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"floaty/providers/logkey"
 )
 
+// Messages about the FIFO, for log lines and reports.
 const (
 	WarnUnusableFIFO = "the path given for the FIFO cannot be used"
 	warnNoFIFO       = "keepalived.conf has no vrrp_notify_fifo: Keepalived sends this daemon no events"

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -19,9 +19,9 @@ import (
 // newMonitor returns the monitor, which is told what the daemon does.
 func (d *daemon) newMonitor() *serve.Monitor {
 	return serve.NewMonitor(serve.MonitorOptions{
-		DryRun:     d.command.dryRun,
+		DryRun:     d.opts.DryRun,
 		Desired:    &d.state,
-		ServerName: d.command.names.name,
+		ServerName: d.opts.Names.name,
 		HostName:   inputs.HostName,
 		Log:        d.log,
 		Engine: func() serve.Engine {
@@ -34,11 +34,11 @@ func (d *daemon) newMonitor() *serve.Monitor {
 
 // monitorInputs returns what the monitor shows of the inputs.
 func (d *daemon) monitorInputs(s inputs.Inputs) serve.Inputs {
-	inputs := serve.Inputs{Provider: s.Config.Provider}
+	shown := serve.Inputs{Provider: s.Config.Provider}
 	for _, inst := range (desired.Input{Settings: s.Settings(d.instances)}).Instances() {
-		inputs.Instances = append(inputs.Instances, inst.Name)
+		shown.Instances = append(shown.Instances, inst.Name)
 	}
-	return inputs
+	return shown
 }
 
 // Statuses implements [serve.Engine].
@@ -50,7 +50,7 @@ func (e *engine) Retry() time.Time { return e.observed.Retry() }
 // listenAndServe runs the listener and serves status and metrics until ctx ends.
 func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listener, alive func() error, dropped func() uint64) {
 	server := serve.New(serve.Options{
-		Socket:  socketPath(d.started.StateDir, d.started.Path),
+		Socket:  SocketPath(d.started.StateDir, d.started.Path),
 		Address: d.started.ListenAddress,
 		Monitor: d.monitor,
 		Heard:   listener.Stats,
@@ -64,8 +64,8 @@ func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listen
 	parts.Wait()
 }
 
-// socketPath returns the path of the status socket of the daemon whose configuration is at path, which is absolute.
-func socketPath(stateDir, path string) string {
+// SocketPath returns the path of the status socket of the daemon whose configuration is at path, which is absolute.
+func SocketPath(stateDir, path string) string {
 	socket := inputs.StateFile(&config.Config{Path: path, StateDir: stateDir}, ".sock")
 	if len(socket) > serve.MaxSocketPath {
 		socket = filepath.Join(stateDir, fmt.Sprintf("%x", sha256.Sum256([]byte(path)))[:16]+".sock")

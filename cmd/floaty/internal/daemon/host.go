@@ -1,29 +1,12 @@
-package main
+package daemon
 
 import (
-	"context"
 	"net/netip"
 
 	"floaty/cmd/floaty/internal/inputs"
-	"floaty/config"
 	"floaty/desired"
 	"floaty/providers/logkey"
 )
-
-// A namedByHost is a cloud that is asked for this server only if this host's name does not determine it. The name may
-// be set or corrected after the start, by cloud-init, by DHCP, or after cloning another host.
-type namedByHost struct {
-	cloud
-	config func() *config.Config
-}
-
-// Server implements [providers.Provider].
-func (h namedByHost) Server(ctx context.Context) (string, error) {
-	if id, _ := inputs.ServerByHostName(h.config(), inputs.HostName()); id != "" {
-		return id, nil
-	}
-	return h.cloud.Server(ctx)
-}
 
 // serverFound is called with this server's ID as the cloud tells it. This host's name takes precedence. If the
 // configuration maps host names but lacks the current one, a server that is already known stays.
@@ -58,6 +41,6 @@ func (d *daemon) checkHostName() {
 
 // setServer sets this server's ID; empty: unknown.
 func (d *daemon) setServer(id string) {
-	d.command.names.self.Store(&id)
+	d.opts.Names.self.Store(&id)
 	d.update(func() desired.Change { return d.state.SetServer(id) })
 }

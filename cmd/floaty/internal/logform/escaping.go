@@ -1,4 +1,4 @@
-package main
+package logform
 
 import (
 	"go.uber.org/zap/buffer"

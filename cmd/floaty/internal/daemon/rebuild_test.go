@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := newDaemon(command{names: &serverNames{}, config: path}, logr.Discard(), s, nil, nil)
+	d, err := newDaemon(Options{Config: path, Names: &ServerNames{}, Log: logr.Discard()}, s, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package logform
 
 import (
 	stdlog "log"
@@ -6,10 +6,10 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// discardLibraryLogs keeps the output of Go's standard logger, which libraries use, out of standard error. For
+// DiscardLibraryLogs keeps the output of Go's standard logger, which libraries use, out of standard error. For
 // example, net/http logs unsolicited responses, which contain the credential if the server echoes it, and headers if
 // GODEBUG requests them.
-func discardLibraryLogs(log logr.Logger) {
+func DiscardLibraryLogs(log logr.Logger) {
 	stdlog.SetFlags(0)
 	stdlog.SetOutput(discarder{log})
 }

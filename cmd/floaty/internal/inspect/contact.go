@@ -1,4 +1,4 @@
-package main
+package inspect
 
 import (
 	"context"
@@ -8,20 +8,18 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"floaty/cmd/floaty/internal/inspect"
 )
 
-// A contact records whether the API could be reached, from net/http's trace of the requests made with its context.
-type contact struct {
+// A Recorder records whether the API could be reached, from net/http's trace of the requests made with its context.
+type Recorder struct {
 	mu       sync.Mutex // guards all below
 	metadata bool       // the last connection requested was one to the metadata service
 	asked    time.Time  // when the first request to the API was made; zero: none was
-	contact  inspect.Contact
+	contact  Contact
 }
 
-// trace returns a context whose requests are recorded.
-func (c *contact) trace(ctx context.Context) context.Context {
+// Trace returns a context whose requests are recorded.
+func (c *Recorder) Trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(hostPort string) {
 			c.mu.Lock()
@@ -48,8 +46,8 @@ func (c *contact) trace(ctx context.Context) context.Context {
 	})
 }
 
-// result returns what was recorded.
-func (c *contact) result() inspect.Contact {
+// Contact returns what was recorded.
+func (c *Recorder) Contact() Contact {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.contact

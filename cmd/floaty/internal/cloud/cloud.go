@@ -1,0 +1,100 @@
+// Package cloud builds the provider that the configuration names. It is the only package that knows every cloud: a new one is a
+// line in the map of constructors.
+//
+// It makes no call, and decides nothing about addresses.
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"floaty/cmd/floaty/internal/inputs"
+	"floaty/config"
+	"floaty/providers"
+	"floaty/providers/cloudscale"
+	"floaty/providers/exoscale"
+)
+
+// A Cloud is a provider with further methods that only the command needs.
+type Cloud interface {
+	providers.Provider
+	// Describe returns a server's name and the time of the API's clock, the latter with most errors too.
+	Describe(ctx context.Context, server string) (name string, clock time.Time, err error)
+	// ServerName returns a server's name, if a reading has contained it; empty: unknown.
+	ServerName(id string) string
+	// Close closes idle connections.
+	Close()
+}
+
+// Options are what a cloud needs in addition to the inputs.
+type Options struct {
+	Current   func() *config.Config                                     // returns the configuration in force, which every call takes the credential from
+	Fence     func(context.Context) error                               // called before each changing request; an error forbids it; nil: all are allowed
+	Observe   func(ctx context.Context, status int, took time.Duration) // called after each request; may be nil
+	Addresses func() int                                                // returns the number of managed addresses; nil: none will be assigned
+	Log       logr.Logger
+}
+
+// New returns the configured cloud.
+func New(s inputs.Inputs, opts Options) (Cloud, error) {
+	build, known := map[string]func(*config.Config, Options) (Cloud, error){
+		"cloudscale": newCloudscale,
+		"exoscale":   newExoscale,
+	}[s.Config.Provider]
+	if !known {
+		return nil, fmt.Errorf("provider %q is not known", s.Config.Provider)
+	}
+	return build(s.Config, opts)
+}
+
+func newCloudscale(c *config.Config, opts Options) (Cloud, error) {
+	provider, err := cloudscale.New(cloudscale.Options{
+		Endpoint:              c.Cloudscale.Endpoint,
+		Token:                 func() string { return opts.Current().Cloudscale.Token.Reveal() },
+		Server:                c.Cloudscale.ServerUUID,
+		Before:                opts.Fence,
+		Observe:               opts.Observe,
+		Addresses:             opts.Addresses,
+		MaxConcurrentRequests: c.MaxConcurrentRequests,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return namedByHost{provider, opts.Current}, nil
+}
+
+func newExoscale(c *config.Config, opts Options) (Cloud, error) {
+	return exoscale.New(exoscale.Options{
+		Endpoint: c.Exoscale.Endpoint,
+		Zone:     c.Exoscale.Zone,
+		Credential: func() (key, secret string) {
+			c := opts.Current().Exoscale
+			return c.Key.Reveal(), c.Secret.Reveal()
+		},
+		Instance:              c.Exoscale.InstanceID,
+		Before:                opts.Fence,
+		Observe:               opts.Observe,
+		DetachManaged:         c.Exoscale.DetachManaged,
+		Addresses:             opts.Addresses,
+		MaxConcurrentRequests: c.MaxConcurrentRequests,
+		Log:                   opts.Log,
+	})
+}
+
+// A namedByHost is a cloud that is asked for this server only if this host's name does not determine it. The name may
+// be set or corrected after the start, by cloud-init, by DHCP, or after cloning another host.
+type namedByHost struct {
+	Cloud
+	config func() *config.Config
+}
+
+// Server implements [providers.Provider].
+func (h namedByHost) Server(ctx context.Context) (string, error) {
+	if id, _ := inputs.ServerByHostName(h.config(), inputs.HostName()); id != "" {
+		return id, nil
+	}
+	return h.Cloud.Server(ctx)
+}
