@@ -13,10 +13,10 @@ import (
 	"floaty/providers/simulator"
 )
 
-// calm is how long nothing may happen at the cloud for it to count as quiet.
+// calm is how long the cloud must receive no request to count as quiet.
 const calm = 500 * time.Millisecond
 
-// standBy starts floaty, says BACKUP, and waits until it has read the cloud and all is quiet: its connection is warm.
+// standBy starts floaty as BACKUP and waits until it has read the cloud and all is quiet, so its connection is warm.
 func (w *world) standBy(ctx context.Context) error {
 	if err := w.startDaemon(); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (w *world) startDaemon() error {
 	return w.host.StartFloaty("--fifo", w.path(floatyYML), w.host.FIFO)
 }
 
-// open opens the FIFO as Keepalived does: for reading as well, so that lines wait for a reader.
+// open opens the FIFO as Keepalived does: for reading as well, so that lines stay in it until they are read.
 func (w *world) open(ctx context.Context) error {
 	return await(ctx, "the FIFO", func() (bool, error) {
 		fd, err := unix.Open(w.host.FIFO, unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -45,7 +45,7 @@ func (w *world) open(ctx context.Context) error {
 	})
 }
 
-// lines returns what Keepalived says when all instances change to a state.
+// lines returns the lines that Keepalived writes when all instances change to a state.
 func (w *world) lines(state string) string {
 	var text strings.Builder
 	if w.addresses > w.singles {
@@ -57,7 +57,7 @@ func (w *world) lines(state string) string {
 	return text.String()
 }
 
-// event returns Keepalived's line about one instance.
+// event returns the line for one instance.
 func event(instance int, state string) string {
 	return fmt.Sprintf("INSTANCE \"VI_%d\" %s 100\n", instance, state)
 }
@@ -74,7 +74,7 @@ func (w *world) say(text string) error {
 	return nil
 }
 
-// quiet waits until the cloud has answered something and nothing has happened for a while.
+// quiet waits until the cloud has answered a request and then received none for a while.
 func (w *world) quiet(ctx context.Context) error {
 	return await(ctx, "the cloud to become quiet", func() (bool, error) {
 		if w.requests.Load() == 0 || time.Since(time.Unix(0, w.last.Load())) < calm+w.latency+w.rtt {
@@ -84,7 +84,7 @@ func (w *world) quiet(ctx context.Context) error {
 	})
 }
 
-// wrote waits until floaty has made n changing requests, and then whether more come.
+// wrote waits until floaty has made n changing requests, and then a moment longer, so that surplus ones are counted.
 func (w *world) wrote(ctx context.Context, n int) error {
 	err := await(ctx, fmt.Sprintf("%d writes", n), func() (bool, error) { return w.writes.Load() >= int64(n), nil })
 	if err != nil {
@@ -106,20 +106,20 @@ func (w *world) calls() (reads, writes []simulator.Call) {
 	return reads, writes
 }
 
-// forget makes the counts begin anew.
+// forget resets the counts.
 func (w *world) forget() {
 	w.Cloud.ForgetCalls()
 	w.writes.Store(0)
 }
 
-// settled returns when the last address came to be held by our server alone; an error names one that is not.
+// settled returns when the last address came to point at our server alone, or an error that names an address that does not.
 func (w *world) settled() (time.Time, error) {
 	var last time.Time
 	for _, addr := range w.addrs {
 		history := w.Cloud.History(addr)
 		now := history[len(history)-1]
 		if len(now.Holders) != 1 || now.Holders[0] != w.host.UUID {
-			return last, fmt.Errorf("%s is held by %q; floaty said:\n%s", addr, now.Holders, w.host.Log())
+			return last, fmt.Errorf("%s points at %q; log of floaty:\n%s", addr, now.Holders, w.host.Log())
 		}
 		if now.At.After(last) {
 			last = now.At
@@ -128,7 +128,7 @@ func (w *world) settled() (time.Time, error) {
 	return last, nil
 }
 
-// await asks until something is so. What is measured is never how long this takes.
+// await polls until a condition holds. No measured time includes its polling interval.
 func await(ctx context.Context, what string, so func() (bool, error)) error {
 	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 		ok, err := so()
@@ -139,7 +139,7 @@ func await(ctx context.Context, what string, so func() (bool, error)) error {
 			return ctx.Err()
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("waiting for %s: nothing within %v", what, patience)
+			return fmt.Errorf("waiting for %s: not within %v", what, patience)
 		}
 	}
 }

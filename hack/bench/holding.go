@@ -80,13 +80,13 @@ func (b *bench) holdings(interval time.Duration) []*holding {
 	var all []*holding
 	for _, n := range b.sizes([]int{1, 100, 10000}, 1, 10, 100, 1000, 10000) {
 		all = append(all, &holding{
-			settings: settings{addresses: n, interval: interval, speaks: http2},
+			settings: settings{addresses: n, interval: interval, protocol: http2},
 			name:     fmt.Sprintf("%v, interval %v", http2, interval), reads: 1,
 		})
 	}
 	exoscale := func(n, servers, reads int) {
 		all = append(all, &holding{
-			settings: settings{exoscale: true, addresses: n, servers: servers, interval: interval, speaks: http2},
+			settings: settings{exoscale: true, addresses: n, servers: servers, interval: interval, protocol: http2},
 			name:     fmt.Sprintf("Exoscale, %d instances, interval %v", servers, interval), reads: reads,
 		})
 	}
@@ -97,7 +97,7 @@ func (b *bench) holdings(interval time.Duration) []*holding {
 		exoscale(2, servers, 3)
 	}
 	all = append(all, &holding{
-		settings: settings{addresses: 1, speaks: http2}, name: fmt.Sprintf("%v, interval 1m, idle", http2), reads: 1,
+		settings: settings{addresses: 1, protocol: http2}, name: fmt.Sprintf("%v, interval 1m, idle", http2), reads: 1,
 	})
 	return all
 }
@@ -189,7 +189,7 @@ func (b *bench) confirm(ctx context.Context, n int) error {
 		Group: holdingGroup, Name: "MASTER said where all is in place", Addresses: n, Unit: "reads", Least: 1,
 	}
 	for range b.runs(3) {
-		err := b.in(ctx, settings{addresses: n, speaks: http2, ours: true}, func(w *world) error {
+		err := b.in(ctx, settings{addresses: n, protocol: http2, ours: true}, func(w *world) error {
 			if _, err := w.takeOver(ctx, 0); err != nil {
 				return err
 			}
@@ -218,7 +218,7 @@ func (b *bench) looks(ctx context.Context) error {
 		Group: holdingGroup, Name: "an hour with one takeover, interval 1m", Addresses: n, Unit: "reads an interval", Least: 1, Goal: 1.1,
 	}
 	for range b.runs(3) {
-		err := b.in(ctx, settings{addresses: n, speaks: http2}, func(w *world) error {
+		err := b.in(ctx, settings{addresses: n, protocol: http2}, func(w *world) error {
 			said, err := w.takeOver(ctx, n)
 			if err != nil {
 				return err

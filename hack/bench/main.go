@@ -1,8 +1,8 @@
 // Command bench measures floaty: how long a takeover takes, what holding addresses costs, and how both grow.
 //
 // It builds floaty and drives the program as a black box against the simulated clouds: it writes Keepalived's lines into the
-// FIFO, stands between floaty and the cloud as a line with a length, and reads the rest from /proc. It fails on a wrong
-// count of calls or writes, never on a time. Nothing in it is linked into floaty.
+// FIFO, relays floaty's connections with a delay, and reads the rest from /proc. It fails if a count of calls or writes is
+// wrong, never because of a time.
 package main
 
 import (
@@ -24,15 +24,15 @@ import (
 type bench struct {
 	short   bool
 	rtt     time.Duration // of the simulated distance
-	dir     string        // new worlds go below it
+	dir     string        // contains the worlds
 	program string        // floaty
-	minimal string        // this program, built as floaty is, to be the minimal one
+	minimal string        // the minimal program: this one, built as floaty is
 	cert    certificate
 	worlds  int    // made so far
 	load    string // averages before
 
 	figures []figure
-	wrong   []string // counts that are not what they must be
+	wrong   []string // wrong counts
 }
 
 func main() {
@@ -112,18 +112,18 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 		}
 	}
 	if !known {
-		return fmt.Errorf("there is nothing called %q to measure", only)
+		return fmt.Errorf("cannot measure %q: want takeover, holding, events or start", only)
 	}
 	return nil
 }
 
-// add keeps a figure and says that it is there.
+// add records a figure and prints it.
 func (b *bench) add(f figure) {
 	b.figures = append(b.figures, f)
 	fmt.Fprintf(os.Stderr, "bench: %s: %s: %s: %s\n", f.Group, f.Name, f.subject(), f.amount(f.median()))
 }
 
-// count takes note of a count that is not what it must be.
+// count records a count that is out of range.
 func (b *bench) count(what string, got, least, most int) {
 	if got < least || got > most {
 		want := fmt.Sprint(least)
@@ -134,7 +134,7 @@ func (b *bench) count(what string, got, least, most int) {
 	}
 }
 
-// runs is how often a measurement is made.
+// runs returns how often to repeat a measurement.
 func (b *bench) runs(full int) int {
 	if b.short {
 		return 1

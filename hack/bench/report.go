@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A report is what a run of the bench has to say.
+// A report is the result of a run.
 type report struct {
 	machine machine
 	figures []figure
 	wrong   []string
 }
 
-// A machine is where and how the bench was run.
+// A machine describes where and how the bench was run.
 type machine struct {
 	CPU     string
 	Cores   int
@@ -77,7 +77,7 @@ func (f figure) row() []string {
 	return row
 }
 
-// printTable writes the figures as a table for the eye.
+// printTable writes the figures as an aligned table.
 func printTable(out io.Writer, figures []figure) {
 	var text strings.Builder
 	group := ""
@@ -90,10 +90,10 @@ func printTable(out io.Writer, figures []figure) {
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = io.WriteString(w, text.String())
-	_ = w.Flush() // whoever reads it may have gone
+	_ = w.Flush() // a closed pipe is not worth an error
 }
 
-// writeTo makes a file, if there is a path.
+// writeTo writes a file, unless path is empty.
 func writeTo(path string, write func(*bytes.Buffer) error) error {
 	if path == "" {
 		return nil
@@ -102,10 +102,10 @@ func writeTo(path string, write func(*bytes.Buffer) error) error {
 	if err := write(&text); err != nil {
 		return err
 	}
-	return os.WriteFile(path, text.Bytes(), 0o644) //nolint:gosec // it is for everyone to read
+	return os.WriteFile(path, text.Bytes(), 0o644) //nolint:gosec // not a secret
 }
 
-// json writes the report for programs.
+// json writes the report as JSON.
 func (r report) json(out *bytes.Buffer) error {
 	type row struct {
 		figure
@@ -147,17 +147,17 @@ func (r report) markdown(out *bytes.Buffer) error {
 // how explains the figures.
 const how = `The program is driven as a black box: the bench writes Keepalived's lines into the FIFO and is the simulated cloud.
 
-- **Distance** is a line that hands on each byte half a round trip later, both ways; TCP's handshake costs a round trip too. It has
-  no slow start, loss or bound on bandwidth. A *trip* is one way, half a round trip. How late the line itself is, is the first row.
+- **Distance** is a relay that delays each byte by half a round trip in both directions, so TCP's handshake costs a round trip, too. It
+  simulates no slow start, loss or limited bandwidth. A *trip* is one way, half a round trip. The first row is the relay's own delay.
 - **Takeover**: from right before MASTER is written until the last write has arrived at the API (trips), or until the last address
-  is held by this server alone (calls). Each run is a new floaty that has stood by: its connection is warm and it has a
-  reading. The least beyond 100 addresses, the default bound on requests side by side, is one round after the other.
-- **Holding**: addresses in place, floaty MASTER; all accounts are held side by side. Bytes are those on the wire, with TLS.
-- **Event path**: from right before the line is written until the first byte of the request is on the wire: the kernel's time of its
-  arrival at the other end of a loopback connection.
+  points at this server alone (calls). Each run starts a new floaty as a standby, with a warm connection and a reading. Above
+  100 addresses, the default bound on concurrent requests, the least is one round after the other.
+- **Holding**: floaty is MASTER and all addresses are in place; all accounts are held at the same time. Bytes are counted on the wire, with TLS.
+- **Event path**: from right before the line is written until the first byte of the request is on the wire: the kernel's timestamp
+  of its arrival at the other end of a loopback connection.
 - **Start**: from right before the process is started.
 
-The least is what no program could be below, the ratio the median over it. "Goal" is what the median should not exceed. *A minimal
-program* (minimal.go) stands in for floaty where a goal is near what the machine allows: it does no more than to write, over net/http
-and a warm connection, when a MASTER line comes. For the event path it is the least.
+The least is a lower bound for any program, and the ratio is the median divided by it. "Goal" is what the median should not exceed.
+*A minimal program* (minimal.go) replaces floaty where a goal is close to what the machine can do: when a MASTER line arrives, it only
+writes, over net/http and a warm connection. For the event path its figure is the least.
 `

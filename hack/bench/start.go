@@ -20,7 +20,7 @@ func (b *bench) measureStart(ctx context.Context) error {
 			return err
 		}
 		for _, speaks := range []protocol{plain, http2} {
-			if _, err := b.notify(ctx, settings{addresses: n, speaks: speaks}, least); err != nil {
+			if _, err := b.notify(ctx, settings{addresses: n, protocol: speaks}, least); err != nil {
 				return err
 			}
 			least = 0 // it speaks no TLS
@@ -43,7 +43,7 @@ func (b *bench) notify(ctx context.Context, s settings, least float64) (float64,
 	switch {
 	case s.minimal:
 		f.Name += ", a minimal program"
-	case s.speaks != plain:
+	case s.protocol != plain:
 		f.Name = "notify process to the first byte of its connection, TLS"
 	}
 	for range b.runs(20) {
@@ -64,7 +64,7 @@ func (b *bench) notify(ctx context.Context, s settings, least float64) (float64,
 func (w *world) notify(ctx context.Context) (time.Duration, error) {
 	came := make(chan time.Time, 1)
 	w.server.wire.watch(func(data []byte, at time.Time) {
-		if w.speaks == plain && !bytes.HasPrefix(data, []byte("PATCH ")) {
+		if w.protocol == plain && !bytes.HasPrefix(data, []byte("PATCH ")) {
 			return
 		}
 		select {

@@ -40,7 +40,7 @@ func (b *bench) measureTakeover(ctx context.Context) error {
 		}
 	}
 	for _, n := range b.sizes(nil, 1, 20, 100) {
-		if err := b.atExoscale(ctx, n, settings{speaks: http2, rtt: b.rtt}); err != nil {
+		if err := b.atExoscale(ctx, n, settings{protocol: http2, rtt: b.rtt}); err != nil {
 			return err
 		}
 	}
@@ -62,7 +62,7 @@ func (b *bench) overDistance(ctx context.Context, speaks protocol, n int) error 
 		f.Goal = 1.6
 	}
 	for range b.runs(5) {
-		run, err := b.takeover(ctx, settings{addresses: n, speaks: speaks, rtt: b.rtt})
+		run, err := b.takeover(ctx, settings{addresses: n, protocol: speaks, rtt: b.rtt})
 		if err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (b *bench) atExoscale(ctx context.Context, n int, s settings) error {
 	s.exoscale, s.addresses, s.servers, s.operation = true, n, servers, 300*time.Millisecond
 	call, way := s.latency, "plain HTTP, a call takes "+s.latency.String()
 	if s.rtt > 0 {
-		call, way = s.rtt, fmt.Sprintf("%v, round trip of %v", s.speaks, s.rtt)
+		call, way = s.rtt, fmt.Sprintf("%v, round trip of %v", s.protocol, s.rtt)
 	}
 	least := 2 * (call + s.operation)
 	rounds := (n + defaultBound - 1) / defaultBound

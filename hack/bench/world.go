@@ -19,7 +19,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// patience is how long anything may take before the bench gives up.
+// patience is how long the bench waits for anything before it gives up.
 const patience = time.Minute
 
 // The files that floaty reads.
@@ -32,20 +32,20 @@ const (
 type settings struct {
 	exoscale  bool
 	addresses int
-	singles   int // instances VI_1, VI_2 … with one address each; all other addresses are those of VI_0
+	singles   int // instances VI_1, VI_2 … with one address each; VI_0 has all other addresses
 	servers   int // of the account; at least 2
 	ours      bool
-	minimal   bool // the minimal program in place of floaty
-	stamps    bool // the kernel says when a request came
-	speaks    protocol
-	rtt       time.Duration // of the line; 0: there is none
+	minimal   bool // run the minimal program instead of floaty
+	stamps    bool // the kernel timestamps the arrival of requests
+	protocol  protocol
+	rtt       time.Duration // of the simulated distance; 0: none
 	latency   time.Duration // of a call
 	operation time.Duration // how long an attach or detach takes
 	interval  time.Duration // 0: 1m
-	bound     int           // on requests side by side; 0: floaty's default
+	bound     int           // on concurrent requests; 0: floaty's default
 }
 
-// A world is a cloud, the way to it, and a host with floaty on it, whose Keepalived is the bench.
+// A world is a cloud, the line to it, and a host with floaty. The bench acts as its Keepalived.
 type world struct {
 	settings
 	*testenv.Env
@@ -56,12 +56,12 @@ type world struct {
 	addrs  []netip.Addr
 	fifo   int // for writing; -1: not open
 
-	requests atomic.Int64 // that have ended
-	writes   atomic.Int64 // those of them that change something
+	requests atomic.Int64 // completed
+	writes   atomic.Int64 // completed ones that change something
 	last     atomic.Int64 // when the last request ended, in ns since 1970
 }
 
-// newWorld makes a world in which nothing runs yet.
+// newWorld creates a world in which nothing runs yet.
 func (b *bench) newWorld(ctx context.Context, s settings) (*world, error) {
 	b.worlds++
 	dir := filepath.Join(b.dir, fmt.Sprint(b.worlds))
@@ -78,18 +78,18 @@ func (b *bench) newWorld(ctx context.Context, s settings) (*world, error) {
 	}
 	w := &world{settings: s, Env: st, fifo: -1}
 	if err := w.build(ctx, b.cert); err != nil {
-		return nil, errors.Join(err, w.close()) //nolint:contextcheck // tidying up must not be cancelled
+		return nil, errors.Join(err, w.close()) //nolint:contextcheck // cleaning up must not be cancelled
 	}
 	return w, nil
 }
 
-// in makes a world, lets f do something in it, and takes it down.
+// in creates a world, calls f with it, and closes it.
 func (b *bench) in(ctx context.Context, s settings, f func(*world) error) error {
 	w, err := b.newWorld(ctx, s)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(w), w.close()) //nolint:contextcheck // tidying up must not be cancelled
+	return errors.Join(f(w), w.close()) //nolint:contextcheck // cleaning up must not be cancelled
 }
 
 func (w *world) build(ctx context.Context, cert certificate) (err error) {
@@ -112,7 +112,7 @@ func (w *world) build(ctx context.Context, cert certificate) (err error) {
 		w.addrs = append(w.addrs, address(i))
 	}
 	w.restore()
-	if w.server, err = serve(ctx, w.Cloud.Handler(), w.speaks, w.stamps, cert); err != nil {
+	if w.server, err = serve(ctx, w.Cloud.Handler(), w.protocol, w.stamps, cert); err != nil {
 		return err
 	}
 	target := w.server.wire.Addr().String()
@@ -122,7 +122,7 @@ func (w *world) build(ctx context.Context, cert certificate) (err error) {
 		}
 		target = w.line.listener.Addr().String()
 	}
-	// In a directory that nothing else is written to or below, as /etc on a real host: floaty watches it and those above.
+	// In a directory in which nothing else changes, like /etc on a real host, because floaty watches it and its parents.
 	w.etc = w.Dir + ".etc"
 	if err := os.Mkdir(w.etc, 0o700); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (w *world) build(ctx context.Context, cert certificate) (err error) {
 // path returns the path of one of the files that floaty reads.
 func (w *world) path(name string) string { return filepath.Join(w.etc, name) }
 
-// restore gives the addresses to those who hold them at the start.
+// restore points the addresses at the servers that hold them at the start.
 func (w *world) restore() {
 	for i, addr := range w.addrs {
 		holder := other(i % max(w.servers-1, 1))
@@ -147,17 +147,17 @@ func (w *world) restore() {
 	}
 }
 
-// address returns the i-th address, of those that are set aside for benchmarks (RFC 2544).
+// address returns the i-th address of the range reserved for benchmarks (RFC 2544).
 func address(i int) netip.Addr {
 	var bytes [4]byte
 	binary.BigEndian.PutUint32(bytes[:], 198<<24|18<<16+uint32(i)+1) //nolint:gosec // a few thousand
 	return netip.AddrFrom4(bytes)
 }
 
-// other returns the ID of the i-th server that is not ours.
+// other returns the ID of the i-th other server.
 func other(i int) string { return fmt.Sprintf("99999999-9999-4999-8999-%012d", i) }
 
-// keepalived is the host's keepalived.conf.
+// keepalived returns the host's keepalived.conf.
 func (w *world) keepalived() string {
 	var text strings.Builder
 	instance := func(name string, addrs []netip.Addr) {
@@ -176,11 +176,11 @@ func (w *world) keepalived() string {
 	return text.String()
 }
 
-// floaty is the host's floaty.yml.
+// floaty returns the host's floaty.yml.
 func (w *world) floaty(target string) string {
 	var text strings.Builder
 	scheme, h := "https", w.host
-	if w.speaks == plain {
+	if w.protocol == plain {
 		scheme = "http"
 	}
 	if w.exoscale {

@@ -2,17 +2,17 @@ package fleet
 
 import "slices"
 
-// seconds are what was called in each of some seconds.
+// seconds are the calls of consecutive seconds.
 type seconds []second
 
-// A second is what was called in one.
+// A second counts the calls of one second.
 type second struct {
 	reads   int
-	looks   int // reads of less than all addresses
+	looks   int // reads of only some of the addresses
 	writes  int
-	refused int // of all: by the limit
-	failed  int // of all: by a fault
-	idle    int // writes that were admitted and changed nothing
+	refused int // calls refused by the limit
+	failed  int // calls failed by a fault
+	idle    int // admitted writes that changed nothing
 }
 
 func (s second) calls() int { return s.reads + s.writes }
@@ -30,7 +30,7 @@ func (s seconds) sum() second {
 	return sum
 }
 
-// quantile returns the number of calls that this share of the seconds do not exceed.
+// quantile returns the number of calls per second that this share of the seconds does not exceed.
 func (s seconds) quantile(share float64) int {
 	var calls []int
 	for _, one := range s {

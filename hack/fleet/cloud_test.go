@@ -12,15 +12,15 @@ import (
 	"floaty/providers"
 )
 
-// A limit is how many calls the API takes from all hosts of the account together.
+// A limit is the API's rate limit for all hosts of the account together.
 type limit struct {
-	calls      int           // 0: any number
-	per        time.Duration // in which so many are allowed
-	window     bool          // they are counted in fixed windows; else a bucket of that size fills steadily
-	retryAfter time.Duration // told to those refused; in a window, it is what is left of it
+	calls      int           // 0: unlimited
+	per        time.Duration // the period that calls refers to
+	window     bool          // counted in fixed windows; otherwise a token bucket of that size
+	retryAfter time.Duration // sent with a refusal; with windows, the rest of the window is sent instead
 }
 
-// A fault is what is wrong with the API.
+// A fault is a failure of the whole API.
 type fault int
 
 const (
@@ -37,7 +37,7 @@ var (
 	errSilent  = errors.New("no answer")
 )
 
-// A cloud is the account: one API, in memory.
+// A cloud is an account and its API, in memory.
 type cloud struct {
 	limit limit
 
@@ -45,7 +45,7 @@ type cloud struct {
 	began   time.Time
 	fault   fault
 	holders map[netip.Addr]string
-	masters map[netip.Addr]string // as VRRP has it; empty: being elected
+	masters map[netip.Addr]string // according to VRRP; empty: being elected
 	landed  []time.Time           // when a write moved an address to its master
 	log     seconds               // since began
 	wrong   []string
@@ -60,7 +60,7 @@ func newCloud(l limit) *cloud {
 	}
 }
 
-// settle puts addrs where their master is.
+// settle makes server the master of addrs, and points them at it.
 func (c *cloud) settle(server string, addrs []netip.Addr) {
 	c.elect(server, addrs)
 	for _, addr := range addrs {
@@ -82,7 +82,7 @@ func (c *cloud) become(f fault) {
 	c.fault = f
 }
 
-// misplaced counts the addresses that are not with their master.
+// misplaced returns how many addresses do not point at their master.
 func (c *cloud) misplaced() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +95,7 @@ func (c *cloud) misplaced() int {
 	return n
 }
 
-// moved returns how long after a time this share of the moves had happened.
+// moved returns how long it took, from a time on, until this share of the moves had happened.
 func (c *cloud) moved(since time.Time, share float64) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,7 +105,7 @@ func (c *cloud) moved(since time.Time, share float64) time.Duration {
 	return c.landed[max(0, int(share*float64(len(c.landed)))-1)].Sub(since)
 }
 
-// since returns what was called in each full second from then until now.
+// since returns the calls of each full second from then until now.
 func (c *cloud) since(then time.Time) seconds {
 	from, to := int(then.Sub(c.began)/time.Second), int(time.Since(c.began)/time.Second)
 	c.mu.Lock()
@@ -114,7 +114,7 @@ func (c *cloud) since(then time.Time) seconds {
 	return slices.Clone(c.log[from:to])
 }
 
-func (c *cloud) wrongs() []string {
+func (c *cloud) violations() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.wrong[:min(len(c.wrong), 10)]
@@ -127,7 +127,7 @@ func (c *cloud) second(n int) *second {
 	return &c.log[n]
 }
 
-// admit decides on a call that arrives now. It returns how long to wait if the limit is reached.
+// admit decides about a call that arrives now: 0 if it is admitted, or else how long the caller must wait.
 func (c *cloud) admit(now time.Time) time.Duration {
 	l := c.limit
 	if l.calls == 0 {
@@ -151,11 +151,11 @@ func (c *cloud) admit(now time.Time) time.Duration {
 	return l.retryAfter
 }
 
-// An account is the cloud as one host calls it.
+// An account is the provider of one host.
 type account struct {
 	cloud  *cloud
 	server string
-	until  time.Time // it was told not to call before; guarded by the cloud's mu
+	until  time.Time // no call is allowed before, as the cloud demanded; guarded by the cloud's mu
 }
 
 func (a *account) Server(context.Context) (string, error) { return a.server, nil }
@@ -179,7 +179,7 @@ func (a *account) Assign(ctx context.Context, addr netip.Addr, server string, _ 
 	return a.call(ctx, func(s *second) {
 		s.writes++
 		if a.cloud.masters[addr] != server {
-			a.cloud.complain("%s wrote %v, though its master is %q", server, addr, a.cloud.masters[addr])
+			a.cloud.violation("%s wrote %v, though its master is %q", server, addr, a.cloud.masters[addr])
 		}
 	}, func(now time.Time, s *second) {
 		if a.cloud.holders[addr] == server {
@@ -191,23 +191,23 @@ func (a *account) Assign(ctx context.Context, addr netip.Addr, server string, _ 
 	})
 }
 
-// call is one request: it travels, is counted, and if it is admitted, it takes effect; the answer travels back.
+// call simulates one request: it travels to the cloud, is counted, takes effect if it is admitted, and the answer travels back.
 func (a *account) call(ctx context.Context, count func(*second), effect func(now time.Time, s *second)) error {
 	c := a.cloud
 	c.mu.Lock()
 	if left := time.Until(a.until); left > 0 {
-		c.complain("%s called %v before the end of its wait", a.server, left)
+		c.violation("%s called %v before the end of its wait", a.server, left)
 	}
 	c.mu.Unlock()
-	if err := pass(ctx, within(trip/4, 3*trip/4)); err != nil {
+	if err := sleep(ctx, within(trip/4, 3*trip/4)); err != nil {
 		return err
 	}
-	err := a.arrive(count, effect)
+	err := a.accept(count, effect)
 	if errors.Is(err, errSilent) {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}
-	if err := pass(ctx, within(trip/4, 3*trip/4)); err != nil {
+	if err := sleep(ctx, within(trip/4, 3*trip/4)); err != nil {
 		return err
 	}
 	var told *providers.WaitError
@@ -219,7 +219,7 @@ func (a *account) call(ctx context.Context, count func(*second), effect func(now
 	return err
 }
 
-func (a *account) arrive(count func(*second), effect func(now time.Time, s *second)) error {
+func (a *account) accept(count func(*second), effect func(now time.Time, s *second)) error {
 	c, now := a.cloud, time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -242,11 +242,11 @@ func (a *account) arrive(count func(*second), effect func(now time.Time, s *seco
 	return nil
 }
 
-func (c *cloud) complain(format string, args ...any) {
+func (c *cloud) violation(format string, args ...any) {
 	c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
 }
 
-func pass(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil

@@ -1,8 +1,8 @@
-// Package fleet asks in fake time what a whole fleet of hosts costs the API of one account.
+// Package fleet measures, in fake time, how many API calls a fleet of hosts makes to one account.
 //
-// Its hosts are floaty's own parts, put together as cmd/floaty does; only the cloud and Keepalived are made up. Tests keep a
-// small fleet honest; with FLOATY_FLEET=1000 in the environment, TestTable measures one of that many hosts and prints what
-// hack/decisions/008 says. The package holds nothing but tests.
+// Each host consists of floaty's own packages, connected as in cmd/floaty; only the cloud and Keepalived are simulated. The tests
+// run a small fleet. With FLOATY_FLEET=1000 in the environment, TestTable measures a fleet of 1,000 hosts and prints the table of
+// hack/decisions/008. The package contains only tests.
 package fleet
 
 import (
@@ -19,27 +19,27 @@ import (
 const (
 	interval = time.Minute // refresh-interval
 	trip     = 100 * time.Millisecond
-	perHost  = 10 // addresses of which a host is MASTER in the quiet
+	perHost  = 10 // addresses that a host is MASTER of while nothing fails
 )
 
-// A plan is what a fleet is to be. Hosts come in pairs, one in each of two zones; each of a pair is MASTER of an instance
+// A plan describes a fleet. Hosts come in pairs, one in each of two zones; each of a pair is MASTER of an instance
 // with perHost addresses and BACKUP of the other's: 1,000 hosts hold 10,000 addresses, and each of them watches 20.
 type plan struct {
 	hosts    int
-	together bool    // all hosts start in the same instant, not spread over an interval
+	together bool    // all hosts start at the same instant instead of spread over an interval
 	limit    limit   // of the account
-	spread   float64 // share by which hosts lengthen what they are told to wait, at most
+	spread   float64 // maximum share by which hosts lengthen a wait imposed by the cloud
 }
 
-// A fleet is all hosts of an account, and the account.
+// A fleet is an account with all its hosts.
 type fleet struct {
 	t     *testing.T
 	cloud *cloud
 	hosts []*host
 }
 
-// simulate tells a story about a fleet in a bubble of fake time.
-func simulate(t *testing.T, p plan, tell func(f *fleet)) {
+// simulate runs a test with a fleet in a bubble of fake time.
+func simulate(t *testing.T, p plan, run func(f *fleet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fleet{t: t, cloud: newCloud(p.limit)}
@@ -55,16 +55,16 @@ func simulate(t *testing.T, p plan, tell func(f *fleet)) {
 			}
 			lives.Go(func() { h.live(ctx, delay) })
 		}
-		tell(f)
+		run(f)
 		stop()
 		lives.Wait()
-		for _, wrong := range f.cloud.wrongs() {
+		for _, wrong := range f.cloud.violations() {
 			t.Error(wrong)
 		}
 	})
 }
 
-// addresses returns those of which the host is MASTER in the quiet.
+// addresses returns the addresses that a host is MASTER of while nothing fails.
 func addresses(host int) []netip.Addr {
 	var addrs []netip.Addr
 	for n := range perHost {
@@ -73,13 +73,13 @@ func addresses(host int) []netip.Addr {
 	return addrs
 }
 
-// within draws a time.
+// within returns a random duration.
 func within(from, to time.Duration) time.Duration {
 	return from + rand.N(to-from) //nolint:gosec // spreads load, guards nothing
 }
 
-// failZone lets one host of each pair die in this instant. The other hears of it from VRRP: it misses three
-// advertisements, a second apart, and a skew by its priority. It returns when all of them have been declared MASTER.
+// failZone kills one host of each pair at this instant. Its peer becomes MASTER as in VRRP: after three missed advertisements, a
+// second apart, and a skew that depends on its priority. failZone returns once all peers are MASTER.
 func (f *fleet) failZone() {
 	var heirs sync.WaitGroup
 	for i, dead := range f.hosts {
@@ -96,7 +96,7 @@ func (f *fleet) failZone() {
 	heirs.Wait()
 }
 
-// settled waits until every address is with its master, for that long at most, and says whether it came to that.
+// settled waits, at most for the given time, until every address points at its master, and reports whether that happened.
 func (f *fleet) settled(most time.Duration) bool {
 	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(time.Second) {
 		if f.cloud.misplaced() == 0 {
@@ -106,8 +106,8 @@ func (f *fleet) settled(most time.Duration) bool {
 	return false
 }
 
-// alive returns the hosts of the zone that does not fail.
+// alive returns how many hosts survive failZone.
 func (f *fleet) alive() int { return len(f.hosts) / 2 }
 
-// calls returns what was called in each second from a time on.
+// calls returns the calls of each second since a time.
 func (f *fleet) calls(since time.Time) seconds { return f.cloud.since(since) }

@@ -28,7 +28,7 @@ type host struct {
 	dead    chan struct{} // closed when the host dies
 }
 
-// newHost returns a host that has not started. It is MASTER of own since long, and BACKUP of peers.
+// newHost returns a host that has not started. It has long been MASTER of own, and is BACKUP of peers.
 func newHost(c *cloud, server string, own, peers []netip.Addr, share float64) *host {
 	h := &host{cloud: c, server: server, own: own, peers: peers, dead: make(chan struct{})}
 	c.settle(server, own)
@@ -53,7 +53,7 @@ func newHost(c *cloud, server string, own, peers []netip.Addr, share float64) *h
 	return h
 }
 
-// live runs the host, from a while on, until it dies or ctx ends.
+// live runs the host after a delay, until it dies or ctx ends.
 func (h *host) live(ctx context.Context, delay time.Duration) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -65,14 +65,14 @@ func (h *host) live(ctx context.Context, delay time.Duration) {
 		case <-ctx.Done():
 		}
 	})
-	if pass(ctx, delay) == nil {
+	if sleep(ctx, delay) == nil {
 		parts.Go(func() { h.seen.Run(ctx) })
 		parts.Go(func() { h.ctl.Run(ctx) })
 	}
 	parts.Wait()
 }
 
-// inherit is Keepalived that says MASTER of what the dead peer held.
+// inherit makes the host MASTER of what its dead peer held.
 func (h *host) inherit() {
 	h.cloud.elect(h.server, h.peers)
 	h.paced.Probe()
