@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -250,10 +251,7 @@ func runSteps(t *testing.T, tree string, steps map[int]string) map[int]result {
 }
 
 func TestKeepalivedReadsTheBlocks(t *testing.T) {
-	keepalived, installed := os.LookupEnv("KEEPALIVED")
-	if !installed {
-		keepalived = "keepalived"
-	}
+	keepalived := cmp.Or(os.Getenv("KEEPALIVED"), "keepalived")
 	_, err := exec.LookPath(keepalived)
 	both := err == nil && os.Getuid() == 0
 	for _, page := range slices.Concat(pages(t), manuals) {
@@ -329,8 +327,9 @@ func TestTheExamplesWork(t *testing.T) {
 			t.Errorf("example %d: got exit status %s:\n%s", i, got.status, got.output)
 		}
 	}
-	if _, err := exec.LookPath("keepalived"); err == nil {
-		asked(t, "keepalived", block{page: "keepalived.conf"}, dir+"keepalived.conf")
+	keepalived := cmp.Or(os.Getenv("KEEPALIVED"), "keepalived")
+	if _, err := exec.LookPath(keepalived); err == nil {
+		asked(t, keepalived, block{page: "keepalived.conf"}, dir+"keepalived.conf")
 	}
 }
 
