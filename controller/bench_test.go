@@ -118,10 +118,11 @@ func clone(states map[string]keepalived.Instance) map[string]keepalived.Instance
 func BenchmarkHolding10000Addresses(b *testing.B) {
 	c := &instantCloud{holder: here, written: make(chan netip.Addr, 10_000)}
 	state, ctl, states := startBench(b, c, 10, 1000)
+	masters := map[string]keepalived.Instance{}
 	for name := range states {
-		states[name] = keepalived.Instance{State: keepalived.Master, Claims: 1}
+		masters[name] = keepalived.Instance{State: keepalived.Master, Claims: 1}
 	}
-	ctl.Enqueue(state.SetKeepalived(states).Addresses()...)
+	ctl.Enqueue(state.SetKeepalived(masters).Addresses()...)
 	rest(ctl)
 	time.Sleep(100 * time.Millisecond)
 	addrs := state.Addresses()
