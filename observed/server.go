@@ -18,9 +18,6 @@ func (o *Observed) findServer(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			if log.Succeeded(time.Now()) {
-				o.opts.Log.Info("it is now known which server this is", logkey.Server, server)
-			}
 			o.opts.Found(server)
 			return
 		}

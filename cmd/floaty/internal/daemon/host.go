@@ -19,6 +19,9 @@ func (d *daemon) serverFound(server string) {
 	case byName && known != "":
 		server = known
 	}
+	if known == "" { // otherwise the first line, or one about a renamed host, has told it
+		d.log.Info("it is now known which server this is", logkey.Server, server)
+	}
 	d.setServer(server)
 }
 
