@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"floaty/cmd/floaty/internal/report"
 )
 
 // A screen is a terminal, and what was written to it.
@@ -96,5 +99,32 @@ func TestATakeoverIsWatchedOnATerminal(t *testing.T) {
 	w.eventually("the screen is given back", 5*time.Second, func() bool { return strings.HasSuffix(s.all(), "\x1b[?25h\x1b[?1049l") })
 	if !strings.HasPrefix(s.all(), "\x1b[?1049h\x1b[?25l") {
 		t.Errorf("the screen was not taken: %.40q", s.all())
+	}
+}
+
+func TestAStatusIsFollowedByAScript(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	out, err := os.Create(w.Path("followed.json"))
+	w.must(err)
+	defer func() { _ = out.Close() }()
+	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", "--output", "json", w.socket()) //nolint:gosec // our own words
+	cmd.Stdout = out
+	w.must(cmd.Start())
+	w.eventually("two objects follow each other", 10*time.Second, func() bool {
+		text, err := os.ReadFile(out.Name())
+		return err == nil && strings.Count(string(text), "\n") >= 2
+	})
+	w.must(cmd.Process.Signal(syscall.SIGINT))
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("Ctrl-C: got %v, want exit status 0", err)
+	}
+	text, err := os.ReadFile(out.Name())
+	w.must(err)
+	for line := range strings.Lines(string(text)) {
+		var s report.Status
+		if err := json.Unmarshal([]byte(line), &s); err != nil || len(s.Addresses) != 1 {
+			t.Errorf("got %q, %v, want a status per line", line, err)
+		}
 	}
 }
