@@ -10,23 +10,23 @@ import (
 	"floaty/providers/simulator"
 )
 
-// A cloud is one of those floaty knows: how floaty is told to use it, and what it is asked.
+// A cloud is one that floaty supports: its configuration and its calls.
 type cloud struct {
 	name   string
-	config string // with the URL and the server's ID to fill in
+	config string // a format for the URL and the server's ID
 	calls  []call
 }
 
-// A call is one that floaty makes.
+// A call is an API call that floaty makes.
 type call struct {
 	name     string
 	writes   bool
-	aside    bool // a takeover does without it
-	metadata bool // it goes to the metadata service
-	one      bool // it concerns the address one alone
+	aside    bool // not needed for a takeover
+	metadata bool // to the metadata service
+	one      bool // affects only the address one
 	matches  func(r *http.Request) bool
-	lists    []string // paths whose answer may be an old one
-	empty    string   // a success that says something else
+	lists    []string // paths that can return a stale answer
+	empty    string   // a successful answer with the wrong content
 }
 
 func clouds() []cloud {
@@ -67,13 +67,13 @@ func clouds() []cloud {
 	}
 }
 
-// A recorded answer is one of the cloud's from before.
+// A recorded answer is an earlier answer of the cloud.
 type recorded struct {
 	status int
 	body   []byte
 }
 
-// record asks the cloud itself, as one who needs no credential.
+// record requests path from the cloud directly, without a credential.
 func (w *world) record(path string) recorded {
 	w.Cloud.SetToken()
 	w.Cloud.SetKey(testenv.Key, "")
@@ -87,7 +87,7 @@ func (w *world) record(path string) recorded {
 	return recorded{answer.Code, answer.Body.Bytes()}
 }
 
-// pass hands a request on to the cloud.
+// pass forwards a request to the cloud.
 func (w *world) pass(rw http.ResponseWriter, r *http.Request, body []byte) {
 	r.Body = http.NoBody
 	if len(body) > 0 {
@@ -96,7 +96,7 @@ func (w *world) pass(rw http.ResponseWriter, r *http.Request, body []byte) {
 	w.Cloud.Handler().ServeHTTP(rw, r)
 }
 
-// floatyYML is the configuration of floaty, fast enough to watch.
+// floatyYML returns a configuration with intervals short enough for tests.
 func (w *world) floatyYML(dir string) string {
 	endpoint := w.url
 	if w.at.name == "exoscale" {

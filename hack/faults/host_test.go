@@ -17,9 +17,9 @@ import (
 	"floaty/hack/testenv"
 )
 
-const mostMemory = 128 << 10 // KiB that floaty may have taken at any time
+const mostMemory = 128 << 10 // KiB, limit of floaty's peak memory
 
-// A host is floaty, the daemon, and a Keepalived that the test plays.
+// A host is a floaty daemon. The test acts as its Keepalived.
 type host struct {
 	t    *testing.T
 	dir  string
@@ -28,7 +28,7 @@ type host struct {
 	fifo *os.File
 }
 
-// startHost starts floaty and returns when its FIFO is there.
+// startHost starts floaty and returns once its FIFO exists.
 func (w *world) startHost() *host {
 	w.t.Helper()
 	h := &host{t: w.t, dir: w.t.TempDir(), done: make(chan struct{})}
@@ -39,7 +39,7 @@ func (w *world) startHost() *host {
 		w.t.Fatal(err)
 	}
 	defer out.Close()                                                                           //nolint:errcheck // the command has its own copy
-	h.cmd = exec.Command(program, "--json-log", "--fifo", h.path("floaty.yml"), h.path("fifo")) //nolint:gosec // our own words
+	h.cmd = exec.Command(program, "--json-log", "--fifo", h.path("floaty.yml"), h.path("fifo")) //nolint:gosec // no foreign input
 	h.cmd.Stdout, h.cmd.Stderr = out, out
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := h.cmd.Start(); err != nil {
@@ -66,7 +66,7 @@ func (h *host) write(name, text string) {
 	}
 }
 
-// says writes a line into the FIFO, as Keepalived would.
+// says writes a state into the FIFO, as Keepalived does.
 func (h *host) says(state string) {
 	h.t.Helper()
 	if _, err := fmt.Fprintf(h.fifo, "INSTANCE \"VI_1\" %s 100\n", state); err != nil {
@@ -82,20 +82,20 @@ func (h *host) log() string {
 	return string(text)
 }
 
-// end ends floaty and looks at what it has said and taken.
+// end ends floaty and checks its log, memory and exit status.
 func (h *host) end() {
 	h.t.Helper()
 	if got := h.memory(); got == 0 || got > mostMemory {
-		h.t.Errorf("got %d KiB of memory taken, want %d at most", got, mostMemory)
+		h.t.Errorf("got a peak memory of %d KiB, want at most %d", got, mostMemory)
 	}
-	_ = h.cmd.Process.Signal(syscall.SIGTERM) // if it has ended, its status says so
+	_ = h.cmd.Process.Signal(syscall.SIGTERM) // an earlier end shows in the status
 	select {
 	case <-h.done:
 		if got := h.cmd.ProcessState.ExitCode(); got != 0 {
 			h.t.Errorf("got exit status %d, want 0", got)
 		}
 	case <-time.After(5 * time.Second):
-		h.t.Error("got no end on SIGTERM within 5s")
+		h.t.Error("still running 5 s after SIGTERM")
 	}
 	for line := range strings.Lines(h.log()) {
 		if !json.Valid([]byte(line)) {
@@ -109,7 +109,7 @@ func (h *host) end() {
 	}
 }
 
-// memory returns the most that floaty has taken at any time, in KiB; 0 if it has ended.
+// memory returns floaty's peak memory in KiB; 0 if it has ended.
 func (h *host) memory() int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid))
 	if err != nil {
@@ -125,12 +125,12 @@ func (h *host) memory() int {
 }
 
 func (h *host) kill() {
-	_ = h.cmd.Process.Kill() // if it has ended, that is well
+	_ = h.cmd.Process.Kill() // fails if it has ended
 	<-h.done
 	if h.fifo != nil {
 		_ = h.fifo.Close()
 	}
 	if h.t.Failed() {
-		h.t.Logf("floaty said:\n%s", h.log())
+		h.t.Logf("log of floaty:\n%s", h.log())
 	}
 }

@@ -42,7 +42,7 @@ func kinds() []fault {
 		{name: "no answer, HTTP/1.1", raw: true, answer: (*exchange).hang},
 		{name: "a body without an end", answer: func(x *exchange) { x.start("[{"); x.hang() }},
 		{name: "a reset", raw: true, answer: func(x *exchange) { x.cut("") }},
-		{name: "half a body", raw: true, answer: func(x *exchange) {
+		{name: "a truncated body", raw: true, answer: func(x *exchange) {
 			x.cut("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[{")
 		}},
 		{name: "a page of HTML, 200", answer: func(x *exchange) { x.says(200, "text/html", "<html><title>Please log in</title></html>") }},
@@ -58,23 +58,23 @@ func kinds() []fault {
 		{name: "a redirect", answer: (*exchange).redirect},
 		{name: "slow", answer: func(x *exchange) { x.wait(700 * time.Millisecond); x.pass() }},
 		{name: "TLS cut", raw: true, void: plain, answer: (*exchange).cutTLS},
-		{name: "an answer to something else", answer: func(x *exchange) {
+		{name: "an answer to another question", answer: func(x *exchange) {
 			if x.call.empty == "" {
 				x.w.WriteHeader(http.StatusNoContent)
 			} else {
 				x.says(200, "application/json", x.call.empty)
 			}
 		}},
-		{name: "an answer of before", void: func(c call) bool { return len(c.lists) == 0 }, answer: func(x *exchange) {
+		{name: "a stale answer", void: func(c call) bool { return len(c.lists) == 0 }, answer: func(x *exchange) {
 			old := x.stale[x.r.URL.Path]
 			x.says(old.status, "application/json", string(old.body))
 		}},
-		{name: "an effect that comes late", void: reads, answer: (*exchange).late},
-		{name: "no answer, but an effect", raw: true, void: reads, answer: func(x *exchange) {
+		{name: "a late effect", void: reads, answer: (*exchange).late},
+		{name: "an effect without an answer", raw: true, void: reads, answer: func(x *exchange) {
 			x.world.pass(httptest.NewRecorder(), x.r, x.body)
 			x.cut("")
 		}},
-		{name: "an answer more, with the credential", raw: true, answer: (*exchange).echo},
+		{name: "a second answer, with the credential", raw: true, answer: (*exchange).echo},
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 var results = flag.String("results", "", "write the table to this file, as Markdown")
 
-// short is what runs with the other tests: each fault of the call that matters most, in one phase.
+// short reports whether a scenario is part of the short form: each fault of the most important call, in one phase.
 func short(at, call string, n int, phase string) bool {
 	matters := map[string]string{"cloudscale": "patch", "exoscale": "attach"}[at]
 	order := []string{"takeover", "demotion", "start", "settled"}
@@ -61,18 +61,18 @@ func TestWhatEachFaultOfEachCallDoesInEachPhase(t *testing.T) {
 	}
 }
 
-// run plays a scenario and returns what became of it.
+// run runs a scenario and returns its outcome.
 func run(t *testing.T, at cloud, c call, f fault, p phase) string {
 	s := &scenario{call: c, fault: f, world: newWorld(t, at, p.holder, func(server *httptest.Server) {
 		server.EnableHTTP2 = !f.raw
 		server.StartTLS()
 	})}
-	p.play(s)
+	p.run(s)
 	s.host.end()
 	return s.outcome()
 }
 
-// outcome is what became of a scenario, in a word.
+// outcome returns the outcome of a scenario, a cell of the table.
 func (s *scenario) outcome() string {
 	for _, what := range s.leaked {
 		s.t.Errorf("got %s, want the redirect not followed", what)
@@ -88,7 +88,7 @@ func (s *scenario) outcome() string {
 	return fmt.Sprintf("%.1f s", max(s.took, 100*time.Millisecond).Seconds())
 }
 
-// A table says what became of each scenario.
+// A table holds the outcome of each scenario.
 type table struct {
 	mu    sync.Mutex // guards cells
 	rows  []string
@@ -128,19 +128,20 @@ func (t *table) String() string {
 const preface = `# What each fault of each call does, in each phase
 
 Written by ` + "`FLOATY_FAULTS=all go test ./hack/faults -results RESULTS.md`" + `. Each cell is a run of the real program against a simulated
-cloud: refresh-interval and refresh-timeout 1 s, back-off 0.1 to 0.5 s, an operation of Exoscale's takes 50 ms. The fault lasts 1.5 s.
+cloud, with refresh-interval and refresh-timeout 1 s and back-off 0.1 to 0.5 s; operations of Exoscale take 50 ms. The fault lasts 1.5 s.
 
-- *start*: the fault is there before floaty, which is MASTER at once. *settled*: a rival takes the addresses while calls fail.
-  *takeover*: a standby becomes MASTER. *demotion*: it becomes MASTER and, in the middle, BACKUP; later MASTER again.
-  *standby*: calls fail while it watches; then it becomes MASTER.
-- The time is that from the end of the fault, in the last two from the MASTER line, until both addresses are here, 5 s at most.
-  *no effect*: they were here while the fault lasted. *–*: void, for the call is not made in that phase.
-- In each run nothing was written after BACKUP and nothing by a standby, the other address was not held up by a write that fails, no line on standard
-  error was anything but the logger's, none held a credential, no redirect was followed, at most 128 MiB were taken, and SIGTERM
-  ended floaty with status 0.
-- The metadata service cannot be put elsewhere from outside, so there the program's own parts run, and the time is that until they know which
-  server this is. It speaks plain HTTP/1.1, and is asked at the start only.
-- Void and left out: a cut of TLS where there is none; an answer of before to a call that lists no addresses; an effect that comes late, and an effect without an answer,
-  of a call that has none. HTTP/1.1 is spoken where HTTP/2 has no such fault, or net/http does not offer it; else HTTP/2.
+- *start*: the fault begins before floaty starts, and floaty is MASTER at once. *settled*: a rival takes the addresses while calls
+  fail. *takeover*: a standby becomes MASTER during the fault. *demotion*: it becomes MASTER, BACKUP in the middle of that, and MASTER
+  again later. *standby*: calls fail while it is a standby; then it becomes MASTER.
+- The time runs from the end of the fault, in the last two phases from the MASTER line, until both addresses point at this host; at
+  most 5 s. *no effect*: they did so during the fault. *–*: the call is not made in that phase.
+- In each run, nothing was written after BACKUP or by a standby, a failing write did not delay the other address, standard error
+  had only the logger's lines, none with a credential, no redirect was followed, memory stayed below 128 MiB, and SIGTERM ended floaty
+  with status 0.
+- The address of the metadata service cannot be configured, so for it the program's packages run in the test, and the time runs until
+  they know which server this is. It uses plain HTTP/1.1, and is called only at the start.
+- Left out as impossible: cutting TLS where there is none; a stale answer to a call that lists no addresses; a late effect, or an
+  effect without an answer, of a call that changes nothing. HTTP/1.1 is used for faults that HTTP/2 or net/http's HTTP/2 does not
+  have, and HTTP/2 for all others.
 
 `

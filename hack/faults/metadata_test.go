@@ -15,7 +15,7 @@ import (
 	"floaty/providers/exoscale"
 )
 
-// metadataOf returns a provider that asks the metadata service at url which server this is.
+// metadataOf returns a provider that queries the metadata service at url for the server's ID.
 func metadataOf(t *testing.T, at cloud, url string) (p providers.Provider, closing func()) {
 	t.Helper()
 	if at.name == "exoscale" {
@@ -36,7 +36,7 @@ func metadataOf(t *testing.T, at cloud, url string) (p providers.Provider, closi
 	return c, c.Close
 }
 
-// ask has floaty find out which server this is while the metadata service fails, and returns what became of it.
+// ask lets floaty look up this server's ID while the metadata service fails, and returns the outcome.
 func ask(t *testing.T, at cloud, c call, f fault) string {
 	s := &scenario{call: c, fault: f, world: newWorld(t, at, rival, (*httptest.Server).Start)}
 	p, closing := metadataOf(t, at, s.url)

@@ -5,16 +5,16 @@ import (
 )
 
 const (
-	during  = 1500 * time.Millisecond // that a fault lasts, longer than refresh-timeout
-	enough  = 5 * time.Second         // until all is right after it, and until what it does not concern is right during it
-	onTheGo = 250 * time.Millisecond  // for a request that was under way when Keepalived said BACKUP
+	during  = 1500 * time.Millisecond // how long a fault lasts, longer than refresh-timeout
+	enough  = 5 * time.Second         // limit for recovery after it, and for unaffected addresses during it
+	onTheGo = 250 * time.Millisecond  // for a request that was in progress when Keepalived wrote BACKUP
 )
 
 // A phase of a host's life.
 type phase struct {
 	name   string
 	holder string // of the addresses at first
-	play   func(s *scenario)
+	run    func(s *scenario)
 }
 
 func phases() []phase {
@@ -34,10 +34,10 @@ type scenario struct {
 	call  call
 	fault fault
 	hits  int
-	took  time.Duration // from the end of the fault until all was right; 0: it was right before
+	took  time.Duration // from the end of the fault until all addresses were here; 0: they were before
 }
 
-// start: the fault is there before floaty, which is MASTER from its first moment.
+// start: the fault begins before floaty, which is MASTER from the first moment.
 func (s *scenario) start() {
 	s.breaks(s.call, s.fault)
 	s.host = s.startHost()
@@ -57,7 +57,7 @@ func (s *scenario) settled() {
 	s.recovers()
 }
 
-// takeover: a standby becomes MASTER while calls fail. What it has read before is enough for that.
+// takeover: a standby becomes MASTER while calls fail. Its earlier readings suffice for that.
 func (s *scenario) takeover() {
 	s.standsBy()
 	s.breaks(s.call, s.fault)
@@ -69,7 +69,7 @@ func (s *scenario) takeover() {
 	s.recovers()
 }
 
-// demotion: the takeover is under way, or waits for its next try, when another host is MASTER. Later this one is again.
+// demotion: another host becomes MASTER while the takeover is in progress or waits for a retry. Later this host is MASTER again.
 func (s *scenario) demotion() {
 	s.standsBy()
 	s.breaks(s.call, s.fault)
@@ -88,7 +88,7 @@ func (s *scenario) demotion() {
 	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
 }
 
-// standby: calls fail while it watches, and it writes nothing. Then it is MASTER.
+// standby: calls fail while the host is a standby, which writes nothing. Then it becomes MASTER.
 func (s *scenario) standby() {
 	s.standsBy()
 	s.breaks(s.call, s.fault)
@@ -101,8 +101,8 @@ func (s *scenario) standby() {
 	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
 }
 
-// sleep sleeps and returns by how much it was woken too late at worst: on a machine with much else to do, a request that was sent
-// in time arrives that much later, and more.
+// sleep sleeps, and returns the worst delay of its wake-ups: on a busy machine, a request that was sent in time arrives at least that
+// much later.
 func sleep(d time.Duration) (late time.Duration) {
 	const step = time.Millisecond
 	for began := time.Now(); time.Since(began) < d; {
@@ -125,7 +125,7 @@ func (s *scenario) rivalTakes() {
 	s.Cloud.Move(two, rival)
 }
 
-// othersAreNotHeldUp waits until the address that the fault does not concern is here, while it lasts.
+// othersAreNotHeldUp waits, during the fault, until the address that it does not affect is here.
 func (s *scenario) othersAreNotHeldUp() {
 	s.t.Helper()
 	began := time.Now()
@@ -135,7 +135,7 @@ func (s *scenario) othersAreNotHeldUp() {
 	time.Sleep(during - time.Since(began))
 }
 
-// recovers ends the fault and waits until all is right.
+// recovers ends the fault and waits until all addresses are here.
 func (s *scenario) recovers() {
 	s.t.Helper()
 	before := s.heldBy(here, one, two)

@@ -1,12 +1,12 @@
-// Package faults asks what becomes of floaty when a call to a cloud goes wrong: each call, each fault, in each phase of a
-// host's life, at each provider.
+// Package faults tests what floaty does when a call to a cloud fails: each call, each fault, in each phase of a host's life, at each
+// provider.
 //
-// The real program runs over real HTTP against the simulated cloud; the test writes Keepalived's lines into its FIFO and breaks
-// calls on their way. A short form runs with the other tests; FLOATY_FAULTS=all runs everything, and
+// The real program calls the simulated cloud over real HTTP. The tests write Keepalived's lines into its FIFO and inject faults into
+// its calls. A short form runs with the other tests. FLOATY_FAULTS=all runs everything, and
 //
 //	FLOATY_FAULTS=all go test ./hack/faults -results RESULTS.md
 //
-// writes the table. The package holds nothing but tests.
+// writes the table. The package contains only tests.
 package faults
 
 import (
@@ -34,8 +34,8 @@ const (
 )
 
 var (
-	one = netip.MustParseAddr("198.51.100.1") // writes of it are broken
-	two = netip.MustParseAddr("198.51.100.2") // those of this one are not
+	one = netip.MustParseAddr("198.51.100.1") // its writes fail
+	two = netip.MustParseAddr("198.51.100.2") // its writes do not
 )
 
 // program is floaty, built once.
@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// trust makes programs that are started from now on trust the certificate of the test servers.
+// trust makes programs started from now on trust the certificate of the test servers.
 func trust(path string) error {
 	server := httptest.NewTLSServer(nil)
 	defer server.Close()
@@ -56,7 +56,7 @@ func trust(path string) error {
 	return errors.Join(os.WriteFile(path, text, 0o600), os.Setenv("SSL_CERT_FILE", path))
 }
 
-// A world is a cloud that breaks calls, with the addresses one and two, and what it was asked.
+// A world is a cloud with the addresses one and two that injects faults and records its calls.
 type world struct {
 	t     *testing.T
 	at    cloud
@@ -64,21 +64,21 @@ type world struct {
 	url   string
 
 	mu     sync.Mutex // guards all below
-	broken *breakage  // nil: all is well
+	broken *breakage  // nil: no fault
 	writes []time.Time
-	leaked []string // requests with a credential that went where it does not belong
+	leaked []string // requests that sent a credential to a foreign host
 }
 
-// A breakage is a fault in force.
+// A breakage is an active fault.
 type breakage struct {
 	fault fault
 	call  call
-	over  chan struct{}       // is closed when all is well again
-	stale map[string]recorded // answers of the time before it, by path
+	over  chan struct{}       // closed when the fault ends
+	stale map[string]recorded // answers from before it, by path
 	hits  int                 // guarded by the world's mu
 }
 
-// newWorld makes a cloud whose addresses holder has, and starts its server with start.
+// newWorld creates a cloud whose addresses point at holder, and starts its server with start.
 func newWorld(t *testing.T, at cloud, holder string, start func(*httptest.Server)) *world {
 	t.Helper()
 	w := &world{t: t, at: at, Cloud: simulator.New()}
@@ -114,15 +114,15 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.writes = append(w.writes, time.Now())
 		w.mu.Unlock()
 	}
-	if broken := w.meets(r); broken != nil {
+	if broken := w.injectFault(r); broken != nil {
 		broken.fault.answer(&exchange{world: w, breakage: broken, w: rw, r: r, body: body})
 		return
 	}
 	w.pass(rw, r, body)
 }
 
-// meets returns the breakage that a request meets; nil if there is none.
-func (w *world) meets(r *http.Request) *breakage {
+// injectFault returns the breakage that applies to a request, and counts it; nil if there is none.
+func (w *world) injectFault(r *http.Request) *breakage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken == nil || !w.broken.call.matches(r) {
@@ -132,7 +132,7 @@ func (w *world) meets(r *http.Request) *breakage {
 	return w.broken
 }
 
-// breaks makes a call go wrong from now on.
+// breaks makes a call fail from now on.
 func (w *world) breaks(c call, f fault) {
 	b := &breakage{fault: f, call: c, over: make(chan struct{}), stale: map[string]recorded{}}
 	for _, path := range c.lists {
@@ -143,7 +143,7 @@ func (w *world) breaks(c call, f fault) {
 	w.broken = b
 }
 
-// heal ends the breakage, and returns how many calls it hit.
+// heal ends the breakage, and returns how many calls it has affected.
 func (w *world) heal() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -169,7 +169,7 @@ func (w *world) writesSince(at time.Time) int {
 	return n
 }
 
-// leak notes that a credential went where it does not belong.
+// leak records that a credential was sent to a foreign host.
 func (w *world) leak(what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -182,13 +182,13 @@ func (w *world) heldBy(server string, addrs ...netip.Addr) bool {
 	})
 }
 
-// quiet reports whether the cloud was called, and has answered for a while.
+// quiet reports whether the cloud was called, but not within the last 200 ms.
 func (w *world) quiet() bool {
 	calls := w.Cloud.Calls()
 	return len(calls) > 0 && time.Since(calls[len(calls)-1].At) > 200*time.Millisecond
 }
 
-// soon waits until something is so, and returns how long that took.
+// soon waits until a condition holds, and returns how long that took.
 func (w *world) soon(what string, within time.Duration, is func() bool) time.Duration {
 	w.t.Helper()
 	start := time.Now()
