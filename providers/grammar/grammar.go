@@ -6,30 +6,36 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
-)
-
-var (
-	uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	zone = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	host = regexp.MustCompile(`^[-_.0-9A-Za-z]+$`)
 )
 
 // UUID returns a UUID in lower case, as the clouds write it: hexadecimal digits in groups of 8, 4, 4, 4 and 12. ok is false if text
 // is not a UUID.
 func UUID(text string) (lower string, ok bool) {
 	lower = strings.ToLower(text)
-	if !uuid.MatchString(lower) {
+	groups := strings.Split(lower, "-")
+	if len(groups) != 5 {
 		return "", false
+	}
+	for i, size := range []int{8, 4, 4, 4, 12} {
+		if len(groups[i]) != size || strings.ContainsFunc(groups[i], func(r rune) bool { return !isDigit(r) && (r < 'a' || r > 'f') }) {
+			return "", false
+		}
 	}
 	return lower, true
 }
 
 // Zone reports whether name can be a zone of Exoscale, such as ch-gva-2. A zone becomes part of the host name that receives the
 // credential, so it may contain only lower-case letters, digits and single hyphens between them, at most 63 characters.
-func Zone(name string) bool { return len(name) <= 63 && zone.MatchString(name) }
+func Zone(name string) bool {
+	for part := range strings.SplitSeq(name, "-") {
+		if part == "" || strings.ContainsFunc(part, func(r rune) bool { return !isDigit(r) && !isLower(r) }) {
+			return false
+		}
+	}
+	return len(name) <= 63
+}
 
 // Endpoint parses the URL of an API: http or https, a host, and at most a port and a path. Errors never contain text, because a
 // password may be in it. If they are [ErrForm], text contains none of the characters that introduce one: "@", "?" and "#".
@@ -52,8 +58,12 @@ var ErrForm = errors.New("is not the URL of an API: want http or https, a host, 
 
 // Host reports whether name is an IP address or may be a host name: letters, digits, dots, hyphens and underscores.
 func Host(name string) bool {
-	_, err := netip.ParseAddr(name)
-	return err == nil || host.MatchString(name)
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !isDigit(r) && !isLower(r) && (r < 'A' || r > 'Z') && !strings.ContainsRune("-_.", r)
+	})
 }
 
 // Port reports whether text is empty or a number from 1 to 65535.
@@ -61,3 +71,7 @@ func Port(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return text == "" || err == nil && n > 0
 }
+
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+func isLower(r rune) bool { return 'a' <= r && r <= 'z' }
