@@ -57,7 +57,7 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 		return c.attempt(st, want, last, now)
 	case !valid && st.justWritten(now):
 		return verifying, c.scheduleVerification(addr, st, now), nil
-	case st.slot != noSlot: // it was decided to write without a reading, and another read may take as long as the last
+	case c.writeDecided(st): // it was decided to write without a reading, and another read may take as long as the last
 		return c.assignBlind(addr, st, want, last, now)
 	}
 	r, pending, err := c.opts.Observed.Read(addr, need)
@@ -200,7 +200,7 @@ func (c *Controller) scheduleVerification(addr netip.Addr, st *status, now time.
 // assigned once per interval, or when there is a reason to think that somebody else has moved it.
 func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Address, last observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
 	// Idle counts failed writes, too: reads and writes mostly fail together.
-	if max(want.Claims, want.Rivals) > st.answered || st.slot != noSlot || c.pace.Idle(addr) >= c.opts.Interval {
+	if max(want.Claims, want.Rivals) > st.answered || c.writeDecided(st) || c.pace.Idle(addr) >= c.opts.Interval {
 		return c.attempt(st, want, last, now)
 	}
 	retry := c.opts.Observed.Retry()

@@ -51,6 +51,14 @@ func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelC
 	return false
 }
 
+// writeDecided reports whether st's address waits for a slot, or has one for a write that has not begun. Another address that ends its write
+// may pass its slot on at any time.
+func (c *Controller) writeDecided(st *status) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return st.slot != noSlot
+}
+
 // release takes back what acquire gave to addr, and returns the address that the slot passes to, if there is one. c.mu is held.
 func (c *Controller) release(addr netip.Addr, st *status) (next netip.Addr, ok bool) {
 	delete(c.slots.writes, addr)
