@@ -6,8 +6,10 @@
 //   - It is ours, and the last valid reading, however old, shows it elsewhere: assign it at once.
 //   - It is ours, Keepalived has just said MASTER, and no reading is valid: assign it at once.
 //   - It is ours, and a reading that was begun after the last reason for doubt, and within two intervals, shows it here: write nothing.
-//   - It is ours, and there is no such reading: read first. If nothing can be read, assign it, at most once per interval. A reading that
-//     carries an error does not count, but it is repeated only after a back-off.
+//   - It is ours, and there is no such reading: read first. If nothing can be read, assign it, at most once per interval.
+//
+// A reading that carries an error does not count, but it is repeated only after a back-off. The exception is [providers.ErrNotFound] or
+// [providers.ErrRefused]: such a reading counts, and nothing is written because of it.
 //
 // The promises:
 //
@@ -226,8 +228,8 @@ func (c *Controller) Resume() {
 	c.queue.Add(everything)
 }
 
-// Inherit takes over from the controller that c replaces which claims it has answered, so that c only answers the others. The Run of the
-// old controller must have returned, and that of c must not have been called.
+// Inherit makes c treat as answered every claim that the controller it replaces has answered, so that c answers only the others. The Run
+// of the old controller must have returned, and that of c must not have been called.
 func (c *Controller) Inherit(from *Controller) {
 	for addr, st := range from.statuses {
 		c.statuses[addr] = &status{seen: st.answered, answered: st.answered}

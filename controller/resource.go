@@ -9,8 +9,8 @@ import (
 	"floaty/providers/logkey"
 )
 
-// lead returns the address that stands for all that share addr's resource; addr itself where it shares none. Only a lead is reconciled
-// and written: so they share readings, one write and its acknowledgement, and a failure counts once.
+// lead returns the address that stands for all that share addr's resource; addr itself if it shares none. Only a lead is reconciled
+// and written, so all of them share readings, one write and its acknowledgement, and a failure counts once.
 func (c *Controller) lead(addr netip.Addr) netip.Addr {
 	if sharing := c.opts.Observed.Sharing(addr); sharing != nil {
 		return sharing[0]
@@ -83,7 +83,7 @@ func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
 	}
 }
 
-// warn logs once of each resource that instances want addresses of it which do not change their state together.
+// warn logs, once for each resource, that its addresses are wanted by instances that are in no common sync group.
 func (c *Controller) warn() {
 	said := c.apart
 	c.apart = nil

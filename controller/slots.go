@@ -21,7 +21,7 @@ type slots struct {
 	free   int
 	line   []waiter
 	writes map[netip.Addr]context.CancelCauseFunc // in progress; the value cancels the write
-	busy   atomic.Bool                            // whether there are any, readable without mu: mostly not, and a MASTER line must be fast
+	busy   atomic.Bool                            // whether writes has any; it can be read without mu, because a MASTER line must not wait for mu
 }
 
 // A waiter is in line, unless its address has been dropped since.

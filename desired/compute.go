@@ -29,7 +29,7 @@ type Input struct {
 type Address struct {
 	Instances  []string  // that want it, sorted
 	Server     string    // where it belongs while it is ours; empty: not known yet
-	Ours       bool      // one of the instances is MASTER on this host, and not suspended
+	Ours       bool      // one of the instances is MASTER on this host and not suspended, and Server is known
 	Generation           // zero in what Compute returns; State numbers its changes
 	Changed    time.Time // when it became managed or its generation changed; the same instant for all addresses of one change
 }

@@ -142,8 +142,8 @@ func (s *State) SetServer(id string) Change {
 	return s.update(func(in *Input) { in.Server = id })
 }
 
-// Server returns where addr belongs, and whether that is this server's to say now: false unless an instance that wants
-// addr is MASTER here.
+// Server returns this server's ID, which is empty if it is not known, and whether addr is ours now: an instance that wants it is MASTER
+// here and not suspended.
 func (s *State) Server(addr netip.Addr) (server string, ours bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -47,8 +47,7 @@ type Reading struct {
 	Seq     uint64    // number of its request among requests and invalidations; it tells readings apart
 }
 
-// minWait is the shortest time from a failed read to the next one, and between two questions whether a refresh is due, so that no loop
-// turns without a rest.
+// minWait is the shortest time from a failed read to the next one, and between two checks whether a refresh is due, so that no loop spins.
 const minWait = 100 * time.Millisecond
 
 // Observed is what is known. Create it with [New]; it reads only while [Observed.Run] runs.
@@ -74,9 +73,9 @@ type entry struct {
 
 // A failure is that of the last read. Its zero value is success.
 type failure struct {
-	newest uint64    // Seq of the newest request that was answered: what an older one comes to does not count
+	newest uint64    // Seq of the newest request that was answered: the result of an older one does not count
 	err    error     // nil: the last read succeeded
-	retry  time.Time // no read before; the past where none failed
+	retry  time.Time // no read is made before this time; it is in the past if none failed
 	log    failurelog.Entry
 }
 
@@ -120,7 +119,7 @@ func (o *Observed) Last(addr netip.Addr) (Reading, bool) {
 	return o.last(addr)
 }
 
-// Invalidate makes the readings of addr not count whose requests were sent before now.
+// Invalidate makes every reading of addr whose request was sent before now count for nothing.
 func (o *Observed) Invalidate(addr netip.Addr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -64,8 +64,8 @@ func (o *Observed) succeed(r *read) bool {
 	return o.failure.log.Succeeded(time.Now())
 }
 
-// fail keeps a failure for everybody to share, and reports whether it is worth a line: not where the cloud asked to wait, for that was
-// logged already. o.mu is held.
+// fail keeps a failure for everybody to share, and reports whether it is worth a line: not if the cloud asked to wait, because that has
+// been logged already. o.mu is held.
 func (o *Observed) fail(now time.Time, err error) bool {
 	o.failure.err = err
 	var told *providers.WaitError
@@ -78,7 +78,7 @@ func (o *Observed) fail(now time.Time, err error) bool {
 	return say
 }
 
-// keep takes over what a read has told. o.mu is held.
+// keep stores what a read has returned. o.mu is held.
 func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
 	moved := false // from one resource to another
 	for _, addr := range r.addrs {

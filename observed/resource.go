@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Sharing returns the addresses that are part of the same resource as addr, as far as readings have told: sorted, with addr among
+// Sharing returns the addresses that are part of the same resource as addr, as far as readings have shown: sorted, with addr among
 // them. It returns nil if addr shares nothing. The caller must not change it.
 func (o *Observed) Sharing(addr netip.Addr) []netip.Addr {
 	sharing := o.sharing.Load()
-	if sharing == nil { // as almost everywhere, and this is asked on the way to each write
+	if sharing == nil { // as for almost every account; this is called before each write
 		return nil
 	}
 	return (*sharing)[addr]
@@ -30,7 +30,7 @@ func (o *Observed) Resources() [][]netip.Addr {
 	return resources
 }
 
-// share finds out anew which addresses share a resource. What invalidated the readings of one invalidates those of all: the resource was
+// share recomputes which addresses share a resource. What invalidated the readings of one invalidates those of all: the resource was
 // written. o.mu is held.
 func (o *Observed) share() {
 	resources := map[string][]netip.Addr{}
