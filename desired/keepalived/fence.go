@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fence tells whether all that Keepalived has said so far has been acted on. The listener calls begin before it reads and end after
+// A fence lets a caller wait until all that Keepalived has said so far has been acted on. It refuses nothing itself: acting on a lost
+// MASTER cancels the caller's context, and settle returns the cause. The listener calls begin before it reads and end after
 // it has acted; everybody else only waits, in settle.
 type fence struct {
 	mu       sync.Mutex // guards all below

@@ -14,16 +14,17 @@
 //
 // The VRRP process is the Keepalived that has the FIFO open for writing or, if that cannot be seen, the one that the pid file names.
 //
-// The states survive a restart of floaty in a file. An instance that leaves MASTER is saved while others act on that, one that
-// becomes MASTER afterwards. If saving fails, the file is removed. Saved states count again as after a reload, but a MASTER only if the
-// VRRP process, if it was known, is the same, and if one of the instance's addresses, if it has any, is on a local interface: Keepalived
-// empties the pipe when it reloads while nobody else has it open, so a BACKUP may be lost (seen on 2.2.7).
+// The states survive a restart of floaty in a file. That an instance has left MASTER is saved while others act on it; that one has
+// become MASTER is saved afterwards. If saving fails, the file is removed. Saved states count again as after a reload, but a MASTER
+// only if the VRRP process, if it was known, is the same, and if one of the instance's addresses, if it has any, is on a local
+// interface: Keepalived empties the pipe when it reloads while nobody else has it open, so a BACKUP may be lost (seen on 2.2.7).
 //
 // When this process has stood still (SIGSTOP, a suspended machine), Keepalived may have stood still too. Every MASTER is then suspended
 // for three advertisement intervals and a second, at most 10 s, or until Keepalived writes about the instance.
 //
-// The listener waits neither for the disk nor for the functions that it calls to finish their work. Whoever is about to write to the
-// cloud waits for the listener instead: see [Listener.Settle]. A notify script, which hears of one event only, uses a [Holder].
+// The listener does not wait for the disk. It calls Options.Changed itself, which hands the work on and returns. Whoever is about to
+// write to the cloud waits for the listener instead: see [Listener.Settle]. A notify script, which hears of one event only, uses a
+// [Holder].
 //
 // The package does not decide what follows from a state, and it never asks Keepalived anything.
 package keepalived
@@ -51,7 +52,7 @@ type Options struct {
 	PIDFile   func() string                       // returns the path of the pid file of Keepalived's VRRP process
 	Trusted   func(uid uint32) bool               // whether a user, other than root and floaty's own, may own the FIFO; nil: none may
 	Local     func() (map[netip.Addr]bool, error) // returns the addresses on local interfaces; nil: asks the kernel
-	Changed   func(Snapshot)                      // called from Run whenever something has changed; it must not change the snapshot
+	Changed   func(Snapshot)                      // called from Run whenever something has changed; it must neither block nor change the snapshot
 	Log       logr.Logger
 }
 

@@ -71,7 +71,7 @@ func (p *Process) Alive() bool {
 	return err == nil && n == 0
 }
 
-// Same reports whether both are the same process. A nil Process is the same as none, not even as another nil Process.
+// Same reports whether both are the same process. A nil Process is never the same, not even as another nil Process.
 func (p *Process) Same(other *Process) bool {
 	return p != nil && other != nil && p.PID == other.PID && p.Start == other.Start
 }

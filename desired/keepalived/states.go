@@ -53,7 +53,7 @@ type Instance struct {
 	State     State
 	Since     time.Time // when State began
 	Suspended bool      // State is in doubt: nothing may be written for the instance
-	Claims    uint64    // how many MASTER lines there have been
+	Claims    uint64    // how many lines have said MASTER; a MASTER_RX_LOWER_PRI counts if it was not MASTER before
 	Rivals    uint64    // how many MASTER_RX_LOWER_PRI lines there have been
 
 	unconfirmed bool      // in doubt because the writer was lost, or the process that wrote has ended
