@@ -2,7 +2,8 @@
 //
 // It holds the interface that every cloud implements, the errors that the rest of floaty branches on, and two wrappers for
 // any provider: [DryRun] writes nothing, and [Paced] holds calls back while the cloud asks for that. The package knows no
-// particular cloud and makes no calls of its own. Nothing in it retries: only the controller's queue does.
+// particular cloud and makes no calls of its own. Nothing in it retries: the controller's queue repeats writes, and package
+// observed repeats reads.
 package providers
 
 import (
@@ -15,7 +16,8 @@ import (
 )
 
 // A Provider is one cloud, as seen from one of its servers. Its methods may be called from many goroutines at once. None of
-// them retries, and each returns soon after its context ends.
+// them retries, and each returns soon after its context ends. (Package httpapi may send a request a second time if it went to a
+// reused connection that the server had dropped. That is part of one call.)
 //
 // A method's error wraps what the caller may branch on: [ErrNotFound], [ErrRefused], [ErrUnauthorized] or [*WaitError]. Any
 // other error is worth another try after a back-off.

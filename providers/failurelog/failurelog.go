@@ -13,7 +13,7 @@ const (
 	firstReminder   = time.Minute
 	longestReminder = time.Hour
 
-	// calm is how long nothing may fail for trouble to be over that comes and goes.
+	// calm is how long nothing must fail until an intermittent failure is over.
 	calm = 10 * time.Minute
 )
 
@@ -24,7 +24,7 @@ type Entry struct {
 	Since    time.Time // of the first of Failures; zero: it has never failed
 
 	intermittent bool
-	text         string    // of the failure that was said last
+	text         string    // of the failure that was logged last
 	last         time.Time // the last failure
 	next         time.Time // the next reminder
 	distance     time.Duration

@@ -65,7 +65,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// observed tells how a request has ended; resp is nil if there was no answer.
+// observed calls observe with how a request has ended; resp is nil if there was no answer.
 func (t *transport) observed(ctx context.Context, resp *http.Response, took time.Duration) {
 	switch {
 	case t.observe == nil:

@@ -187,7 +187,7 @@ func (c *Cloud) Holders(addr netip.Addr) []string {
 }
 
 // Move makes holders the holders of addr, as somebody else's call would: it is not among the [Cloud.Calls]. Without
-// holders the address is aimed at nothing. An address that is not there stays so.
+// holders the address is aimed at nothing. It does nothing if there is no such address.
 func (c *Cloud) Move(addr netip.Addr, holders ...string) {
 	c.aim(addr, holders, "")
 }

@@ -20,7 +20,7 @@ const (
 const DefaultRegion = "lpg"
 
 // SetRegion puts a floating IP of cloudscale.ch into a region; the empty one makes it a global one, which any server can have. A
-// regional one goes to no server of another region. An address that is not there stays so.
+// regional one goes to no server of another region. It does nothing if there is no such address.
 func (c *Cloud) SetRegion(addr netip.Addr, region string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -29,7 +29,7 @@ func (c *Cloud) SetRegion(addr netip.Addr, region string) {
 	}
 }
 
-// SetServerRegion puts a server into a region of cloudscale.ch. One that is not there stays so.
+// SetServerRegion puts a server into a region of cloudscale.ch. It does nothing if there is no such server.
 func (c *Cloud) SetServerRegion(id, region string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,11 +19,11 @@ const elasticIPs = "/v2/elastic-ip"
 // is part of the path of each request about that elastic IP alone.
 func ElasticIPID(addr netip.Addr) string {
 	sum := sha256.Sum256(addr.AsSlice())
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8: made as one likes (RFC 9562)
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8: the application chooses the content (RFC 9562)
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
-// SetManaged gives the elastic IP addr a health check, or takes it away. An address that is not there stays so.
+// SetManaged gives the elastic IP addr a health check, or takes it away. It does nothing if there is no such address.
 func (c *Cloud) SetManaged(addr netip.Addr, managed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

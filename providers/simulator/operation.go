@@ -47,7 +47,7 @@ func (c *Cloud) SetBusy(busy bool) {
 	c.busy = busy
 }
 
-// SetAttachConflict makes Exoscale's API refuse with 409 to attach an instance that is attached. Else that succeeds.
+// SetAttachConflict makes Exoscale's API refuse with 409 to attach an instance that is attached already. Otherwise that succeeds.
 func (c *Cloud) SetAttachConflict(conflict bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
