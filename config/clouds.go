@@ -68,7 +68,7 @@ func (c *Config) cloud() cloud {
 	return cloud{}
 }
 
-// Credential returns the secrets of the configured cloud, for comparing two configurations.
+// Credential returns the secrets of the configured cloud, two at most, for comparing two configurations.
 func (c *Config) Credential() [2]Secret {
 	var all [2]Secret
 	for i, key := range c.cloud().secrets {

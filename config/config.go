@@ -36,11 +36,9 @@ type Config struct {
 	Instances       map[string]Instance
 	RefreshInterval time.Duration // refresh-interval; > 0
 	RefreshTimeout  time.Duration // refresh-timeout; > 0
-	// A BackOff configures the delays between attempts for one address.
-	BackOff BackOff // back-off
+	BackOff         BackOff       // back-off
 
-	Provider string // provider; "cloudscale" or "exoscale"
-	// Cloudscale is the section of the cloud cloudscale.ch.
+	Provider   string     // provider; "cloudscale" or "exoscale"
 	Cloudscale Cloudscale // cloudscale
 	Exoscale   Exoscale   // exoscale
 
@@ -51,7 +49,7 @@ type Config struct {
 	MaxConcurrentRequests int    // max-concurrent-requests; 1 to 10000
 }
 
-// A Lock says how the processes of notify-script mode take turns.
+// A Lock configures the lock by which the processes of notify-script mode take turns.
 type Lock struct {
 	FileTemplate string        // contains exactly one %s, for the path-escaped instance name
 	Timeout      time.Duration // > 0; how long to wait for the previous holder to exit
@@ -64,7 +62,7 @@ type Instance struct {
 	Addresses []netip.Addr
 }
 
-// A BackOff says how the tries of one address move apart.
+// A BackOff configures the delays between attempts for one address.
 type BackOff struct {
 	InitialInterval time.Duration // > 0
 	Multiplier      float64       // >= 1, finite

@@ -1,5 +1,5 @@
-// Package cloud builds the provider that the configuration names. It is the only package that knows every cloud: a new one is a
-// line in the map of constructors.
+// Package cloud builds the provider that the configuration names. It is the only package that imports every cloud: a new one is a
+// constructor here, and a line in the map of constructors.
 //
 // It makes no call, and decides nothing about addresses.
 package cloud

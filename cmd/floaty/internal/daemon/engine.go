@@ -18,8 +18,8 @@ import (
 	"floaty/providers/logkey"
 )
 
-// A fencedDryRun is a dry run that calls the fence before each simulated write, because no request is made that
-// would.
+// A fencedDryRun is a dry run that calls the fence before each write that it leaves out. Normally httpapi calls the
+// fence, but a dry run sends no changing request.
 type fencedDryRun struct {
 	providers.Provider
 	fence func(context.Context) error // may be nil
@@ -113,15 +113,15 @@ func (e *engine) start(ctx context.Context) {
 	e.done.Go(func() { e.controller.Run(ctx) })
 }
 
-// end cancels all calls and waits until they have returned.
+// end cancels all calls and waits until they have returned or were given up.
 func (e *engine) end() {
 	e.stop()
 	e.done.Wait()
 	e.cloud.Close()
 }
 
-// apply hands a change to the controller. A MASTER line is attempted at once even while the cloud refuses the
-// credential.
+// apply hands a change to the controller. A MASTER line lets one call through at once, even while the cloud does not
+// accept the credential.
 func (e *engine) apply(change desired.Change) {
 	if len(change.Claimed) > 0 {
 		e.paced.Probe()

@@ -17,7 +17,7 @@ import (
 // endless file. Only one reading is in progress at a time; further changes during it cause one more.
 type loader struct {
 	path      string
-	fifo      *string            // see inputs
+	fifo      *string            // see inputs.Inputs.FIFO
 	id        inputs.ConfigID    // of the VRRP process, as last seen
 	result    chan inputs.Loaded // nil: no reading is in progress
 	slow      <-chan time.Time   // fires when the reading in progress takes too long; nil: there is none, or it has fired

@@ -44,7 +44,7 @@ func (s *supervisor) interval() time.Duration {
 }
 
 // healthy notifies that all loops have answered. The first time this completes the start: the configuration is
-// inputs.Loaded, and the listener has opened the FIFO or logged why it cannot. It does not wait for a writer, because
+// loaded, and the listener has opened the FIFO or logged why it cannot. It does not wait for a writer, because
 // Keepalived is started afterwards.
 func (s *supervisor) healthy() {
 	if !s.ready {

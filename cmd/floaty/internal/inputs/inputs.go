@@ -26,7 +26,7 @@ type Inputs struct {
 	Config         *config.Config
 	Keepalived     *conf.Config // nil: unusable, but not needed for any address
 	FIFO           *string      // the path of the daemon's FIFO; nil: it has none
-	keepalivedErr  error        // why keepalived is nil
+	keepalivedErr  error        // why Keepalived is nil
 	watchFiles     []string     // the files and directories that keepalived.conf consists of, or lacks
 	HostName       string       // this host's name at that moment; empty: unknown
 	configWarnings []config.Warning

@@ -57,18 +57,18 @@ type StatusAddress struct {
 	Error     string     `json:"error"`           // of the last read or write of it; empty: none
 }
 
-// A StatusKeepalived says whether the daemon hears Keepalived.
+// A StatusKeepalived shows whether the daemon hears Keepalived.
 type StatusKeepalived struct {
 	Connected bool `json:"connected"` // the FIFO has a writer
 }
 
-// A StatusConfig says which configuration is in force.
+// A StatusConfig shows which configuration is in force.
 type StatusConfig struct {
 	Loaded time.Time `json:"loaded,omitzero"`
 	Error  string    `json:"error"` // why a later edit is not in force; empty: it is
 }
 
-// A StatusCloud is how the cloud has answered of late.
+// A StatusCloud shows how the cloud has answered recently.
 type StatusCloud struct {
 	LastRead time.Time `json:"last_read,omitzero"` // the last successful read's request was sent
 	Error    string    `json:"error"`              // of the last read; empty: it succeeded
@@ -95,7 +95,7 @@ const (
 	EventAssign  EventKind = "assign"  // an address was assigned, or could not be
 	EventContest EventKind = "contest" // an address became contested, or no longer is
 	EventReload  EventKind = "reload"  // a configuration was taken over, or refused
-	EventCloud   EventKind = "cloud"   // the cloud began or ceased to fail
+	EventCloud   EventKind = "cloud"   // the cloud began or stopped failing
 )
 
 // WriteJSON writes the status in one line. It has no markup and nothing that does not print: both are escaped.
