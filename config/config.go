@@ -24,7 +24,6 @@ import (
 type Config struct {
 	Path string // of the configuration file
 
-	// A Lock configures how the processes of notify-script mode take over from one another.
 	Lock             Lock   // lock-file-template and lock-timeout
 	KeepalivedConfig string // keepalived-config
 
