@@ -59,7 +59,7 @@ var (
 	// ErrNotFound means that the account has no such address or server. The next try is one refresh interval later.
 	ErrNotFound = errors.New("not found")
 
-	// ErrRefused means that the cloud understood the call and declined it (400, 403, 422), and would decline it again. The
+	// ErrRefused means that the cloud understood the call and declined it (400, 403, 422 and most other 4xx), and would decline it again. The
 	// next try is one refresh interval later.
 	ErrRefused = errors.New("refused")
 
