@@ -92,6 +92,7 @@ func TestSIGHUPDuringTheStartIsHandledLater(t *testing.T) {
 	w.must(w.HangUpFloaty())
 	ends()
 	w.eventually("it reads again", 5*time.Second, func() bool { return w.logged("read again: nothing has changed") == 1 })
+	w.eventually("it makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })
 	w.says("MASTER")
 	w.holds(3*time.Second, one)
 }
