@@ -84,7 +84,7 @@ func (c *Client) Ready(ctx context.Context) error {
 	if first, _, more := strings.Cut(why, "\n"); more {
 		why = first
 	}
-	return errors.New(why)
+	return errors.New(strings.TrimPrefix(why, "not ready: ")) // the caller says that itself
 }
 
 // get makes one request.
