@@ -35,7 +35,7 @@ Keeps floating IP addresses pointed at the server whose Keepalived VRRP instance
                      over or Keepalived exits; any other state stops the holder
   --dry-run          with --fifo or five arguments: log the changes to the cloud instead of making them;
                      alone: print what would change if this host were MASTER of every instance
-                     (exit status 0: nothing, 1: something, 2: some addresses could not be determined)
+                     (exit status 0: nothing, 1: something, 2: an error, or an address that could not be read)
   --check            validate the configuration and keepalived.conf offline, and print what they mean
                      (exit status 0: fine, 1: something must be fixed)
   --test, -T         check the credential, this server and every address with the real cloud, without
