@@ -117,10 +117,10 @@ var unusable = map[string][]string{
 		`not UTF-8 text`,
 	},
 	"list-of-pairs": {
-		`want keys and values such as provider: cloudscale`,
+		`want keys and values such as refresh-interval: 1m`,
 	},
 	"list": {
-		`want keys and values such as provider: cloudscale`,
+		`want keys and values such as refresh-interval: 1m`,
 	},
 	"no-blank": {
 		`cloudscale."token…": unknown key: the keys here are endpoint, token, token-file, server-uuid, hostname-to-server-uuid`,
@@ -260,7 +260,7 @@ var unusable = map[string][]string{
 		`exoscale.instance-id: "my-server" is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1`,
 	},
 	"word": {
-		`want keys and values such as provider: cloudscale`,
+		`want keys and values such as refresh-interval: 1m`,
 	},
 }
 

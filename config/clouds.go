@@ -3,14 +3,47 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
+
+	"floaty/providers/grammar"
 )
+
+// Clouds are the sections of the clouds.
+type Clouds struct {
+	Cloudscale Cloudscale // cloudscale
+	Exoscale   Exoscale   // exoscale
+}
+
+// Cloudscale is the section of the cloud cloudscale.ch.
+type Cloudscale struct {
+	Endpoint  string // http or https, with a host, without a trailing slash
+	Token     Secret // from token or token-file; set if the provider is cloudscale
+	TokenFile string // empty: the token, if any, is in the configuration file
+
+	ServerUUID           string            // of this server, in lower case; empty: not configured
+	HostnameToServerUUID map[string]string // host names as the kernel reports them; UUIDs in lower case
+}
+
+// Exoscale is the section of the cloud Exoscale.
+type Exoscale struct {
+	Endpoint      string // as in Cloudscale, with the API version in its path; empty: that of the zone
+	Zone          string // such as ch-gva-2; empty: from the metadata service
+	Key           Secret // from key or key-file; set if the provider is exoscale
+	Secret        Secret // from secret or secret-file; set if the provider is exoscale
+	KeyFile       string // empty: the key, if any, is in the configuration file
+	SecretFile    string // empty: the secret, if any, is in the configuration file
+	InstanceID    string // of this server, in lower case; empty: not configured
+	DetachManaged bool   // also detach other instances from addresses with a health check
+}
 
 // A cloud is one that the key provider can name.
 type cloud struct {
-	name     string // of the provider, and of its section
-	endpoint string // of its API; empty: that of its zone
+	name     string            // of the provider, and of its section
+	endpoint string            // of its API; empty: that of its zone
+	server   string            // the ID of this server; empty: not configured
+	servers  map[string]string // IDs of servers, by host name; nil: the section has no such key
 	secrets  []secretKey
 	keys     []key
 }
@@ -31,6 +64,8 @@ func (c *Config) clouds() []cloud {
 		{
 			name:     "cloudscale",
 			endpoint: cs.Endpoint,
+			server:   cs.ServerUUID,
+			servers:  cs.HostnameToServerUUID,
 			secrets:  []secretKey{{"token", &cs.Token, &cs.TokenFile, false}},
 			keys: []key{
 				scalar("endpoint", "https://api.cloudscale.ch", NewEngine, &cs.Endpoint, cloudscaleEndpoint),
@@ -43,6 +78,7 @@ func (c *Config) clouds() []cloud {
 		{
 			name:     "exoscale",
 			endpoint: exo.Endpoint,
+			server:   exo.InstanceID,
 			secrets:  []secretKey{{"key", &exo.Key, &exo.KeyFile, true}, {"secret", &exo.Secret, &exo.SecretFile, false}},
 			keys: []key{
 				scalar("endpoint", nil, NewEngine, &exo.Endpoint, exoscaleEndpoint),
@@ -68,17 +104,19 @@ func (c *Config) cloud() cloud {
 	return cloud{}
 }
 
-// Credential returns the secrets of the configured cloud, two at most, for comparing two configurations.
-func (c *Config) Credential() [2]Secret {
-	var all [2]Secret
-	for i, key := range c.cloud().secrets {
-		all[i] = *key.secret
-	}
-	return all
+// SameCredential reports whether two configurations have the same credential for their clouds.
+func (c *Config) SameCredential(other *Config) bool {
+	return slices.EqualFunc(c.cloud().secrets, other.cloud().secrets, func(a, b secretKey) bool { return *a.secret == *b.secret })
 }
 
 // Endpoint returns the URL of the configured cloud's API; empty: that of its zone.
 func (c *Config) Endpoint() string { return c.cloud().endpoint }
+
+// Server returns the ID of this server in the section of the configured cloud; empty: not configured.
+func (c *Config) Server() string { return c.cloud().server }
+
+// Servers returns the IDs of servers in the section of the configured cloud, by host name. It must not be changed.
+func (c *Config) Servers() map[string]string { return c.cloud().servers }
 
 // Files returns the files to watch: the configuration file and the secret files that were read with it.
 func (c *Config) Files() []string {
@@ -151,4 +189,41 @@ func readSecret(path string) (Secret, error) {
 		return Secret{}, errors.New("empty: it must contain the credential")
 	}
 	return credential(string(data))
+}
+
+// zone is the converter of an Exoscale zone, which becomes part of a host name.
+func zone(value any) (string, error) {
+	s, err := text(value)
+	if err == nil && !grammar.Zone(s) {
+		err = fmt.Errorf("%s is not a zone: want something like ch-gva-2", quote(s))
+	}
+	return s, err
+}
+
+// cloudscaleEndpoint is the converter of the URL of cloudscale.ch's API. Configurations of floaty 1.x have the API
+// version in it, which is now in the paths of the requests.
+func cloudscaleEndpoint(value any) (string, error) {
+	s, err := endpoint(value)
+	if err != nil {
+		return "", err
+	}
+	if u, err := url.Parse(s); err == nil && inDomain(u, "cloudscale.ch") && u.Path != "" {
+		return "", fmt.Errorf("%s must have no path, not even the version: want https://api.cloudscale.ch", quote(s))
+	}
+	return s, nil
+}
+
+// exoscaleEndpoint is the converter of the URL of Exoscale's API. Configurations of floaty 1.x name that of API
+// version 1, which belongs to no zone and lacks the calls that are made now.
+func exoscaleEndpoint(value any) (string, error) {
+	s, err := endpoint(value)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(s)
+	if err == nil && (inDomain(u, "exoscale.ch") || inDomain(u, "exoscale.com") && u.Path != "" && u.Path != "/v2") {
+		return "", fmt.Errorf("%s belongs to an older API: want something like https://api-ch-gva-2.exoscale.com/v2, or zone without endpoint",
+			quote(s))
+	}
+	return s, nil
 }

@@ -8,7 +8,7 @@
 // neither the host name nor keepalived.conf. It logs only what the [Watcher] cannot watch. It tells what changing
 // each key takes (see [Reload]), but applies nothing.
 //
-// All keys are in one table, in keys.go; those of the clouds are in clouds.go.
+// All keys are in one table, in keys.go; everything about single clouds is in clouds.go.
 package config
 
 import (
@@ -37,9 +37,8 @@ type Config struct {
 	RefreshTimeout  time.Duration // refresh-timeout; > 0
 	BackOff         BackOff       // back-off
 
-	Provider   string     // provider; "cloudscale" or "exoscale"
-	Cloudscale Cloudscale // cloudscale
-	Exoscale   Exoscale   // exoscale
+	Provider string // provider, the name of one of the clouds
+	Clouds          // the sections of the clouds
 
 	StateDir              string // state-dir
 	KeepalivedPIDFile     string // keepalived-pid-file, of the VRRP process; empty: derived from keepalived.conf
@@ -67,28 +66,6 @@ type BackOff struct {
 	Multiplier      float64       // >= 1, finite
 	MaxInterval     time.Duration // >= InitialInterval
 	MaxElapsedTime  time.Duration // >= 0; after it, attempts are made every refresh-interval; 0: never
-}
-
-// Cloudscale is the section of the cloud cloudscale.ch.
-type Cloudscale struct {
-	Endpoint  string // http or https, with a host, without a trailing slash
-	Token     Secret // from token or token-file; set if the provider is cloudscale
-	TokenFile string // empty: the token, if any, is in the configuration file
-
-	ServerUUID           string            // of this server, in lower case; empty: not configured
-	HostnameToServerUUID map[string]string // host names as the kernel reports them; UUIDs in lower case
-}
-
-// Exoscale is the section of the cloud Exoscale.
-type Exoscale struct {
-	Endpoint      string // as in Cloudscale, with the API version in its path; empty: that of the zone
-	Zone          string // such as ch-gva-2; empty: from the metadata service
-	Key           Secret // from key or key-file; set if the provider is exoscale
-	Secret        Secret // from secret or secret-file; set if the provider is exoscale
-	KeyFile       string // empty: the key, if any, is in the configuration file
-	SecretFile    string // empty: the secret, if any, is in the configuration file
-	InstanceID    string // of this server, in lower case; empty: not configured
-	DetachManaged bool   // also detach other instances from addresses with a health check
 }
 
 // Cleartext reports whether the credential is sent unencrypted to another host.

@@ -29,23 +29,25 @@ func TestEveryKeyIsRead(t *testing.T) {
 		RefreshTimeout:  1500 * time.Millisecond,
 		BackOff:         BackOff{InitialInterval: 500 * time.Millisecond, Multiplier: 2, MaxInterval: 90 * time.Second},
 		Provider:        "cloudscale",
-		Cloudscale: Cloudscale{
-			Endpoint:   "http://127.0.0.1:8080/base",
-			Token:      NewSecret("full-example-token"),
-			TokenFile:  filepath.Join(dir, "token"),
-			ServerUUID: "47cec963-fcd2-482f-bdb6-24461b2d47b1",
-			HostnameToServerUUID: map[string]string{
-				"lb1":             "47cec963-fcd2-482f-bdb6-24461b2d47b1",
-				"lb2.example.com": "11111111-2222-3333-4444-555555555555",
+		Clouds: Clouds{
+			Cloudscale: Cloudscale{
+				Endpoint:   "http://127.0.0.1:8080/base",
+				Token:      NewSecret("full-example-token"),
+				TokenFile:  filepath.Join(dir, "token"),
+				ServerUUID: "47cec963-fcd2-482f-bdb6-24461b2d47b1",
+				HostnameToServerUUID: map[string]string{
+					"lb1":             "47cec963-fcd2-482f-bdb6-24461b2d47b1",
+					"lb2.example.com": "11111111-2222-3333-4444-555555555555",
+				},
 			},
-		},
-		Exoscale: Exoscale{ //nolint:gosec // an example
-			Endpoint:      "https://api-ch-gva-2.exoscale.com/v2",
-			Zone:          "ch-gva-2",
-			Key:           NewSecret("EXO0123456789"),
-			SecretFile:    "/etc/floaty/secret",
-			InstanceID:    "22222222-2222-3333-4444-555555555555",
-			DetachManaged: true,
+			Exoscale: Exoscale{ //nolint:gosec // an example
+				Endpoint:      "https://api-ch-gva-2.exoscale.com/v2",
+				Zone:          "ch-gva-2",
+				Key:           NewSecret("EXO0123456789"),
+				SecretFile:    "/etc/floaty/secret",
+				InstanceID:    "22222222-2222-3333-4444-555555555555",
+				DetachManaged: true,
+			},
 		},
 		StateDir:              "/var/lib/floaty",
 		KeepalivedPIDFile:     "/run/keepalived/vrrp.pid",
@@ -67,16 +69,18 @@ func TestAMinimalFileGetsDefaults(t *testing.T) {
 		t.Fatalf("got error %v, want none", err)
 	}
 	want := &Config{
-		Path:                  got.Path,
-		Lock:                  Lock{FileTemplate: "/var/lock/floaty-%s.lock", Timeout: 10 * time.Second},
-		KeepalivedConfig:      "/etc/keepalived/keepalived.conf",
-		ManagedAddresses:      []netip.Addr{},
-		Instances:             map[string]Instance{},
-		RefreshInterval:       time.Minute,
-		RefreshTimeout:        10 * time.Second,
-		BackOff:               BackOff{InitialInterval: time.Second, Multiplier: 1.1, MaxInterval: 10 * time.Second},
-		Provider:              "cloudscale",
-		Cloudscale:            Cloudscale{Endpoint: "https://api.cloudscale.ch", Token: NewSecret("abc"), HostnameToServerUUID: map[string]string{}},
+		Path:             got.Path,
+		Lock:             Lock{FileTemplate: "/var/lock/floaty-%s.lock", Timeout: 10 * time.Second},
+		KeepalivedConfig: "/etc/keepalived/keepalived.conf",
+		ManagedAddresses: []netip.Addr{},
+		Instances:        map[string]Instance{},
+		RefreshInterval:  time.Minute,
+		RefreshTimeout:   10 * time.Second,
+		BackOff:          BackOff{InitialInterval: time.Second, Multiplier: 1.1, MaxInterval: 10 * time.Second},
+		Provider:         "cloudscale",
+		Clouds: Clouds{
+			Cloudscale: Cloudscale{Endpoint: "https://api.cloudscale.ch", Token: NewSecret("abc"), HostnameToServerUUID: map[string]string{}},
+		},
 		StateDir:              "/run/floaty",
 		MaxConcurrentRequests: 100,
 	}
@@ -160,8 +164,8 @@ func TestCleartextEndpointsAreDetected(t *testing.T) {
 		"http://localhost.example.com":   true,
 	} {
 		for _, c := range []*Config{
-			{Provider: "cloudscale", Cloudscale: Cloudscale{Endpoint: endpoint}},
-			{Provider: "exoscale", Exoscale: Exoscale{Endpoint: endpoint}},
+			{Provider: "cloudscale", Clouds: Clouds{Cloudscale: Cloudscale{Endpoint: endpoint}}},
+			{Provider: "exoscale", Clouds: Clouds{Exoscale: Exoscale{Endpoint: endpoint}}},
 		} {
 			if got := c.Cleartext(); got != want {
 				t.Errorf("%s of %s: got %v, want %v", endpoint, c.Provider, got, want)

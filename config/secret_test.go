@@ -31,7 +31,7 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 		"list":     []Secret{secret},
 		"map":      map[string]Secret{"token": secret},
 		"any":      []any{secret},
-		"config":   &Config{Cloudscale: Cloudscale{Token: secret}, Exoscale: Exoscale{Key: secret, Secret: secret}},
+		"config":   &Config{Clouds: Clouds{Cloudscale: Cloudscale{Token: secret}, Exoscale: Exoscale{Key: secret, Secret: secret}}},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%p", "%t", "%T", "%#q", "%40s", "%-4.2s", "%z"} {
 			check(t, name+" "+verb, fmt.Sprintf(verb, value))

@@ -251,15 +251,6 @@ func uuid(value any) (string, error) {
 	return "", fmt.Errorf("%s is not a UUID: want something like 47cec963-fcd2-482f-bdb6-24461b2d47b1", quote(s))
 }
 
-// zone is the converter of an Exoscale zone, which becomes part of a host name.
-func zone(value any) (string, error) {
-	s, err := text(value)
-	if err == nil && !grammar.Zone(s) {
-		err = fmt.Errorf("%s is not a zone: want something like ch-gva-2", quote(s))
-	}
-	return s, err
-}
-
 // endpoint is the converter of the URL of an API.
 func endpoint(value any) (string, error) {
 	s, err := text(value)
@@ -274,34 +265,6 @@ func endpoint(value any) (string, error) {
 		return "", err
 	}
 	return strings.TrimRight(u.String(), "/"), nil
-}
-
-// cloudscaleEndpoint is the converter of the URL of cloudscale.ch's API. Configurations of floaty 1.x have the API
-// version in it, which is now in the paths of the requests.
-func cloudscaleEndpoint(value any) (string, error) {
-	s, err := endpoint(value)
-	if err != nil {
-		return "", err
-	}
-	if u, err := url.Parse(s); err == nil && inDomain(u, "cloudscale.ch") && u.Path != "" {
-		return "", fmt.Errorf("%s must have no path, not even the version: want https://api.cloudscale.ch", quote(s))
-	}
-	return s, nil
-}
-
-// exoscaleEndpoint is the converter of the URL of Exoscale's API. Configurations of floaty 1.x name that of API
-// version 1, which belongs to no zone and lacks the calls that are made now.
-func exoscaleEndpoint(value any) (string, error) {
-	s, err := endpoint(value)
-	if err != nil {
-		return "", err
-	}
-	u, err := url.Parse(s)
-	if err == nil && (inDomain(u, "exoscale.ch") || inDomain(u, "exoscale.com") && u.Path != "" && u.Path != "/v2") {
-		return "", fmt.Errorf("%s belongs to an older API: want something like https://api-ch-gva-2.exoscale.com/v2, or zone without endpoint",
-			quote(s))
-	}
-	return s, nil
 }
 
 // inDomain reports whether the host of u is in domain.

@@ -19,7 +19,7 @@ type mapping = yaml.MapSlice
 var (
 	errEmpty     = errors.New("empty: no configuration in it")
 	errNotUTF8   = errors.New("not UTF-8 text")
-	errMapping   = errors.New("want keys and values such as provider: cloudscale")
+	errMapping   = errors.New("want keys and values such as refresh-interval: 1m")
 	errDocuments = errors.New("more than one YAML document (separated by ---): keep only one")
 )
 

@@ -49,13 +49,20 @@ func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer)
 
 // A rightsChecker is a cloud that can check a right which assigning needs and which no reading shows.
 type rightsChecker interface {
-	CheckRights(ctx context.Context) error
+	// CheckRights returns the name of the right, and an error unless it is granted.
+	CheckRights(ctx context.Context) (right string, err error)
+}
+
+// A signer is a cloud that wants signed requests, and therefore a clock that is not behind.
+type signer interface {
+	// SignatureLifetime returns how long the API accepts a signature.
+	SignatureLifetime() time.Duration
 }
 
 // queryCloud makes every request once, in parallel where possible.
 func queryCloud(ctx context.Context, s inputs.Inputs, api cloud.Cloud, set desired.Set) inspect.Test {
 	limit := min(s.Config.RefreshTimeout, testTimeout)
-	t := inspect.Test{Provider: s.Config.Provider}
+	var t inspect.Test
 	t.Server, t.ServerErr = within(ctx, limit, api.Server)
 	contact := new(inspect.Recorder)
 	ctx = contact.Trace(ctx)
@@ -77,9 +84,10 @@ func queryCloud(ctx context.Context, s inputs.Inputs, api cloud.Cloud, set desir
 	step.Go(func() { t.Holdings, t.ReadErr = read(ctx, limit, providers.DryRun(api), set) })
 	if checker, ok := api.(rightsChecker); ok {
 		t.Rights = true
-		step.Go(func() {
-			_, t.RightsErr = within(ctx, limit, func(ctx context.Context) (any, error) { return nil, checker.CheckRights(ctx) })
-		})
+		step.Go(func() { t.Right, t.RightsErr = within(ctx, limit, checker.CheckRights) })
+	}
+	if signer, ok := api.(signer); ok {
+		t.Signature = signer.SignatureLifetime()
 	}
 	step.Wait()
 	t.Name, t.Clock, t.Now = found.name, found.clock, time.Now()

@@ -262,18 +262,27 @@ func TestDescribeReturnsNameAndClock(t *testing.T) {
 	if _, clock, err := w.Describe(t.Context(), "44444444-4444-4444-8444-444444444444"); !errors.Is(err, providers.ErrNotFound) || clock.IsZero() {
 		t.Errorf("got %v, %v, want %v and a time", clock, err, providers.ErrNotFound)
 	}
+	for body, want := range map[string]error{
+		`{"message":"Forbidden"}`:                            providers.ErrUnauthorized,
+		`{"message":"Forbidden by role policy for compute"}`: providers.ErrRefused,
+	} {
+		w.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusForbidden, Body: body, Times: 1})
+		if _, _, err := w.Describe(t.Context(), "44444444-4444-4444-8444-444444444444"); !errors.Is(err, want) {
+			t.Errorf("403 %s: got %v, want %v", body, err, want)
+		}
+	}
 }
 
 func TestCheckRightsDetectsARoleWithoutGetOperation(t *testing.T) {
 	w := newWorld(t)
-	if err := w.CheckRights(t.Context()); err != nil {
-		t.Errorf("got %v, want no error: 404 is the answer of one who may ask", err)
+	if right, err := w.CheckRights(t.Context()); err != nil || right != "get-operation" {
+		t.Errorf("got %q and %v, want get-operation and no error: 404 is the answer to a key that may ask", right, err)
 	}
 	w.Fail(simulator.Fault{
 		Path: "/v2/operation/", Kind: simulator.Status, Status: http.StatusForbidden,
 		Body: `{"message":"Forbidden by role policy for compute"}`,
 	})
-	err := w.CheckRights(t.Context())
+	_, err := w.CheckRights(t.Context())
 	if !errors.Is(err, providers.ErrRefused) || !strings.Contains(err.Error(), "get-operation") || !strings.Contains(err.Error(), "role policy") {
 		t.Errorf("got %v, want %v that names get-operation and says what the API says", err, providers.ErrRefused)
 	}

@@ -41,32 +41,36 @@ func (p *Provider) Describe(ctx context.Context, server string) (name string, cl
 	if err == nil && found.ID == "" {
 		err = errors.New("unusable response (want an instance)")
 	}
-	if err := answer.Err(err); err != nil {
+	if err := credentialRefused(answer.Status(), answer.Err(err)); err != nil {
 		return "", answer.Date(), fmt.Errorf("reading the instance: %w", err)
 	}
 	return found.Name, answer.Date(), nil
 }
 
-// noOperation is the ID of no operation.
+// noOperation is an ID that no operation has.
 const noOperation = "00000000-0000-4000-8000-000000000000"
 
 // CheckRights checks whether the API key may use get-operation, the one right that Assign uses and no reading needs. It queries an
 // operation that cannot exist, for which the API must answer 404. The error wraps providers.ErrRefused if the key's role forbids the
 // call. Assign works without the right, but takes longer, because a reading must prove each change.
-func (p *Provider) CheckRights(ctx context.Context) error {
+func (p *Provider) CheckRights(ctx context.Context) (right string, err error) {
+	right = "get-operation"
 	api, err := p.connect(ctx)
 	if err != nil {
-		return err
+		return right, err
 	}
 	_, err = p.operation(ctx, api, noOperation)
 	switch {
 	case err == nil, errors.Is(err, providers.ErrNotFound):
-		return nil
+		return right, nil
 	case errors.Is(err, providers.ErrRefused):
-		return fmt.Errorf("get-operation is missing in the role of the API key: %w", err)
+		return right, fmt.Errorf("%s is missing in the role of the API key: %w", right, err)
 	}
-	return err
+	return right, err
 }
+
+// SignatureLifetime returns how long the API accepts a signature, according to its documentation.
+func (p *Provider) SignatureLifetime() time.Duration { return 10 * time.Minute }
 
 // findZone returns the zone of this instance, and keeps it once it is known.
 func (p *Provider) findZone(ctx context.Context) (string, error) {

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"maps"
 	"strings"
 	"sync/atomic"
 
@@ -22,7 +21,7 @@ type ServerNames struct {
 // configure replaces the names from the configuration.
 func (n *ServerNames) configure(c *config.Config) {
 	names := map[string]string{}
-	for host, id := range maps.All(c.Cloudscale.HostnameToServerUUID) {
+	for host, id := range c.Servers() {
 		if known, ok := names[id]; !ok || host < known {
 			names[id] = host
 		}

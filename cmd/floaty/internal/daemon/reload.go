@@ -138,7 +138,7 @@ func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config
 		}
 	}
 	d.current.Store(next.Config)
-	if next.Config.Credential() != before.Config.Credential() {
+	if !next.Config.SameCredential(before.Config) {
 		d.engine.paced.CredentialChanged()
 	}
 	effect := d.apply(next)

@@ -18,8 +18,8 @@ func HostName() string {
 // ServerByHostName returns the server that the configuration maps a host name to; empty: none. byName reports whether
 // the configuration maps host names at all.
 func ServerByHostName(c *config.Config, host string) (id string, byName bool) {
-	if c.Provider != "cloudscale" || c.Cloudscale.ServerUUID != "" || len(c.Cloudscale.HostnameToServerUUID) == 0 {
+	if c.Server() != "" || len(c.Servers()) == 0 {
 		return "", false
 	}
-	return c.Cloudscale.HostnameToServerUUID[host], true
+	return c.Servers()[host], true
 }

@@ -117,13 +117,10 @@ func (s Inputs) Files() []string {
 // Server returns the configured ID of this server; empty: it comes from the metadata service. If the configuration
 // maps host names to servers but lacks this host, missing is this host's name.
 func (s Inputs) Server() (id, missing string) {
-	if s.Config.Provider == "exoscale" {
-		return s.Config.Exoscale.InstanceID, ""
-	}
 	id, byName := ServerByHostName(s.Config, s.HostName)
 	switch {
 	case !byName:
-		return s.Config.Cloudscale.ServerUUID, ""
+		return s.Config.Server(), ""
 	case id != "":
 		return id, ""
 	case s.HostName == "":

@@ -53,8 +53,8 @@ func (c *Recorder) Contact() Contact {
 	return c.contact
 }
 
-// linkLocal reports whether a host is on the local link, like the metadata service, from which Exoscale's zone may be
-// read before the first request to the API.
+// linkLocal reports whether a host is on the local link, like the metadata service, which may be asked before the
+// first request to the API, for a zone for example.
 func linkLocal(hostPort string) bool {
 	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {

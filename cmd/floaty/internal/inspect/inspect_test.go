@@ -51,7 +51,7 @@ func answered(t *testing.T, status int, message string) error {
 func TestSelfTestVerdicts(t *testing.T) {
 	network := errors.New("GET https://api.example.com: dial tcp: connection refused")
 	unauthorized := answered(t, http.StatusUnauthorized, "Invalid token.")
-	forbidden := answered(t, http.StatusForbidden, "Forbidden")
+	forbidden := fmt.Errorf("%w: 403 Forbidden", providers.ErrUnauthorized)
 	role := answered(t, http.StatusForbidden, "Forbidden by role policy for compute")
 	missing := answered(t, http.StatusNotFound, "page not found")
 	broken := answered(t, http.StatusInternalServerError, "oops")
@@ -60,7 +60,7 @@ func TestSelfTestVerdicts(t *testing.T) {
 		want []string // OK or FAILED, the check or the address, and a part of the text
 	}{
 		"all is well": {
-			Test{Answers: Answers{Server: self, Holdings: here}, Contact: reached, Name: "lb1", Clock: now, Now: now, Rights: true},
+			Test{Answers: Answers{Server: self, Holdings: here}, Contact: reached, Name: "lb1", Clock: now, Now: now, Rights: true, Right: "get-operation"},
 			[]string{
 				"OK api reached over TLS 1.3, first answer after 35ms", "OK credential accepted", "OK rights get-operation is allowed",
 				"OK server " + self + " lb1", "OK clock as the API's", "OK 198.51.100.1 at this server", "OK 198.51.100.2 at " + rival,
@@ -77,7 +77,7 @@ func TestSelfTestVerdicts(t *testing.T) {
 			Test{Answers: Answers{Server: self, ReadErr: unauthorized}, Contact: reached, DescribeErr: unauthorized},
 			[]string{"OK api", "FAILED credential refused: ", "FAILED server " + self + ": not known", "FAILED 198.51.100.1 not known", "FAILED 198.51.100.2 not known"},
 		},
-		"a wrong key of Exoscale is a 403": {
+		"a wrong key that the cloud answers with a 403": {
 			Test{Answers: Answers{Server: self, ReadErr: forbidden}, Contact: reached, DescribeErr: forbidden, Rights: true, RightsErr: forbidden},
 			[]string{"OK api", "FAILED credential refused: ", "FAILED rights not known", "FAILED server", "FAILED 198.51.100.1 not known", "FAILED 198.51.100.2 not known"},
 		},
@@ -113,12 +113,12 @@ func TestSelfTestVerdicts(t *testing.T) {
 			Test{Answers: Answers{Server: self, Holdings: map[netip.Addr]providers.Holding{one: {}, two: {Err: providers.ErrNotFound}}}, Contact: reached},
 			[]string{"OK api", "OK credential", "OK server", "OK 198.51.100.1 not assigned to any server", "FAILED 198.51.100.2 not found"},
 		},
-		"a clock that is behind, at Exoscale": {
-			Test{Answers: Answers{Server: self, Holdings: here}, Provider: "exoscale", Contact: reached, Clock: now.Add(11 * time.Minute), Now: now},
+		"a clock that is behind, where requests are signed": {
+			Test{Answers: Answers{Server: self, Holdings: here}, Signature: 10 * time.Minute, Contact: reached, Clock: now.Add(11 * time.Minute), Now: now},
 			[]string{"OK api", "OK credential", "OK server", "FAILED clock 11m0s behind", "OK 198.51.100.1", "OK 198.51.100.2"},
 		},
-		"a clock that is ahead, at Exoscale": {
-			Test{Answers: Answers{Server: self, Holdings: here}, Provider: "exoscale", Contact: reached, Clock: now.Add(-11 * time.Minute), Now: now},
+		"a clock that is ahead, where requests are signed": {
+			Test{Answers: Answers{Server: self, Holdings: here}, Signature: 10 * time.Minute, Contact: reached, Clock: now.Add(-11 * time.Minute), Now: now},
 			[]string{"OK api", "OK credential", "OK server", "OK clock 11m0s ahead of", "OK 198.51.100.1", "OK 198.51.100.2"},
 		},
 	} {

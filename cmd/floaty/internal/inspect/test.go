@@ -17,15 +17,15 @@ import (
 // A Test contains the answers to a self-test.
 type Test struct {
 	Answers
-	Provider string
-	// A Contact tells whether the API could be reached.
-	Contact     Contact
-	Name        string // of this server; empty: unknown
-	DescribeErr error  // why Name is unknown
-	Clock       time.Time
-	Now         time.Time // when Clock was read
-	Rights      bool      // whether the rights were checked; not every cloud has such a check
-	RightsErr   error
+	Contact     Contact       // whether the API could be reached
+	Name        string        // of this server; empty: unknown
+	DescribeErr error         // why Name is unknown
+	Clock       time.Time     // of the API; zero: unknown
+	Now         time.Time     // when Clock was read
+	Signature   time.Duration // how long the cloud accepts the signature of a request; 0: requests are not signed
+	Rights      bool          // whether a right was checked; not every cloud has such a check
+	Right       string        // the name of that right, if it is granted
+	RightsErr   error         // why it is not known that the right is granted
 }
 
 // A Contact says whether the API was there at all.
@@ -48,7 +48,7 @@ func (t Test) Checks(set desired.Set) []report.Probe {
 	}
 	checks = append(checks, t.server(credential.OK))
 	if !t.Clock.IsZero() {
-		checks = append(checks, clock(t.Clock.Sub(t.Now), t.Provider))
+		checks = append(checks, clock(t.Clock.Sub(t.Now), t.Signature))
 	}
 	reason := t.ReadErr // told by the first address, unless the checks of API and credential have told it
 	if !credential.OK {
@@ -96,11 +96,11 @@ func (t Test) credential() report.Probe {
 	for _, err := range []error{t.ReadErr, t.DescribeErr} {
 		switch {
 		case err == nil:
-		case refused(err) && strings.Contains(err.Error(), rolePolicy):
-			p.Text = "accepted, but it may not read: " + err.Error()
-			return p
-		case refused(err):
+		case errors.Is(err, providers.ErrUnauthorized):
 			p.Text = "refused: " + err.Error()
+			return p
+		case httpapi.Status(err) == http.StatusForbidden:
+			p.Text = "accepted, but it may not read: " + err.Error()
 			return p
 		case !errors.Is(err, providers.ErrNotFound):
 			missing = false
@@ -112,14 +112,6 @@ func (t Test) credential() report.Probe {
 	return p
 }
 
-// rolePolicy is part of Exoscale's message when the credential is valid but its role does not permit the call.
-const rolePolicy = "role policy"
-
-// refused reports whether the response is that to an invalid credential.
-func refused(err error) bool {
-	return errors.Is(err, providers.ErrUnauthorized) || httpapi.Status(err) == http.StatusForbidden
-}
-
 // rights checks the right that Assign needs and that no reading shows.
 func (t Test) rights(accepted bool) report.Probe {
 	p := report.Probe{Name: "rights", Text: notKnown}
@@ -128,7 +120,7 @@ func (t Test) rights(accepted bool) report.Probe {
 	case t.RightsErr != nil:
 		p.Text = t.RightsErr.Error()
 	default:
-		p.OK, p.Text = true, "get-operation is allowed"
+		p.OK, p.Text = true, t.Right+" is allowed"
 	}
 	return p
 }
@@ -148,14 +140,12 @@ func (t Test) server(accepted bool) report.Probe {
 	return p
 }
 
-const (
-	clockFine   = time.Minute      // a smaller difference is not mentioned
-	clockLatest = 10 * time.Minute // the lifetime of a signature at Exoscale
-)
+// clockFine is the difference of two clocks below which it is not mentioned.
+const clockFine = time.Minute
 
-// clock checks how far the API's clock is ahead of ours. Exoscale's documentation limits the age of a signature, but
-// says nothing about one from the future: a local clock that is ahead is only mentioned.
-func clock(ahead time.Duration, provider string) report.Probe {
+// clock checks how far the API's clock is ahead of ours. signature is how long the cloud accepts a signature; 0: there are none. No
+// cloud documents a limit for a signature from the future: a local clock that is ahead is only mentioned.
+func clock(ahead, signature time.Duration) report.Probe {
 	p := report.Probe{Name: "clock", OK: true, Text: "as the API's"}
 	off := ahead.Abs()
 	if off < clockFine {
@@ -166,9 +156,9 @@ func clock(ahead time.Duration, provider string) report.Probe {
 		direction = "ahead of"
 	}
 	p.Text = fmt.Sprintf("%v %s the API's", off.Round(time.Second), direction)
-	if provider == "exoscale" && ahead > 0 {
-		p.OK = off < clockLatest
-		p.Text += fmt.Sprintf("; Exoscale rejects signatures that are more than %v old", clockLatest)
+	if signature > 0 && ahead > 0 {
+		p.OK = off < signature
+		p.Text += fmt.Sprintf("; the API rejects signatures that are more than %v old", signature)
 	}
 	return p
 }
