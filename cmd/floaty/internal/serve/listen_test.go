@@ -1,12 +1,19 @@
 package serve
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"floaty/cmd/floaty/internal/logform"
 )
 
 func TestASocketThatADeadProcessLeftIsReplaced(t *testing.T) {
@@ -68,3 +75,36 @@ func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
 		t.Errorf("a path of 108 bytes: got %v, want the limit", err)
 	}
 }
+
+// As in all other lines, "next" is a time.
+func TestASocketThatCannotBeMadeIsLoggedWithTheNextTry(t *testing.T) {
+	taken := filepath.Join(t.TempDir(), "s.sock")
+	if err := os.WriteFile(taken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var line bytes.Buffer
+	log := logform.Form{JSON: true}.Logger(lineWriter{&line, stop})
+	New(Options{Socket: taken, Monitor: newMonitor(t, nil, "VI_1"), Log: log}).Run(ctx)
+	var said struct{ Next any }
+	if err := json.Unmarshal(line.Bytes(), &said); err != nil {
+		t.Fatalf("%v: want one line, got %q", err, line.String())
+	}
+	text, _ := said.Next.(string)
+	if at, err := time.Parse(time.RFC3339, text); err != nil || time.Until(at) > retryListening {
+		t.Errorf("next is %v, want a time within %v", said.Next, retryListening)
+	}
+}
+
+// A lineWriter calls done after each line.
+type lineWriter struct {
+	io.Writer
+	done func()
+}
+
+func (w lineWriter) Write(line []byte) (int, error) {
+	defer w.done()
+	return w.Writer.Write(line)
+}
+
+func (lineWriter) Sync() error { return nil }

@@ -106,7 +106,7 @@ func (s *Server) keep(ctx context.Context, h http.Handler, open func() (net.List
 			return
 		}
 		if failure.Failed(time.Now()) {
-			s.opts.Log.Error(err, "cannot serve status and metrics here: trying again", logkey.Listen, where, logkey.Next, retryListening)
+			s.opts.Log.Error(err, "cannot serve status and metrics here: trying again", logkey.Listen, where, logkey.Next, time.Now().Add(retryListening))
 		}
 		select {
 		case <-ctx.Done():
