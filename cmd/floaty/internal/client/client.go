@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -24,8 +26,9 @@ const (
 	askTimeout = 5 * time.Second
 	// busyPause is how long to wait before a daemon is asked again that is busy answering others.
 	busyPause = 100 * time.Millisecond
-	// maxStatus bounds an answer, in bytes: ten thousand addresses take some 4 MB.
+	// maxStatus and maxReady bound the answers, in bytes: the status of ten thousand addresses takes some 4 MB. What is beyond is cut off.
 	maxStatus = 64 << 20
+	maxReady  = 16 << 10
 )
 
 // A Client asks the daemon at one socket. Create it with [New].
@@ -49,17 +52,21 @@ func (c *Client) Status(ctx context.Context) (report.Status, error) {
 	defer cancel()
 	var status report.Status
 	for {
-		code, body, err := c.get(ctx, "/status")
+		code, body, err := c.get(ctx, "/status", maxStatus)
 		switch {
 		case err != nil:
 			return status, err
 		case code == http.StatusOK:
-			if err := json.Unmarshal(body, &status); err != nil {
+			err := json.Unmarshal(body, &status)
+			if err == nil && status.Version == "" { // each version of floaty has said which it is
+				err = errors.New("it lacks the version")
+			}
+			if err != nil {
 				return status, fmt.Errorf("%s: this is not an answer of floaty: %w", c.socket, err)
 			}
 			return status, nil
 		case code != http.StatusServiceUnavailable:
-			return status, fmt.Errorf("%s: this is not an answer of floaty: status %d", c.socket, code)
+			return status, c.foreign(code)
 		}
 		select { // it answers two at a time
 		case <-ctx.Done():
@@ -73,22 +80,28 @@ func (c *Client) Status(ctx context.Context) (report.Status, error) {
 func (c *Client) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	code, body, err := c.get(ctx, "/readyz")
-	switch {
-	case err != nil:
+	code, body, err := c.get(ctx, "/readyz", maxReady)
+	if err != nil {
 		return err
-	case code == http.StatusOK:
+	}
+	answer, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	why, notReady := strings.CutPrefix(answer, "not ready: ") // the caller says that itself
+	switch {
+	case code == http.StatusOK && answer == "ready": // another program might answer everything with status 200
 		return nil
+	case code == http.StatusServiceUnavailable && notReady:
+		return errors.New(why)
 	}
-	why := strings.TrimSpace(string(body))
-	if first, _, more := strings.Cut(why, "\n"); more {
-		why = first
-	}
-	return errors.New(strings.TrimPrefix(why, "not ready: ")) // the caller says that itself
+	return c.foreign(code)
 }
 
-// get makes one request.
-func (c *Client) get(ctx context.Context, path string) (code int, body []byte, err error) {
+// foreign returns the error for an answer that floaty does not give.
+func (c *Client) foreign(code int) error {
+	return fmt.Errorf("%s: this is not an answer of floaty: status %d", c.socket, code)
+}
+
+// get makes one request, and returns at most limit bytes of the answer.
+func (c *Client) get(ctx context.Context, path string, limit int64) (code int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
 	if err != nil {
 		return 0, nil, err
@@ -98,7 +111,7 @@ func (c *Client) get(ctx context.Context, path string) (code int, body []byte, e
 		return 0, nil, c.explain(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(resp.Body, maxStatus))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, limit))
 	if err != nil {
 		return 0, nil, c.explain(err)
 	}
@@ -107,6 +120,9 @@ func (c *Client) get(ctx context.Context, path string) (code int, body []byte, e
 
 // explain returns in one line why there was no answer.
 func (c *Client) explain(err error) error {
+	if info, statErr := os.Stat(c.socket); statErr == nil && info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s: this is not a socket: move it away, so that the daemon can make one", c.socket)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: there is no such socket: the daemon does not run, or has another state-dir or configuration", c.socket)
@@ -116,6 +132,14 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%s: no permission: only root, the daemon's user and the socket's group may ask", c.socket)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: the daemon has not answered within %v", c.socket, askTimeout)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%s: the daemon closed the connection before it had answered", c.socket)
+	case errors.Is(err, syscall.EINVAL):
+		return fmt.Errorf("%s: this path is too long for a socket: choose a shorter state-dir", c.socket)
 	}
-	return fmt.Errorf("%s: %w", c.socket, errors.Unwrap(err))
+	var request *url.Error // names a URL that nobody has typed
+	if errors.As(err, &request) {
+		err = request.Err
+	}
+	return fmt.Errorf("%s: %w", c.socket, err)
 }

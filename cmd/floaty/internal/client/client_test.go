@@ -1,26 +1,107 @@
 package client
 
 import (
+	"context"
+	"fmt"
 	"net"
-	"net/http"
-	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
-func TestWhyADaemonIsNotReadyIsOneLineWithoutItsHeading(t *testing.T) {
+// A daemon of a test gives the same answer to each request, and then closes the connection.
+func newDaemon(t *testing.T, answer string) *Client {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	daemon := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "not ready: no server; no FIFO", http.StatusServiceUnavailable)
-	}))
-	daemon.Listener = listener
-	daemon.Start()
-	defer daemon.Close()
-	if err := New(socket).Ready(t.Context()); err == nil || err.Error() != "no server; no FIFO" {
-		t.Errorf("got %v, want what is missing", err)
+	done := make(chan struct{})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte(answer))
+			_ = conn.Close()
+		}
+	}()
+	return New(socket)
+}
+
+func answer(status, body string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+}
+
+func TestOnlyADaemonThatSaysSoIsReady(t *testing.T) {
+	for what, c := range map[string]struct {
+		answer string
+		want   string // empty: ready
+	}{
+		"ready":                          {answer("200 OK", "ready\n"), ""},
+		"not ready, without its heading": {answer("503 Service Unavailable", "not ready: no server; no FIFO\n"), "no server; no FIFO"},
+		"another program says 200":       {answer("200 OK", "<html>welcome"), "SOCKET: this is not an answer of floaty: status 200"},
+		"another program says nothing":   {answer("204 No Content", ""), "SOCKET: this is not an answer of floaty: status 204"},
+		"another program says 503":       {answer("503 Service Unavailable", "x\n"), "SOCKET: this is not an answer of floaty: status 503"},
+		"another program says a lot":     {answer("503 Service Unavailable", strings.Repeat("x", 5<<20)), "SOCKET: this is not an answer of floaty: status 503"},
+		"it ends at once":                {"", "SOCKET: the daemon closed the connection before it had answered"},
+		"it ends midway":                 {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nrea", "SOCKET: the daemon closed the connection before it had answered"},
+	} {
+		daemon := newDaemon(t, c.answer)
+		got := ""
+		if err := daemon.Ready(t.Context()); err != nil {
+			got = strings.ReplaceAll(err.Error(), daemon.socket, "SOCKET")
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", what, got, c.want)
+		}
+	}
+}
+
+func TestOnlyAStatusOfFloatyIsShown(t *testing.T) {
+	for what, c := range map[string]struct {
+		answer string
+		want   string // empty: it is one
+	}{
+		"an older version":         {answer("200 OK", `{"version":"2.0.0"}`), ""},
+		"an object of another":     {answer("200 OK", `{}`), "SOCKET: this is not an answer of floaty: it lacks the version"},
+		"a page of another":        {answer("200 OK", "<html>"), "SOCKET: this is not an answer of floaty: invalid character '<' looking for beginning of value"},
+		"another has no /status":   {answer("404 Not Found", "no"), "SOCKET: this is not an answer of floaty: status 404"},
+		"a connection that is cut": {"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"version\":", "SOCKET: the daemon closed the connection before it had answered"},
+	} {
+		daemon := newDaemon(t, c.answer)
+		got := ""
+		if _, err := daemon.Status(t.Context()); err != nil {
+			got = strings.ReplaceAll(err.Error(), daemon.socket, "SOCKET")
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", what, got, c.want)
+		}
+	}
+}
+
+func TestWhyThereIsNoDaemonToAsk(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		file:                           "this is not a socket: move it away, so that the daemon can make one",
+		filepath.Join(dir, "none"):     "there is no such socket: the daemon does not run, or has another state-dir or configuration",
+		"/" + strings.Repeat("x", 120): "this path is too long for a socket: choose a shorter state-dir",
+	} {
+		if err := New(path).Ready(context.Background()); err == nil || err.Error() != path+": "+want {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
