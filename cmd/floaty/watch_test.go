@@ -96,9 +96,57 @@ func TestATakeoverIsWatchedOnATerminal(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("Ctrl-C: got %v, want exit status 0", err)
 	}
-	w.eventually("the screen is given back", 5*time.Second, func() bool { return strings.HasSuffix(s.all(), "\x1b[?25h\x1b[?1049l") })
+	w.eventually("the screen is given back", 5*time.Second, s.givenBack)
 	if !strings.HasPrefix(s.all(), "\x1b[?1049h\x1b[?25l") {
 		t.Errorf("the screen was not taken: %.40q", s.all())
+	}
+}
+
+// What a terminal showed before comes back however the watch ends, and also while it is stopped.
+func TestTheScreenIsGivenBack(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		s := newScreen(t)
+		cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.socket()) //nolint:gosec // our own words
+		cmd.Stdout, cmd.Env = s.terminal, append(os.Environ(), "TERM=xterm")
+		w.must(cmd.Start())
+		drawn := func() bool { return strings.Contains(s.last(), "ADDRESS") && !s.givenBack() }
+		w.eventually("the status shows", 5*time.Second, drawn)
+		w.must(cmd.Process.Signal(syscall.SIGTSTP))
+		w.eventually("Ctrl-Z: the screen is given back", 5*time.Second, s.givenBack)
+		w.eventually("Ctrl-Z: the watch is stopped", 5*time.Second, func() bool {
+			stat, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")
+			return err == nil && strings.Contains(string(stat), ") T ")
+		})
+		w.must(cmd.Process.Signal(syscall.SIGCONT))
+		w.eventually("the status shows again", 5*time.Second, drawn)
+		w.must(cmd.Process.Signal(end))
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: got %v, want exit status 0", end, err)
+		}
+		w.eventually(end.String()+": the screen is given back", 5*time.Second, s.givenBack)
+	}
+}
+
+// givenBack reports whether the program has left the terminal as it was.
+func (s *screen) givenBack() bool { return strings.HasSuffix(s.all(), "\x1b[?25h\x1b[?1049l") }
+
+func TestAReaderThatHasEnoughIsNoError(t *testing.T) {
+	w := newWorld(t, one)
+	w.start()
+	r, out, err := os.Pipe()
+	w.must(err)
+	var stderr strings.Builder
+	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.socket()) //nolint:gosec // our own words
+	cmd.Stdout, cmd.Stderr = out, &stderr
+	w.must(cmd.Start())
+	_ = out.Close()
+	_, err = r.Read(make([]byte, 1))
+	w.must(err)
+	_ = r.Close()
+	if err := cmd.Wait(); err != nil || stderr.Len() > 0 {
+		t.Errorf("got %v and %q, want exit status 0 and nothing said", err, stderr.String())
 	}
 }
 

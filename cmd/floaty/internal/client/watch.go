@@ -3,10 +3,13 @@ package client
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -29,15 +32,22 @@ const (
 	plainText   = "\x1b[0m"
 )
 
-// Watch shows the status each second until ctx ends, as write has it. On a terminal it is redrawn in place, and what was there before
-// comes back at the end; a daemon that has gone is waited for. Elsewhere one follows the other, and a daemon that has gone is an error.
+// Watch shows the status each second, as write has it, until ctx ends, the terminal is closed, or nobody reads out any more. On a terminal
+// it is redrawn in place, and what was there before comes back at the end and while Watch is stopped with Ctrl-Z; a daemon that has gone is
+// waited for. Elsewhere one follows the other, and a daemon that has gone is an error.
 func (c *Client) Watch(ctx context.Context, out io.Writer, write func(io.Writer, report.Status) error) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	suspended := make(chan os.Signal, 1)
 	draw := func(text []byte) error { _, err := out.Write(text); return err }
 	terminal, redraws := newTerminal(out)
 	if redraws {
 		draw = terminal.draw
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+		defer stop()
+		signal.Notify(suspended, syscall.SIGTSTP)
+		defer signal.Stop(suspended)
 		terminal.open()
 		defer terminal.close()
 	}
@@ -59,12 +69,17 @@ func (c *Client) Watch(ctx context.Context, out io.Writer, write func(io.Writer,
 		if err == nil {
 			err = draw(text.Bytes())
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, syscall.EPIPE):
+			return nil
+		case err != nil:
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-suspended:
+			terminal.giveBack()
 		case <-tick.C:
 		}
 	}
@@ -100,6 +115,17 @@ func newTerminal(out io.Writer) (terminal, bool) {
 
 func (t terminal) open()  { _, _ = t.f.WriteString(enterScreen) }
 func (t terminal) close() { _, _ = t.f.WriteString(leaveScreen) }
+
+// giveBack shows what was there before, and stops this process until SIGCONT.
+func (t terminal) giveBack() {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	defer signal.Stop(continued)
+	t.close()
+	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	<-continued // this goroutine may run on for a moment after Kill has returned
+	t.open()
+}
 
 // draw shows text, as much of it as there is room for.
 func (t terminal) draw(text []byte) error {
