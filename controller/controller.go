@@ -31,6 +31,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -91,7 +92,7 @@ func New(opts Options) *Controller {
 		queue:    newQueue(limits, opts.Metrics),
 		pace:     limits,
 		statuses: map[netip.Addr]*status{},
-		slots:    slots{free: opts.Concurrent, writes: map[netip.Addr]context.CancelCauseFunc{}},
+		slots:    slots{free: opts.Concurrent, writes: map[netip.Addr]inProgress{}},
 
 		published: map[netip.Addr]published{},
 	}
@@ -198,7 +199,8 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 }
 
 // Enqueue makes the controller reconcile addresses for which something has changed in Options.Desired. When it returns, the writes of
-// addresses that are no longer ours have been cancelled. If the addresses have to be read, they share one read.
+// addresses that are no longer ours, or no longer belong on the same server, have been cancelled. If the addresses have to be read, they
+// share one read.
 func (c *Controller) Enqueue(addrs ...netip.Addr) {
 	c.cancelLost()
 	if len(addrs) > 1 { // a single address has nothing to share a read with
@@ -247,24 +249,17 @@ func (c *Controller) add(addrs []netip.Addr) {
 	}
 }
 
-// cancelLost cancels the writes in progress of addresses that are not ours. It checks all of them, because the resource that an address
-// belongs to may have become known, or may have changed, since its write began.
+// cancelLost cancels the writes in progress of addresses that are not ours, or belong on another server. It checks all of them, because
+// the resource that an address belongs to may have become known, or may have changed, since its write began.
 func (c *Controller) cancelLost() {
-	type inProgress struct {
-		addr   netip.Addr
-		cancel context.CancelCauseFunc
-	}
 	if !c.slots.busy.Load() {
 		return
 	}
-	var writes []inProgress
 	c.mu.Lock()
-	for addr, cancel := range c.slots.writes {
-		writes = append(writes, inProgress{addr, cancel})
-	}
+	writes := maps.Clone(c.slots.writes)
 	c.mu.Unlock()
-	for _, w := range writes {
-		if want, _ := c.want(w.addr); !want.Ours {
+	for addr, w := range writes {
+		if want, _ := c.want(addr); !want.Ours || want.Server != w.server {
 			w.cancel(errLost)
 		}
 	}

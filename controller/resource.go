@@ -71,7 +71,8 @@ func (c *Controller) drop(addr, lead netip.Addr) {
 // inheritStatus makes an address take over what is answered, and what is still to be verified, from another address of its resource. c.mu
 // is held. If the heir is being written, that write owns its status and will answer for both.
 func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
-	st, busy := c.statuses[heir], c.slots.writes[heir] != nil
+	st := c.statuses[heir]
+	_, busy := c.slots.writes[heir]
 	switch {
 	case st == nil:
 		c.statuses[heir] = from

@@ -20,8 +20,14 @@ const (
 type slots struct {
 	free   int
 	line   []waiter
-	writes map[netip.Addr]context.CancelCauseFunc // in progress; the value cancels the write
-	busy   atomic.Bool                            // whether writes has any; it can be read without mu, because a MASTER line must not wait for mu
+	writes map[netip.Addr]inProgress
+	busy   atomic.Bool // whether writes has any; it can be read without mu, because a MASTER line must not wait for mu
+}
+
+// An inProgress is a write that has not returned.
+type inProgress struct {
+	server string
+	cancel context.CancelCauseFunc
 }
 
 // A waiter is in line, unless its address has been dropped since.
@@ -30,8 +36,8 @@ type waiter struct {
 	st   *status
 }
 
-// acquire gives addr a slot and registers the write that cancel ends, or puts addr in line.
-func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelCauseFunc) bool {
+// acquire gives addr a slot and registers its write, or puts addr in line.
+func (c *Controller) acquire(addr netip.Addr, st *status, w inProgress) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if st.slot == noSlot && c.slots.free > 0 {
@@ -40,7 +46,7 @@ func (c *Controller) acquire(addr netip.Addr, st *status, cancel context.CancelC
 	}
 	switch st.slot {
 	case hasSlot:
-		c.slots.writes[addr] = cancel
+		c.slots.writes[addr] = w
 		c.slots.busy.Store(len(c.slots.writes) > 0)
 		return true
 	case noSlot:

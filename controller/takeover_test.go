@@ -58,6 +58,27 @@ func TestAMasterLineIsNotDelayedByAHangingRead(t *testing.T) {
 	})
 }
 
+// A change may be handed over after a later one that makes the address ours again, on another server.
+func TestAnotherServerCancelsTheWrite(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		c.set(nil, func(ctx context.Context, _ netip.Addr, server string) error {
+			if server == here {
+				return hang(ctx)
+			}
+			return nil
+		})
+		h.says(keepalived.Master)
+		synctest.Wait()
+		away := h.desired.SetServer("")
+		h.desired.SetServer("server-renamed")
+		h.apply(away)
+		time.Sleep(2 * trip)
+		if got := c.holder(one); got != "server-renamed" {
+			t.Errorf("%v is at %q, want server-renamed", one, got)
+		}
+	})
+}
+
 func TestDemotionCancelsTheWrite(t *testing.T) {
 	for _, state := range []keepalived.State{keepalived.Backup, keepalived.Fault, keepalived.Stop, keepalived.Deleted} {
 		t.Run(state.String(), func(t *testing.T) {

@@ -36,7 +36,7 @@ func (c *Controller) attempt(st *status, want desired.Address, seen observed.Rea
 // the failures in a row of earlier writes.
 func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *attempt, anew bool) (outcome, time.Duration) {
 	ctx, lose := context.WithCancelCause(ctx)
-	if !c.acquire(addr, st, lose) {
+	if !c.acquire(addr, st, inProgress{w.server, lose}) {
 		lose(nil)
 		if anew {
 			c.pace.Forget(addr)

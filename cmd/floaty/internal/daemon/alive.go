@@ -93,10 +93,7 @@ func (d *daemon) answer(ctx context.Context) error {
 // due during it.
 func (d *daemon) refreshes(ctx context.Context) error {
 	for {
-		d.mu.Lock()
-		due := d.engine.observed.Due()
-		d.mu.Unlock()
-		if time.Since(due) < d.current.Load().RefreshTimeout+hangTimeout {
+		if due := d.engine.Load().observed.Due(); time.Since(due) < d.current.Load().RefreshTimeout+hangTimeout {
 			return nil
 		}
 		select {

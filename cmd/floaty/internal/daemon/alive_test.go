@@ -73,10 +73,10 @@ func TestTheRefreshIsPingedOnlyWhileTheControllerRuns(t *testing.T) {
 		t.Errorf("no controller runs: got the answer %v, want none", err)
 	case <-time.After(3 * pollEvery):
 	}
-	d.engine.start(ctx)
+	d.engine.Load().start(ctx)
 	if err := <-answered; err != nil {
 		t.Errorf("the controller runs: got %v, want an answer", err)
 	}
 	end()
-	d.engine.end()
+	d.engine.Load().end()
 }

@@ -61,9 +61,7 @@ type daemon struct {
 	sources atomic.Pointer[sourceInfo] // what the listener needs to know
 	vrrpPID chan int                   // the process ID of the VRRP process, whenever it has become known
 
-	mu     sync.Mutex // guards engine, and orders the changes that are handed to it
-	engine *engine
-
+	engine  atomic.Pointer[engine] // replaced by run's goroutine only
 	monitor *serve.Monitor
 }
 
@@ -80,10 +78,11 @@ func newDaemon(opts Options, s inputs.Inputs, instances []string, fence func(con
 	d.loader.path, d.loader.fifo = opts.Config, s.FIFO
 	d.current.Store(s.Config)
 	d.monitor = d.newMonitor()
-	var err error
-	if d.engine, err = newEngine(s, d.engineOptions()); err != nil {
+	first, err := newEngine(s, d.engineOptions())
+	if err != nil {
 		return nil, err
 	}
+	d.engine.Store(first)
 	d.watcher = config.NewWatcher(opts.Log)
 	if server, _ := s.Server(); server != "" {
 		d.setServer(server)
@@ -134,8 +133,8 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 	defer func() { waitAtMost(&parts, hangTimeout) }()
 	parts.Go(func() { feed(ctx) })
 	parts.Go(func() { d.runWatcher(ctx, edited) })
-	d.engine.start(ctx)
-	defer func() { d.engine.end() }()
+	d.engine.Load().start(ctx)
+	defer func() { d.engine.Load().end() }()
 	var noState <-chan time.Time
 	writer := inputs.NewWriterWatch(d.log, connected != nil)
 	defer writer.Stop()
@@ -286,12 +285,11 @@ func (d *daemon) listen(ctx context.Context, listener *keepalived.Listener) {
 	}
 }
 
-// update changes the desired state and hands the change to the engine.
+// update changes the desired state and hands the change to the engine. An engine that is replaced meanwhile may get it too late: the next
+// one begins with the desired state as it is then.
 func (d *daemon) update(set func() desired.Change) {
-	d.mu.Lock()
 	change := set()
-	d.engine.apply(change)
-	d.mu.Unlock()
+	d.engine.Load().apply(change)
 	for _, note := range change.Warnings {
 		d.logWarning(note)
 	}

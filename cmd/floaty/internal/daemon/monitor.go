@@ -24,11 +24,7 @@ func (d *daemon) newMonitor() *serve.Monitor {
 		ServerName: d.opts.Names.name,
 		HostName:   inputs.HostName,
 		Log:        d.log,
-		Engine: func() serve.Engine {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			return d.engine
-		},
+		Engine:     func() serve.Engine { return d.engine.Load() },
 	})
 }
 

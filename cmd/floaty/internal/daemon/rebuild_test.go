@@ -62,11 +62,11 @@ func TestChangesDuringARebuildReachTheNextEngine(t *testing.T) {
 	cloud := simulator.New()
 	d := newDaemonAt(t, cloud)
 	ctx, end := context.WithCancel(t.Context())
-	d.engine.start(ctx)
+	d.engine.Load().start(ctx)
 	stuck, stopped := make(chan struct{}), make(chan struct{}, 2)
-	d.engine.done.Go(func() { <-stuck })
-	stop := d.engine.stop
-	d.engine.stop = func() {
+	d.engine.Load().done.Go(func() { <-stuck })
+	stop := d.engine.Load().stop
+	d.engine.Load().stop = func() {
 		stop()
 		stopped <- struct{}{}
 	}
@@ -81,7 +81,7 @@ func TestChangesDuringARebuildReachTheNextEngine(t *testing.T) {
 	}
 	soon(t, "the address is here", func() bool { return slices.Equal(cloud.Holders(floating), []string{thisServer}) })
 	end()
-	d.engine.end()
+	d.engine.Load().end()
 }
 
 // The end of an engine cancels its writes. The next one makes them again, and waits for no reading either.
@@ -91,7 +91,7 @@ func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
 	cloud.Fail(simulator.Fault{Method: http.MethodPatch, Kind: simulator.Hang, Times: 1})
-	d.engine.start(ctx)
+	d.engine.Load().start(ctx)
 	soon(t, "the server is known", func() bool { server, _ := d.state.Server(floating); return server != "" })
 	d.saysMaster()
 	soon(t, "a write is under way", func() bool {
@@ -102,7 +102,7 @@ func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 	}
 	soon(t, "the address is here", func() bool { return slices.Equal(cloud.Holders(floating), []string{thisServer}) })
 	end()
-	d.engine.end()
+	d.engine.Load().end()
 }
 
 // otherTiming returns d's configuration with another timing, which takes a new engine.

@@ -139,7 +139,7 @@ func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config
 	}
 	d.current.Store(next.Config)
 	if !next.Config.SameCredential(before.Config) {
-		d.engine.paced.CredentialChanged()
+		d.engine.Load().paced.CredentialChanged()
 	}
 	effect := d.apply(next)
 	if !inputs.SameKeepalived(before.Keepalived, next.Keepalived) {
@@ -177,11 +177,9 @@ func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 	if err != nil {
 		return fmt.Errorf("applying the new configuration: %w", err)
 	}
-	d.mu.Lock()
-	old := d.engine
-	old.stop()       // it is not told of further changes, so none of its writes may outlive them
-	d.engine = fresh // it keeps changes until it starts; ending the old one takes two seconds if a call does not return
-	d.mu.Unlock()
+	old := d.engine.Load()
+	old.stop()            // before it misses a change: none of its writes may outlive one
+	d.engine.Store(fresh) // it keeps changes until it starts; ending the old one takes two seconds if a call does not return
 	old.end()
 	fresh.controller.Inherit(old.controller)
 	was, _ := d.running.Server()
