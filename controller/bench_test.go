@@ -39,16 +39,16 @@ func (c *instantCloud) Assign(_ context.Context, addr netip.Addr, _ string, _ []
 }
 
 // startBench starts a controller for instances that each want the given number of addresses. It has read all of them once.
-func startBench(b *testing.B, c *instantCloud, instances, addresses int) (*desired.State, *Controller, map[string]keepalived.Instance) {
+func startBench(b *testing.B, c *instantCloud, instances, addresses int) (*desired.State, *Controller, map[string]keepalived.Status) {
 	b.Helper()
 	state := &desired.State{}
 	wanted := map[string][]netip.Addr{}
-	states := map[string]keepalived.Instance{}
+	states := map[string]keepalived.Status{}
 	addr := netip.MustParseAddr("10.0.0.1")
 	for i := range instances {
 		name := fmt.Sprint("VI_", i)
 		wanted[name] = following(addr, addresses)
-		states[name] = keepalived.Instance{State: keepalived.Backup}
+		states[name] = keepalived.Status{State: keepalived.Backup}
 		addr = wanted[name][addresses-1].Next()
 	}
 	state.SetServer(here)
@@ -94,11 +94,11 @@ func BenchmarkMasterLineToAssign(b *testing.B) {
 	for i := range b.N {
 		name := fmt.Sprint("VI_", i%len(states))
 		b.StopTimer()
-		states[name] = keepalived.Instance{State: keepalived.Backup, Claims: uint64(i)}
+		states[name] = keepalived.Status{State: keepalived.Backup, Claims: uint64(i)}
 		before := clone(states)
 		ctl.Enqueue(state.SetKeepalived(before).Addresses()...)
 		rest(ctl)
-		states[name] = keepalived.Instance{State: keepalived.Master, Claims: uint64(i + 1)}
+		states[name] = keepalived.Status{State: keepalived.Master, Claims: uint64(i + 1)}
 		after := clone(states)
 		b.StartTimer()
 		ctl.Enqueue(state.SetKeepalived(after).Addresses()...)
@@ -106,8 +106,8 @@ func BenchmarkMasterLineToAssign(b *testing.B) {
 	}
 }
 
-func clone(states map[string]keepalived.Instance) map[string]keepalived.Instance {
-	copied := make(map[string]keepalived.Instance, len(states))
+func clone(states map[string]keepalived.Status) map[string]keepalived.Status {
+	copied := make(map[string]keepalived.Status, len(states))
 	for name, is := range states {
 		copied[name] = is
 	}
@@ -118,9 +118,9 @@ func clone(states map[string]keepalived.Instance) map[string]keepalived.Instance
 func BenchmarkHolding10000Addresses(b *testing.B) {
 	c := &instantCloud{holder: here, written: make(chan netip.Addr, 10_000)}
 	state, ctl, states := startBench(b, c, 10, 1000)
-	masters := map[string]keepalived.Instance{}
+	masters := map[string]keepalived.Status{}
 	for name := range states {
-		masters[name] = keepalived.Instance{State: keepalived.Master, Claims: 1}
+		masters[name] = keepalived.Status{State: keepalived.Master, Claims: 1}
 	}
 	ctl.Enqueue(state.SetKeepalived(masters).Addresses()...)
 	rest(ctl)

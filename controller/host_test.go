@@ -196,7 +196,7 @@ type host struct {
 	desired *desired.State
 	ctl     *Controller
 	memo    *memo
-	states  map[string]keepalived.Instance
+	states  map[string]keepalived.Status
 	stop    context.CancelFunc // returns when all has ended
 	log     providertest.Log
 }
@@ -204,7 +204,7 @@ type host struct {
 // newHost starts a host on which the instance VI wants addrs.
 func newHost(t *testing.T, cloud *cloud, server string, provider providers.Provider, addrs ...netip.Addr) *host {
 	t.Helper()
-	h := &host{t: t, cloud: cloud, desired: &desired.State{}, memo: &memo{}, states: map[string]keepalived.Instance{}}
+	h := &host{t: t, cloud: cloud, desired: &desired.State{}, memo: &memo{}, states: map[string]keepalived.Status{}}
 	h.desired.SetServer(server)
 	h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"VI": addrs}})
 	h.build(provider)
@@ -255,8 +255,8 @@ func (h *host) says(state keepalived.State) {
 	h.tell(vi)
 }
 
-func (h *host) tell(vi keepalived.Instance) {
-	h.states = map[string]keepalived.Instance{"VI": vi}
+func (h *host) tell(vi keepalived.Status) {
+	h.states = map[string]keepalived.Status{"VI": vi}
 	h.apply(h.desired.SetKeepalived(h.states))
 }
 

@@ -77,7 +77,7 @@ func TestARebuiltControllerAnswersUnansweredClaims(t *testing.T) {
 
 // suspends makes an instance suspended, or ends that.
 func (h *host) suspends(instance string, suspended bool) {
-	states := map[string]keepalived.Instance{}
+	states := map[string]keepalived.Status{}
 	for name, is := range h.states {
 		if name == instance {
 			is.Suspended = suspended

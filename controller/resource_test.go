@@ -244,7 +244,7 @@ func TestGainingAnAddressVerifiesItsResource(t *testing.T) {
 		time.Sleep(interval)
 		c.move(inside[0], there)
 		h.states = maps.Clone(h.states)
-		h.states["B"] = keepalived.Instance{State: keepalived.Master}
+		h.states["B"] = keepalived.Status{State: keepalived.Master}
 		h.apply(h.desired.SetKeepalived(h.states))
 		time.Sleep(2 * trip)
 		h.holds(inside[0])

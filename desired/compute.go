@@ -21,7 +21,7 @@ type Settings struct {
 // Input is all that decides what is desired.
 type Input struct {
 	Settings
-	States map[string]keepalived.Instance
+	States map[string]keepalived.Status
 	Server string // this server's ID; empty: not known yet
 }
 

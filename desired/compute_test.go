@@ -32,11 +32,11 @@ func instance(name string, prefixes ...string) conf.Instance {
 }
 
 // is makes the states of instances from pairs "NAME STATE".
-func is(pairs ...string) map[string]keepalived.Instance {
-	states := map[string]keepalived.Instance{}
+func is(pairs ...string) map[string]keepalived.Status {
+	states := map[string]keepalived.Status{}
 	for _, pair := range pairs {
 		name, word, _ := strings.Cut(pair, " ")
-		var inst keepalived.Instance
+		var inst keepalived.Status
 		for _, s := range []keepalived.State{keepalived.Backup, keepalived.Master, keepalived.Fault, keepalived.Stop, keepalived.Deleted} {
 			if s.String() == strings.TrimSuffix(word, "?") {
 				inst.State = s

@@ -41,7 +41,7 @@ type State struct {
 
 // SetKeepalived sets the states of the VRRP instances. Usually one of many instances has changed; then only its addresses are computed
 // again, because a takeover must not wait for ten thousand others.
-func (s *State) SetKeepalived(states map[string]keepalived.Instance) Change {
+func (s *State) SetKeepalived(states map[string]keepalived.Status) Change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.sameNames(states) {
@@ -51,7 +51,7 @@ func (s *State) SetKeepalived(states map[string]keepalived.Instance) Change {
 }
 
 // sameNames reports whether states are of the instances that the set was computed from.
-func (s *State) sameNames(states map[string]keepalived.Instance) bool {
+func (s *State) sameNames(states map[string]keepalived.Status) bool {
 	if len(states) != len(s.in.States) || s.wants == nil {
 		return false
 	}
@@ -64,7 +64,7 @@ func (s *State) sameNames(states map[string]keepalived.Instance) bool {
 }
 
 // patch is update for states of the same instances.
-func (s *State) patch(states map[string]keepalived.Instance) Change {
+func (s *State) patch(states map[string]keepalived.Status) Change {
 	before := s.in.States
 	s.in.States = states
 	m := s.newMark()
@@ -96,7 +96,7 @@ func (s *State) newMark() mark {
 }
 
 // add adds to c what has changed about an address that was managed before, and returns the address with the mark of that.
-func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now map[string]keepalived.Instance) Address {
+func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now map[string]keepalived.Status) Address {
 	switch {
 	case was && !is.Ours:
 		c.Lost = append(c.Lost, addr)
@@ -313,7 +313,7 @@ func difference(before, now Set) Change {
 }
 
 // news reports whether Keepalived has said MASTER of one of instances, or has heard a rival, since before. Only a MASTER counts.
-func news(instances []string, before, now map[string]keepalived.Instance) (claims, rivals bool) {
+func news(instances []string, before, now map[string]keepalived.Status) (claims, rivals bool) {
 	for _, name := range instances {
 		is, was := now[name], before[name]
 		if is.State != keepalived.Master || is.Suspended {

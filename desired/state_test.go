@@ -30,7 +30,7 @@ func expect(t *testing.T, what string, got []netip.Addr, want ...string) {
 	}
 }
 
-func claim(pairs ...string) map[string]keepalived.Instance {
+func claim(pairs ...string) map[string]keepalived.Status {
 	states := is(pairs...)
 	for name, inst := range states {
 		if inst.State == keepalived.Master {
@@ -194,12 +194,12 @@ func TestAPatchEqualsTheSetComputedFromScratch(t *testing.T) {
 			patched.SetServer(server)
 			anew.SetServer(server)
 		}
-		states := map[string]keepalived.Instance{}
+		states := map[string]keepalived.Status{}
 		for _, name := range []string{"A", "B", "C", "D"} {
 			if random.IntN(10) == 0 {
 				continue
 			}
-			states[name] = keepalived.Instance{
+			states[name] = keepalived.Status{
 				State: keepalived.State(random.IntN(3)), Suspended: random.IntN(4) == 0,
 				Claims: random.Uint64N(2), Rivals: random.Uint64N(2),
 			}
@@ -220,7 +220,7 @@ func TestAPatchEqualsTheSetComputedFromScratch(t *testing.T) {
 func BenchmarkOneInstanceOfManySpeaks(b *testing.B) {
 	var s State
 	kc := &conf.Config{}
-	states := map[string]keepalived.Instance{}
+	states := map[string]keepalived.Status{}
 	for i := range 1000 {
 		name := fmt.Sprint("VI_", i)
 		inst := conf.Instance{Name: name}
@@ -229,14 +229,14 @@ func BenchmarkOneInstanceOfManySpeaks(b *testing.B) {
 			inst.Addresses = append(inst.Addresses, netip.PrefixFrom(a, 32))
 		}
 		kc.Instances = append(kc.Instances, inst)
-		states[name] = keepalived.Instance{State: keepalived.Backup}
+		states[name] = keepalived.Status{State: keepalived.Backup}
 	}
 	s.SetSettings(Settings{Keepalived: kc})
 	s.SetServer("me")
 	s.SetKeepalived(states)
 	for i := 0; b.Loop(); i++ {
 		next := maps.Clone(states)
-		next["VI_7"] = keepalived.Instance{State: keepalived.State(1 + i%2), Claims: uint64(i)}
+		next["VI_7"] = keepalived.Status{State: keepalived.State(1 + i%2), Claims: uint64(i)}
 		s.SetKeepalived(next)
 	}
 }

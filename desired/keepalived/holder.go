@@ -33,7 +33,7 @@ func NewHolder(e Event, members []string, opts HolderOptions) *Holder {
 }
 
 // Instances returns the states of the instances, by name.
-func (h *Holder) Instances() map[string]Instance {
+func (h *Holder) Instances() map[string]Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.states.clone()

@@ -38,22 +38,22 @@ func TestHowLongAMasterIsSuspendedAfterAStandstill(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name   string
-		inst   Instance
+		inst   Status
 		asleep time.Duration
 		advert time.Duration
 		want   time.Duration // from now; 0: not suspended
 	}{
-		{"a MASTER for an hour", Instance{State: Master, claimed: now.Add(-time.Hour)}, 0, time.Second, 4 * time.Second},
-		{"a MASTER of the last run", Instance{State: Master}, 0, time.Second, 4 * time.Second},
-		{"rare advertisements", Instance{State: Master}, 0, 5 * time.Second, 10 * time.Second},
-		{"quick advertisements", Instance{State: Master}, 0, 100 * time.Millisecond, 1300 * time.Millisecond},
-		{"MASTER was said just now", Instance{State: Master, claimed: now.Add(-2999 * time.Millisecond)}, 0, time.Second, 0},
-		{"MASTER was said long enough ago", Instance{State: Master, claimed: now.Add(-3 * time.Second)}, 0, time.Second, 4 * time.Second},
-		{"MASTER was said just before the machine slept", Instance{State: Master, claimed: now}, time.Hour, time.Second, 4 * time.Second},
-		{"a suspension that runs", Instance{State: Master, resumes: now.Add(time.Millisecond)}, 0, time.Second, time.Millisecond},
-		{"a suspension that is over", Instance{State: Master, resumes: now}, 0, time.Second, 4 * time.Second},
-		{"a BACKUP", Instance{State: Backup}, 0, time.Second, 0},
-		{"nothing known", Instance{}, 0, time.Second, 0},
+		{"a MASTER for an hour", Status{State: Master, claimed: now.Add(-time.Hour)}, 0, time.Second, 4 * time.Second},
+		{"a MASTER of the last run", Status{State: Master}, 0, time.Second, 4 * time.Second},
+		{"rare advertisements", Status{State: Master}, 0, 5 * time.Second, 10 * time.Second},
+		{"quick advertisements", Status{State: Master}, 0, 100 * time.Millisecond, 1300 * time.Millisecond},
+		{"MASTER was said just now", Status{State: Master, claimed: now.Add(-2999 * time.Millisecond)}, 0, time.Second, 0},
+		{"MASTER was said long enough ago", Status{State: Master, claimed: now.Add(-3 * time.Second)}, 0, time.Second, 4 * time.Second},
+		{"MASTER was said just before the machine slept", Status{State: Master, claimed: now}, time.Hour, time.Second, 4 * time.Second},
+		{"a suspension that runs", Status{State: Master, resumes: now.Add(time.Millisecond)}, 0, time.Second, time.Millisecond},
+		{"a suspension that is over", Status{State: Master, resumes: now}, 0, time.Second, 4 * time.Second},
+		{"a BACKUP", Status{State: Backup}, 0, time.Second, 0},
+		{"nothing known", Status{}, 0, time.Second, 0},
 	} {
 		s := states{"A": c.inst}
 		s.suspendMasters(now, c.asleep, func(string) time.Duration { return c.advert })

@@ -67,7 +67,7 @@ func (s *stateFile) load() (r record, ok bool) {
 }
 
 // save has the states and the VRRP process, which may be nil, saved soon. Of several calls the last one counts.
-func (s *stateFile) save(process *Process, instances map[string]Instance) {
+func (s *stateFile) save(process *Process, instances map[string]Status) {
 	s.process = process
 	if s.file.path == "" {
 		return

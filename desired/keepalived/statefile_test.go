@@ -164,8 +164,8 @@ func TestAStateFileKeepsTheLatestStatesOfItsFIFO(t *testing.T) {
 	s := newStateFile(path, "/run/fifo", logr.Discard())
 	s.open(func() {})
 	p := &Process{Stat: Stat{PID: 7, Start: 42}, fd: -1}
-	s.save(nil, map[string]Instance{"A": {State: Master, Since: since}})
-	s.save(p, map[string]Instance{"A": {State: Backup, Since: since}, "B": {}})
+	s.save(nil, map[string]Status{"A": {State: Master, Since: since}})
+	s.save(p, map[string]Status{"A": {State: Backup, Since: since}, "B": {}})
 	s.close()
 	got := loadFrom(t, path, "/run/fifo")
 	want := map[string]savedInstance{"A": {"BACKUP", since}}

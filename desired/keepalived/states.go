@@ -48,8 +48,8 @@ func parseState(word string) (State, bool) {
 	return Unknown, false
 }
 
-// An Instance is what is known about one VRRP instance.
-type Instance struct {
+// A Status is what is known about one VRRP instance.
+type Status struct {
 	State     State
 	Since     time.Time // when State began
 	Suspended bool      // State is in doubt: nothing may be written for the instance
@@ -61,28 +61,28 @@ type Instance struct {
 	claimed     time.Time // when a line last said that the instance is MASTER
 }
 
-// confirmed returns the instance after a line about it, which ends every doubt.
-func (i Instance) confirmed() Instance {
-	i.Suspended, i.unconfirmed, i.resumes = false, false, time.Time{}
-	return i
+// confirmed returns s after a line about the instance, which ends every doubt.
+func (s Status) confirmed() Status {
+	s.Suspended, s.unconfirmed, s.resumes = false, false, time.Time{}
+	return s
 }
 
-// derived returns the instance with Suspended as it follows from the reasons for doubt.
-func (i Instance) derived() Instance {
-	i.Suspended = i.unconfirmed || !i.resumes.IsZero()
-	return i
+// derived returns s with Suspended as it follows from the reasons for doubt.
+func (s Status) derived() Status {
+	s.Suspended = s.unconfirmed || !s.resumes.IsZero()
+	return s
 }
 
 // A Snapshot is all that Keepalived has said, as far as it still counts.
 type Snapshot struct {
-	Instances   map[string]Instance // by name: every instance that Keepalived has written about
-	Connected   bool                // the FIFO has a writer
-	PID         int                 // the process ID of Keepalived's VRRP process; 0: not known
-	Standstills int                 // how often floaty has stood still so far (SIGSTOP, a suspended machine and the like)
+	Instances   map[string]Status // by name: every instance that Keepalived has written about
+	Connected   bool              // the FIFO has a writer
+	PID         int               // the process ID of Keepalived's VRRP process; 0: not known
+	Standstills int               // how often floaty has stood still so far (SIGSTOP, a suspended machine and the like)
 }
 
 // states are the instances that Keepalived has written about, by name.
-type states map[string]Instance
+type states map[string]Status
 
 // apply applies an event about an instance, or about a group with the given members. It reports whether it knows the event's state.
 // Events about a priority are known and change nothing.
@@ -231,4 +231,4 @@ func (s states) anyMaster() bool {
 	return false
 }
 
-func (s states) clone() map[string]Instance { return maps.Clone(map[string]Instance(s)) }
+func (s states) clone() map[string]Status { return maps.Clone(map[string]Status(s)) }

@@ -62,13 +62,13 @@ func TestClaimsRivalsAndSince(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		lines []string
-		want  Instance
+		want  Status
 	}{
-		{"each MASTER is a claim, since the first", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER 1`}, Instance{State: Master, Since: noon, Claims: 2}},
-		{"a rival is no new claim", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Instance{State: Master, Since: noon, Claims: 1, Rivals: 1}},
-		{"but one where MASTER was missed", []string{`INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Instance{State: Master, Since: noon, Claims: 1, Rivals: 1}},
-		{"a group's MASTER is not an instance's", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" MASTER 0`}, Instance{State: Master, Since: noon, Claims: 1}},
-		{"a change has its own time", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" BACKUP 1`}, Instance{State: Backup, Since: noon.Add(time.Minute), Claims: 1}},
+		{"each MASTER is a claim, since the first", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER 1`}, Status{State: Master, Since: noon, Claims: 2}},
+		{"a rival is no new claim", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Status{State: Master, Since: noon, Claims: 1, Rivals: 1}},
+		{"but one where MASTER was missed", []string{`INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Status{State: Master, Since: noon, Claims: 1, Rivals: 1}},
+		{"a group's MASTER is not an instance's", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" MASTER 0`}, Status{State: Master, Since: noon, Claims: 1}},
+		{"a change has its own time", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" BACKUP 1`}, Status{State: Backup, Since: noon.Add(time.Minute), Claims: 1}},
 	} {
 		got := statesAfter(t, c.lines...)["A"]
 		got.claimed = time.Time{} // of interest after a standstill only

@@ -226,7 +226,7 @@ func (t *trust) restore(r record, now time.Time) {
 	for name, saved := range r.Instances {
 		_, heard := t.states[name]
 		if state, ok := parseState(saved.State); ok && !heard && t.opts.Conf.Named(name) {
-			t.states[name] = Instance{State: state, Since: saved.Since, unconfirmed: true}.derived()
+			t.states[name] = Status{State: state, Since: saved.Since, unconfirmed: true}.derived()
 		}
 	}
 	t.suspension = &suspension{gone: now, restored: true, known: r.PID != 0}

@@ -101,7 +101,7 @@ func TestWhichStatesAreCredible(t *testing.T) {
 			Named: func(string) bool { return true },
 		}}
 		trust := newTrust(&opts)
-		trust.states["A"] = Instance{State: c.state}
+		trust.states["A"] = Status{State: c.state}
 		got := trust.credible("A", c.same, func() (map[netip.Addr]bool, error) { return maps.Clone(local), c.err })
 		if got != c.want {
 			t.Errorf("%s: got credible %v, want %v", c.what, got, c.want)

@@ -34,7 +34,7 @@ func newHost(c *cloud, server string, own, peers []netip.Addr, share float64) *h
 	c.settle(server, own)
 	h.desired.SetServer(server)
 	h.desired.SetSettings(desired.Settings{Instances: map[string][]netip.Addr{"own": own, "peer": peers}})
-	h.desired.SetKeepalived(map[string]keepalived.Instance{
+	h.desired.SetKeepalived(map[string]keepalived.Status{
 		"own": {State: keepalived.Master}, "peer": {State: keepalived.Backup},
 	})
 	backOff := observed.BackOff{Initial: time.Second, Multiplier: 1.1, Max: 10 * time.Second}
@@ -76,7 +76,7 @@ func (h *host) live(ctx context.Context, delay time.Duration) {
 func (h *host) inherit() {
 	h.cloud.elect(h.server, h.peers)
 	h.paced.Probe()
-	change := h.desired.SetKeepalived(map[string]keepalived.Instance{
+	change := h.desired.SetKeepalived(map[string]keepalived.Status{
 		"own": {State: keepalived.Master}, "peer": {State: keepalived.Master, Claims: 1},
 	})
 	h.ctl.Enqueue(change.Addresses()...)

@@ -116,7 +116,7 @@ func otherTiming(d *daemon) inputs.Inputs {
 
 func (d *daemon) saysMaster() {
 	d.update(func() desired.Change {
-		return d.state.SetKeepalived(map[string]keepalived.Instance{"VI": {State: keepalived.Master, Claims: 1}})
+		return d.state.SetKeepalived(map[string]keepalived.Status{"VI": {State: keepalived.Master, Claims: 1}})
 	})
 }
 

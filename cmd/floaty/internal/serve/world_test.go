@@ -34,11 +34,11 @@ func newMonitor(t testing.TB, known engine, instances ...string) *Monitor {
 	t.Helper()
 	state := new(desired.State)
 	var read conf.Config
-	states := map[string]keepalived.Instance{}
+	states := map[string]keepalived.Status{}
 	for i, name := range instances {
 		addr := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)}), 32)
 		read.Instances = append(read.Instances, conf.Instance{Name: name, Addresses: []netip.Prefix{addr}})
-		states[name] = keepalived.Instance{State: keepalived.Master, Since: time.Now()}
+		states[name] = keepalived.Status{State: keepalived.Master, Since: time.Now()}
 	}
 	state.SetServer(here)
 	state.SetSettings(desired.Settings{Keepalived: &read})
