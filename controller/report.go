@@ -107,7 +107,7 @@ func (nobody) Assigned(netip.Addr, []string, string, error) {}
 func (nobody) TookOver(Takeover)                            {}
 func (nobody) Contested(netip.Addr, string, bool)           {}
 
-// QueueMetrics are the figures of the work queue, as client-go names them. Metrics of Prometheus fit in. All fields are needed.
+// QueueMetrics are the figures of the work queue, as client-go names them. Prometheus's metrics have these methods. All fields are required.
 type QueueMetrics struct {
 	Depth          Gauge    // keys that wait to be processed
 	Adds           Counter  // keys added

@@ -25,7 +25,7 @@ type Input struct {
 	Server string // this server's ID; empty: not known yet
 }
 
-// An Address says who wants an address, and where it belongs.
+// An Address describes which instances want an address, and where it belongs.
 type Address struct {
 	Instances  []string  // that want it, sorted
 	Server     string    // where it belongs while it is ours; empty: not known yet
@@ -83,7 +83,7 @@ type Instance struct {
 	Source    string       // where they are from: "instances", "managed-addresses" or "keepalived.conf"
 }
 
-// Compute returns what should be, and nothing but its input decides it.
+// Compute returns what should be. The result depends on its argument only.
 //
 //   - An instance's addresses are those that the configuration gives it, else the managed ones, else its
 //     virtual_ipaddress and virtual_ipaddress_excluded of keepalived.conf.

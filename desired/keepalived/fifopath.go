@@ -88,7 +88,7 @@ func (p *fifoPath) makeMissing(now time.Time) {
 }
 
 func (p *fifoPath) fail(err error, now time.Time) {
-	if p.failure.FailedWith(err.Error(), now) {
+	if p.failure.FailedBecause(err.Error(), now) {
 		p.opts.Log.Error(err, "cannot read the FIFO, so nothing that Keepalived says arrives; trying again", logkey.Path, p.opts.Path)
 	}
 }

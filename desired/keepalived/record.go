@@ -106,7 +106,7 @@ func (f *recordFile) save(r record) bool {
 	if discardErr := discard(f.path); discardErr != nil {
 		err = fmt.Errorf("%w; and the file still holds older states, which would count after a restart: %w", err, discardErr)
 	}
-	if f.failure.FailedWith(err.Error(), time.Now()) {
+	if f.failure.FailedBecause(err.Error(), time.Now()) {
 		f.log.Error(err, "saving the states failed: after a restart of floaty (as vrrp_notify_fifo_script, after each reload of "+
 			"Keepalived), no address is assigned until Keepalived says MASTER again", logkey.Path, f.path)
 	}

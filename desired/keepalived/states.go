@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A State is what Keepalived last said that an instance is.
+// A State is the state of an instance, as Keepalived last reported it.
 type State int
 
 // The states. Only Master makes addresses belong here.

@@ -44,10 +44,10 @@ func assignIsIdempotent(t *testing.T, s Subject) {
 	}
 }
 
-// Any other holder gets a share of its traffic. A holder that nobody had seen may wait for the reading
-// that follows.
+// Every other holder would get a share of the traffic. A holder that was not among those seen may be detached only after the next
+// reading.
 func assignReleasesEveryOtherHolder(t *testing.T, s Subject) {
-	s.severalHolders(t)
+	s.needsSeveralHolders(t)
 	for _, holders := range [][]string{{s.Other, s.Third}, {s.Server, s.Third}, {s.Third, s.Server, s.Other}} {
 		for _, seen := range [][]string{holders, {s.Other}, nil} {
 			s.Cloud.Put(addr4, holders...)
@@ -66,13 +66,13 @@ func assignReleasesEveryOtherHolder(t *testing.T, s Subject) {
 	}
 }
 
-func assignSaysThatAnAddressIsAbsent(t *testing.T, s Subject) {
+func assigningAnAbsentAddressIsNotFound(t *testing.T, s Subject) {
 	if err := s.assign(t, absent); !errors.Is(err, providers.ErrNotFound) {
 		t.Errorf("got %v, want %v", err, providers.ErrNotFound)
 	}
 }
 
-func manyAssignsAtOnceSucceed(t *testing.T, s Subject) {
+func concurrentAssignmentsSucceed(t *testing.T, s Subject) {
 	var addrs []netip.Addr
 	for addr := addr4; len(addrs) < 100; addr = addr.Next() {
 		addrs = append(addrs, addr)

@@ -11,7 +11,7 @@ import (
 	"floaty/providers"
 )
 
-// read reads addrs, which must succeed.
+// read reads addrs, and reports an error if that fails.
 func (s Subject) read(t *testing.T, addrs ...netip.Addr) map[netip.Addr]providers.Holding {
 	t.Helper()
 	got, err := s.Provider.Read(t.Context(), addrs)
@@ -21,16 +21,16 @@ func (s Subject) read(t *testing.T, addrs ...netip.Addr) map[netip.Addr]provider
 	return got
 }
 
-// assign assigns addr to this server as if nothing were known of it.
+// assign assigns addr to this server, without naming any holder.
 func (s Subject) assign(t *testing.T, addr netip.Addr) error {
 	t.Helper()
 	return s.Provider.Assign(t.Context(), addr, s.Server, nil)
 }
 
-// A call is a method of the provider that failures are tried on.
+// A call is a method of the provider, called while the cloud fails.
 type call struct {
 	name string
-	// make calls the method for addr4 and returns its error; that of the address alone counts as well.
+	// make calls the method for addr4 and returns its error, or the error that the reading of addr4 carries.
 	make func(ctx context.Context) error
 	most int // requests
 }
@@ -59,13 +59,13 @@ func (s Subject) well(t *testing.T, c call) {
 	}
 }
 
-// sameServers compares two lists of holders, whose order means nothing.
+// sameServers reports whether two lists of holders are equal, in any order.
 func sameServers(got, want []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want)))
 }
 
-// severalHolders skips a test of what only some clouds can do.
-func (s Subject) severalHolders(t *testing.T) {
+// needsSeveralHolders skips the test if an address of this cloud has one holder at most.
+func (s Subject) needsSeveralHolders(t *testing.T) {
 	t.Helper()
 	if s.Third == "" {
 		t.Skip("an address of this cloud has one holder at most")
@@ -80,7 +80,8 @@ func wantHolding(t *testing.T, got map[netip.Addr]providers.Holding, addr netip.
 	}
 }
 
-// wantKind checks which of the errors that the rest of the program branches on err is; nil: none of them.
+// wantKind checks that err is kind, and none of the other errors that the rest of the program branches on. If kind is nil, err must be
+// none of them.
 func wantKind(t *testing.T, what string, err, kind error) {
 	t.Helper()
 	if err == nil {
@@ -92,7 +93,7 @@ func wantKind(t *testing.T, what string, err, kind error) {
 	} {
 		want := kind != nil && errors.Is(kind, k)
 		if got := errors.Is(err, k); got != want {
-			t.Errorf("%s: got %v; that it is %q: %v, want %v", what, err, k, got, want)
+			t.Errorf("%s: got %v, which is %q: %v, want %v", what, err, k, got, want)
 		}
 	}
 	if strings.ContainsAny(err.Error(), "\r\n") {
@@ -100,7 +101,7 @@ func wantKind(t *testing.T, what string, err, kind error) {
 	}
 }
 
-// wait returns how long err tells to wait; 0 if it does not.
+// wait returns the wait that err asks for; 0 if it asks for none.
 func wait(err error) (seconds float64) {
 	var told *providers.WaitError
 	if errors.As(err, &told) {

@@ -20,7 +20,7 @@ type Subject struct {
 	Other      string // another server of the account
 	Third      string // and another; empty: the cloud lets an address have one holder at most
 	Credential string // must not appear in an error
-	Forbidden  error  // what a 403 to every request means; nil: providers.ErrRefused
+	Forbidden  error  // the error if every request is answered with a 403; nil: providers.ErrRefused
 
 	Network      netip.Prefix // a network that the cloud hands out; the zero Prefix: it hands out none
 	Asynchronous bool         // a change is an operation that ends after its request was answered
@@ -61,7 +61,7 @@ type Kind int
 const (
 	Answer     Kind = iota // an answer with this status, body and Retry-After
 	BrokenJSON             // a success whose body is cut off
-	SlowBody               // a success whose body takes for ever
+	SlowBody               // a success whose body never ends
 	Hang                   // no answer at all
 	Reset                  // the connection is reset
 
@@ -81,38 +81,38 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 		run  func(t *testing.T, s Subject)
 	}{
 		{"TheServerIsKnown", theServerIsKnown},
-		{"AReadingShowsWhoHoldsWhat", aReadingShowsWhoHoldsWhat},
-		{"AnAbsentAddressSpoilsNoOther", anAbsentAddressSpoilsNoOther},
-		{"AnAddressIsTheSameInEverySpelling", anAddressIsTheSameInEverySpelling},
-		{"AReadingOfNothingIsEmpty", aReadingOfNothingIsEmpty},
+		{"AReadingShowsTheHolderOfEachAddress", aReadingShowsTheHolderOfEachAddress},
+		{"AnAbsentAddressDoesNotAffectOthers", anAbsentAddressDoesNotAffectOthers},
+		{"AnAddressIsComparedByValue", anAddressIsComparedByValue},
+		{"ReadingNoAddressesReturnsNothing", readingNoAddressesReturnsNothing},
 		{"AReadingShowsEveryHolder", aReadingShowsEveryHolder},
 
 		{"AssignMakesTheServerTheOnlyHolder", assignMakesTheServerTheOnlyHolder},
 		{"AssignIsIdempotent", assignIsIdempotent},
 		{"AssignReleasesEveryOtherHolder", assignReleasesEveryOtherHolder},
-		{"AssignSaysThatAnAddressIsAbsent", assignSaysThatAnAddressIsAbsent},
-		{"ManyAssignsAtOnceSucceed", manyAssignsAtOnceSucceed},
+		{"AssigningAnAbsentAddressIsNotFound", assigningAnAbsentAddressIsNotFound},
+		{"ConcurrentAssignmentsSucceed", concurrentAssignmentsSucceed},
 
 		{"ANetworkIsOneResource", aNetworkIsOneResource},
-		{"APairIsLeftByOneChange", aPairIsLeftByOneChange},
+		{"OfTwoHoldersTheOtherIsDetachedByOneChange", ofTwoHoldersTheOtherIsDetachedByOneChange},
 
-		{"AnOperationThatCannotBeAskedForIsNoHindrance", anOperationThatCannotBeAskedForIsNoHindrance},
+		{"AnOperationThatCannotBeQueriedDoesNotPreventSuccess", anOperationThatCannotBeQueriedDoesNotPreventSuccess},
 		{"AFailedOperationIsAnError", aFailedOperationIsAnError},
-		{"AnOperationThatHangsIsGoneOnWith", anOperationThatHangsIsGoneOnWith},
-		{"AChangeThatIsSoAlreadyMayFail", aChangeThatIsSoAlreadyMayFail},
+		{"TheNextCallContinuesAnUnfinishedOperation", theNextCallContinuesAnUnfinishedOperation},
+		{"AChangeThatWouldChangeNothingMayFail", aChangeThatWouldChangeNothingMayFail},
 
-		{"AnErrorIsOfTheRightKind", anErrorIsOfTheRightKind},
+		{"AnErrorHasTheRightKind", anErrorHasTheRightKind},
 		{"AFailureIsNotRetried", aFailureIsNotRetried},
 		{"AnErrorPageBecomesOneLine", anErrorPageBecomesOneLine},
-		{"AnUnusableAnswerIsNoReading", anUnusableAnswerIsNoReading},
-		{"AnUnusableAnswerIsNoAssignment", anUnusableAnswerIsNoAssignment},
+		{"AnUnusableAnswerIsNotAReading", anUnusableAnswerIsNotAReading},
+		{"AnUnusableAnswerIsNotASuccess", anUnusableAnswerIsNotASuccess},
 		{"AResetConnectionIsAnError", aResetConnectionIsAnError},
-		{"TheCredentialIsInNoError", theCredentialIsInNoError},
-		{"AFailingAddressSpoilsNoOther", aFailingAddressSpoilsNoOther},
+		{"NoErrorContainsTheCredential", noErrorContainsTheCredential},
+		{"AFailingAddressDoesNotAffectOthers", aFailingAddressDoesNotAffectOthers},
 
 		{"ACallEndsWithItsContext", aCallEndsWithItsContext},
 		{"ACancelledCallWritesNothing", aCancelledCallWritesNothing},
-		{"AHangingAddressHoldsUpNoOther", aHangingAddressHoldsUpNoOther},
+		{"AHangingAddressDoesNotDelayOthers", aHangingAddressDoesNotDelayOthers},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, subject(t)) })
 	}

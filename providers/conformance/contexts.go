@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	patience = 100 * time.Millisecond // of a call that cannot succeed
-	soon     = 3 * time.Second        // after its context ended, on a busy machine
+	callTimeout = 100 * time.Millisecond // the deadline of a call that cannot succeed
+	slack       = 3 * time.Second        // within which a call returns after its context has ended, even on a busy machine
 )
 
 func aCallEndsWithItsContext(t *testing.T, s Subject) {
@@ -17,7 +17,7 @@ func aCallEndsWithItsContext(t *testing.T, s Subject) {
 	for _, c := range s.calls() {
 		for _, kind := range []Kind{Hang, SlowBody} {
 			s.Cloud.Fail(Failure{Kind: kind})
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
 			begun := time.Now()
 			err := c.make(ctx)
 			took := time.Since(begun)
@@ -26,8 +26,8 @@ func aCallEndsWithItsContext(t *testing.T, s Subject) {
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s, kind %d: got %v, want %v", c.name, kind, err, context.DeadlineExceeded)
 			}
-			if took > patience+soon {
-				t.Errorf("%s, kind %d: took %v, want %v", c.name, kind, took, patience)
+			if took > callTimeout+slack {
+				t.Errorf("%s, kind %d: took %v, want %v", c.name, kind, took, callTimeout)
 			}
 			s.well(t, c)
 		}
@@ -53,7 +53,7 @@ func aCancelledCallWritesNothing(t *testing.T, s Subject) {
 	}
 }
 
-func aHangingAddressHoldsUpNoOther(t *testing.T, s Subject) {
+func aHangingAddressDoesNotDelayOthers(t *testing.T, s Subject) {
 	s.Cloud.Put(addr4, s.Other)
 	s.Cloud.Put(second, s.Other)
 	s.Cloud.Fail(Failure{Kind: Hang, Addr: addr4})
@@ -61,12 +61,12 @@ func aHangingAddressHoldsUpNoOther(t *testing.T, s Subject) {
 	hanging := make(chan error, 1)
 	before, _ := s.Cloud.Requests()
 	go func() { hanging <- s.Provider.Assign(ctx, addr4, s.Server, nil) }()
-	for deadline := time.Now().Add(soon); ; time.Sleep(time.Millisecond) { // until it has arrived
+	for deadline := time.Now().Add(slack); ; time.Sleep(time.Millisecond) { // until it has arrived
 		if now, _ := s.Cloud.Requests(); now > before {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the call that is to hang did not arrive")
+			t.Fatal("the call that should hang did not arrive")
 		}
 	}
 	if err := s.assign(t, second); err != nil {

@@ -12,7 +12,7 @@ import (
 	"floaty/providers"
 )
 
-func anErrorIsOfTheRightKind(t *testing.T, s Subject) {
+func anErrorHasTheRightKind(t *testing.T, s Subject) {
 	s.Cloud.Put(addr4, s.Other)
 	forbidden := cmp.Or(s.Forbidden, providers.ErrRefused)
 	date := time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)
@@ -41,7 +41,7 @@ func anErrorIsOfTheRightKind(t *testing.T, s Subject) {
 		{status: 503, retryAfter: "1000000", least: 300, most: 300},
 		{status: 504},
 	} {
-		// The bodies that a cloud sends: none, flat, with arrays, and what a proxy sends.
+		// Bodies as clouds send them: none, a flat object, one with arrays, and a proxy's page.
 		for _, body := range []string{
 			"", `{"detail": "No."}`, `{"server": ["Object with uuid x does not exist."]}`, "<html><title>No</title></html>",
 		} {
@@ -110,7 +110,7 @@ func anErrorPageBecomesOneLine(t *testing.T, s Subject) {
 	}
 }
 
-func anUnusableAnswerIsNoReading(t *testing.T, s Subject) {
+func anUnusableAnswerIsNotAReading(t *testing.T, s Subject) {
 	s.Cloud.Put(addr4, s.Other)
 	read := s.calls()[0]
 	for name, f := range map[string]Failure{
@@ -126,7 +126,7 @@ func anUnusableAnswerIsNoReading(t *testing.T, s Subject) {
 	}
 }
 
-func anUnusableAnswerIsNoAssignment(t *testing.T, s Subject) {
+func anUnusableAnswerIsNotASuccess(t *testing.T, s Subject) {
 	assign := s.calls()[1]
 	for name, f := range map[string]Failure{
 		"cut off": {Kind: BrokenJSON},
@@ -134,7 +134,7 @@ func anUnusableAnswerIsNoAssignment(t *testing.T, s Subject) {
 		"nothing": {Status: 200},
 	} {
 		s.Cloud.Put(addr4, s.Other)
-		f.Addr = addr4 // a look at who holds it now is answered, as it is
+		f.Addr = addr4 // readings succeed
 		s.Cloud.Fail(f)
 		wantKind(t, name, assign.make(t.Context()), nil)
 		s.well(t, assign)
@@ -153,7 +153,7 @@ func aResetConnectionIsAnError(t *testing.T, s Subject) {
 	}
 }
 
-func theCredentialIsInNoError(t *testing.T, s Subject) {
+func noErrorContainsTheCredential(t *testing.T, s Subject) {
 	s.Cloud.Put(addr4, s.Other)
 	for _, status := range []int{200, 301, 400, 401, 403, 404, 409, 429, 500, 503} {
 		for _, body := range []string{
@@ -177,7 +177,7 @@ func theCredentialIsInNoError(t *testing.T, s Subject) {
 	}
 }
 
-func aFailingAddressSpoilsNoOther(t *testing.T, s Subject) {
+func aFailingAddressDoesNotAffectOthers(t *testing.T, s Subject) {
 	for _, f := range []Failure{{Status: 400}, {Status: 404}, {Status: 409}, {Status: 500}, {Kind: Reset}} {
 		s.Cloud.Put(addr4, s.Other)
 		s.Cloud.Put(second, s.Other)

@@ -9,15 +9,15 @@ import (
 	"floaty/providers"
 )
 
-// operations skips a test of a cloud whose changes are done when they are answered.
-func (s Subject) operations(t *testing.T) {
+// needsOperations skips the test if the cloud has carried a change out when it answers.
+func (s Subject) needsOperations(t *testing.T) {
 	t.Helper()
 	if !s.Asynchronous {
 		t.Skip("this cloud has no operations")
 	}
 }
 
-// takesOver assigns addr4, which another server holds, and checks that this one alone holds it.
+// takesOver assigns addr4, which another server holds, and checks that this server is then its only holder.
 func (s Subject) takesOver(t *testing.T, what string, seen ...string) {
 	t.Helper()
 	if err := s.Provider.Assign(t.Context(), addr4, s.Server, seen); err != nil {
@@ -28,9 +28,9 @@ func (s Subject) takesOver(t *testing.T, what string, seen ...string) {
 	}
 }
 
-// A role may forbid to ask for operations; what the change has come to can be read all the same.
-func anOperationThatCannotBeAskedForIsNoHindrance(t *testing.T, s Subject) {
-	s.operations(t)
+// A role may forbid querying operations. The result of the change can be read nevertheless.
+func anOperationThatCannotBeQueriedDoesNotPreventSuccess(t *testing.T, s Subject) {
+	s.needsOperations(t)
 	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
 		s.Cloud.Put(addr4, s.Other)
 		s.Cloud.Fail(Failure{Kind: OperationUnknown, Status: status})
@@ -40,7 +40,7 @@ func anOperationThatCannotBeAskedForIsNoHindrance(t *testing.T, s Subject) {
 }
 
 func aFailedOperationIsAnError(t *testing.T, s Subject) {
-	s.operations(t)
+	s.needsOperations(t)
 	s.Cloud.Put(addr4, s.Other)
 	s.Cloud.Fail(Failure{Kind: OperationFails})
 	wantKind(t, "Assign", s.Provider.Assign(t.Context(), addr4, s.Server, []string{s.Other}), nil)
@@ -51,14 +51,14 @@ func aFailedOperationIsAnError(t *testing.T, s Subject) {
 	s.takesOver(t, "once the cloud is well", s.Other)
 }
 
-// A call has a deadline, an operation has none: what one call has begun, the next one brings to its end.
-func anOperationThatHangsIsGoneOnWith(t *testing.T, s Subject) {
-	s.operations(t)
+// A call has a deadline, but an operation has none: the next call completes what one call has begun.
+func theNextCallContinuesAnUnfinishedOperation(t *testing.T, s Subject) {
+	s.needsOperations(t)
 	for name, kind := range map[string]Kind{"it hangs": OperationHangs, "it seems to hang": OperationSilent} {
 		s.Cloud.Put(addr4, s.Other)
 		_, before := s.Cloud.Requests()
 		s.Cloud.Fail(Failure{Kind: kind})
-		ctx, cancel := context.WithTimeout(t.Context(), 10*patience) // on a busy machine too, the change is answered within it
+		ctx, cancel := context.WithTimeout(t.Context(), 10*callTimeout) // long enough for the answer to the change, even on a busy machine
 		err := s.Provider.Assign(ctx, addr4, s.Server, []string{s.Other})
 		cancel()
 		wantKind(t, name, err, nil)
@@ -76,10 +76,10 @@ func anOperationThatHangsIsGoneOnWith(t *testing.T, s Subject) {
 	}
 }
 
-// What a cloud makes of a change that is so already is its own affair: it may fail.
-func aChangeThatIsSoAlreadyMayFail(t *testing.T, s Subject) {
-	s.operations(t)
-	s.severalHolders(t)
+// A cloud may reject a change that would change nothing.
+func aChangeThatWouldChangeNothingMayFail(t *testing.T, s Subject) {
+	s.needsOperations(t)
+	s.needsSeveralHolders(t)
 	s.Cloud.Fail(Failure{Kind: OperationRepeated})
 	for name, seen := range map[string][]string{"nothing seen": nil, "the other seen": {s.Other}, "both seen": {s.Other, s.Server}} {
 		s.Cloud.Put(addr4, s.Server, s.Other)
@@ -87,11 +87,11 @@ func aChangeThatIsSoAlreadyMayFail(t *testing.T, s Subject) {
 	}
 }
 
-// A takeover that was cut off leaves this server and one that may be dead. The next one has only to release the other: to
-// attach once more would cost an operation before that.
-func aPairIsLeftByOneChange(t *testing.T, s Subject) {
-	s.operations(t)
-	s.severalHolders(t)
+// A takeover that was interrupted leaves two holders: this server, and one that may be dead. The next call only has to detach the
+// other one. Attaching this server again would cost one more operation before that.
+func ofTwoHoldersTheOtherIsDetachedByOneChange(t *testing.T, s Subject) {
+	s.needsOperations(t)
+	s.needsSeveralHolders(t)
 	s.Cloud.Put(addr4, s.Other, s.Server)
 	_, before := s.Cloud.Requests()
 	s.takesOver(t, "a pair", s.Other, s.Server)
@@ -100,7 +100,7 @@ func aPairIsLeftByOneChange(t *testing.T, s Subject) {
 	}
 }
 
-// Where a cloud hands out networks, every address inside one is the same thing to move.
+// If a cloud hands out networks, all addresses of a network move together.
 func aNetworkIsOneResource(t *testing.T, s Subject) {
 	if !s.Network.IsValid() {
 		t.Skip("this cloud hands out no networks")

@@ -22,7 +22,7 @@ func theServerIsKnown(t *testing.T, s Subject) {
 	}
 }
 
-func aReadingShowsWhoHoldsWhat(t *testing.T, s Subject) {
+func aReadingShowsTheHolderOfEachAddress(t *testing.T, s Subject) {
 	want := map[netip.Addr][]string{addr4: {s.Server}, addr6: {s.Other}, second: nil}
 	for addr, holders := range want {
 		s.Cloud.Put(addr, holders...)
@@ -42,7 +42,7 @@ func aReadingShowsWhoHoldsWhat(t *testing.T, s Subject) {
 	wantHolding(t, s.read(t, addr4), addr4, s.Other)
 }
 
-func anAbsentAddressSpoilsNoOther(t *testing.T, s Subject) {
+func anAbsentAddressDoesNotAffectOthers(t *testing.T, s Subject) {
 	s.Cloud.Put(addr4, s.Server)
 	got := s.read(t, absent, addr4)
 	wantHolding(t, got, addr4, s.Server)
@@ -51,7 +51,7 @@ func anAbsentAddressSpoilsNoOther(t *testing.T, s Subject) {
 	}
 }
 
-func anAddressIsTheSameInEverySpelling(t *testing.T, s Subject) {
+func anAddressIsComparedByValue(t *testing.T, s Subject) {
 	s.Cloud.Put(addr6, s.Other)
 	s.Cloud.Put(addr4, s.Other)
 	for _, spelling := range []string{
@@ -68,7 +68,7 @@ func anAddressIsTheSameInEverySpelling(t *testing.T, s Subject) {
 	}
 }
 
-func aReadingOfNothingIsEmpty(t *testing.T, s Subject) {
+func readingNoAddressesReturnsNothing(t *testing.T, s Subject) {
 	s.Cloud.Put(addr4, s.Server)
 	if got := s.read(t); len(got) != 0 {
 		t.Errorf("got %v, want nothing", got)
@@ -76,7 +76,7 @@ func aReadingOfNothingIsEmpty(t *testing.T, s Subject) {
 }
 
 func aReadingShowsEveryHolder(t *testing.T, s Subject) {
-	s.severalHolders(t)
+	s.needsSeveralHolders(t)
 	s.Cloud.Put(addr4, s.Other, s.Server)
 	s.Cloud.Put(addr6, s.Third, s.Other, s.Server)
 	got := s.read(t, addr4, addr6)

@@ -21,8 +21,8 @@ import (
 
 const credential = "s3cr3t-T0ken"
 
-// The suite is meant for clouds where an address has several holders and an assign takes several requests, too. This is
-// the smallest such cloud: GET ADDRESS lists its holders, PUT ADDRESS/SERVER and DELETE ADDRESS/SERVER attach and detach.
+// The suite is also meant for clouds where an address can have several holders and assigning takes several requests. This is the
+// smallest such cloud: GET ADDRESS lists its holders, PUT ADDRESS/SERVER and DELETE ADDRESS/SERVER attach and detach.
 func TestCloudWithSeveralHoldersConforms(t *testing.T) {
 	t.Parallel()
 	conformance.Run(t, func(t *testing.T) conformance.Subject {

@@ -1,8 +1,8 @@
 // Package failurelog decides which of many failures of one kind are worth a log line, so that a night of them stays readable.
 //
 // The first failure is worth a line. While it goes on there are reminders, at a distance that doubles from a minute to an hour. When it
-// works again, that is worth a line too. Something that fails again within ten minutes of that is failing now and then: it gets one line
-// that says so, then reminders, and is over when it has not failed for ten minutes.
+// works again, that is worth a line too. Something that fails again within ten minutes of that is failing now and then: one line
+// says so, reminders follow, and it is over when there was no failure for ten minutes.
 //
 // It logs nothing itself, and knows nothing about what failed.
 package failurelog
@@ -13,7 +13,7 @@ const (
 	firstReminder   = time.Minute
 	longestReminder = time.Hour
 
-	// calm is how long nothing must fail until an intermittent failure is over.
+	// calm is how long there must be no failure until an intermittent one is over.
 	calm = 10 * time.Minute
 )
 
@@ -24,26 +24,26 @@ type Entry struct {
 	Since    time.Time // of the first of Failures; zero: it has never failed
 
 	intermittent bool
-	text         string    // of the failure that was logged last
+	reason       string    // of the last failure
 	last         time.Time // the last failure
 	next         time.Time // the next reminder
 	distance     time.Duration
 }
 
 // Failed counts a failure at now and reports whether it is worth a line.
-func (e *Entry) Failed(now time.Time) bool { return e.FailedWith("", now) }
+func (e *Entry) Failed(now time.Time) bool { return e.FailedBecause("", now) }
 
-// FailedWith is like Failed, but a failure with another text than the one before is worth a line at once.
-func (e *Entry) FailedWith(text string, now time.Time) bool {
+// FailedBecause is like Failed, but a failure for another reason than the last one is worth a line at once.
+func (e *Entry) FailedBecause(reason string, now time.Time) bool {
 	began := e.Since.IsZero() || e.Attempts == 0 && !e.intermittent && now.Sub(e.last) >= calm
 	if began {
 		*e = Entry{Since: now}
 	}
 	cameBack := !began && e.Attempts == 0 && !e.intermittent
-	changed := text != e.text
+	changed := reason != e.reason
 	e.Attempts++
 	e.Failures++
-	e.last, e.text = now, text
+	e.last, e.reason = now, reason
 	switch {
 	case began, cameBack, changed:
 		e.intermittent = e.intermittent || cameBack
@@ -57,7 +57,7 @@ func (e *Entry) FailedWith(text string, now time.Time) bool {
 	return true
 }
 
-// Succeeded notes that it worked at now, and reports whether that is worth a line: it ends trouble.
+// Succeeded notes that it worked at now, and reports whether that is worth a line, because it ends a series of failures.
 func (e *Entry) Succeeded(now time.Time) bool {
 	failed := e.Attempts > 0
 	e.Attempts = 0
@@ -71,5 +71,5 @@ func (e *Entry) Succeeded(now time.Time) bool {
 	return failed
 }
 
-// Intermittent reports whether it fails now and then, with successes between.
+// Intermittent reports whether there were successes between the failures.
 func (e *Entry) Intermittent() bool { return e.intermittent }

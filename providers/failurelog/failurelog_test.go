@@ -56,7 +56,7 @@ func TestWhichFailuresAreWorthALine(t *testing.T) {
 				switch {
 				case s.failure == "" && e.Succeeded(now):
 					line = "works again"
-				case s.failure != "" && e.FailedWith(s.failure, now):
+				case s.failure != "" && e.FailedBecause(s.failure, now):
 					line = "failed"
 					if e.Intermittent() {
 						line = "fails now and then"

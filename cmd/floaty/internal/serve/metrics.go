@@ -138,5 +138,5 @@ func (m *Monitor) Requested(ctx context.Context, status int, took time.Duration)
 	m.metrics.durations.WithLabelValues(provider, operation).Observe(took.Seconds())
 }
 
-// Reconciled notes what reconciling an address came to.
+// Reconciled counts an outcome of reconciling an address.
 func (m *Monitor) Reconciled(outcome string) { m.metrics.reconciles.WithLabelValues(outcome).Inc() }

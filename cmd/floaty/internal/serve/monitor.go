@@ -71,7 +71,7 @@ func NewMonitor(opts MonitorOptions) *Monitor {
 	return &Monitor{opts: opts, started: now, writerGone: now, metrics: newMetrics()}
 }
 
-// Loaded notes that the configuration has been read and is in force. changes says what has changed; empty: nothing.
+// Loaded notes that the configuration has been read and is in force. changes describes what has changed; empty: nothing has.
 func (m *Monitor) Loaded(inputs Inputs, changes string) {
 	e := report.StatusEvent{Time: time.Now(), Kind: report.EventReload}
 	m.mu.Lock()
@@ -143,7 +143,7 @@ func (m *Monitor) readEnded(begun time.Time, err error) {
 	}
 }
 
-// Assigned notes how a write ended. A failure that repeats itself becomes one event.
+// Assigned notes the result of a write. A failure that repeats itself is one event.
 func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error) {
 	e := report.StatusEvent{
 		Time: time.Now(), Kind: report.EventAssign, Address: addr.String(), From: strings.Join(from, ", "), To: to, Text: "assigned",
@@ -165,7 +165,7 @@ func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error)
 	}
 }
 
-// Contested notes that an address became contested, or is so no more. rival is the server that it is contested with; empty: not known.
+// Contested notes that an address became contested, or no longer is. rival is the server that it is contested with; empty: not known.
 func (m *Monitor) Contested(addr netip.Addr, rival string, contested bool) {
 	e := report.StatusEvent{Time: time.Now(), Kind: report.EventContest, Address: addr.String(), From: rival, Text: "contested"}
 	if contested {

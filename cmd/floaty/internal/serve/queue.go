@@ -6,7 +6,7 @@ import (
 	"floaty/controller"
 )
 
-// A queue is the figures of the work queue, under the names that client-go's own have in Kubernetes.
+// A queue holds the metrics of the work queue, under the names that client-go gives them in Kubernetes.
 type queue struct {
 	depth, unfinished, longest prometheus.Gauge
 	adds, retries              prometheus.Counter
@@ -41,7 +41,7 @@ func (q queue) all() []prometheus.Collector {
 	return []prometheus.Collector{q.depth, q.adds, q.latency, q.work, q.unfinished, q.longest, q.retries}
 }
 
-// Queue returns what takes the figures of the controller's queue.
+// Queue returns the metrics to which the controller's queue reports.
 func (m *Monitor) Queue() *controller.QueueMetrics {
 	q := m.metrics.queue
 	return &controller.QueueMetrics{
