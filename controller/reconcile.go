@@ -174,9 +174,7 @@ func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, 
 		c.opts.Recorder.TookOver(*t)
 	}
 	st.writes.takeover, st.writes.shown = nil, ""
-	if st.verifyDue(now) {
-		st.verify = st.verify[1:]
-	}
+	st.verifiedBy(r.At)
 	if want.Rivals > st.answered && r.At.Before(want.Changed) { // a rival was heard after that reading began
 		st.answered = max(st.answered, want.Rivals-1)
 		st.readForRival(want)
@@ -204,10 +202,10 @@ func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Addre
 		return c.attempt(st, want, last, now)
 	}
 	retry := c.opts.Observed.Retry()
-	if last.Err != nil && retry.Before(st.readings.again) {
-		retry = st.readings.again
-		c.opts.Observed.ScheduleRead(retry, addr)
+	if last.Err != nil {
+		retry = later(retry, st.readings.again)
 	}
+	c.opts.Observed.ScheduleRead(retry, addr) // all that could not be read share one read then
 	return unreadable, max(retry.Sub(now), minRest), nil
 }
 

@@ -117,9 +117,11 @@ func (s *status) verifyAfter() time.Time {
 	return s.verify[0].Add(-min(delay/4, maxSlack))
 }
 
-// verifyDue reports whether a verification is due.
-func (s *status) verifyDue(now time.Time) bool {
-	return len(s.verify) > 0 && !now.Before(s.verifyAfter())
+// verifiedBy drops every verification that a reading begun at a given time serves as.
+func (s *status) verifiedBy(at time.Time) {
+	for len(s.verify) > 0 && !at.Before(s.verifyAfter()) {
+		s.verify = s.verify[1:]
+	}
 }
 
 // justWritten reports whether the last write was acknowledged after the last reason for doubt, and its verification is not due yet.
@@ -131,7 +133,7 @@ func (s *status) justWritten(now time.Time) bool {
 // verification that is due, and not be older than two intervals. Otherwise an old reading would count for ever while reads fail.
 func (s *status) needs(interval time.Duration, now time.Time) time.Time {
 	need := later(s.readAfter, now.Add(-2*interval))
-	if s.verifyDue(now) {
+	if len(s.verify) > 0 && !now.Before(s.verify[0]) { // not before it is due: the addresses written last would each start a read of their own
 		need = later(need, s.verifyAfter())
 	}
 	return need

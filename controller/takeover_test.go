@@ -237,12 +237,39 @@ func (dry) Assign(context.Context, netip.Addr, string, []string) error {
 	return errors.Join(providers.ErrNotWritten)
 }
 
+// aThousand returns that many addresses.
+func aThousand() []netip.Addr {
+	var addrs []netip.Addr
+	for i := range 1000 {
+		addrs = append(addrs, netip.AddrFrom4([4]byte{203, 1, byte(i / 250), byte(i % 250)}))
+	}
+	return addrs
+}
+
+// A thousand writes, 100 at a time, are acknowledged within 1.3 s. A read that verifies them is early by a quarter of the delay at most.
+func TestVerificationsShareReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		addrs := aThousand()
+		c := newCloud(addrs...)
+		h := newHost(t, c, here, c, addrs...)
+		defer h.stop()
+		time.Sleep(time.Second)
+		c.count()
+		c.set(func(ctx context.Context) error { return pass(ctx, 30*time.Millisecond) }, func(ctx context.Context, addr netip.Addr, _ string) error {
+			return pass(ctx, time.Duration(addr.As4()[3]%37)*time.Millisecond) // so that no two instants are the same
+		})
+		h.says(keepalived.Master)
+		time.Sleep(35 * time.Second)
+		const want = 5 + 2 + 1 + 1 // after 1 s, 3 s, 10 s and 30 s
+		if reads, writes := c.count(); reads > want || writes != 1000 {
+			t.Errorf("%d reads and %d writes, want %d at most and 1000", reads, writes, want)
+		}
+	})
+}
+
 func TestMasterWhereAllIsInPlaceCostsOneRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var addrs []netip.Addr
-		for i := range 1000 {
-			addrs = append(addrs, netip.AddrFrom4([4]byte{203, 1, byte(i / 250), byte(i % 250)}))
-		}
+		addrs := aThousand()
 		c := newCloud(addrs...)
 		for _, addr := range addrs {
 			c.move(addr, here)
