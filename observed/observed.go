@@ -15,7 +15,6 @@ package observed
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,7 +59,7 @@ type Observed struct {
 	seq     uint64     // of the last request or invalidation
 	known   map[netip.Addr]*entry
 	reads   []*read   // to be started, or in progress; oldest first
-	due     time.Time // the common instant of the next refresh
+	due     time.Time // of the next refresh: the common instant, or the time at which a failed one is tried again
 	failure failure
 }
 
@@ -84,7 +83,7 @@ type read struct {
 	addrs   []netip.Addr // sorted
 	at      time.Time
 	seq     uint64
-	refresh bool // guarded by mu
+	refresh bool // it covers all that are managed
 	started bool // guarded by mu
 }
 
@@ -149,14 +148,10 @@ func (o *Observed) Forget(addr netip.Addr) {
 	}
 }
 
-// Due returns when the next refresh is to start: at the common instant, or earlier where the last read failed.
+// Due returns when the next refresh is to start: at the common instant, or when a failed one may be tried again.
 func (o *Observed) Due() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	refreshing := slices.ContainsFunc(o.reads, func(r *read) bool { return r.refresh })
-	if o.failure.err != nil && !refreshing && o.failure.retry.Before(o.due) {
-		return o.failure.retry
-	}
 	return o.due
 }
 
@@ -167,11 +162,14 @@ func (o *Observed) Retry() time.Time {
 	return o.failure.retry
 }
 
-// Resume lets reads be tried again at once after a failed one.
+// Resume lets reads be tried again at once after a failed one. A refresh is then due.
 func (o *Observed) Resume() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.failure.retry = time.Time{}
+	if o.failure.err != nil {
+		o.due = time.Time{}
+	}
 }
 
 // Refresh starts a read of all managed addresses if one is due, and sets the next common instant. It returns the time until

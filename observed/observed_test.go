@@ -124,7 +124,10 @@ func reading(ctx context.Context, o *Observed, addr netip.Addr, after time.Time)
 
 // refresh makes a refresh, whether it is due or not, and returns when its read has ended.
 func refresh(o *Observed) {
-	o.startRefresh(o.opts.Addresses())
+	o.mu.Lock()
+	o.due = time.Time{}
+	o.mu.Unlock()
+	o.Refresh()
 	ended := func() bool {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -153,12 +156,12 @@ func TestConcurrentReadsShareOneCall(t *testing.T) {
 	})
 }
 
-func TestARefreshJoinsAReadOfEverythingThatHasJustBegun(t *testing.T) {
+func TestAReadThatBeginsWhenARefreshIsDueIsTheRefresh(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		var askers sync.WaitGroup
-		askers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) }) // of nothing is anything known, so it covers all
+		askers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) })
 		synctest.Wait()
-		askers.Go(func() { refresh(o) })
+		o.Refresh()
 		askers.Wait()
 		if got := c.reads(); got != 1 {
 			t.Errorf("got %d reads, want one", got)
@@ -174,6 +177,42 @@ func TestARefreshJoinsAReadOfEverythingThatHasJustBegun(t *testing.T) {
 		askers.Wait()
 		if got := c.reads(); got != 3 {
 			t.Errorf("got %d reads, want three", got)
+		}
+	})
+}
+
+// An address that asks again and the refresh come at the same instant, in any order.
+func TestAFailedRefreshIsTriedAgainInOneRead(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
+		c.set(func() { c.err = &providers.WaitError{Wait: 5 * time.Second, Err: errDown} })
+		refresh(o)
+		if got := time.Until(o.Due()); got > 5*time.Second {
+			t.Errorf("the refresh is due in %v, want 5 s", got)
+		}
+		time.Sleep(time.Until(o.Due()))
+		before := c.reads()
+		_, pending, err := o.Read(one, time.Now())
+		if !pending || err != nil {
+			t.Errorf("got %v, %v from an address that asks, want a read in progress", pending, err)
+		}
+		o.Refresh()
+		synctest.Wait()
+		if got := c.reads() - before; got != 1 {
+			t.Errorf("%d reads, want 1", got)
+		}
+	})
+}
+
+func TestAFailedReadOfOneAddressDoesNotHastenTheRefresh(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
+		refresh(o)
+		due := o.Due()
+		c.set(func() { c.err = errDown })
+		if _, err := reading(t.Context(), o, one, time.Now()); err == nil {
+			t.Error("the read succeeded, want an error")
+		}
+		if got := o.Due(); !got.Equal(due) {
+			t.Errorf("the refresh is due %v earlier", due.Sub(got))
 		}
 	})
 }

@@ -39,7 +39,7 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 		say = o.succeed(r)
 		o.keep(r, holdings)
 	case r.seq >= o.failure.newest: // else the world has moved on
-		say = o.fail(time.Now(), err)
+		say = o.fail(time.Now(), r, err)
 	}
 	log, retry := o.failure.log, o.failure.retry
 	o.mu.Unlock()
@@ -66,15 +66,20 @@ func (o *Observed) succeed(r *read) bool {
 
 // fail keeps a failure for everybody to share, and reports whether it is worth a line: not if the cloud asked to wait, because that has
 // been logged already. o.mu is held.
-func (o *Observed) fail(now time.Time, err error) bool {
+func (o *Observed) fail(now time.Time, r *read, err error) bool {
 	o.failure.err = err
 	var told *providers.WaitError
-	if errors.As(err, &told) {
+	asked := errors.As(err, &told)
+	var say bool
+	if asked {
 		o.failure.retry = now.Add(max(told.Wait, minWait))
-		return false
+	} else {
+		say = o.failure.log.Failed(now)
+		o.failure.retry = now.Add(o.opts.BackOff.Wait(o.failure.log.Attempts))
 	}
-	say := o.failure.log.Failed(now)
-	o.failure.retry = now.Add(o.opts.BackOff.Wait(o.failure.log.Attempts))
+	if r.refresh && o.failure.retry.Before(o.due) {
+		o.due = o.failure.retry
+	}
 	return say
 }
 

@@ -21,28 +21,37 @@ func (o *Observed) read(addr netip.Addr, after time.Time, managed []netip.Addr) 
 		return Reading{}, true, nil
 	case managed == nil:
 		return Reading{}, false, nil
+	case now.Before(o.due):
+		o.begin(now, o.covered(addr, managed, now), false)
+	default: // one read serves as the refresh, too
+		slices.SortFunc(managed, netip.Addr.Compare)
+		o.beginRefresh(now, slices.Compact(managed))
 	}
-	o.begin(now, o.covered(addr, managed, now))
 	return Reading{}, true, nil
 }
 
-// startRefresh starts a read of addrs, which are all that are managed, and sets the next common instant.
+// startRefresh starts a read of addrs, which are all that are managed, if it is due.
 func (o *Observed) startRefresh(addrs []netip.Addr) {
 	now := time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !now.Before(o.due) {
-		o.due = now.Add(Jitter(o.opts.Interval, 0.1))
+	if len(addrs) == 0 { // nothing is read, so there is nothing to try again
+		o.failure.err = nil
 	}
 	switch {
-	case len(addrs) == 0: // nothing is read, so there is nothing to try again
-		o.failure.err = nil
-	case !o.backingOff(now):
-		r := o.covering(addrs, now)
-		if r == nil {
-			r = o.begin(now, addrs)
-		}
-		r.refresh = true
+	case now.Before(o.due): // an address has just asked for it
+	case o.backingOff(now):
+		o.due = o.failure.retry
+	default:
+		o.beginRefresh(now, addrs)
+	}
+}
+
+// beginRefresh begins a read of addrs, which are all that are managed, and sets the next common instant. o.mu is held.
+func (o *Observed) beginRefresh(now time.Time, addrs []netip.Addr) {
+	o.due = now.Add(Jitter(o.opts.Interval, 0.1))
+	if len(addrs) > 0 {
+		o.begin(now, addrs, true)
 	}
 }
 
@@ -102,18 +111,6 @@ func (o *Observed) tells(r *read, addr netip.Addr) bool {
 	return covered && r.seq > o.invalidated(addr)
 }
 
-// covering returns a read that has just begun and tells about all of addrs; nil if there is none. At the start, an address
-// may have asked for all before the first refresh does.
-func (o *Observed) covering(addrs []netip.Addr, now time.Time) *read {
-	for _, r := range o.reads {
-		misses := func(addr netip.Addr) bool { return !o.tells(r, addr) }
-		if now.Sub(r.at) <= o.opts.Interval/10 && !slices.ContainsFunc(addrs, misses) {
-			return r
-		}
-	}
-	return nil
-}
-
 // covered returns addr and every managed address that a read for it covers as well, sorted.
 func (o *Observed) covered(addr netip.Addr, managed []netip.Addr, now time.Time) []netip.Addr {
 	addrs := []netip.Addr{addr}
@@ -132,13 +129,11 @@ func (o *Observed) covered(addr netip.Addr, managed []netip.Addr, now time.Time)
 }
 
 // begin hands a read to Run. Its time is now, so that it does not count as having seen anything that happens after this.
-func (o *Observed) begin(now time.Time, addrs []netip.Addr) *read {
+func (o *Observed) begin(now time.Time, addrs []netip.Addr, refresh bool) {
 	o.seq++
-	r := &read{addrs: addrs, at: now, seq: o.seq}
-	o.reads = append(o.reads, r)
+	o.reads = append(o.reads, &read{addrs: addrs, at: now, seq: o.seq, refresh: refresh})
 	select {
 	case o.wake <- struct{}{}:
 	default: // Run is about to look
 	}
-	return r
 }
