@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 )
 
 // A Status is what the controller knows about one managed address.
@@ -113,8 +114,8 @@ type QueueMetrics struct {
 	Adds           Counter  // keys added
 	Latency        Observer // seconds from being added to being processed
 	WorkDuration   Observer // seconds that processing takes
-	Unfinished     Gauge    // seconds of work in progress, over all keys that are processed now
-	LongestRunning Gauge    // seconds that the key that has been processed longest has taken so far
+	Unfinished     Gauge    // seconds of work in progress, over all keys that are processed now; set every 10 s
+	LongestRunning Gauge    // seconds that the key that has been processed longest has taken so far; set every 10 s
 	Retries        Counter  // keys added to be processed later
 }
 
@@ -150,11 +151,19 @@ func (q queueMetrics) NewLongestRunningProcessorSecondsMetric(string) workqueue.
 }
 func (q queueMetrics) NewRetriesMetric(string) workqueue.CounterMetric { return q.m.Retries }
 
+// A slowClock is the real clock, except that its tickers tick every ten seconds at most. Client-go updates the gauges of the work in progress
+// twice a second, and each time costs an idle process some nine changes of thread.
+type slowClock struct{ clock.RealClock }
+
+func (slowClock) NewTicker(d time.Duration) clock.Ticker {
+	return clock.RealClock{}.NewTicker(max(d, 10*time.Second))
+}
+
 // newQueue returns a queue of addresses; metrics may be nil.
 func newQueue(limiter workqueue.TypedRateLimiter[netip.Addr], metrics *QueueMetrics) workqueue.TypedRateLimitingInterface[netip.Addr] {
 	config := workqueue.TypedRateLimitingQueueConfig[netip.Addr]{}
 	if metrics != nil {
-		config.Name, config.MetricsProvider = "addresses", queueMetrics{metrics}
+		config.Name, config.MetricsProvider, config.Clock = "addresses", queueMetrics{metrics}, slowClock{}
 	}
 	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, config)
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,4 +176,27 @@ func TestTheQueueReportsItsMetrics(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", what, is.got.value, is.want)
 		}
 	}
+}
+
+// A number is a gauge, a counter and an observer. It counts how often it is set.
+type number struct{ sets *atomic.Int64 }
+
+func (number) Inc()            {}
+func (number) Dec()            {}
+func (number) Observe(float64) {}
+func (n number) Set(float64)   { n.sets.Add(1) }
+
+func TestTheFiguresOfAnIdleQueueAreSetAFewTimesAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := number{&atomic.Int64{}}
+		q := newQueue(newPace(observed.BackOff{}, interval), &QueueMetrics{
+			Depth: n, Adds: n, Latency: n, WorkDuration: n, Unfinished: n, LongestRunning: n, Retries: n,
+		})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := n.sets.Load(); got < 2 || got > 2*6 { // two gauges
+			t.Errorf("gauges were set %d times in a minute, want 2 to 12", got)
+		}
+		q.ShutDown()
+	})
 }

@@ -38,6 +38,7 @@ var leaves = []string{"providers/failurelog", "providers/grammar", "providers/lo
 // onlyIn names packages that a single package may import, because they cost or because they belong there.
 var onlyIn = map[string]string{
 	"k8s.io/client-go/util/workqueue": "controller",
+	"k8s.io/utils/clock":              "controller",
 	"github.com/fsnotify/fsnotify":    "config",
 	"sigs.k8s.io/yaml/goyaml.v2":      "config",
 
