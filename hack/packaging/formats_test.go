@@ -12,14 +12,16 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
 // everywhere returns the files that every package installs, with their modes.
-func everywhere() map[string]os.FileMode {
-	return map[string]os.FileMode{
+func everywhere(t *testing.T) map[string]os.FileMode {
+	t.Helper()
+	files := map[string]os.FileMode{
 		"usr/sbin/floaty":                                     0o755,
 		"usr/share/man/man8/floaty.8.gz":                      0o644,
 		"usr/share/man/man5/floaty.yml.5.gz":                  0o644,
@@ -36,6 +38,14 @@ func everywhere() map[string]os.FileMode {
 		"usr/share/floaty/dashboard.json":                     0o644,
 		"usr/lib/nagios/plugins/check_floaty":                 0o755,
 	}
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: got %v, %v", pages, err)
+	}
+	for _, page := range pages {
+		files["usr/share/doc/floaty/docs/"+filepath.Base(page)] = 0o644
+	}
+	return files
 }
 
 // withSystemd returns those of the packages for distributions that have it.
@@ -52,7 +62,7 @@ func withSystemd() map[string]os.FileMode {
 func checkFiles(t *testing.T, what string, got map[string]os.FileMode, more ...map[string]os.FileMode) {
 	t.Helper()
 	want := map[string]os.FileMode{}
-	for _, list := range append(more, everywhere()) {
+	for _, list := range append(more, everywhere(t)) {
 		for path, mode := range list {
 			want[path] = mode
 		}
@@ -98,8 +108,8 @@ func members(t *testing.T, r io.Reader, strip string) (contents map[string]strin
 
 func TestTheArchives(t *testing.T) {
 	for _, arch := range architectures() {
-		path := only(t, "floaty_*_linux_"+arch+".tar.gz")
-		f, err := os.Open(path)
+		archive := only(t, "floaty_*_linux_"+arch+".tar.gz")
+		f, err := os.Open(archive)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,11 +117,35 @@ func TestTheArchives(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, modes := members(t, zipped, strings.TrimSuffix(filepath.Base(path), ".tar.gz")+"/")
-		checkFiles(t, path, modes, withSystemd(), map[string]os.FileMode{"usr/share/zsh/vendor-completions/_floaty": 0o644})
+		contents, modes := members(t, zipped, strings.TrimSuffix(filepath.Base(archive), ".tar.gz")+"/")
+		checkFiles(t, archive, modes, withSystemd(), map[string]os.FileMode{"usr/share/zsh/vendor-completions/_floaty": 0o644})
+		checkLinks(t, contents)
 		if err := f.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// checkLinks follows the links of the installed pages: on a host there is no repository beside them.
+func checkLinks(t *testing.T, contents map[string]string) {
+	t.Helper()
+	links := 0
+	for name, content := range contents {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		for _, found := range link.FindAllStringSubmatch(content, -1) {
+			if strings.Contains(found[2], "://") {
+				continue
+			}
+			links++
+			if _, ok := contents[path.Join(path.Dir(name), found[2])]; !ok {
+				t.Errorf("/%s: the link %s leads to nothing that is installed", name, found[0])
+			}
+		}
+	}
+	if links < 50 {
+		t.Errorf("the installed pages have %d links, want those of the repository, more than 50", links)
 	}
 }
 

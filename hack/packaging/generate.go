@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -35,11 +37,61 @@ func (r *release) generate(ctx context.Context, parts []part) error {
 			return err
 		}
 	}
+	if err := r.pages(); err != nil {
+		return err
+	}
 	notices, err := r.notices(ctx, parts)
 	if err != nil {
 		return err
 	}
 	return r.put("notices", notices)
+}
+
+// pages makes the pages as they are installed: a link leads to where its target is installed, and is plain text if it is not.
+func (r *release) pages() error {
+	config, err := r.description("amd64", r.version)
+	if err != nil {
+		return err
+	}
+	installed := map[string]string{} // by the path in the repository
+	for _, content := range config.Contents {
+		installed[content.Source] = content.Destination
+	}
+	for source := range installed {
+		if path.Ext(source) != ".md" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(r.source, source))
+		if err != nil {
+			return err
+		}
+		if err := r.put(source, relink(text, source, installed)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var link = regexp.MustCompile(`\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)`)
+
+// relink returns the page of a path in the repository with the links that it has when it is installed.
+func relink(text []byte, page string, installed map[string]string) []byte {
+	return link.ReplaceAllFunc(text, func(found []byte) []byte {
+		parts := link.FindSubmatch(found)
+		label, target, heading := string(parts[1]), string(parts[2]), string(parts[3])
+		if strings.Contains(target, "://") {
+			return found
+		}
+		destination, ok := installed[path.Join(path.Dir(page), target)]
+		if !ok {
+			return []byte(label)
+		}
+		relative, err := filepath.Rel(path.Dir(installed[page]), destination)
+		if err != nil { // impossible: both are absolute
+			return []byte(label)
+		}
+		return []byte("[" + label + "](" + relative + heading + ")")
+	})
 }
 
 // notices returns the licences of all that is linked into the program, with the place of the source where the licence wants that said.

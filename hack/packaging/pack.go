@@ -40,20 +40,25 @@ func (r *release) pack(arch string) error {
 	return r.archive(arch)
 }
 
+// description reads nfpm.yaml for an architecture.
+func (r *release) description(arch, version string) (nfpm.Config, error) {
+	file, err := os.Open(filepath.Join(r.source, "hack", "packaging", "nfpm.yaml"))
+	if err != nil {
+		return nfpm.Config{}, err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	return nfpm.ParseWithEnvMapping(file, func(name string) string {
+		return map[string]string{"ARCH": arch, "VERSION": version}[name]
+	})
+}
+
 // describe reads nfpm.yaml for a format and puts the files that it names into the stage.
 func (r *release) describe(format, arch string) (*nfpm.Info, error) {
-	description, err := os.Open(filepath.Join(r.source, "hack", "packaging", "nfpm.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	defer description.Close() //nolint:errcheck // it was only read
 	version := r.version
 	if format == "apk" {
 		version = apkVersion(version)
 	}
-	config, err := nfpm.ParseWithEnvMapping(description, func(name string) string {
-		return map[string]string{"ARCH": arch, "VERSION": version}[name]
-	})
+	config, err := r.description(arch, version)
 	if err != nil {
 		return nil, err
 	}
