@@ -64,6 +64,10 @@ func TestAReleaseIsRefused(t *testing.T) {
 		"from another branch":         {[]string{"1.2.3"}, func(c *clone) { c.git("-C", c.dir, "checkout", "--quiet", "-b", "other") }, "not on other"},
 		"a second time":               {[]string{"1.2.3"}, func(c *clone) { c.git("-C", c.dir, "tag", "v1.2.3") }, "the tag v1.2.3 exists already"},
 		"without a word in CHANGELOG": {[]string{"1.2.4"}, nil, `CHANGELOG.md has no section "## 1.2.4"`},
+		"while CHANGELOG says that it is not out": {[]string{"1.2.3"}, func(c *clone) {
+			c.write("CHANGELOG.md", "# Changelog\n\n## 1.2.3 (not released yet)\n\n- The first.\n")
+			c.commit()
+		}, "says that 1.2.3 is not released yet"},
 		"when CI fails": {[]string{"1.2.3"}, func(c *clone) {
 			c.write(".ci/run", "#!/bin/sh\nexit 1\n")
 			c.commit()
