@@ -34,6 +34,14 @@ func (p part) url() string {
 	return "https://pkg.go.dev/" + p.path + "@" + p.version
 }
 
+// purl is a part's package URL. Scanners call Go's standard library "stdlib", and its versions 1.2.3 instead of go1.2.3.
+func (p part) purl() string {
+	if p.path == "std" {
+		return "pkg:golang/stdlib@" + strings.TrimPrefix(p.version, "go")
+	}
+	return "pkg:golang/" + p.path + "@" + strings.ReplaceAll(p.version, "+", "%2B")
+}
+
 // partsOf returns what a program is made of, as go version -m prints it, Go's standard library first and then by path.
 func partsOf(ctx context.Context, root, program string) ([]part, error) {
 	info, err := buildinfo.ReadFile(program)

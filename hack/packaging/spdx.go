@@ -39,7 +39,7 @@ func (r *release) writeSPDX(parts []part) error {
 	for _, p := range parts {
 		linked := component(p.path, p.version, p.license, p.url())
 		linked.PackageExternalReferences = []*spdx.PackageExternalReference{{
-			Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL, Locator: "pkg:golang/" + p.path + "@" + p.version,
+			Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL, Locator: p.purl(),
 		}}
 		doc.Packages = append(doc.Packages, linked)
 		relate(floaty.PackageSPDXIdentifier, linked.PackageSPDXIdentifier, common.TypeRelationshipContains)
