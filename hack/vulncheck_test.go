@@ -15,9 +15,9 @@ func TestVulncheckFailsForAVulnerabilityAndNotForAMissingDatabase(t *testing.T) 
 		ok          bool
 		want        string
 	}{
-		"none":        {"echo No vulnerabilities found.", true, "no known vulnerability"},
+		"none":        {"echo No vulnerabilities found.", true, "no known vulnerability in hack/browser"},
 		"one":         {"echo 'Vulnerability #1: GO-2026-0001'; exit 3", false, "GO-2026-0001"},
-		"no database": {"echo 'govulncheck: fetching vulnerabilities: no such host' >&2; exit 1", true, "not checked, because the database cannot be reached: no such host"},
+		"no database": {"echo 'govulncheck: fetching vulnerabilities: no such host' >&2; exit 1", true, "hack/packaging was not checked, because the database cannot be reached: no such host"},
 		"no build":    {"echo 'govulncheck: loading packages: syntax error' >&2; exit 1", false, "syntax error"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -38,6 +38,8 @@ func TestVulncheckFailsForAVulnerabilityAndNotForAMissingDatabase(t *testing.T) 
 			}
 			write("hack/vulncheck", string(script))
 			write("hack/tools/go.mod", "")
+			write("hack/packaging/go.mod", "")
+			write("hack/browser/go.mod", "")
 			write(".cache/bin/govulncheck", "#!/bin/sh\n"+c.govulncheck+"\n")
 			write("bin/go", "#!/bin/sh\n")
 			cmd := exec.CommandContext(t.Context(), filepath.Join(root, "hack/vulncheck")) //nolint:gosec // no foreign input
