@@ -133,9 +133,7 @@ func (s Inputs) Server() (id, missing string) {
 // from keepalived.conf.
 func (s Inputs) PIDFile() string {
 	switch {
-	case s.Config == nil:
-		return ""
-	case s.Config.KeepalivedPIDFile != "":
+	case s.Config != nil && s.Config.KeepalivedPIDFile != "":
 		return s.Config.KeepalivedPIDFile
 	case s.Keepalived != nil:
 		return s.Keepalived.PIDFile()
