@@ -16,7 +16,8 @@
 //   - Events only name addresses. reconcile acts on what is true when it runs.
 //   - Right before each write, the controller checks again that the address is ours. When it stops being ours, a write in progress is
 //     cancelled before the address is queued again.
-//   - An acknowledged write is only a request: it is verified after 1 s, 3 s, 10 s and 30 s, and then with each refresh.
+//   - An acknowledged write is only a request: it is verified after 1 s, 3 s, 10 s and 30 s, and then with each refresh. So is a claim that
+//     found the address in place.
 //   - Addresses do not wait for each other, except that the number of concurrent writes is bounded. Reading and verifying never wait for a
 //     write. A write that has not returned [providers.Grace] after its deadline, or after it was cancelled, is given up: nobody waits
 //     for it, and the next reading shows what it did.

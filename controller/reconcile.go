@@ -168,6 +168,7 @@ func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, 
 		c.opts.Log.Info("address is where it belongs again", logkey.Address, addr)
 	case t != nil && t.Acknowledged.IsZero():
 		c.opts.Log.Info("address is already there", logkey.Address, addr, logkey.To, want.Server)
+		st.verifyFrom(now) // a write of the last master may still take effect
 	}
 	if t != nil && !t.Acknowledged.IsZero() {
 		t.Address, t.Verified = addr, now

@@ -72,6 +72,30 @@ func TestARivalsWriteAfterATakeoverIsCorrectedWithinSeconds(t *testing.T) {
 	}
 }
 
+// After two changes of mastership in a row, the other host's write may take effect after the reading that answers the second MASTER line.
+func TestARivalsWriteAfterAClaimThatNeededNoWriteIsCorrectedWithinSeconds(t *testing.T) {
+	for after, within := range map[time.Duration]time.Duration{
+		200 * time.Millisecond: time.Second, 2 * time.Second: time.Second, 9 * time.Second: time.Second,
+		15 * time.Second: 15 * time.Second, 27 * time.Second: 3 * time.Second,
+	} {
+		t.Run(after.String(), func(t *testing.T) {
+			story(t, func(_ *testing.T, c *cloud, h *host) {
+				h.says(keepalived.Master)
+				time.Sleep(interval)
+				h.says(keepalived.Backup)
+				time.Sleep(5 * time.Second)
+				c.count()
+				h.says(keepalived.Master)
+				time.Sleep(after)
+				h.wrote("0..0")
+				c.move(one, there)
+				time.Sleep(within + 3*trip)
+				h.holds(one)
+			})
+		})
+	}
+}
+
 func TestAnAddressAimedAtNothingIsAssigned(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		c.move(one, "")

@@ -8,8 +8,9 @@ import (
 	"floaty/providers/failurelog"
 )
 
-// verifyDelays are the times after an acknowledged write, or after a rival was heard, at which the address is verified with a reading: a
-// slow rival's write may take effect later. One of an old master was seen 15 s after the takeover.
+// verifyDelays are the times after an acknowledged write, after a claim that found the address in place, or after a rival was heard, at
+// which the address is verified with a reading: a slow rival's write may take effect later. One of an old master was seen 15 s after the
+// takeover.
 var verifyDelays = [...]time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second}
 
 const (
