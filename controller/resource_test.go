@@ -275,3 +275,23 @@ func TestTheLeadOfAResourceMayBeRemovedDuringItsWrite(t *testing.T) {
 		h.holds(inside[1])
 	})
 }
+
+// An address that leaves takes the claim on its resource with it, and what the claim led to.
+func TestAResourceThatIsOursNoMoreIsNotContested(t *testing.T) {
+	network(t, func(t *testing.T, c *cloud, h *host) {
+		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:2]})
+		h.saysOf("B", keepalived.Backup)
+		h.saysOf("A", keepalived.Master)
+		stop := c.thief(t, inside[0], there)
+		time.Sleep(interval)
+		stop()
+		if is := h.ctl.Statuses()[1]; !is.Desired || !is.Contested {
+			t.Fatalf("while another host takes it: got %+v, want it desired and contested", is)
+		}
+		h.wants(map[string][]netip.Addr{"B": inside[1:2]})
+		time.Sleep(2 * interval)
+		if is := h.ctl.Statuses()[0]; is.Desired || is.Contested || is.Rival != "" || is.Err != "" {
+			t.Errorf("got %+v, want a standby without a conflict", is)
+		}
+	})
+}

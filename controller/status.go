@@ -62,8 +62,9 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 	if lost { // what came before it does not matter any more
 		s.lose(want)
 	}
-	if !want.Ours {
+	if !want.Ours { // perhaps it was not lost: a resource may have lost the address that made it ours
 		s.answered = s.seen
+		s.resetMastership()
 		return lost, claimed
 	}
 	switch {
@@ -87,10 +88,16 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 // lose resets what concerns the time in which the address was ours.
 func (s *status) lose(want desired.Address) {
 	s.answered = max(s.answered, want.Losses)
-	s.readAfter, s.verify, s.conflict, s.writes = time.Time{}, nil, conflict{}, writes{failing: s.writes.failing}
+	s.readAfter, s.verify = time.Time{}, nil
+	s.resetMastership()
 	if !want.Ours {
 		s.verify = []time.Time{want.Changed.Add(afterLoss)}
 	}
+}
+
+// resetMastership drops what only concerns an address while it is ours.
+func (s *status) resetMastership() {
+	s.conflict, s.writes = conflict{}, writes{failing: s.writes.failing}
 }
 
 // readForRival requires a reading because of the latest rival: at once, or a second after the last one that was required. All addresses of
@@ -99,7 +106,7 @@ func (s *status) readForRival(want desired.Address) {
 	s.readAfter = later(want.Changed, s.readAfter.Add(rivalRest))
 }
 
-// verifyFrom schedules the verifications that follow a write or a rival at now. For a contested address, the refresh is enough.
+// verifyFrom schedules the verifications that follow now. For a contested address, the refresh is enough.
 func (s *status) verifyFrom(now time.Time) {
 	s.verify = nil
 	if s.conflict.on() {
