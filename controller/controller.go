@@ -231,11 +231,15 @@ func (c *Controller) Resume() {
 	c.queue.Add(everything)
 }
 
-// Inherit makes c treat as answered every claim that the controller it replaces has answered, so that c answers only the others. The Run
-// of the old controller must have returned, and that of c must not have been called.
+// Inherit makes c take over from the controller that it replaces which claims are answered, so that it answers only the others, and what is
+// known about writes and conflicts. Readings are not taken over, because c has an Observed of its own. The Run of the old controller must
+// have returned, and that of c must not have been called.
 func (c *Controller) Inherit(from *Controller) {
 	for addr, st := range from.statuses {
-		c.statuses[addr] = &status{seen: st.answered, answered: st.answered}
+		c.statuses[addr] = &status{
+			seen: st.answered, answered: st.answered,
+			readAfter: st.readAfter, verify: st.verify, conflict: st.conflict, writes: st.writes,
+		}
 	}
 	c.add(c.opts.Desired.Addresses())
 }

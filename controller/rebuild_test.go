@@ -75,6 +75,47 @@ func TestARebuiltControllerAnswersUnansweredClaims(t *testing.T) {
 	})
 }
 
+// What was written before an edit of the configuration is verified after it, and the takeover is recorded.
+func TestARebuiltControllerVerifiesTheLastWrites(t *testing.T) {
+	recorded(t, func(t *testing.T, c *cloud, h *host, m *memo) {
+		h.says(keepalived.Master)
+		time.Sleep(500 * time.Millisecond)
+		h.stop()
+		h.rebuild(func() {})
+		defer h.stop()
+		time.Sleep(15 * time.Second)
+		c.move(one, there)
+		time.Sleep(16 * time.Second)
+		h.holds(one)
+		if len(m.takeovers) != 2 {
+			t.Fatalf("got the takeovers %+v, want one of each address", m.takeovers)
+		}
+		for _, got := range m.takeovers {
+			if acknowledged, verified := got.Acknowledged.Sub(got.Claimed), got.Verified.Sub(got.Claimed); acknowledged != trip || verified < 500*time.Millisecond {
+				t.Errorf("acknowledged after %v and verified after %v, want %v and more than 500ms", acknowledged, verified, trip)
+			}
+		}
+	})
+}
+
+func TestARebuiltControllerDoesNotEndAConflict(t *testing.T) {
+	recorded(t, func(t *testing.T, c *cloud, h *host, m *memo) {
+		stop := c.thief(t, one, there)
+		defer stop()
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		h.stop()
+		c.count()
+		h.rebuild(func() {})
+		defer h.stop()
+		time.Sleep(5 * interval)
+		h.wrote("4..7") // one per interval, and one for the refresh at the start
+		if is := h.ctl.Statuses()[0]; !is.Contested || len(m.contested) != 1 {
+			t.Errorf("got %+v and %d changes, want it contested all the time", is, len(m.contested))
+		}
+	})
+}
+
 // suspends makes an instance suspended, or ends that.
 func (h *host) suspends(instance string, suspended bool) {
 	states := map[string]keepalived.Status{}
