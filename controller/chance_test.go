@@ -139,7 +139,7 @@ func TestAfterRandomEventsEveryAddressEndsInPlace(t *testing.T) {
 			s, turns := newChance(t, seed)
 			h := s.host
 			defer h.stop()
-			s.cloud.landing = func(addr netip.Addr) {
+			s.cloud.landing = func(addr netip.Addr, _ string) {
 				if !s.ours(addr) {
 					t.Errorf("seed %d: a write of %v landed, which is not ours", seed, addr)
 				}

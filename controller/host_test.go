@@ -40,7 +40,7 @@ type cloud struct {
 	read    func(ctx context.Context) error                                 // before each read, if set
 	assign  func(ctx context.Context, addr netip.Addr, server string) error // before each write, if set
 	errs    map[netip.Addr]error                                            // of single addresses, in readings
-	landing func(addr netip.Addr)                                           // when a write lands, if set
+	landing func(addr netip.Addr, server string)                            // when a write lands, if set
 	began   time.Time
 }
 
@@ -108,7 +108,7 @@ func (c *cloud) Assign(ctx context.Context, addr netip.Addr, server string, _ []
 		return err
 	}
 	if c.landing != nil {
-		c.landing(addr)
+		c.landing(addr, server)
 	}
 	c.mu.Lock()
 	c.holders[c.resource(addr)] = server
