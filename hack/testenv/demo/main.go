@@ -132,7 +132,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if err := d.until(ctx, "both have read the targets", func() bool { return len(d.Cloud.Calls()) >= 2 && d.ready(d.a) && d.ready(d.b) }); err != nil {
 		return err
 	}
-	d.say("Keepalived starts on both; %s has the higher priority.", d.a.Name)
+	d.say("Keepalived starts on both, with advert_int 0.2; %s has the higher priority.", d.a.Name)
 	began := time.Now()
 	if d.real {
 		err = errors.Join(d.a.StartKeepalived(), d.b.StartKeepalived())
@@ -199,6 +199,7 @@ func (d *demo) meddle(ctx context.Context) error {
 }
 
 func (d *demo) hold(ctx context.Context) error {
+	d.say("Now nothing happens for 17 s: floaty verifies its last write during 11 s, and then its calls are counted for 6 s.")
 	if err := d.sleep(ctx, 11*time.Second); err != nil { // until the verification of the last write is over
 		return err
 	}
