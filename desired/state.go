@@ -246,6 +246,13 @@ func (s *State) AdvertInterval(instance string) time.Duration {
 	return time.Second
 }
 
+// Names returns the names of the instances that count, sorted.
+func (s *State) Names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.in.names()
+}
+
 // Unknown returns the instances whose state is not known.
 func (s *State) Unknown() []string {
 	s.mu.Lock()

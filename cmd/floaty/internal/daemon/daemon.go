@@ -88,7 +88,7 @@ func newDaemon(opts Options, s inputs.Inputs, instances []string, fence func(con
 		d.setServer(server)
 	}
 	d.apply(s)
-	d.monitor.Loaded(d.monitorInputs(s), "")
+	d.monitor.Loaded(s.Config.Provider, "")
 	d.watch(s.Files())
 	return d, nil
 }

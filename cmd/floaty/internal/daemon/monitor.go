@@ -12,7 +12,6 @@ import (
 	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
 	"floaty/controller"
-	"floaty/desired"
 	"floaty/desired/keepalived"
 )
 
@@ -26,15 +25,6 @@ func (d *daemon) newMonitor() *serve.Monitor {
 		Log:        d.log,
 		Engine:     func() serve.Engine { return d.engine.Load() },
 	})
-}
-
-// monitorInputs returns what the monitor shows of the inputs.
-func (d *daemon) monitorInputs(s inputs.Inputs) serve.Inputs {
-	shown := serve.Inputs{Provider: s.Config.Provider}
-	for _, inst := range (desired.Input{Settings: s.Settings(d.instances)}).Instances() {
-		shown.Instances = append(shown.Instances, inst.Name)
-	}
-	return shown
 }
 
 // Statuses implements [serve.Engine].

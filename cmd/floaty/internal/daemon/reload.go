@@ -78,13 +78,13 @@ func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requ
 			return
 		}
 	case d.rejected != "":
-		d.monitor.Loaded(d.monitorInputs(next), "")
+		d.monitor.Loaded(next.Config.Provider, "")
 		d.log.Info("the configuration is valid again and unchanged")
 	case requested:
-		d.monitor.Loaded(d.monitorInputs(next), "")
+		d.monitor.Loaded(next.Config.Provider, "")
 		d.log.Info("configuration read again: nothing has changed")
 	default: // a file was touched, or is watched for the first time
-		d.monitor.Loaded(d.monitorInputs(next), "")
+		d.monitor.Loaded(next.Config.Provider, "")
 		d.log.V(1).Info("configuration read again: nothing has changed")
 	}
 	d.rejected, d.running = "", next
@@ -145,7 +145,7 @@ func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config
 	if !inputs.SameKeepalived(before.Keepalived, next.Keepalived) {
 		words = append(words, inputs.KeepalivedChanges(before.Keepalived, next.Keepalived))
 	}
-	d.monitor.Loaded(d.monitorInputs(next), strings.Join(words, "; "))
+	d.monitor.Loaded(next.Config.Provider, strings.Join(words, "; "))
 	if len(words) == 0 {
 		return nil
 	}

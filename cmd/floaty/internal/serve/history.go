@@ -15,13 +15,3 @@ func (h *history) add(e report.StatusEvent) {
 	}
 	*h = append(*h, e)
 }
-
-// repeats reports whether the last event about the same address says the same.
-func (h *history) repeats(e report.StatusEvent) bool {
-	for i := len(*h) - 1; i >= 0; i-- {
-		if last := (*h)[i]; last.Kind == e.Kind && last.Address == e.Address {
-			return last.Text == e.Text && last.To == e.To
-		}
-	}
-	return false
-}

@@ -29,7 +29,12 @@ type metrics struct {
 }
 
 // addressCounts are the counts of one address. They are dropped when the address is no longer managed.
-type addressCounts struct{ assigned, failed, contested uint64 }
+type addressCounts struct {
+	assigned, failed, contested uint64
+
+	failing  uint64 // Monitor.changes when the last write failed; 0: it succeeded, or there was none
+	disputed uint64 // Monitor.changes when it became contested; 0: it is not
+}
 
 func newMetrics() *metrics {
 	return &metrics{
@@ -105,6 +110,21 @@ func (m *metrics) count(addr netip.Addr, change func(*addressCounts)) {
 	m.addresses[addr] = c
 }
 
+// written counts a write, and reports whether it is worth an event: a failure if the write before succeeded, a success unless the address
+// is contested. After a change of an instance's state, everything is.
+func (m *metrics) written(addr netip.Addr, failed bool, changes uint64) (news bool) {
+	m.count(addr, func(c *addressCounts) {
+		if failed {
+			c.failed++
+			news, c.failing = c.failing != changes, changes
+		} else {
+			c.assigned++
+			news, c.failing = c.disputed != changes, 0
+		}
+	})
+	return news
+}
+
 // counts returns the counts of the managed addresses, and drops those of all others.
 func (m *metrics) counts(managed map[netip.Addr]bool) map[netip.Addr]addressCounts {
 	m.mu.Lock()
@@ -124,7 +144,7 @@ func (m *metrics) counts(managed map[netip.Addr]bool) map[netip.Addr]addressCoun
 // known from its context, if it was made by a provider from [Monitor.Watch].
 func (m *Monitor) Requested(ctx context.Context, status int, took time.Duration) {
 	m.mu.Lock()
-	provider := m.inputs.Provider
+	provider := m.provider
 	m.mu.Unlock()
 	operation, known := ctx.Value(operationKey{}).(string)
 	if !known {

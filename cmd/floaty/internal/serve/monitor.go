@@ -44,19 +44,14 @@ type Monitor struct {
 	metrics *metrics
 
 	mu         sync.Mutex // guards all below
-	inputs     Inputs
+	provider   string
 	loaded     time.Time
 	refused    string // why the last edit is not in force; empty: it is
 	keepalived keepalived.Snapshot
 	writerGone time.Time // the FIFO has had no writer since; zero: it has one
 	cloud      cloud
 	events     history
-}
-
-// Inputs are the parts of the configuration and keepalived.conf that are shown.
-type Inputs struct {
-	Provider  string
-	Instances []string
+	changes    uint64 // of the states of instances, from 1
 }
 
 // A cloud is how the latest reads ended.
@@ -68,11 +63,11 @@ type cloud struct {
 // NewMonitor returns a monitor that knows of no event yet.
 func NewMonitor(opts MonitorOptions) *Monitor {
 	now := time.Now()
-	return &Monitor{opts: opts, started: now, writerGone: now, metrics: newMetrics()}
+	return &Monitor{opts: opts, started: now, writerGone: now.Add(-2 * writerAwayAtMost), metrics: newMetrics(), changes: 1} // not just now
 }
 
 // Loaded notes that the configuration has been read and is in force. changes describes what has changed; empty: nothing has.
-func (m *Monitor) Loaded(inputs Inputs, changes string) {
+func (m *Monitor) Loaded(provider, changes string) {
 	e := report.StatusEvent{Time: time.Now(), Kind: report.EventReload}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,7 +80,7 @@ func (m *Monitor) Loaded(inputs Inputs, changes string) {
 	if e.Text != "" {
 		m.events.add(e)
 	}
-	m.inputs, m.refused, m.loaded = inputs, "", e.Time
+	m.provider, m.refused, m.loaded = provider, "", e.Time
 }
 
 // Refused notes why an edit of the configuration is not in force.
@@ -114,6 +109,7 @@ func (m *Monitor) SetKeepalived(s keepalived.Snapshot) {
 	}
 	for name, inst := range s.Instances {
 		if before := was.Instances[name].State; before != inst.State {
+			m.changes++
 			m.events.add(report.StatusEvent{
 				Time: now, Kind: report.EventState, Instance: name, From: before.String(), To: inst.State.String(),
 			})
@@ -143,7 +139,8 @@ func (m *Monitor) readEnded(begun time.Time, err error) {
 	}
 }
 
-// Assigned notes the result of a write. A failure that repeats itself is one event.
+// Assigned notes the result of a write. Failures in a row are one event, whatever their reasons: an outage would fill the history. So are
+// the writes of a contested address.
 func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error) {
 	e := report.StatusEvent{
 		Time: time.Now(), Kind: report.EventAssign, Address: addr.String(), From: strings.Join(from, ", "), To: to, Text: "assigned",
@@ -151,30 +148,28 @@ func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error)
 	if err != nil {
 		e.Text = "assigning failed: " + err.Error()
 	}
-	m.metrics.count(addr, func(c *addressCounts) {
-		if err == nil {
-			c.assigned++
-		} else {
-			c.failed++
-		}
-	})
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err == nil || !m.events.repeats(e) {
+	if m.metrics.written(addr, err != nil, m.changes) {
 		m.events.add(e)
 	}
 }
 
-// Contested notes that an address became contested, or no longer is. rival is the server that it is contested with; empty: not known.
+// Contested notes that an address became contested, or is so no more. rival is the server that it is contested with; empty: not known.
 func (m *Monitor) Contested(addr netip.Addr, rival string, contested bool) {
-	e := report.StatusEvent{Time: time.Now(), Kind: report.EventContest, Address: addr.String(), From: rival, Text: "contested"}
+	e := report.StatusEvent{Time: time.Now(), Kind: report.EventContest, Address: addr.String(), From: rival, Text: "no longer contested"}
 	if contested {
-		m.metrics.count(addr, func(c *addressCounts) { c.contested++ })
-	} else {
-		e.Text = "no longer contested"
+		e.Text = "contested"
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.metrics.count(addr, func(c *addressCounts) {
+		c.disputed = 0
+		if contested {
+			c.contested++
+			c.disputed = m.changes
+		}
+	})
 	m.events.add(e)
 }
 
@@ -205,14 +200,15 @@ func (m *Monitor) Status() report.Status {
 		s.Cloud.Retry = retry
 	}
 
+	instances := m.opts.Desired.Names()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.Provider = m.inputs.Provider
+	s.Provider = m.provider
 	s.Cloud.LastRead, s.Cloud.Error = m.cloud.lastRead, m.cloud.err
 	s.Config = report.StatusConfig{Loaded: m.loaded, Error: m.refused}
 	s.Keepalived.Connected = m.keepalived.Connected
-	s.Instances = make([]report.StatusInstance, 0, len(m.inputs.Instances)) // JSON has a list always
-	for _, name := range m.inputs.Instances {
+	s.Instances = make([]report.StatusInstance, 0, len(instances)) // JSON has a list always
+	for _, name := range instances {
 		inst := m.keepalived.Instances[name]
 		s.Instances = append(s.Instances, report.StatusInstance{Name: name, State: inst.State.String(), Since: inst.Since})
 	}

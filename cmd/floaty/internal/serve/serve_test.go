@@ -2,8 +2,10 @@ package serve
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,8 @@ import (
 
 	"floaty/cmd/floaty/internal/report"
 	"floaty/controller"
+	"floaty/desired"
+	"floaty/desired/keepalived"
 )
 
 // hostile is a name as nobody should choose it.
@@ -135,6 +139,75 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	got := m.Status().Events
 	if len(got) != maxEvents || got[maxEvents-1].To != "10.0.0.199" || got[0].To != "10.0.0.150" {
 		t.Errorf("got %d events from %s to %s, want %d from 10.0.0.150 to 10.0.0.199", len(got), got[0].To, got[len(got)-1].To, maxEvents)
+	}
+}
+
+// While the cloud refuses a credential, a hundred addresses fail every few seconds, with reasons that differ in the time to wait.
+func TestAnOutageDoesNotFillTheHistory(t *testing.T) {
+	m := newMonitor(t, nil, "VI_1")
+	fail := func() {
+		for i := range 2 * maxEvents / 5 {
+			m.Assigned(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), nil, here, fmt.Errorf("401; no call for %d ms", time.Now().Nanosecond()))
+		}
+	}
+	for range 100 {
+		fail()
+	}
+	if got := m.Status().Events; len(got) != 1+2*maxEvents/5 || got[0].Kind != report.EventState {
+		t.Errorf("got %d events, the first of kind %s, want the state and one failure of each address", len(got), got[0].Kind)
+	}
+	m.SetKeepalived(keepalived.Snapshot{Instances: map[string]keepalived.Status{"VI_1": {State: keepalived.Backup}}, Connected: true})
+	fail()
+	if got := m.Status().Events; got[len(got)-1].Kind != report.EventAssign {
+		t.Errorf("the last event is %+v, want a failure: it is the first one in this state", got[len(got)-1])
+	}
+	m.Assigned(netip.AddrFrom4([4]byte{10, 0, 0, 1}), nil, here, nil)
+	if got := m.Status().Events; got[len(got)-1].Text != "assigned" {
+		t.Errorf("the last event is %+v, want the success", got[len(got)-1])
+	}
+}
+
+// A contested address is written once per interval, for days if need be.
+func TestAConflictDoesNotFillTheHistory(t *testing.T) {
+	m := newMonitor(t, nil, "VI_1")
+	m.Contested(one, "rival", true)
+	for range 2 * maxEvents {
+		m.Assigned(one, []string{"rival"}, here, nil)
+	}
+	m.Contested(one, "rival", false)
+	m.Assigned(one, []string{"rival"}, here, nil)
+	var got []string
+	for _, e := range m.Status().Events {
+		got = append(got, string(e.Kind)+" "+e.Text)
+	}
+	if want := []string{"state ", "contest contested", "contest no longer contested", "assign assigned"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Where keepalived.conf cannot be read, the instances that count are those that have spoken.
+func TestAnInstanceThatOnlyItsLinesNameIsShown(t *testing.T) {
+	m := newMonitor(t, nil)
+	m.opts.Desired.SetSettings(desired.Settings{Managed: []netip.Addr{one}})
+	states := map[string]keepalived.Status{"VI_1": {State: keepalived.Master}}
+	m.opts.Desired.SetKeepalived(states)
+	m.SetKeepalived(keepalived.Snapshot{Instances: states, Connected: true})
+	if got := m.Status().Instances; len(got) != 1 || got[0].Name != "VI_1" || got[0].State != "MASTER" {
+		t.Errorf("got %+v, want VI_1 and that it is MASTER", got)
+	}
+}
+
+// Right after the start, Keepalived has not been away for a moment: it has not come yet.
+func TestNothingIsReadyBeforeKeepalivedComes(t *testing.T) {
+	m := NewMonitor(MonitorOptions{Desired: newMonitor(t, nil).opts.Desired})
+	m.readEnded(time.Now(), nil)
+	if got := m.NotReady(); !slices.Equal(got, []string{"Keepalived does not have the FIFO open"}) {
+		t.Errorf("got %q, want that the FIFO is not open", got)
+	}
+	m.SetKeepalived(keepalived.Snapshot{Connected: true})
+	m.SetKeepalived(keepalived.Snapshot{})
+	if got := m.NotReady(); len(got) != 0 {
+		t.Errorf("while Keepalived reloads: got %q, want ready", got)
 	}
 }
 

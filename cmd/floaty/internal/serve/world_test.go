@@ -46,7 +46,7 @@ func newMonitor(t testing.TB, known engine, instances ...string) *Monitor {
 	m := NewMonitor(MonitorOptions{
 		Desired: state, HostName: func() string { return "lb1" }, ServerName: func(string) string { return "" }, Log: logr.Discard(), Engine: func() Engine { return known },
 	})
-	m.Loaded(Inputs{Provider: "cloudscale", Instances: instances}, "")
+	m.Loaded("cloudscale", "")
 	m.SetKeepalived(keepalived.Snapshot{Instances: states, Connected: true})
 	m.readEnded(time.Now(), nil)
 	return m
