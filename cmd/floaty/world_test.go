@@ -46,12 +46,6 @@ type world struct {
 func newWorld(t *testing.T, addrs ...netip.Addr) *world {
 	t.Helper()
 	t.Parallel()
-	return newWorldAlone(t, addrs...)
-}
-
-// newWorldAlone is [newWorld] for a test that must not run in parallel with others.
-func newWorldAlone(t *testing.T, addrs ...netip.Addr) *world {
-	t.Helper()
 	s, err := testenv.New(t.Context(), t.TempDir(), program, false)
 	if err != nil {
 		t.Fatal(err)

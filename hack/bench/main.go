@@ -1,4 +1,4 @@
-// Command bench measures floaty: how long a takeover takes, what holding addresses costs, and how both grow.
+// Command bench measures floaty: how long a takeover takes, what holding addresses and serving metrics costs, and how it grows.
 //
 // It builds floaty and drives the program as a black box against the simulated clouds: it writes Keepalived's lines into the
 // FIFO, relays floaty's connections with a delay, and reads the rest from /proc. It fails if a count of calls or writes is
@@ -7,29 +7,30 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
 	"floaty/hack/testenv"
 )
 
+// patience is how long the bench waits for anything before it gives up.
+const patience = time.Minute
+
 // A bench is one run of all measurements.
 type bench struct {
 	short   bool
-	rtt     time.Duration // of the simulated distance
-	dir     string        // contains the worlds
-	program string        // floaty
-	minimal string        // the minimal program: this one, built as floaty is
-	cert    certificate
-	worlds  int    // made so far
-	load    string // averages before
+	dir     string          // contains the worlds
+	program string          // floaty
+	minimal string          // the minimal program: this one, built as floaty is
+	cert    tls.Certificate // of the clouds
+	worlds  int             // made so far
 
 	figures []figure
 	wrong   []string // wrong counts
@@ -40,11 +41,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", minimal(os.Args[1:]))
 		os.Exit(1)
 	}
-	short := flag.Bool("short", false, "fewer sizes, one run each, below a minute: for the counts rather than the times")
-	rtt := flag.Duration("rtt", 100*time.Millisecond, "round-trip time of the simulated distance")
-	only := flag.String("only", "", "measure only this: takeover, holding, events or start")
-	jsonFile := flag.String("json", "", "write the figures to this file as JSON")
-	docFile := flag.String("doc", "", "write the table to this file as Markdown")
+	short := flag.Bool("short", false, "fewer sizes, one run each, less than two minutes: for the counts rather than the times")
+	only := flag.String("only", "", "measure only this: takeover, events, start, serving or holding")
+	doc := flag.String("doc", "", "write the table to this file as Markdown")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
@@ -52,13 +51,14 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	b := &bench{short: *short, rtt: *rtt, load: loadAverage()}
+	b := &bench{short: *short}
+	machine := describeMachine()
 	begun := time.Now()
 	err := b.run(ctx, *only)
-	slices.SortStableFunc(b.figures, func(x, y figure) int { return slices.Index(groups, x.Group) - slices.Index(groups, y.Group) })
-	printTable(os.Stdout, b.figures)
-	r := report{machine: thisMachine(begun, b), figures: b.figures, wrong: b.wrong}
-	err = errors.Join(err, writeTo(*jsonFile, r.json), writeTo(*docFile, r.markdown))
+	if *doc != "" {
+		page := b.page(machine, time.Since(begun))
+		err = errors.Join(err, os.WriteFile(*doc, page, 0o644)) //nolint:gosec // not a secret
+	}
 	for _, wrong := range b.wrong {
 		fmt.Fprintln(os.Stderr, "bench: wrong count:", wrong)
 	}
@@ -84,21 +84,22 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 	if err := testenv.BuildAs(ctx, b.minimal, "floaty/hack/bench"); err != nil {
 		return err
 	}
-	if b.cert, err = newCertificate(filepath.Join(b.dir, "cert.pem")); err != nil {
+	trusted := filepath.Join(b.dir, "cert.pem")
+	if b.cert, err = newCertificate(trusted); err != nil {
 		return err
 	}
-	// floaty inherits it; this process makes no calls.
-	if err := os.Setenv("SSL_CERT_FILE", b.cert.path); err != nil {
+	// floaty inherits it; this process makes no calls over TLS.
+	if err := os.Setenv("SSL_CERT_FILE", trusted); err != nil {
 		return err
 	}
 	parts := []struct {
 		name    string
 		measure func(context.Context) error
 	}{
-		{"takeover", b.measureLine},
 		{"takeover", b.measureTakeover},
 		{"events", b.measureEvents},
 		{"start", b.measureStart},
+		{"serving", b.measureServing},
 		{"holding", b.measureHolding},
 	}
 	known := false
@@ -112,34 +113,47 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 		}
 	}
 	if !known {
-		return fmt.Errorf("cannot measure %q: want takeover, holding, events or start", only)
+		return fmt.Errorf("cannot measure %q: want takeover, events, start, serving or holding", only)
 	}
 	return nil
+}
+
+// each makes a measurement several times, or once for a short bench, each time in a new world, and adds its figures; measure
+// returns one value for each of them. It returns the median of the first.
+func (b *bench) each(ctx context.Context, runs int, s settings, measure func(*world) ([]float64, error), figures ...figure) (float64, error) {
+	if b.short {
+		runs = 1
+	}
+	for range runs {
+		var values []float64
+		err := b.in(ctx, s, func(w *world) (err error) {
+			values, err = measure(w)
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		for i := range figures {
+			figures[i].Values = append(figures[i].Values, values[i])
+		}
+	}
+	for _, f := range figures {
+		b.add(f)
+	}
+	return figures[0].median(), nil
 }
 
 // add records a figure and prints it.
 func (b *bench) add(f figure) {
 	b.figures = append(b.figures, f)
-	fmt.Fprintf(os.Stderr, "bench: %s: %s: %s: %s\n", f.Group, f.Name, f.subject(), f.amount(f.median()))
+	fmt.Printf("%s: %s, %s addresses: %s %s (%s) %s\n", f.Group, f.Name, f.subject(), number(f.median()), f.Unit, f.spread(), f.verdict())
 }
 
 // count records a count that is out of range.
 func (b *bench) count(what string, got, least, most int) {
 	if got < least || got > most {
-		want := fmt.Sprint(least)
-		if most != least {
-			want = fmt.Sprintf("%d to %d", least, most)
-		}
-		b.wrong = append(b.wrong, fmt.Sprintf("%s: %d, want %s", what, got, want))
+		b.wrong = append(b.wrong, fmt.Sprintf("%s: got %d, want %d to %d", what, got, least, most))
 	}
-}
-
-// runs returns how often to repeat a measurement.
-func (b *bench) runs(full int) int {
-	if b.short {
-		return 1
-	}
-	return full
 }
 
 // sizes returns the numbers of addresses to measure at.
@@ -148,4 +162,19 @@ func (b *bench) sizes(short []int, full ...int) []int {
 		return short
 	}
 	return full
+}
+
+// ms returns a time in milliseconds.
+func ms(d time.Duration) float64 { return d.Seconds() * 1000 }
+
+// bursts splits times, in order, where nothing happens for at least gap.
+func bursts(times []time.Time, gap time.Duration) (all [][]time.Time) {
+	for len(times) > 0 {
+		n := 1
+		for n < len(times) && times[n].Sub(times[n-1]) < gap {
+			n++
+		}
+		all, times = append(all, times[:n]), times[n:]
+	}
+	return all
 }

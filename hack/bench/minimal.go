@@ -8,22 +8,19 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"floaty/config"
 	"floaty/desired/keepalived/conf"
 )
 
-// minimal stands in for floaty, as a process of its own: what a Go program costs that does no more than to write over net/http,
-// with a warm connection, when a MASTER line comes, or at once as a notify script. It is the least that there is on a machine.
-//
-// It checks nothing, reads nothing and repeats nothing.
-func minimal(args []string) error {
-	if len(args) == 3 {
-		return minimalDaemon(args[1], args[2])
-	}
-	return minimalNotify(args[0], args[2])
+// A minimalProgram replaces floaty, as a process of its own: it shows what a Go program costs that only writes, over net/http and a
+// warm connection, when a MASTER line comes, or at once as a notify script. It checks nothing, reads nothing and repeats nothing.
+type minimalProgram struct {
+	http                *http.Client
+	base, token, server string
+	addrs               map[string][]netip.Prefix // by instance
+	failed              chan error
 }
 
 // isMinimal reports whether args are floaty's: --fifo CONFIG FIFO, or CONFIG INSTANCE NAME STATE PRIORITY.
@@ -31,48 +28,37 @@ func isMinimal(args []string) bool {
 	return len(args) == 3 && args[0] == "--fifo" || len(args) == 5 && args[1] == "INSTANCE"
 }
 
-// minimalInput is what the minimal program reads: a client, and the addresses of each instance.
-func minimalInput(configuration string) (*minimalClient, map[string][]netip.Prefix, error) {
+// minimal runs the minimal program until it fails.
+func minimal(args []string) error {
+	configuration := args[0]
+	if len(args) == 3 {
+		configuration = args[1]
+	}
 	c, err := config.Load(configuration)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	parsed, err := conf.Parse(c.KeepalivedConfig, conf.Options{})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	addrs := map[string][]netip.Prefix{}
-	for _, instance := range parsed.Instances {
-		addrs[instance.Name] = instance.Addresses
-	}
-	return &minimalClient{
+	m := minimalProgram{
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: c.MaxConcurrentRequests}},
 		base: c.Cloudscale.Endpoint + "/v1/floating-ips", token: c.Cloudscale.Token.Reveal(), server: c.Cloudscale.ServerUUID,
-	}, addrs, nil
+		addrs: map[string][]netip.Prefix{}, failed: make(chan error, 1),
+	}
+	for _, instance := range parsed.Instances {
+		m.addrs[instance.Name] = instance.Addresses
+	}
+	if len(args) == 3 {
+		return m.follow(args[2])
+	}
+	m.assign(args[2])
+	return <-m.failed
 }
 
-// minimalNotify writes all addresses of an instance, and waits to be ended.
-func minimalNotify(configuration, name string) error {
-	m, addrs, err := minimalInput(configuration)
-	if err != nil {
-		return err
-	}
-	var writes errgroup.Group
-	for _, addr := range addrs[name] {
-		writes.Go(func() error { return m.assign(addr.Addr()) })
-	}
-	if err := writes.Wait(); err != nil {
-		return err
-	}
-	select {}
-}
-
-// minimalDaemon writes the addresses of an instance whenever it is MASTER.
-func minimalDaemon(configuration, fifo string) error {
-	m, addrs, err := minimalInput(configuration)
-	if err != nil {
-		return err
-	}
+// follow writes the addresses of an instance whenever it is MASTER.
+func (m minimalProgram) follow(fifo string) error {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		return err
 	}
@@ -83,7 +69,6 @@ func minimalDaemon(configuration, fifo string) error {
 	if err := m.call(http.MethodGet, m.base, ""); err != nil {
 		return err
 	}
-	failed := make(chan error, 1)
 	for buf := make([]byte, 64<<10); ; {
 		n, err := lines.Read(buf)
 		if err != nil {
@@ -94,41 +79,36 @@ func minimalDaemon(configuration, fifo string) error {
 			if _, err := fmt.Sscanf(line, "INSTANCE %q %s", &name, &state); err != nil {
 				return err
 			}
-			if state != "MASTER" {
-				continue
-			}
-			for _, addr := range addrs[name] {
-				go func() {
-					if err := m.assign(addr.Addr()); err != nil {
-						failed <- err
-					}
-				}()
+			if state == "MASTER" {
+				m.assign(name)
 			}
 		}
 		select {
-		case err := <-failed:
+		case err := <-m.failed:
 			return err
 		default:
 		}
 	}
 }
 
-type minimalClient struct {
-	http                *http.Client
-	base, token, server string
+// assign starts to write all addresses of an instance.
+func (m minimalProgram) assign(instance string) {
+	for _, addr := range m.addrs[instance] {
+		go func() {
+			if err := m.call(http.MethodPatch, m.base+"/"+addr.Addr().String(), `{"server":"`+m.server+`"}`); err != nil {
+				m.failed <- err
+			}
+		}()
+	}
 }
 
-func (m *minimalClient) assign(addr netip.Addr) error {
-	return m.call(http.MethodPatch, m.base+"/"+addr.String(), `{"server":"`+m.server+`"}`)
-}
-
-func (m *minimalClient) call(method, url, body string) error {
-	req, err := http.NewRequest(method, url, strings.NewReader(body)) //nolint:noctx,gosec // as little as possible, to our own server
+func (m minimalProgram) call(method, url, body string) error {
+	req, err := http.NewRequest(method, url, strings.NewReader(body)) //nolint:noctx // as little as possible
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+m.token)
-	resp, err := m.http.Do(req) //nolint:gosec // our own server
+	resp, err := m.http.Do(req)
 	if err != nil {
 		return err
 	}

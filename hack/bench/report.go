@@ -2,162 +2,127 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A report is the result of a run.
-type report struct {
-	machine machine
-	figures []figure
-	wrong   []string
+// The groups of figures, in the order of the table.
+const (
+	takeoverGroup = "Takeover"
+	holdingGroup  = "Holding"
+	eventsGroup   = "Event path"
+	servingGroup  = "Serving"
+	startGroup    = "Start"
+)
+
+// A figure is one thing that was measured, as often as there are values.
+type figure struct {
+	Group     string
+	Name      string
+	Addresses int // 0: it has nothing to do with them
+	Unit      string
+	Values    []float64
+	Least     float64 // that is possible; 0: not known
+	Goal      float64 // the median should be no more; 0: there is none
 }
 
-// A machine describes where and how the bench was run.
-type machine struct {
-	CPU     string
-	Cores   int
-	Kernel  string
-	Go      string
-	Date    string
-	Took    string
-	Load    string // averages before
-	Command string
+func (f figure) median() float64 { return percentile(f.Values, 50) }
+
+func (f figure) spread() string {
+	return fmt.Sprintf("%s – %s", number(slices.Min(f.Values)), number(slices.Max(f.Values)))
 }
 
-func thisMachine(begun time.Time, b *bench) machine {
-	m := machine{
-		Cores: runtime.NumCPU(), Go: runtime.Version(), Date: begun.Format("2006-01-02"),
-		Took: time.Since(begun).Round(time.Second).String(), Load: b.load, Command: "go run ./hack/bench",
+func (f figure) subject() string {
+	if f.Addresses == 0 {
+		return "–"
 	}
-	if b.short {
-		m.Command += " --short"
+	return fmt.Sprint(f.Addresses)
+}
+
+// verdict returns the goal and whether it was met.
+func (f figure) verdict() string {
+	switch {
+	case f.Goal == 0:
+		return ""
+	case f.median() <= f.Goal:
+		return "≤ " + number(f.Goal) + ": met"
 	}
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(text)) {
-			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-				m.CPU = strings.TrimSpace(value)
-				break
-			}
+	return "≤ " + number(f.Goal) + ": missed"
+}
+
+// row returns the figure as a line of the table.
+func (f figure) row() []string {
+	least, ratio := "", ""
+	if f.Least > 0 {
+		least, ratio = number(f.Least), fmt.Sprintf("%.2f", f.median()/f.Least)
+	}
+	return []string{f.Name, f.subject(), f.Unit, number(f.median()), f.spread(), fmt.Sprint(len(f.Values)), least, ratio, f.verdict()}
+}
+
+// percentile returns the value that p percent of values are no greater than, interpolated between two of them. There is at
+// least one value.
+func percentile(values []float64, p float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	at := p / 100 * float64(len(sorted)-1)
+	low := int(math.Floor(at))
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
+}
+
+// number formats v with three significant digits.
+func number(v float64) string {
+	switch size := math.Abs(v); {
+	case v == math.Trunc(v) && size < 1e6, size >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case size >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case size >= 1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+// describeMachine returns processor, kernel, version of Go and load averages.
+func describeMachine() string {
+	model := "unknown processor"
+	info, _ := os.ReadFile("/proc/cpuinfo") // the description is for people
+	for line := range strings.Lines(string(info)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			model = strings.TrimSpace(value)
+			break
 		}
 	}
 	var uts unix.Utsname
-	if err := unix.Uname(&uts); err == nil {
-		m.Kernel = unix.ByteSliceToString(uts.Sysname[:]) + " " + unix.ByteSliceToString(uts.Release[:])
-	}
-	return m
+	_ = unix.Uname(&uts)                    // as above
+	load, _ := os.ReadFile("/proc/loadavg") // as above
+	fields := append(strings.Fields(string(load)), "?", "?", "?")
+	return fmt.Sprintf("%s, %d cores, %s %s, %s; load averages before: %s", model, runtime.NumCPU(), unix.ByteSliceToString(uts.Sysname[:]),
+		unix.ByteSliceToString(uts.Release[:]), runtime.Version(), strings.Join(fields[:3], " "))
 }
 
-// loadAverage returns the kernel's load averages of 1, 5 and 15 minutes.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "not known"
-	}
-	return strings.Join(strings.Fields(string(text))[:3], " ")
-}
-
-// headings of the table.
-var headings = []string{"figure", "addresses", "unit", "median", "min – max", "runs", "least", "ratio", "goal"}
-
-// row returns a figure as a line of the table.
-func (f figure) row() []string {
-	row := []string{f.Name, f.subject(), f.Unit, number(f.median()), f.spread(), fmt.Sprint(len(f.Values)), "", "", f.verdict()}
-	if ratio, ok := f.ratio(); ok {
-		row[6], row[7] = number(f.Least), fmt.Sprintf("%.2f", ratio)
-	}
-	return row
-}
-
-// printTable writes the figures as an aligned table.
-func printTable(out io.Writer, figures []figure) {
-	var text strings.Builder
-	group := ""
-	for _, f := range figures {
-		if f.Group != group {
-			group = f.Group
-			fmt.Fprintf(&text, "\n%s\n%s\n", strings.ToUpper(group), strings.Join(headings, "\t"))
-		}
-		fmt.Fprintf(&text, "%s\n", strings.Join(f.row(), "\t"))
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = io.WriteString(w, text.String())
-	_ = w.Flush() // a closed pipe is not worth an error
-}
-
-// writeTo writes a file, unless path is empty.
-func writeTo(path string, write func(*bytes.Buffer) error) error {
-	if path == "" {
-		return nil
-	}
-	var text bytes.Buffer
-	if err := write(&text); err != nil {
-		return err
-	}
-	return os.WriteFile(path, text.Bytes(), 0o644) //nolint:gosec // not a secret
-}
-
-// json writes the report as JSON.
-func (r report) json(out *bytes.Buffer) error {
-	type row struct {
-		figure
-		Median float64
-		Ratio  float64 `json:",omitempty"`
-	}
-	rows := make([]row, len(r.figures))
-	for i, f := range r.figures {
-		rows[i] = row{figure: f, Median: f.median()}
-		if ratio, ok := f.ratio(); ok {
-			rows[i].Ratio = ratio
+// page returns the figures as Markdown.
+func (b *bench) page(machine string, took time.Duration) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "# How fast floaty is, and what it costs\n\nMeasured on %s: %s; it took %v. [How, and how to repeat it](README.md).\n",
+		time.Now().Format(time.DateOnly), machine, took.Round(time.Second))
+	headings := []string{"figure", "addresses", "unit", "median", "min – max", "runs", "least", "ratio", "goal"}
+	for _, group := range []string{takeoverGroup, holdingGroup, eventsGroup, servingGroup, startGroup} {
+		fmt.Fprintf(&out, "\n## %s\n\n| %s |\n|%s\n", group, strings.Join(headings, " | "), strings.Repeat("---|", len(headings)))
+		for _, f := range b.figures {
+			if f.Group == group {
+				fmt.Fprintf(&out, "| %s |\n", strings.Join(f.row(), " | "))
+			}
 		}
 	}
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", " ")
-	return encoder.Encode(map[string]any{"machine": r.machine, "figures": rows, "wrong": append([]string{}, r.wrong...)})
-}
-
-// markdown writes the report as a page.
-func (r report) markdown(out *bytes.Buffer) error {
-	m := r.machine
-	fmt.Fprintf(out, "# How fast floaty is, and what it costs\n\n")
-	fmt.Fprintf(out, "Measured on %s: %s, %d cores, %s, %s; load averages before: %s; it took %s.\n\n", m.Date, m.CPU, m.Cores, m.Kernel, m.Go, m.Load, m.Took)
-	fmt.Fprintf(out, "To repeat it, on a machine with nothing else to do:\n\n```\n%s --doc hack/bench/RESULTS.md\n```\n\n%s\n", m.Command, how)
-	group := ""
-	for _, f := range r.figures {
-		if f.Group != group {
-			group = f.Group
-			fmt.Fprintf(out, "\n## %s\n\n| %s |\n|%s\n", group, strings.Join(headings, " | "), strings.Repeat("---|", len(headings)))
-		}
-		fmt.Fprintf(out, "| %s |\n", strings.Join(f.row(), " | "))
+	if len(b.wrong) > 0 {
+		fmt.Fprintf(&out, "\n## Wrong counts\n\n- %s\n", strings.Join(b.wrong, "\n- "))
 	}
-	if len(r.wrong) > 0 {
-		fmt.Fprintf(out, "\n## Wrong counts\n\n- %s\n", strings.Join(r.wrong, "\n- "))
-	}
-	return nil
+	return out.Bytes()
 }
-
-// how explains the figures.
-const how = `The program is driven as a black box: the bench writes Keepalived's lines into the FIFO and is the simulated cloud.
-
-- **Distance** is a relay that delays each byte by half a round trip in both directions, so TCP's handshake costs a round trip, too. It
-  simulates no slow start, loss or limited bandwidth. A *trip* is one way, half a round trip. The first row is the relay's own delay.
-- **Takeover**: from right before MASTER is written until the last write has arrived at the API (trips), or until the last address
-  points at this server alone (calls). Each run starts a new floaty as a standby, with a warm connection and a reading. Above
-  100 addresses, the default bound on concurrent requests, the least is one round after the other.
-- **Holding**: floaty is MASTER and all addresses are in place; all accounts are held at the same time. Bytes are counted on the wire, with TLS.
-- **Event path**: from right before the line is written until the first byte of the request is on the wire: the kernel's timestamp
-  of its arrival at the other end of a loopback connection.
-- **Start**: from right before the process is started.
-
-The least is a lower bound for any program, and the ratio is the median divided by it. "Goal" is what the median should not exceed.
-*A minimal program* (minimal.go) replaces floaty where a goal is close to what the machine can do: when a MASTER line arrives, it only
-writes, over net/http and a warm connection. For the event path its figure is the least.
-`

@@ -5,28 +5,35 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"floaty/hack/testenv"
 	"floaty/providers/simulator"
 )
-
-// patience is how long the bench waits for anything before it gives up.
-const patience = time.Minute
 
 // The files that floaty reads.
 const (
 	floatyYML      = "floaty.yml"
 	keepalivedConf = "keepalived.conf"
 )
+
+// calm is how long the cloud must receive no request to count as quiet.
+const calm = 500 * time.Millisecond
+
+// silent drops what a server would log.
+var silent = log.New(io.Discard, "", 0)
 
 // settings describes a world. The zero value of each field is the default.
 type settings struct {
@@ -36,63 +43,62 @@ type settings struct {
 	servers   int // of the account; at least 2
 	ours      bool
 	minimal   bool // run the minimal program instead of floaty
-	stamps    bool // the kernel timestamps the arrival of requests
+	scraped   bool // once per second, beginning with the first MASTER line
 	protocol  protocol
-	rtt       time.Duration // of the simulated distance; 0: none
+	distant   bool
 	latency   time.Duration // of a call
 	operation time.Duration // how long an attach or detach takes
 	interval  time.Duration // 0: 1m
 	bound     int           // on concurrent requests; 0: floaty's default
+	open      bool          // serve metrics over TCP, too
 }
 
-// A world is a cloud, the line to it, and a host with floaty. The bench acts as its Keepalived.
+// A world is a cloud, the distance to it, and a host with floaty. The bench acts as its Keepalived.
 type world struct {
 	settings
 	*testenv.Env
+	bench  *bench
 	host   *testenv.Host
 	etc    string // directory
-	server *server
-	line   *line // nil: none
+	wire   *wire
+	target string // HOST:PORT of the API, as floaty sees it
+	listen string // listen-address; empty: none
 	addrs  []netip.Addr
-	fifo   int // for writing; -1: not open
+
+	listeners []net.Listener
+	server    *httptest.Server
+	work      sync.WaitGroup // of the relay
 
 	requests atomic.Int64 // completed
 	writes   atomic.Int64 // completed ones that change something
 	last     atomic.Int64 // when the last request ended, in ns since 1970
 }
 
-// newWorld creates a world in which nothing runs yet.
-func (b *bench) newWorld(ctx context.Context, s settings) (*world, error) {
+// in creates a world in which nothing runs yet, calls f with it, and closes it.
+func (b *bench) in(ctx context.Context, s settings, f func(*world) error) error {
 	b.worlds++
+	w := &world{settings: s, bench: b}
 	dir := filepath.Join(b.dir, fmt.Sprint(b.worlds))
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
+	// floaty's files are in a directory in which nothing else changes, like /etc on a real host, because floaty watches it and its parents.
+	w.etc = dir + ".etc"
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(w.etc, 0o700)); err != nil {
+		return err
 	}
 	program := b.program
 	if s.minimal {
 		program = b.minimal
 	}
-	st, err := testenv.New(ctx, dir, program, false)
-	if err != nil {
-		return nil, err
-	}
-	w := &world{settings: s, Env: st, fifo: -1}
-	if err := w.build(ctx, b.cert); err != nil {
-		return nil, errors.Join(err, w.close()) //nolint:contextcheck // cleaning up must not be cancelled
-	}
-	return w, nil
-}
-
-// in creates a world, calls f with it, and closes it.
-func (b *bench) in(ctx context.Context, s settings, f func(*world) error) error {
-	w, err := b.newWorld(ctx, s)
-	if err != nil {
+	var err error
+	if w.Env, err = testenv.New(ctx, dir, program, false); err != nil {
 		return err
 	}
-	return errors.Join(f(w), w.close()) //nolint:contextcheck // cleaning up must not be cancelled
+	if err = w.build(ctx); err == nil {
+		err = f(w)
+	}
+	return errors.Join(err, w.close()) //nolint:contextcheck // cleaning up must not be cancelled
 }
 
-func (w *world) build(ctx context.Context, cert certificate) (err error) {
+func (w *world) build(ctx context.Context) (err error) {
 	w.Cloud.SetLatency(w.latency)
 	w.Cloud.SetOperationTime(w.operation)
 	w.Cloud.OnCall(func(c simulator.Call) {
@@ -105,47 +111,71 @@ func (w *world) build(ctx context.Context, cert certificate) (err error) {
 	if w.host, err = w.AddHost(ctx, "lb1"); err != nil {
 		return err
 	}
-	for i := range max(w.servers-1, 1) {
+	others := max(w.servers-1, 1)
+	for i := range others {
 		w.Cloud.AddServer(other(i), fmt.Sprintf("other%d", i))
 	}
 	for i := range w.addresses {
+		holder := other(i % others)
+		if w.ours {
+			holder = w.host.UUID
+		}
 		w.addrs = append(w.addrs, address(i))
+		w.AddAddresses(holder, address(i))
 	}
-	w.restore()
-	if w.server, err = serve(ctx, w.Cloud.Handler(), w.protocol, w.stamps, cert); err != nil {
+	listener, err := w.listenTCP(ctx)
+	if err != nil {
 		return err
 	}
-	target := w.server.wire.Addr().String()
-	if w.rtt > 0 {
-		if w.line, err = newLine(ctx, target, w.rtt); err != nil {
+	w.wire = &wire{Listener: listener}
+	w.server = serve(w.wire, w.Cloud.Handler(), w.protocol, w.bench.cert)
+	w.target = listener.Addr().String()
+	if w.distant {
+		far := w.target
+		if listener, err = w.listenTCP(ctx); err != nil {
 			return err
 		}
-		target = w.line.listener.Addr().String()
+		w.target = listener.Addr().String()
+		w.work.Go(func() { w.relay(ctx, listener, far) })
 	}
-	// In a directory in which nothing else changes, like /etc on a real host, because floaty watches it and its parents.
-	w.etc = w.Dir + ".etc"
-	if err := os.Mkdir(w.etc, 0o700); err != nil {
-		return err
+	if w.open {
+		if listener, err = w.listenTCP(ctx); err != nil {
+			return err
+		}
+		w.listen = listener.Addr().String()
+		if err := listener.Close(); err != nil { // nobody else on the machine is likely to take it
+			return err
+		}
 	}
-	if err := os.WriteFile(w.path(keepalivedConf), []byte(w.keepalived()), 0o600); err != nil {
-		return err
+	return errors.Join(
+		os.WriteFile(w.path(keepalivedConf), []byte(w.keepalived()), 0o600),
+		os.WriteFile(w.path(floatyYML), []byte(w.floaty()), 0o600),
+	)
+}
+
+// listenTCP opens a listener on loopback, which the world closes.
+func (w *world) listenTCP(ctx context.Context) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err == nil {
+		w.listeners = append(w.listeners, listener)
 	}
-	return os.WriteFile(w.path(floatyYML), []byte(w.floaty(target)), 0o600)
+	return listener, err
+}
+
+func (w *world) close() error {
+	err := w.Close() // first, so that floaty's connections end
+	for _, listener := range w.listeners {
+		_ = listener.Close()
+	}
+	if w.server != nil {
+		w.server.Close()
+	}
+	w.work.Wait()
+	return errors.Join(err, os.RemoveAll(w.Dir), os.RemoveAll(w.etc))
 }
 
 // path returns the path of one of the files that floaty reads.
 func (w *world) path(name string) string { return filepath.Join(w.etc, name) }
-
-// restore points the addresses at the servers that hold them at the start.
-func (w *world) restore() {
-	for i, addr := range w.addrs {
-		holder := other(i % max(w.servers-1, 1))
-		if w.ours {
-			holder = w.host.UUID
-		}
-		w.AddAddresses(holder, addr)
-	}
-}
 
 // address returns the i-th address of the range reserved for benchmarks (RFC 2544).
 func address(i int) netip.Addr {
@@ -160,35 +190,42 @@ func other(i int) string { return fmt.Sprintf("99999999-9999-4999-8999-%012d", i
 // keepalived returns the host's keepalived.conf.
 func (w *world) keepalived() string {
 	var text strings.Builder
-	instance := func(name string, addrs []netip.Addr) {
+	for name, addrs := range w.instances() {
 		fmt.Fprintf(&text, "vrrp_instance %s {\n    virtual_ipaddress {\n", name)
 		for _, addr := range addrs {
 			fmt.Fprintf(&text, "        %s\n", addr)
 		}
 		text.WriteString("    }\n}\n")
 	}
-	for i := range w.singles {
-		instance(fmt.Sprintf("VI_%d", i+1), w.addrs[i:i+1])
-	}
-	if w.addresses > w.singles {
-		instance("VI_0", w.addrs[w.singles:])
-	}
 	return text.String()
 }
 
+// instances calls yield with each instance and its addresses.
+func (w *world) instances() func(yield func(string, []netip.Addr) bool) {
+	return func(yield func(string, []netip.Addr) bool) {
+		if w.addresses > w.singles && !yield("VI_0", w.addrs[w.singles:]) {
+			return
+		}
+		for i := range w.singles {
+			if !yield(fmt.Sprintf("VI_%d", i+1), w.addrs[i:i+1]) {
+				return
+			}
+		}
+	}
+}
+
 // floaty returns the host's floaty.yml.
-func (w *world) floaty(target string) string {
+func (w *world) floaty() string {
 	var text strings.Builder
-	scheme, h := "https", w.host
+	url, h := "https://"+w.target, w.host
 	if w.protocol == plain {
-		scheme = "http"
+		url = "http://" + w.target
 	}
 	if w.exoscale {
 		fmt.Fprintf(&text, "provider: exoscale\nexoscale: {endpoint: %q, key: %s, secret: %s, instance-id: %s}\n",
-			scheme+"://"+target+"/v2", testenv.Key, testenv.Secret, h.UUID)
+			url+"/v2", testenv.Key, testenv.Secret, h.UUID)
 	} else {
-		fmt.Fprintf(&text, "provider: cloudscale\ncloudscale: {endpoint: %q, token: %s, server-uuid: %s}\n",
-			scheme+"://"+target, testenv.Token, h.UUID)
+		fmt.Fprintf(&text, "provider: cloudscale\ncloudscale: {endpoint: %q, token: %s, server-uuid: %s}\n", url, testenv.Token, h.UUID)
 	}
 	fmt.Fprintf(&text, "keepalived-config: %s\nkeepalived-pid-file: %s\nstate-dir: %s\nlock-file-template: %s\n",
 		w.path(keepalivedConf), h.Path("vrrp.pid"), h.Path("state"), h.Path("%s.lock"))
@@ -198,20 +235,108 @@ func (w *world) floaty(target string) string {
 	if w.bound > 0 {
 		fmt.Fprintf(&text, "max-concurrent-requests: %d\n", w.bound)
 	}
+	if w.listen != "" {
+		fmt.Fprintf(&text, "listen-address: %s\n", w.listen)
+	}
 	return text.String()
 }
 
-func (w *world) close() error {
-	var errs []error
-	if w.fifo >= 0 {
-		errs = append(errs, unix.Close(w.fifo))
+// standBy starts floaty as BACKUP and waits until it has read the cloud and all is quiet, so its connection is warm.
+func (w *world) standBy(ctx context.Context) error {
+	if err := w.startDaemon(); err != nil {
+		return err
 	}
-	errs = append(errs, w.Close())
-	if w.line != nil {
-		errs = append(errs, w.line.close())
+	err := await(ctx, "the FIFO", func() bool { return w.host.Say(w.lines("BACKUP")...) == nil })
+	if err != nil {
+		return err
 	}
-	if w.server != nil {
-		errs = append(errs, w.server.close())
+	return w.quiet(ctx)
+}
+
+func (w *world) startDaemon() error {
+	return w.host.StartFloaty("--fifo", w.path(floatyYML), w.host.FIFO)
+}
+
+// lines returns the lines that Keepalived writes when all instances change to a state.
+func (w *world) lines(state string) (lines []string) {
+	for name := range w.instances() {
+		lines = append(lines, event(name, state))
 	}
-	return errors.Join(append(errs, os.RemoveAll(w.Dir), os.RemoveAll(w.etc))...)
+	return lines
+}
+
+// event returns the line for one instance.
+func event(instance, state string) string { return fmt.Sprintf("INSTANCE %q %s 100", instance, state) }
+
+// rtt returns the round-trip time of the distance.
+func (w *world) rtt() time.Duration {
+	if w.distant {
+		return roundTrip
+	}
+	return 0
+}
+
+// quiet waits until the cloud has answered a request and then received none for a while.
+func (w *world) quiet(ctx context.Context) error {
+	pause := calm + w.latency + w.rtt()
+	return await(ctx, "the cloud to become quiet", func() bool {
+		return w.requests.Load() > 0 && time.Since(time.Unix(0, w.last.Load())) >= pause &&
+			!slices.ContainsFunc(w.Cloud.Calls(), func(c simulator.Call) bool { return c.Status == 0 })
+	})
+}
+
+// wrote waits until floaty has made n changing requests, and then a moment longer, so that surplus ones are counted.
+func (w *world) wrote(ctx context.Context, n int) error {
+	err := await(ctx, fmt.Sprintf("%d writes", n), func() bool { return w.writes.Load() >= int64(n) })
+	if err == nil {
+		time.Sleep(2*w.latency + w.rtt() + 200*time.Millisecond)
+	}
+	return err
+}
+
+// calls returns when the reads and the writes since forget have arrived.
+func (w *world) calls() (reads, writes []time.Time) {
+	for _, call := range w.Cloud.Calls() {
+		if call.Method == http.MethodGet {
+			reads = append(reads, call.At)
+		} else {
+			writes = append(writes, call.At)
+		}
+	}
+	return reads, writes
+}
+
+// forget resets the counts.
+func (w *world) forget() {
+	w.Cloud.ForgetCalls()
+	w.writes.Store(0)
+}
+
+// settled returns when the last address came to point at our server alone, or an error that names an address that does not.
+func (w *world) settled() (last time.Time, err error) {
+	for _, addr := range w.addrs {
+		history := w.Cloud.History(addr)
+		now := history[len(history)-1]
+		if len(now.Holders) != 1 || now.Holders[0] != w.host.UUID {
+			return last, fmt.Errorf("%s points at %q; log of floaty:\n%s", addr, now.Holders, w.host.Log())
+		}
+		if now.At.After(last) {
+			last = now.At
+		}
+	}
+	return last, nil
+}
+
+// await polls until a condition holds. No measured time includes its polling interval.
+func await(ctx context.Context, what string, so func() bool) error {
+	ctx, stop := context.WithTimeoutCause(ctx, patience, fmt.Errorf("waiting for %s: not within %v", what, patience))
+	defer stop()
+	for !so() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	return nil
 }

@@ -4,15 +4,12 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"floaty/providers/simulator"
 )
 
 func TestPercentiles(t *testing.T) {
 	for _, test := range []struct {
-		values []float64
-		p      float64
-		want   float64
+		values  []float64
+		p, want float64
 	}{
 		{[]float64{7}, 50, 7},
 		{[]float64{7}, 99, 7},
@@ -27,16 +24,16 @@ func TestPercentiles(t *testing.T) {
 	}
 }
 
-func TestCallsAreSplitWhereNothingArrives(t *testing.T) {
-	var calls []simulator.Call
-	for _, s := range []int{0, 0, 10, 11, 12, 20} {
-		calls = append(calls, simulator.Call{At: time.Unix(int64(s), 0)})
+func TestReadsAreSplitWhereNothingArrives(t *testing.T) {
+	var reads []time.Time
+	for _, s := range []int64{0, 0, 10, 11, 12, 20} {
+		reads = append(reads, time.Unix(s, 0))
 	}
 	var got []int
-	for _, look := range bursts(calls, 2*time.Second) {
-		got = append(got, len(look))
+	for _, refresh := range bursts(reads, 2*time.Second) {
+		got = append(got, len(refresh))
 	}
 	if want := []int{2, 3, 1}; !slices.Equal(got, want) {
-		t.Errorf("got looks of %v calls, want %v", got, want)
+		t.Errorf("got refreshes of %v reads, want %v", got, want)
 	}
 }

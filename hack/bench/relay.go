@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// roundTrip is the simulated distance.
+const roundTrip = 100 * time.Millisecond
+
+// relay passes connections on to target until the listener is closed. Everything arrives half a round trip late, in both
+// directions and in order.
+//
+// The kernel completes TCP's handshake by itself. To let it cost a round trip, what a client sends during the first one is passed
+// on as if sent at its end.
+func (w *world) relay(ctx context.Context, listener net.Listener, target string) {
+	for {
+		near, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		connected := time.Now().Add(roundTrip)
+		far, err := new(net.Dialer).DialContext(ctx, "tcp", target)
+		if err != nil {
+			_ = near.Close() // the client sees it
+			continue
+		}
+		w.work.Go(func() { w.delay(far, near, connected) })
+		w.work.Go(func() { w.delay(near, far, connected) })
+	}
+}
+
+// delay copies from one connection to another until one of them ends; then it closes both. What is read before start counts as
+// sent then.
+func (w *world) delay(to, from net.Conn, start time.Time) {
+	type chunk struct {
+		data []byte // empty: the end of the connection
+		due  time.Time
+	}
+	chunks := make(chan chunk, 1<<12)
+	w.work.Go(func() {
+		defer close(chunks)
+		for buf := make([]byte, 64<<10); ; {
+			n, err := from.Read(buf)
+			sent := time.Now()
+			if sent.Before(start) {
+				sent = start
+			}
+			chunks <- chunk{append([]byte(nil), buf[:n]...), sent.Add(roundTrip / 2)}
+			if err != nil {
+				return
+			}
+		}
+	})
+	for c := range chunks {
+		time.Sleep(time.Until(c.due))
+		if _, err := to.Write(c.data); err != nil {
+			_ = from.Close() // so that nothing more is read
+		}
+	}
+	_, _ = to.Close(), from.Close() // the bytes have been passed on
+}
+
+// measureDistance measures the relay alone, so that its own part in the other figures is known.
+func (b *bench) measureDistance(ctx context.Context) error {
+	f := figure{Group: takeoverGroup, Name: "the line alone, one byte", Unit: "trips", Least: 1}
+	err := b.in(ctx, settings{distant: true}, func(w *world) error {
+		arrived := make(chan time.Time, 1)
+		w.wire.watch(func(_ []byte, at time.Time) { arrived <- at })
+		near, err := new(net.Dialer).DialContext(ctx, "tcp", w.target)
+		if err != nil {
+			return err
+		}
+		for i := range 21 {
+			sent := time.Now()
+			if _, err := near.Write([]byte{' '}); err != nil {
+				return err
+			}
+			if took := (<-arrived).Sub(sent); i > 0 { // the first one waits for the handshake
+				f.Values = append(f.Values, trips(took))
+			}
+		}
+		return near.Close()
+	})
+	if err == nil {
+		b.add(f)
+	}
+	return err
+}
+
+// trips returns a time as a multiple of the way in one direction.
+func trips(d time.Duration) float64 { return float64(d) / float64(roundTrip/2) }
