@@ -13,6 +13,7 @@ package cloudscale
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,7 +55,7 @@ type Provider struct {
 	api      *sdk.Client
 	server   string // empty: ask the metadata service
 	metadata string
-	names    atomic.Pointer[map[string]string]    // of the servers in the last list, by ID; nil: no list yet
+	names    sync.Map                             // of servers in lists, by ID
 	six      atomic.Pointer[netset.Set[struct{}]] // the IPv6 networks of the last list; nil: no list yet
 }
 

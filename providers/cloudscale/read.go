@@ -37,7 +37,11 @@ func (p *Provider) list(ctx context.Context) (*account, error) {
 		return nil, fmt.Errorf("listing floating IPs: %w", err)
 	}
 	p.six.Store(&a.six)
-	p.names.Store(&a.names)
+	for id, name := range a.names {
+		if p.ServerName(id) != name {
+			p.names.Store(id, name)
+		}
+	}
 	return a, nil
 }
 
@@ -52,11 +56,10 @@ func (a *account) holding(addr netip.Addr) providers.Holding {
 	return providers.Holding{Err: fmt.Errorf("%w: the account has no floating IP %v", providers.ErrNotFound, addr)}
 }
 
-// ServerName returns the name of a server, if the last list of floating IPs named it, and else the empty string.
+// ServerName returns the name of a server, if a list of floating IPs has named it, and else the empty string. A list names only the
+// servers that hold something at that moment, so a rival that has just lost an address would have no name if earlier lists did not count.
 func (p *Provider) ServerName(id string) string {
-	names := p.names.Load()
-	if names == nil {
-		return ""
-	}
-	return (*names)[id]
+	name, _ := p.names.Load(id)
+	text, _ := name.(string)
+	return text
 }

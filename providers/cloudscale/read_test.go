@@ -40,6 +40,24 @@ func TestOneListServesManyAddresses(t *testing.T) {
 	}
 }
 
+// A list names only the servers that hold something at that moment.
+func TestAServerKeepsItsNameWhenItHoldsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if got := w.ServerName(elsewhere); got != "" {
+		t.Errorf("before a list: got the name %q, want none", got)
+	}
+	for _, holder := range []string{elsewhere, here} {
+		w.Move(addr, holder)
+		read(t, w, addr.String())
+	}
+	for id, want := range map[string]string{here: "lb1", elsewhere: "lb2"} {
+		if got := w.ServerName(id); got != want {
+			t.Errorf("%s: got the name %q, want %s", id, got, want)
+		}
+	}
+}
+
 func TestFloatingIPWithoutATarget(t *testing.T) {
 	t.Parallel()
 	const server, balancer = `{"uuid":"` + elsewhere + `"}`, `{"uuid":"lb-of-a-colleague"}`

@@ -10,7 +10,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// ServerNames maps server IDs to names for log lines. A name comes from the configuration, else from the last reading
+// ServerNames maps server IDs to names for log lines. A name comes from the configuration, else from readings
 // of the cloud, else, for this server, from the host name. The zero value knows no names.
 type ServerNames struct {
 	configured atomic.Pointer[map[string]string] // by ID
