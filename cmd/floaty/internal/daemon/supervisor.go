@@ -3,10 +3,13 @@ package daemon
 import (
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	sdnotify "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/go-logr/logr"
+
+	"floaty/providers/failurelog"
 )
 
 // A supervisor is the service manager that started this process, if any: systemd.
@@ -15,6 +18,9 @@ type supervisor struct {
 	ready    bool          // it was told that the start is complete; owned by the goroutine that calls healthy
 	watchdog time.Duration // it kills this process after that time without a notification; 0: never
 	log      logr.Logger
+
+	mu      sync.Mutex // guards failure
+	failure failurelog.Entry
 }
 
 // newSupervisor finds the service manager in the environment. A process started by another service, such as
@@ -68,7 +74,15 @@ func (s *supervisor) tell(state string) {
 	if s == nil || !s.present {
 		return
 	}
-	if _, err := sdnotify.SdNotify(false, state); err != nil {
+	_, err := sdnotify.SdNotify(false, state)
+	s.mu.Lock()
+	say := err != nil && s.failure.Failed(time.Now()) || err == nil && s.failure.Succeeded(time.Now())
+	s.mu.Unlock()
+	switch {
+	case !say:
+	case err != nil:
 		s.log.Error(err, "cannot notify systemd")
+	default:
+		s.log.Info("systemd can be notified again")
 	}
 }
