@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +24,12 @@ const socketMode = 0o660
 
 // probeTimeout is how long an existing socket may take to accept a connection: its backlog may be full.
 const probeTimeout = time.Second
+
+// recheckSocket is how often it is checked that a socket's path still leads to it.
+const recheckSocket = 10 * time.Second
+
+// errReplaced is why nobody can connect to a socket any more.
+var errReplaced = errors.New("the socket was removed or replaced")
 
 // errTaken is why a socket is left alone.
 var errTaken = errors.New("another process is listening on this socket: is a second floaty running with this configuration?")
@@ -65,7 +72,9 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 		_ = listener.Close()
 		return nil, err
 	}
-	return &socket{Listener: listener, path: path, made: made}, nil
+	s := &socket{Listener: listener, path: path, made: made}
+	s.recheck = time.AfterFunc(recheckSocket, s.check)
+	return s, nil
 }
 
 // checkFree returns an error that says why no socket can be made at path; nil: one can.
@@ -92,18 +101,47 @@ func checkFree(ctx context.Context, path string) error {
 	return nil
 }
 
-// A socket is a listener that removes its path when it is closed, unless another process has replaced it by then.
+// A socket is a listener that removes its path when it is closed, unless another process has replaced it by then. It fails once its path
+// no longer leads to it, because nobody can connect any more.
 type socket struct {
 	net.Listener
-	path string
-	made os.FileInfo
-	once sync.Once
+	path    string
+	made    os.FileInfo
+	recheck *time.Timer
+	lost    atomic.Bool
+	once    sync.Once
+}
+
+// reachable reports whether the path leads to the socket.
+func (s *socket) reachable() bool {
+	now, err := os.Lstat(s.path)
+	return err == nil && os.SameFile(now, s.made)
+}
+
+// check ends Accept if the socket cannot be reached.
+func (s *socket) check() {
+	if s.reachable() {
+		s.recheck.Reset(recheckSocket)
+		return
+	}
+	s.lost.Store(true)
+	_ = s.Listener.Close()
+}
+
+// Accept implements [net.Listener].
+func (s *socket) Accept() (net.Conn, error) {
+	conn, err := s.Listener.Accept()
+	if err != nil && s.lost.Load() {
+		return nil, errReplaced
+	}
+	return conn, err
 }
 
 // Close implements [net.Listener].
 func (s *socket) Close() error {
 	s.once.Do(func() {
-		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.made) {
+		s.recheck.Stop()
+		if !s.lost.Load() && s.reachable() { // once it is closed, a new file may have its inode
 			_ = os.Remove(s.path)
 		}
 	})

@@ -76,6 +76,42 @@ func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestASocketThatIsRemovedIsMadeAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sock")
+	for what, remove := range map[string]func() error{
+		"removed":  func() error { return os.Remove(path) },
+		"replaced": func() error { return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o600)) },
+	} {
+		l, err := listenUnix(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := l.(*socket)
+		s.check()
+		conn, err := new(net.Dialer).DialContext(t.Context(), "unix", path)
+		if err != nil {
+			t.Fatalf("still there: %v", err)
+		}
+		_ = conn.Close()
+		if err := remove(); err != nil {
+			t.Fatal(err)
+		}
+		s.check()
+		accepted, err := s.Accept() // the connection that was made before
+		for ; err == nil; accepted, err = s.Accept() {
+			_ = accepted.Close()
+		}
+		if !errors.Is(err, errReplaced) {
+			t.Errorf("%s: got %v, want %v", what, err, errReplaced)
+		}
+		_ = s.Close()
+		if _, err := os.Lstat(path); (err == nil) != (what == "replaced") {
+			t.Errorf("%s: after Close, what another has put there is %v", what, err)
+		}
+		_ = os.Remove(path)
+	}
+}
+
 // As in all other lines, "next" is a time.
 func TestASocketThatCannotBeMadeIsLoggedWithTheNextTry(t *testing.T) {
 	taken := filepath.Join(t.TempDir(), "s.sock")

@@ -126,6 +126,7 @@ func (s *Server) serve(ctx context.Context, h http.Handler, listener net.Listene
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          nil, // the standard logger, which is withheld: it would quote what a client sent
 	}
+	defer func() { _ = server.Close() }() // also the connections, if the listener failed
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	err := server.Serve(netutil.LimitListener(listener, maxConns))
