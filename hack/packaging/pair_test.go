@@ -249,6 +249,16 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 			return nil
 		})
 	})
+	p.step("with the drop-in of the documentation the log is JSON", func() {
+		m := p.lb2
+		m.do("mkdir -p /etc/systemd/system/floaty.service.d")
+		m.write("etc/systemd/system/floaty.service.d/override.conf", onlyBlock(t, "--json-log", blocksOf(t, "hack/docs/monitoring.md", "Logs")).text)
+		m.do("systemctl daemon-reload && systemctl restart floaty")
+		if out := m.do("journalctl --no-pager --output=cat --unit=floaty _PID=" + m.property("MainPID")); !strings.HasPrefix(out, `{"level":"INFO"`) || !strings.Contains(out, `"floaty starts"`) {
+			t.Errorf("the log is %q, want lines of JSON", out)
+		}
+		m.do("rm -r /etc/systemd/system/floaty.service.d && systemctl daemon-reload && systemctl restart floaty")
+	})
 	p.step("a start with a typo fails and is not tried again", func() {
 		m := p.lb1
 		m.write("etc/floaty.yml", "providr: cloudscale\n")
