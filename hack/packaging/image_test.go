@@ -64,7 +64,10 @@ func TestTheImage(t *testing.T) {
 		}
 		return err
 	})
-	if want := []string{"/etc/group", "/etc/passwd", "/etc/ssl/certs/ca-certificates.crt", "/usr/sbin/floaty"}; err != nil || !slices.Equal(files, want) {
+	if want := []string{
+		"/etc/group", "/etc/passwd", "/etc/ssl/certs/ca-certificates.crt", "/usr/sbin/floaty",
+		"/usr/share/doc/floaty/THIRD-PARTY-NOTICES", "/usr/share/doc/floaty/copyright",
+	}; err != nil || !slices.Equal(files, want) {
 		t.Errorf("the image holds %q, %v; want %q", files, err, want)
 	}
 	if got := b.do("buildah", "inspect", "--format", "{{.OCIv1.Config.User}}", container); got != "65532:65532" {
