@@ -72,12 +72,14 @@ func (r *release) pages() error {
 	return nil
 }
 
-var link = regexp.MustCompile(`\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)`)
+// link matches a link of Markdown that leads out of its page: its text, its target and the heading, if it names one.
+func link() *regexp.Regexp { return regexp.MustCompile(`\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)`) }
 
 // relink returns the page of a path in the repository with the links that it has when it is installed.
 func relink(text []byte, page string, installed map[string]string) []byte {
-	return link.ReplaceAllFunc(text, func(found []byte) []byte {
-		parts := link.FindSubmatch(found)
+	pattern := link()
+	return pattern.ReplaceAllFunc(text, func(found []byte) []byte {
+		parts := pattern.FindSubmatch(found)
 		label, target, heading := string(parts[1]), string(parts[2]), string(parts[3])
 		if strings.Contains(target, "://") {
 			return found

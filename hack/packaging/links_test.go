@@ -14,7 +14,7 @@ func checkLinks(t *testing.T, contents map[string]string) {
 		if path.Ext(name) != ".md" {
 			continue
 		}
-		for _, found := range link.FindAllStringSubmatch(content, -1) {
+		for _, found := range link().FindAllStringSubmatch(content, -1) {
 			if strings.Contains(found[2], "://") {
 				continue
 			}
