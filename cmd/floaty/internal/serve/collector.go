@@ -38,7 +38,7 @@ func newCollector(opts Options) *collector {
 		badLines:    desc("keepalived_bad_lines_total", "Lines in the FIFO that could not be understood."),
 		standstills: desc("standstills_total", "How often floaty, or the machine, had stood still."),
 		dropped:     desc("log_lines_dropped_total", "Log lines that nobody read in time."),
-		reloadOK:    desc("config_last_reload_successful", "Whether the configuration as it is in the file is in force."),
+		reloadOK:    desc("config_last_reload_successful", "Whether the configuration was usable when it was read last."),
 		reloaded:    desc("config_last_reload_success_timestamp_seconds", "When the configuration in force was read."),
 	}
 }
