@@ -21,7 +21,7 @@ func (b *bench) measureEvents(ctx context.Context) error {
 		return err
 	}
 	var all []settings
-	for _, n := range b.sizes([]int{few}, few, 100, 1000, 10000) {
+	for _, n := range b.sizes([]int{few}, few, 100, 10000) {
 		all = append(all, settings{addresses: n, singles: few})
 	}
 	for _, n := range b.sizes(nil, 100, 1000) {
@@ -100,12 +100,15 @@ func (w *world) firstBytes(ctx context.Context, samples int) (times []float64, e
 	return times, nil
 }
 
-// patches returns a channel that gets the times when the first bytes of a write arrive.
+// patches returns a channel that gets the times when the first bytes of a write arrive, up to a thousand.
 func (w *world) patches() <-chan time.Time {
 	came := make(chan time.Time, 1000)
 	w.wire.watch(func(data []byte, at time.Time) {
 		if bytes.HasPrefix(data, []byte("PATCH ")) {
-			came <- at
+			select {
+			case came <- at:
+			default: // nobody waits for so many
+			}
 		}
 	})
 	return came

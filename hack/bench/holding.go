@@ -74,7 +74,7 @@ func (b *bench) holdAll(ctx context.Context, wait, held []*holding, window time.
 		h := wait[0]
 		return b.in(ctx, h.settings, func(w *world) error {
 			h.world, h.figures = w, map[string]*figure{}
-			if _, err := w.takeOver(ctx, w.expectedWrites()); err != nil {
+			if _, err := w.takeOver(ctx); err != nil {
 				return err
 			}
 			return b.holdAll(ctx, wait[1:], append(held, h), window)
@@ -173,7 +173,7 @@ func (h *holding) record(unit string, value float64) {
 func (b *bench) verifications(ctx context.Context) error {
 	const n = 10000
 	_, err := b.each(ctx, 3, settings{addresses: n, protocol: http2}, func(w *world) ([]float64, error) {
-		said, err := w.takeOver(ctx, n)
+		said, err := w.takeOver(ctx)
 		if err != nil {
 			return nil, err
 		}

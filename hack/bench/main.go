@@ -52,9 +52,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	b := &bench{short: *short}
-	machine := describeMachine()
 	begun := time.Now()
-	err := b.run(ctx, *only)
+	machine, err := describeMachine()
+	err = errors.Join(err, b.run(ctx, *only))
 	if *doc != "" {
 		page := b.page(machine, time.Since(begun))
 		err = errors.Join(err, os.WriteFile(*doc, page, 0o644)) //nolint:gosec // not a secret

@@ -61,33 +61,3 @@ func (w *world) delay(to, from net.Conn, start time.Time) {
 	}
 	_, _ = to.Close(), from.Close() // the bytes have been passed on
 }
-
-// measureDistance measures the relay alone, so that its own part in the other figures is known.
-func (b *bench) measureDistance(ctx context.Context) error {
-	f := figure{Group: takeoverGroup, Name: "the line alone, one byte", Unit: "trips", Least: 1}
-	err := b.in(ctx, settings{distant: true}, func(w *world) error {
-		arrived := make(chan time.Time, 1)
-		w.wire.watch(func(_ []byte, at time.Time) { arrived <- at })
-		near, err := new(net.Dialer).DialContext(ctx, "tcp", w.target)
-		if err != nil {
-			return err
-		}
-		for i := range 21 {
-			sent := time.Now()
-			if _, err := near.Write([]byte{' '}); err != nil {
-				return err
-			}
-			if took := (<-arrived).Sub(sent); i > 0 { // the first one waits for the handshake
-				f.Values = append(f.Values, trips(took))
-			}
-		}
-		return near.Close()
-	})
-	if err == nil {
-		b.add(f)
-	}
-	return err
-}
-
-// trips returns a time as a multiple of the way in one direction.
-func trips(d time.Duration) float64 { return float64(d) / float64(roundTrip/2) }

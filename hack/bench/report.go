@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -90,21 +90,26 @@ func number(v float64) string {
 }
 
 // describeMachine returns processor, kernel, version of Go and load averages.
-func describeMachine() string {
-	model := "unknown processor"
-	info, _ := os.ReadFile("/proc/cpuinfo") // the description is for people
-	for line := range strings.Lines(string(info)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			model = strings.TrimSpace(value)
-			break
-		}
+func describeMachine() (string, error) {
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return "", err
 	}
-	var uts unix.Utsname
-	_ = unix.Uname(&uts)                    // as above
-	load, _ := os.ReadFile("/proc/loadavg") // as above
-	fields := append(strings.Fields(string(load)), "?", "?", "?")
-	return fmt.Sprintf("%s, %d cores, %s %s, %s; load averages before: %s", model, runtime.NumCPU(), unix.ByteSliceToString(uts.Sysname[:]),
-		unix.ByteSliceToString(uts.Release[:]), runtime.Version(), strings.Join(fields[:3], " "))
+	processors, err := proc.CPUInfo()
+	if err != nil {
+		return "", err
+	}
+	load, err := proc.LoadAvg()
+	if err != nil {
+		return "", err
+	}
+	var kernel unix.Utsname
+	if err := unix.Uname(&kernel); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %d cores, %s %s, %s; load averages before: %.2f %.2f %.2f", processors[0].ModelName, len(processors),
+		unix.ByteSliceToString(kernel.Sysname[:]), unix.ByteSliceToString(kernel.Release[:]), runtime.Version(),
+		load.Load1, load.Load5, load.Load15), nil
 }
 
 // page returns the figures as Markdown.

@@ -31,7 +31,7 @@ func (b *bench) scrapes(ctx context.Context) error {
 	_, err := b.each(ctx, 3, s, func(w *world) (values []float64, err error) {
 		err = b.in(ctx, s, func(other *world) error {
 			for _, world := range []*world{w, other} {
-				if _, err := world.takeOver(ctx, n); err != nil {
+				if _, err := world.takeOver(ctx); err != nil {
 					return err
 				}
 			}

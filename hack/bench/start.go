@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,57 +11,34 @@ import (
 
 // measureStart measures from the start of a process.
 func (b *bench) measureStart(ctx context.Context) error {
+	notify := func(w *world) ([]float64, error) { return w.untilWritten(ctx) }
 	for _, n := range b.sizes([]int{1}, 1, 10, 100, 1000, 10000) {
-		least, err := b.notify(ctx, settings{addresses: n, minimal: true}, 0)
-		if err != nil {
+		f := figure{Group: startGroup, Name: "notify process to its write, plain HTTP", Addresses: n, Unit: "ms"}
+		minimal, daemon := f, f
+		minimal.Name, daemon.Name = f.Name+", a minimal program", "daemon to the FIFO open"
+		var err error
+		if f.Least, err = b.each(ctx, 20, settings{addresses: n, minimal: true}, notify, minimal); err != nil {
 			return err
 		}
-		if _, err := b.notify(ctx, settings{addresses: n}, least); err != nil {
+		if _, err := b.each(ctx, 20, settings{addresses: n}, notify, f); err != nil {
 			return err
 		}
-		if _, err := b.notify(ctx, settings{addresses: n, protocol: http2}, 0); err != nil { // the minimal program speaks no TLS
-			return err
-		}
-	}
-	for _, n := range b.sizes([]int{1}, 1, 10, 100, 1000, 10000) {
-		f := figure{Group: startGroup, Name: "daemon to the FIFO open", Addresses: n, Unit: "ms"}
-		if _, err := b.each(ctx, 20, settings{addresses: n}, (*world).untilOpen, f); err != nil {
+		if _, err := b.each(ctx, 20, settings{addresses: n}, (*world).untilOpen, daemon); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// notify measures a notify script's process, from before it is started until its first write is read, or with TLS the first
-// byte of its connection. It returns the median.
-func (b *bench) notify(ctx context.Context, s settings, least float64) (float64, error) {
-	f := figure{
-		Group: startGroup, Name: "notify process to its write, plain HTTP", Addresses: s.addresses, Unit: "ms", Least: least,
+// untilWritten measures a notify script's process, from before it is started until the first byte of its first write.
+func (w *world) untilWritten(ctx context.Context) ([]float64, error) {
+	written := w.patches()
+	begun := time.Now()
+	if err := w.host.StartFloaty(w.path(floatyYML), "INSTANCE", "VI_0", "MASTER", "100"); err != nil {
+		return nil, err
 	}
-	switch {
-	case s.minimal:
-		f.Name += ", a minimal program"
-	case s.protocol != plain:
-		f.Name = "notify process to the first byte of its connection, TLS"
-	}
-	return b.each(ctx, 20, s, func(w *world) ([]float64, error) {
-		came := make(chan time.Time, 1)
-		w.wire.watch(func(data []byte, _ time.Time) {
-			if w.protocol == plain && !bytes.HasPrefix(data, []byte("PATCH ")) {
-				return
-			}
-			select {
-			case came <- time.Now():
-			default: // only the first counts
-			}
-		})
-		begun := time.Now()
-		if err := w.host.StartFloaty(w.path(floatyYML), "INSTANCE", "VI_0", "MASTER", "100"); err != nil {
-			return nil, err
-		}
-		at, err := w.next(ctx, came)
-		return []float64{ms(at.Sub(begun))}, err
-	}, f)
+	at, err := w.next(ctx, written)
+	return []float64{ms(at.Sub(begun))}, err
 }
 
 // untilOpen measures from before the daemon is started until it has the FIFO open.

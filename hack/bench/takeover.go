@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -16,38 +17,31 @@ func rounds(n, bound int) float64 { return float64((n + bound - 1) / bound) }
 // measureTakeover measures the time from Keepalived's MASTER line until the cloud has been told of every address, by a host
 // that has been standing by. Each run starts a new floaty, so that no run finds the connections of the one before.
 func (b *bench) measureTakeover(ctx context.Context) error {
-	if err := b.measureDistance(ctx); err != nil {
-		return err
-	}
+	var all []settings
 	for _, p := range []protocol{http2, http1} {
 		for _, n := range b.sizes([]int{1, 100}, 1, 10, 100, 1000) {
-			if err := b.overDistance(ctx, settings{addresses: n, protocol: p}); err != nil {
-				return err
-			}
+			all = append(all, settings{addresses: n, protocol: p, distant: true})
 		}
 	}
-	if err := b.overDistance(ctx, settings{addresses: 100, protocol: http2, scraped: true}); err != nil {
-		return err
-	}
+	all = append(all, settings{addresses: 100, protocol: http2, distant: true, scraped: true})
 	for _, n := range b.sizes([]int{1, 100}, 1, 10, 100, 1000) {
-		if err := b.overCalls(ctx, settings{addresses: n}); err != nil {
-			return err
-		}
+		all = append(all, settings{addresses: n})
 	}
 	for _, n := range b.sizes(nil, 1000) {
-		for _, minimal := range []bool{true, false} {
-			if err := b.overCalls(ctx, settings{addresses: n, bound: n, minimal: minimal}); err != nil {
-				return err
-			}
-		}
+		all = append(all, settings{addresses: n, bound: n, minimal: true}, settings{addresses: n, bound: n})
 	}
 	for _, n := range b.sizes([]int{1, 20}, 1, 10, 20, 100, 1000) {
-		if err := b.atExoscale(ctx, settings{addresses: n, latency: 100 * time.Millisecond}); err != nil {
-			return err
-		}
+		all = append(all, settings{addresses: n, exoscale: true, servers: 4})
 	}
-	for _, n := range b.sizes(nil, 1, 20, 100) {
-		if err := b.atExoscale(ctx, settings{addresses: n, protocol: http2, distant: true}); err != nil {
+	for _, s := range all {
+		measure := b.overCalls
+		switch {
+		case s.distant:
+			measure = b.overDistance
+		case s.exoscale:
+			measure = b.atExoscale
+		}
+		if err := measure(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -57,7 +51,6 @@ func (b *bench) measureTakeover(ctx context.Context) error {
 // overDistance measures one-way trips until the last address arrives at the API. One trip is the least; beyond the bound,
 // each further round of calls costs a round trip.
 func (b *bench) overDistance(ctx context.Context, s settings) error {
-	s.distant = true
 	f := figure{
 		Group: takeoverGroup, Name: fmt.Sprintf("%v, round trip of %v", s.protocol, roundTrip), Addresses: s.addresses, Unit: "trips",
 		Least: 2*rounds(s.addresses, defaultBound) - 1,
@@ -71,11 +64,7 @@ func (b *bench) overDistance(ctx context.Context, s settings) error {
 	case s.addresses <= 100 && s.protocol == http2:
 		f.Goal = 1.6
 	}
-	_, err := b.each(ctx, 5, s, func(w *world) ([]float64, error) {
-		arrived, _, err := w.takeover(ctx, f.Name)
-		return []float64{trips(arrived)}, err
-	}, f)
-	return err
+	return b.takeovers(ctx, 5, s, f, func(arrived, _ time.Duration) float64 { return float64(arrived) / float64(roundTrip/2) })
 }
 
 // overCalls measures how many times the time of a call passes until the last address is ours, without distance.
@@ -94,55 +83,42 @@ func (b *bench) overCalls(ctx context.Context, s settings) error {
 	default:
 		f.Goal = map[int]float64{1: 1.05, 100: 1.1, 1000: 11}[s.addresses]
 	}
-	_, err := b.each(ctx, 5, s, func(w *world) ([]float64, error) {
-		_, settled, err := w.takeover(ctx, f.Name)
-		return []float64{float64(settled) / float64(s.latency)}, err
-	}, f)
-	return err
+	return b.takeovers(ctx, 5, s, f, func(_, settled time.Duration) float64 { return float64(settled) / float64(s.latency) })
 }
 
 // atExoscale measures until the last address is ours alone, as a multiple of two calls and two operations.
 func (b *bench) atExoscale(ctx context.Context, s settings) error {
-	s.exoscale, s.servers, s.operation = true, 4, 300*time.Millisecond
+	s.latency, s.operation = 100*time.Millisecond, 300*time.Millisecond
 	f := figure{
 		Group: takeoverGroup, Addresses: s.addresses, Unit: "× two calls and operations", Least: rounds(s.addresses, defaultBound),
+		Name: fmt.Sprintf("Exoscale, %d instances, an operation takes %v, plain HTTP, a call takes %v", s.servers, s.operation, s.latency),
+		Goal: map[int]float64{1: 1.15, 20: 1.3}[s.addresses],
 	}
-	call, way := s.latency, "a call takes "+s.latency.String()
-	if s.distant {
-		call, way = roundTrip, "round trip of "+roundTrip.String()
-	} else {
-		f.Goal = map[int]float64{1: 1.15, 20: 1.3}[s.addresses]
-	}
-	f.Name = fmt.Sprintf("Exoscale, %d instances, an operation takes %v, %v, %s", s.servers, s.operation, s.protocol, way)
-	_, err := b.each(ctx, 3, s, func(w *world) ([]float64, error) {
-		_, settled, err := w.takeover(ctx, f.Name)
-		return []float64{float64(settled) / float64(2*(call+s.operation))}, err
-	}, f)
-	return err
+	return b.takeovers(ctx, 3, s, f, func(_, settled time.Duration) float64 { return float64(settled) / float64(2*(s.latency+s.operation)) })
 }
 
-// takeover lets the host stand by and then be MASTER. It returns how long it took until the last changing request was at the API,
-// and until the last address was held by our server alone.
-func (w *world) takeover(ctx context.Context, name string) (arrived, settled time.Duration, err error) {
-	said, err := w.takeOver(ctx, w.expectedWrites())
-	if err != nil {
-		return 0, 0, err
-	}
-	var last time.Time
-	var notYet error
-	err = await(ctx, "every address", func() bool {
-		last, notYet = w.settled()
-		return notYet == nil
-	})
-	if err != nil {
-		return 0, 0, errors.Join(err, notYet)
-	}
-	_, writes := w.calls()
-	w.bench.count(fmt.Sprintf("writes at a takeover of %d addresses, %s", w.addresses, name), len(writes), w.expectedWrites(), w.expectedWrites())
-	for _, at := range writes {
-		arrived = max(arrived, at.Sub(said))
-	}
-	return arrived, last.Sub(said), nil
+// takeovers measures takeovers. value makes a value of how long it took until the last changing request was at the API, and until the
+// last address was held by our server alone.
+func (b *bench) takeovers(ctx context.Context, runs int, s settings, f figure, value func(arrived, settled time.Duration) float64) error {
+	_, err := b.each(ctx, runs, s, func(w *world) ([]float64, error) {
+		said, err := w.takeOver(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var last time.Time
+		var notYet error
+		err = await(ctx, "every address", func() bool {
+			last, notYet = w.settled()
+			return notYet == nil
+		})
+		if err != nil {
+			return nil, errors.Join(err, notYet)
+		}
+		_, writes := w.calls()
+		b.count(fmt.Sprintf("writes at a takeover of %d addresses, %s", w.addresses, f.Name), len(writes), w.expectedWrites(), w.expectedWrites())
+		return []float64{value(slices.MaxFunc(writes, time.Time.Compare).Sub(said), last.Sub(said))}, nil
+	}, f)
+	return err
 }
 
 // expectedWrites returns how many changing requests a takeover takes. Exoscale's are an attach and a detach.
@@ -154,7 +130,7 @@ func (w *world) expectedWrites() int {
 }
 
 // takeOver lets the host stand by, says MASTER, and waits for the writes. It returns when it was said.
-func (w *world) takeOver(ctx context.Context, writes int) (said time.Time, err error) {
+func (w *world) takeOver(ctx context.Context) (said time.Time, err error) {
 	if err := w.standBy(ctx); err != nil {
 		return said, err
 	}
@@ -165,5 +141,5 @@ func (w *world) takeOver(ctx context.Context, writes int) (said time.Time, err e
 	if err := w.host.Say(lines...); err != nil {
 		return said, err
 	}
-	return said, w.wrote(ctx, writes)
+	return said, w.wrote(ctx, w.expectedWrites())
 }

@@ -39,9 +39,8 @@ var silent = log.New(io.Discard, "", 0)
 type settings struct {
 	exoscale  bool
 	addresses int
-	singles   int // instances VI_1, VI_2 … with one address each; VI_0 has all other addresses
-	servers   int // of the account; at least 2
-	ours      bool
+	singles   int  // instances VI_1, VI_2 … with one address each; VI_0 has all other addresses
+	servers   int  // of the account; at least 2
 	minimal   bool // run the minimal program instead of floaty
 	scraped   bool // once per second, beginning with the first MASTER line
 	protocol  protocol
@@ -116,12 +115,8 @@ func (w *world) build(ctx context.Context) (err error) {
 		w.Cloud.AddServer(other(i), fmt.Sprintf("other%d", i))
 	}
 	for i := range w.addresses {
-		holder := other(i % others)
-		if w.ours {
-			holder = w.host.UUID
-		}
 		w.addrs = append(w.addrs, address(i))
-		w.AddAddresses(holder, address(i))
+		w.AddAddresses(other(i%others), address(i))
 	}
 	listener, err := w.listenTCP(ctx)
 	if err != nil {
@@ -190,9 +185,9 @@ func other(i int) string { return fmt.Sprintf("99999999-9999-4999-8999-%012d", i
 // keepalived returns the host's keepalived.conf.
 func (w *world) keepalived() string {
 	var text strings.Builder
-	for name, addrs := range w.instances() {
-		fmt.Fprintf(&text, "vrrp_instance %s {\n    virtual_ipaddress {\n", name)
-		for _, addr := range addrs {
+	for _, i := range w.instances() {
+		fmt.Fprintf(&text, "vrrp_instance %s {\n    virtual_ipaddress {\n", i.name)
+		for _, addr := range i.addrs {
 			fmt.Fprintf(&text, "        %s\n", addr)
 		}
 		text.WriteString("    }\n}\n")
@@ -200,18 +195,21 @@ func (w *world) keepalived() string {
 	return text.String()
 }
 
-// instances calls yield with each instance and its addresses.
-func (w *world) instances() func(yield func(string, []netip.Addr) bool) {
-	return func(yield func(string, []netip.Addr) bool) {
-		if w.addresses > w.singles && !yield("VI_0", w.addrs[w.singles:]) {
-			return
-		}
-		for i := range w.singles {
-			if !yield(fmt.Sprintf("VI_%d", i+1), w.addrs[i:i+1]) {
-				return
-			}
-		}
+// An instance is one of keepalived.conf, with its addresses.
+type instance struct {
+	name  string
+	addrs []netip.Addr
+}
+
+// instances returns the instances of keepalived.conf.
+func (w *world) instances() (all []instance) {
+	if w.addresses > w.singles {
+		all = append(all, instance{"VI_0", w.addrs[w.singles:]})
 	}
+	for i := range w.singles {
+		all = append(all, instance{fmt.Sprintf("VI_%d", i+1), w.addrs[i : i+1]})
+	}
+	return all
 }
 
 // floaty returns the host's floaty.yml.
@@ -259,8 +257,8 @@ func (w *world) startDaemon() error {
 
 // lines returns the lines that Keepalived writes when all instances change to a state.
 func (w *world) lines(state string) (lines []string) {
-	for name := range w.instances() {
-		lines = append(lines, event(name, state))
+	for _, i := range w.instances() {
+		lines = append(lines, event(i.name, state))
 	}
 	return lines
 }
