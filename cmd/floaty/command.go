@@ -51,6 +51,7 @@ Keeps floating IP addresses pointed at the server whose Keepalived VRRP instance
 
 Reports go to standard output, logs to standard error. On SIGHUP, the configuration is read again, as after an edit.
 Exit status: 0 success, 1 unusable configuration, 2 usage error; for --dry-run see above.
+See also: floaty(8), floaty.yml(5), /usr/share/doc/floaty/README.md (from the packages).
 `
 
 // A mode is what floaty does, as the command line asks.
