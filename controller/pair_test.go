@@ -69,6 +69,8 @@ func (p *pair) build(m *member) {
 		MaxInterval: 10 * time.Second, Spread: 0.5, Resumed: func() { m.ctl.Resume() }, Log: m.log.Logger(),
 	})
 	m.build(m.paced)
+	m.ctl.opts.Concurrent = 1 + p.dice.roll(3)
+	m.slots(m.ctl.opts.Concurrent)
 }
 
 func (p *pair) tell(format string, args ...any) {
@@ -260,12 +262,12 @@ func (p *pair) end() (winner int, within time.Duration) {
 	switch roll(3) {
 	case 0: // at once: the cloud may have asked to wait for 30 s, and the other host's writes may still land
 		within = 45 * time.Second
-	case 1: // after a rest: one trip, or one more if the address is here, or the other host's last write is found by the first verification
+	case 1: // after a rest: one trip per address if there is only one slot, or the other host's last write is found by the first verification
 		before := roll(2)
 		p.elect("A", before, 0)
 		p.elect("B", before, 0)
 		time.Sleep(90 * time.Second)
-		within = time.Second + 3*trip
+		within = time.Second + 9*trip
 	case 2: // without a MASTER line, if it is MASTER already: a refresh finds what is wrong
 		for _, instance := range []string{"A", "B"} {
 			p.hosts[1-winner].says(instance, keepalived.Backup)
@@ -302,7 +304,7 @@ func (p *pair) calm(winner int) {
 				p.t.Errorf("%s reports the takeover %+v, want its parts in order", m.name, t)
 			}
 		}
-		if left := m.leftovers(100); left != "" {
+		if left := m.leftovers(m.ctl.opts.Concurrent); left != "" {
 			p.t.Errorf("%s: left over in the end: %s", m.name, left)
 		}
 	}

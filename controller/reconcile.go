@@ -163,14 +163,17 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 // inPlace handles a reading that shows the address here. It returns when to come back.
 func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) time.Duration {
 	t := st.writes.takeover
+	there := t != nil && t.Acknowledged.IsZero()
 	switch {
 	case st.writes.failing.Succeeded(now):
 		c.opts.Log.Info("address is where it belongs again", logkey.Address, addr)
-	case t != nil && t.Acknowledged.IsZero():
+	case there:
 		c.opts.Log.Info("address is already there", logkey.Address, addr, logkey.To, want.Server)
-		st.verifyFrom(now) // a write of the last master may still take effect
 	}
-	if t != nil && !t.Acknowledged.IsZero() {
+	switch {
+	case there:
+		st.verifyFrom(now) // a write of the last master may still take effect
+	case t != nil:
 		t.Address, t.Verified = addr, now
 		c.opts.Recorder.TookOver(*t)
 	}

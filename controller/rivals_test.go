@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
@@ -94,6 +95,26 @@ func TestARivalsWriteAfterAClaimThatNeededNoWriteIsCorrectedWithinSeconds(t *tes
 			})
 		})
 	}
+}
+
+func TestAClaimThatNeededNoWriteIsVerifiedAlsoAfterFailures(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		c.set(nil, func(context.Context, netip.Addr, string) error { return errDown })
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		h.says(keepalived.Backup)
+		c.set(nil, nil)
+		c.move(one, here)
+		c.move(two, here)
+		time.Sleep(2 * interval)
+		c.count()
+		h.says(keepalived.Master)
+		time.Sleep(2 * trip)
+		h.wrote("0..0")
+		c.move(one, there)
+		time.Sleep(time.Second + 3*trip)
+		h.holds(one)
+	})
 }
 
 func TestAnAddressAimedAtNothingIsAssigned(t *testing.T) {
