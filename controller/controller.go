@@ -186,6 +186,7 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 	switch {
 	case outcome == failed:
 		next = c.pace.Next(addr)
+		c.logFailure(addr, st, err, next)
 	case after > 0:
 		next = time.Now().Add(after)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,39 @@ func TestAFailingWriteBacksOffAndRecovers(t *testing.T) {
 		h.holds(one)
 		h.holds(two)
 	})
+}
+
+func TestAFailedWriteIsLoggedWithTheTimeOfTheNextTry(t *testing.T) {
+	for message, failure := range map[string]error{
+		"assigning the address failed":      errDown,
+		"assigning the address was refused": fmt.Errorf("assigning: %w", providers.ErrRefused),
+	} {
+		story(t, func(t *testing.T, c *cloud, h *host) {
+			c.set(nil, func(_ context.Context, addr netip.Addr, _ string) error {
+				if addr == one {
+					return failure
+				}
+				return nil
+			})
+			h.says(keepalived.Master)
+			synctest.Wait()
+			lines := h.lines(message)
+			if len(lines) != 1 {
+				t.Fatalf("got %d lines %q, want one", len(lines), message)
+			}
+			_, text, _ := strings.Cut(lines[0], `"next"="`)
+			text, _, _ = strings.Cut(text, `"`)
+			next, err := time.ParseDuration(text)
+			if err != nil {
+				t.Fatalf("%s: %v", lines[0], err)
+			}
+			c.count()
+			time.Sleep(next - time.Millisecond)
+			h.wrote("0")
+			time.Sleep(2 * trip) // a refresh may have to be read before
+			h.wrote("1")
+		})
+	}
 }
 
 func TestAPermanentRefusalWaitsOneInterval(t *testing.T) {

@@ -138,7 +138,8 @@ func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Readi
 	}
 	st.readings.again = now.Add(wait)
 	if say {
-		c.opts.Log.Error(r.Err, "cannot read the address's current target", logkey.Address, addr, logkey.Attempt, st.readings.failing.Attempts)
+		c.opts.Log.Error(r.Err, "cannot read the address's current target", logkey.Address, addr,
+			logkey.Attempt, st.readings.failing.Attempts, logkey.Next, earlier(st.readings.again, c.opts.Observed.Due()))
 	}
 }
 
@@ -150,10 +151,10 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 	}
 	switch {
 	case began && st.conflict.rival == "":
-		c.opts.Log.Error(nil, "the cloud does not show this address's assignments: it is contested, and written once per interval from now on",
+		c.opts.Log.Error(nil, "the cloud does not show this address's assignments: it is contested, and written once per interval; ask the cloud's support",
 			logkey.Address, addr, logkey.Server, server)
 	case began:
-		c.opts.Log.Error(nil, "address is contested: another host keeps moving it; from now on it is written once per interval",
+		c.opts.Log.Error(nil, "address is contested: another host keeps moving it, so it is written once per interval; make sure that only one host is MASTER",
 			logkey.Address, addr, logkey.Server, server, logkey.From, st.conflict.rival)
 	case ended:
 		c.opts.Log.Info("address is no longer contested", logkey.Address, addr, logkey.Server, server)

@@ -76,7 +76,6 @@ func (c *Controller) write(addr netip.Addr, w *attempt, done func(error)) {
 func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err error) (outcome, time.Duration) {
 	defer w.end()
 	now := time.Now()
-	var told *providers.WaitError
 	switch {
 	case err == nil:
 		c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, nil)
@@ -92,10 +91,22 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 		c.opts.Observed.Invalidate(addr)
 	}
 	c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, err)
-	if !errors.As(err, &told) && st.writes.failing.Failed(now) { // a wait is logged once for the whole cloud
-		c.opts.Log.Error(err, "assigning the address failed", logkey.Address, addr, logkey.Attempt, st.writes.failing.Attempts)
-	}
 	return failed, atRefresh
+}
+
+// logFailure logs a failed write if that is worth a line. A wait that the cloud asked for is logged once for all addresses, by
+// [providers.Paced].
+func (c *Controller) logFailure(addr netip.Addr, st *status, err error, next time.Time) {
+	var told *providers.WaitError
+	if errors.As(err, &told) || !st.writes.failing.Failed(time.Now()) {
+		return
+	}
+	about := []any{logkey.Address, addr, logkey.Attempt, st.writes.failing.Attempts, logkey.Next, next}
+	if permanent(err) {
+		c.opts.Log.Error(err, "assigning the address was refused: its traffic may go elsewhere; correct the address, the account or the credential's rights", about...)
+		return
+	}
+	c.opts.Log.Error(err, "assigning the address failed: until a try succeeds, its traffic may go elsewhere", about...)
 }
 
 // acknowledge notes that the cloud has accepted a write.

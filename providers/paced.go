@@ -171,7 +171,7 @@ func (p *Paced) wait(told *WaitError) error {
 	remaining, say := p.until.Sub(now), p.throttle.Failed(now)
 	p.mu.Unlock()
 	if say {
-		p.opts.Log.Error(told.Err, "the cloud asks to wait: no call is made until then, not even for a takeover", logkey.Wait, remaining)
+		p.opts.Log.Error(told.Err, "the cloud asks to wait: no call is made until then, not even for a takeover", logkey.Next, now.Add(remaining))
 	}
 	return &WaitError{Wait: remaining, Err: told.Err}
 }
@@ -204,7 +204,7 @@ func (p *Paced) reject(t ticket, err error) error {
 	remaining, say := p.probe.Sub(now), p.rejections.Failed(now)
 	p.mu.Unlock()
 	if say {
-		p.opts.Log.Error(err, "the cloud does not accept the credential, so no address can be assigned: configure a valid one; it is tried now and then", logkey.Wait, remaining)
+		p.opts.Log.Error(err, "the cloud does not accept the credential, so no address can be assigned: configure a valid one; it is tried now and then", logkey.Next, now.Add(remaining))
 	}
 	return &WaitError{Wait: remaining, Err: err}
 }

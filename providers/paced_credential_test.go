@@ -16,7 +16,7 @@ const (
 	probeEach = 10 * time.Second
 
 	rejected = `"msg"="the cloud does not accept the credential, so no address can be assigned: configure a valid one; it is tried now and then" ` +
-		`"error"="credential not accepted: invalid token" "wait"="10s"`
+		`"error"="credential not accepted: invalid token" "next"="10s"`
 	accepted = `"level"=0 "msg"="the cloud accepts the credential again"`
 	changed  = `"level"=0 "msg"="the credential changed: calling the cloud again"`
 )

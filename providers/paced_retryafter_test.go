@@ -37,7 +37,7 @@ func TestRetryAfterHoldsBackEveryCall(t *testing.T) {
 		wantNoError(t, assign(t, p))
 		wantCalls(t, c, 2)
 		said.Want(t,
-			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="30s"`,
+			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "next"="30s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
 }
@@ -60,7 +60,7 @@ func TestLatestRetryAfterCounts(t *testing.T) {
 		answer <- full(40 * time.Second)
 		wantWait(t, <-told, 40*time.Second, errFull)
 		wantWait(t, assign(t, p), 40*time.Second, errFull)
-		said.Want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="20s"`)
+		said.Want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "next"="20s"`)
 	})
 }
 
@@ -91,7 +91,7 @@ func TestAnswersToEarlierCallsDoNotEndRetryAfter(t *testing.T) {
 		answer <- nil
 		wantNoError(t, <-told)
 		wantWait(t, assign(t, p), time.Minute, errFull)
-		said.Want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="1m0s"`)
+		said.Want(t, `"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "next"="1m0s"`)
 	})
 }
 
@@ -111,7 +111,7 @@ func TestRepeatedRetryAfterIsLoggedOnce(t *testing.T) {
 			wantNoError(t, assign(t, p))
 		}
 		said.Want(t,
-			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="10s"`,
+			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "next"="10s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
 }
@@ -146,7 +146,7 @@ func TestReplacementInheritsRetryAfter(t *testing.T) {
 		c.answers(nil)
 		wantNoError(t, assign(t, p))
 		said.Want(t,
-			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "wait"="30s"`,
+			`"msg"="the cloud asks to wait: no call is made until then, not even for a takeover" "error"="503 Service Unavailable" "next"="30s"`,
 			`"level"=0 "msg"="the cloud takes calls again"`)
 	})
 }

@@ -30,7 +30,6 @@ const (
 	Failures = "failures" // how often it has failed since then, with successes in between
 	Attempt  = "attempt"  // how many attempts have been made, this one included; from 1
 	Next     = "next"     // when floaty tries again
-	Wait     = "wait"     // for how long floaty does not call the cloud
 	Err      = "err"      // why, in one line
 )
 

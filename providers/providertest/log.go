@@ -7,13 +7,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 )
 
-// A Log records log lines, except those at debug level, in the text form of package funcr. The zero value is ready for use. It may be
-// used by several goroutines, and in a bubble of testing/synctest.
+// A Log records log lines, except those at debug level, in the text form of package funcr. Times are written relative to the time of
+// the line, such as "10s". The zero value is ready for use. It may be used by several goroutines, and in a bubble of testing/synctest.
 type Log struct {
 	mu    sync.Mutex // guards lines
 	lines []string
@@ -21,7 +22,18 @@ type Log struct {
 
 // Logger returns a logger whose lines are recorded.
 func (l *Log) Logger() logr.Logger {
-	return funcr.New(func(_, line string) { l.Add(line) }, funcr.Options{})
+	return funcr.New(func(_, line string) { l.Add(line) }, funcr.Options{RenderArgsHook: relative})
+}
+
+// relative replaces the times in a list of keys and values.
+func relative(list []any) []any {
+	list = slices.Clone(list)
+	for i, value := range list {
+		if at, ok := value.(time.Time); ok {
+			list[i] = time.Until(at).String()
+		}
+	}
+	return list
 }
 
 // Add records a line.
