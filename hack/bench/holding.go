@@ -15,8 +15,8 @@ type holding struct {
 	name  string
 	reads int // calls that one refresh may take
 
-	world   *world
-	figures map[string]*figure // by unit
+	world  *world
+	values map[string][]float64 // by unit, one for each window
 }
 
 // measureHolding measures what it costs to hold addresses that are in place: floaty is MASTER, and nothing happens. All
@@ -32,8 +32,8 @@ func (b *bench) measureHolding(ctx context.Context) error {
 	}
 	for _, h := range all {
 		for _, unit := range holdingUnits {
-			if f := h.figures[unit]; f != nil {
-				b.add(*f)
+			if len(h.values[unit]) > 0 {
+				b.add(h.figure(unit))
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func (b *bench) holdAll(ctx context.Context, wait, held []*holding, window time.
 	if len(wait) > 0 {
 		h := wait[0]
 		return b.in(ctx, h.settings, func(w *world) error {
-			h.world, h.figures = w, map[string]*figure{}
+			h.world, h.values = w, map[string][]float64{}
 			if _, err := w.takeOver(ctx); err != nil {
 				return err
 			}
@@ -150,23 +150,24 @@ func (b *bench) assess(h *holding, before, after usage, bytes int64) {
 
 // record adds a value to one of a holding's figures.
 func (h *holding) record(unit string, value float64) {
-	f := h.figures[unit]
-	if f == nil {
-		f = &figure{Group: holdingGroup, Name: h.name, Addresses: h.addresses, Unit: unit}
-		switch {
-		case unit == "calls an interval":
-			f.Least = float64(h.reads)
-			f.Goal = 1.1 * f.Least
-		case unit == "MiB RSS at most" && h.addresses == 10000:
-			f.Goal = 60
-		case unit == "ms CPU in 10 s" && h.addresses == 100 && !h.exoscale:
-			f.Goal = 20
-		case unit == "wake-ups a second" && h.interval == 0:
-			f.Goal = 5
-		}
-		h.figures[unit] = f
+	h.values[unit] = append(h.values[unit], value)
+}
+
+// figure returns one of a holding's figures.
+func (h *holding) figure(unit string) figure {
+	f := figure{Group: holdingGroup, Name: h.name, Addresses: h.addresses, Unit: unit, Values: h.values[unit]}
+	switch {
+	case unit == "calls an interval":
+		f.Least = float64(h.reads)
+		f.Goal = 1.1 * f.Least
+	case unit == "MiB RSS at most" && h.addresses == 10000:
+		f.Goal = 60
+	case unit == "ms CPU in 10 s" && h.addresses == 100 && !h.exoscale:
+		f.Goal = 20
+	case unit == "wake-ups a second" && h.interval == 0:
+		f.Goal = 5
 	}
-	f.Values = append(f.Values, value)
+	return f
 }
 
 // verifications measures a takeover of 10,000 addresses and how many reads follow its writes.
