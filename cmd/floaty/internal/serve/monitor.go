@@ -15,6 +15,7 @@ import (
 	"floaty/controller"
 	"floaty/desired"
 	"floaty/desired/keepalived"
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
@@ -50,6 +51,7 @@ type Monitor struct {
 	keepalived keepalived.Snapshot
 	writerGone time.Time // the FIFO has had no writer since; zero: it has one
 	cloud      cloud
+	reads      failurelog.Entry // decides which results of reads are events
 	events     history
 	changes    uint64 // of the states of instances, from 1
 }
@@ -122,20 +124,23 @@ func (m *Monitor) readEnded(begun time.Time, err error) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	was := m.cloud
-	switch {
-	case begun.Before(was.lastRead): // a later read has ended before
+	if begun.Before(m.cloud.lastRead) { // a later read has ended before
 		return
-	case err != nil:
-		m.cloud.err = err.Error()
-	default:
-		m.cloud = cloud{lastRead: begun}
 	}
-	switch {
-	case err != nil && was.err == "":
-		m.events.add(report.StatusEvent{Time: now, Kind: report.EventCloud, Text: "reading the cloud failed: " + m.cloud.err})
-	case err == nil && was.err != "":
-		m.events.add(report.StatusEvent{Time: now, Kind: report.EventCloud, Text: "the cloud can be read again"})
+	e := report.StatusEvent{Time: now, Kind: report.EventCloud}
+	var news bool
+	if err == nil {
+		m.cloud = cloud{lastRead: begun}
+		news, e.Text = m.reads.Succeeded(now), "the cloud can be read again"
+	} else {
+		m.cloud.err = err.Error()
+		news, e.Text = m.reads.Failed(now), "reading the cloud failed: "+m.cloud.err
+		if m.reads.Intermittent() {
+			e.Text = "reading the cloud fails now and then: " + m.cloud.err
+		}
+	}
+	if news {
+		m.events.add(e)
 	}
 }
 

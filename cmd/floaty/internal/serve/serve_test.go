@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 
@@ -165,6 +166,28 @@ func TestAnOutageDoesNotFillTheHistory(t *testing.T) {
 	if got := m.Status().Events; got[len(got)-1].Text != "assigned" {
 		t.Errorf("the last event is %+v, want the success", got[len(got)-1])
 	}
+}
+
+// As in the log, a read that fails every other time is not worth two events each time.
+func TestReadsThatFailNowAndThenDoNotFillTheHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMonitor(t, nil, "VI_1")
+		for i := range 300 {
+			time.Sleep(time.Minute)
+			m.readEnded(time.Now(), []error{nil, errors.New("503")}[i%2])
+		}
+		got := m.Status().Events
+		if len(got) < 3 || len(got) > 15 || got[0].Kind != report.EventState || !strings.Contains(got[len(got)-1].Text, "fails now and then") {
+			t.Errorf("got %d events in five hours, want the state and a few about the cloud: %+v", len(got), got)
+		}
+		for range 20 {
+			time.Sleep(time.Minute)
+			m.readEnded(time.Now(), nil)
+		}
+		if got := m.Status().Events; got[len(got)-1].Text != "the cloud can be read again" {
+			t.Errorf("the last event is %+v, want the end of it", got[len(got)-1])
+		}
+	})
 }
 
 // A contested address is written once per interval, for days if need be.
