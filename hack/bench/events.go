@@ -35,7 +35,7 @@ func (b *bench) measureEvents(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.burst(ctx)
+	return nil
 }
 
 // eventPath measures from the MASTER line of an instance until the first byte of its address's write is on the wire. It returns the
@@ -124,35 +124,4 @@ func (w *world) next(ctx context.Context, came <-chan time.Time) (time.Time, err
 	case <-time.After(patience):
 		return time.Time{}, fmt.Errorf("no request within %v; log of floaty:\n%s", patience, w.host.Log())
 	}
-}
-
-// burst measures 10,000 transitions of one instance, each written separately, as fast as possible.
-func (b *bench) burst(ctx context.Context) error {
-	const transitions = 10000
-	name := fmt.Sprintf("%d transitions in a burst", transitions)
-	_, err := b.each(ctx, 5, settings{addresses: 1, latency: 20 * time.Millisecond}, func(w *world) ([]float64, error) {
-		if err := w.standBy(ctx); err != nil {
-			return nil, err
-		}
-		w.forget()
-		for i := range transitions {
-			if err := w.host.Say(event("VI_0", [2]string{"BACKUP", "MASTER"}[i%2])); err != nil {
-				return nil, err
-			}
-		}
-		said := time.Now()
-		// The last of the writes in a row may have been cut off; the next one then comes a second later.
-		time.Sleep(2500 * time.Millisecond)
-		last, err := w.settled()
-		if err != nil {
-			return nil, err
-		}
-		_, writes := w.calls()
-		b.count("writes after "+name, len(writes), 1, 8)
-		return []float64{float64(len(writes)), ms(last.Sub(said))}, nil
-	},
-		figure{Group: eventsGroup, Name: name, Addresses: 1, Unit: "writes", Least: 1},
-		figure{Group: eventsGroup, Name: name + ", last line to in place", Addresses: 1, Unit: "ms"},
-	)
-	return err
 }

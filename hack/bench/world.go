@@ -61,12 +61,12 @@ type world struct {
 	etc    string // directory
 	wire   *wire
 	target string // HOST:PORT of the API, as floaty sees it
-	listen string // listen-address; empty: none
+	listen string // listen-address, if open
 	addrs  []netip.Addr
 
-	listeners []net.Listener
-	server    *httptest.Server
-	work      sync.WaitGroup // of the relay
+	server *httptest.Server
+	near   net.Listener   // of the relay
+	work   sync.WaitGroup // of the relay
 
 	requests atomic.Int64 // completed
 	writes   atomic.Int64 // completed ones that change something
@@ -118,29 +118,23 @@ func (w *world) build(ctx context.Context) (err error) {
 		w.addrs = append(w.addrs, address(i))
 		w.AddAddresses(other(i%others), address(i))
 	}
-	listener, err := w.listenTCP(ctx)
-	if err != nil {
-		return err
+	// The ends of floaty's connections to the cloud: far is the API, near the relay. floaty itself listens at the address of free.
+	var listeners [3]net.Listener
+	for i := range listeners {
+		if listeners[i], err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
 	}
-	w.wire = &wire{Listener: listener}
+	far, near, free := listeners[0], listeners[1], listeners[2]
+	w.wire, w.near = &wire{Listener: far}, near
 	w.server = serve(w.wire, w.Cloud.Handler(), w.protocol, w.bench.cert)
-	w.target = listener.Addr().String()
+	w.work.Go(func() { w.relay(ctx, near, far.Addr().String()) })
+	w.target, w.listen = far.Addr().String(), free.Addr().String()
 	if w.distant {
-		far := w.target
-		if listener, err = w.listenTCP(ctx); err != nil {
-			return err
-		}
-		w.target = listener.Addr().String()
-		w.work.Go(func() { w.relay(ctx, listener, far) })
+		w.target = near.Addr().String()
 	}
-	if w.open {
-		if listener, err = w.listenTCP(ctx); err != nil {
-			return err
-		}
-		w.listen = listener.Addr().String()
-		if err := listener.Close(); err != nil { // nobody else on the machine is likely to take it
-			return err
-		}
+	if err := free.Close(); err != nil { // nobody else on the machine is likely to take it
+		return err
 	}
 	return errors.Join(
 		os.WriteFile(w.path(keepalivedConf), []byte(w.keepalived()), 0o600),
@@ -148,21 +142,10 @@ func (w *world) build(ctx context.Context) (err error) {
 	)
 }
 
-// listenTCP opens a listener on loopback, which the world closes.
-func (w *world) listenTCP(ctx context.Context) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err == nil {
-		w.listeners = append(w.listeners, listener)
-	}
-	return listener, err
-}
-
 func (w *world) close() error {
 	err := w.Close() // first, so that floaty's connections end
-	for _, listener := range w.listeners {
-		_ = listener.Close()
-	}
 	if w.server != nil {
+		err = errors.Join(err, w.near.Close())
 		w.server.Close()
 	}
 	w.work.Wait()
@@ -233,7 +216,7 @@ func (w *world) floaty() string {
 	if w.bound > 0 {
 		fmt.Fprintf(&text, "max-concurrent-requests: %d\n", w.bound)
 	}
-	if w.listen != "" {
+	if w.open {
 		fmt.Fprintf(&text, "listen-address: %s\n", w.listen)
 	}
 	return text.String()
