@@ -47,6 +47,7 @@ func main() {
 // A demo is an environment and a clock.
 type demo struct {
 	*testenv.Env
+	program  string // floaty's path
 	real     bool
 	exoscale bool
 	began    time.Time
@@ -64,7 +65,7 @@ func run(ctx context.Context, exoscale, stay bool) error {
 		return err
 	}
 	_, missing := exec.LookPath(testenv.KeepalivedProgram())
-	d := &demo{real: os.Getuid() == 0 && missing == nil, exoscale: exoscale, began: time.Now()}
+	d := &demo{program: program, real: os.Getuid() == 0 && missing == nil, exoscale: exoscale, began: time.Now()}
 	if d.real {
 		d.say("Running as root: two hosts in network namespaces, each with a real Keepalived.")
 	} else {
@@ -282,15 +283,19 @@ func (d *demo) sleep(ctx context.Context, t time.Duration) error {
 // explain prints how to experiment with what is still running.
 func (d *demo) explain() {
 	fmt.Printf("\nEverything keeps running until you press Ctrl-C. All files are in %s.\n\n", d.Dir)
-	fmt.Printf("state of the cloud      curl -s %s/sim/state\n", d.Loop)
-	fmt.Printf("requests it received    curl -s %s/sim/calls\n", d.Loop)
+	line := func(what, format string, args ...any) { fmt.Printf("%-26s%s\n", what, fmt.Sprintf(format, args...)) }
+	line("state of the cloud", "curl -s %s/sim/state", d.Loop)
+	line("requests it received", "curl -s %s/sim/calls", d.Loop)
 	for _, h := range []*testenv.Host{d.a, d.b} {
-		fmt.Printf("log of floaty on %s      tail -f %s\n", h.Name, h.Path("floaty.log"))
+		fmt.Println()
+		line("what floaty on "+h.Name+" knows", "%s --status --watch %s", d.program, h.Path("floaty.yml"))
+		line("its log", "tail -f %s", h.Path("floaty.log"))
+		line("edit, and it reloads", "%s", h.Path("floaty.yml"))
 		if d.real {
-			fmt.Printf("fail over from %s       kill $(cat %s)\n", h.Name, h.Path("keepalived.pid"))
+			line("fail over, and back", "change the priority in %s, then: kill -HUP $(cat %s)", h.Path("keepalived.conf"), h.Path("keepalived.pid"))
+			line("end its Keepalived", "kill $(cat %s)", h.Path("keepalived.pid"))
 		} else {
-			fmt.Printf("make %s master          echo 'INSTANCE \"VI_1\" MASTER 100' >> %s   (BACKUP on the other first)\n", h.Name, h.FIFO)
+			line("make it MASTER", "echo 'INSTANCE \"VI_1\" MASTER 100' >> %s   (BACKUP on the other first)", h.FIFO)
 		}
-		fmt.Printf("edit, and it reloads     %s %s\n", h.Path("floaty.yml"), h.Path("keepalived.conf"))
 	}
 }
