@@ -168,6 +168,13 @@ func (c *cloud) spoil(addr netip.Addr, err error) {
 	c.errs[addr] = err
 }
 
+// spoilt reports whether readings of addr carry an error.
+func (c *cloud) spoilt(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.errs[addr] != nil
+}
+
 func (c *cloud) holder(addr netip.Addr) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

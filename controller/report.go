@@ -16,9 +16,9 @@ type Status struct {
 	InPlace   bool      // the last reading that counts shows it at this server
 	Contested bool      // another host, or the cloud itself, keeps undoing our writes
 	Rival     string    // the server that a contested address was seen at last; empty: none
-	Targets   []string  // the servers that hold it, as the last reading has it; empty: none, or not known
-	Since     time.Time // when a reading first showed these targets; zero: no reading yet
-	Verified  time.Time // when the last reading's request was sent; zero: no reading yet
+	Targets   []string  // the servers that hold it, as the last reading without an error has it; empty: none, or not known
+	Since     time.Time // when a reading first showed these targets; zero: there was no such reading yet
+	Verified  time.Time // when the request of the last reading without an error was sent; zero: there was none yet
 	Next      time.Time // when it is reconciled next, unless an event comes first
 	Err       string    // why it could not be assigned or read; empty: it could
 }
@@ -41,7 +41,8 @@ func (c *Controller) Statuses() []Status {
 		s.Desired = want.Ours
 		reading, valid := c.opts.Observed.Last(addr)
 		s.InPlace = valid && want.Server != "" && reading.Holding.At(want.Server)
-		s.Targets, s.Since, s.Verified = slices.Clone(reading.Servers), reading.Since, reading.At
+		known := c.opts.Observed.Known(addr)
+		s.Targets, s.Since, s.Verified = slices.Clone(known.Servers), known.Since, known.At
 		if reading.Err != nil && s.Err == "" {
 			s.Err = reading.Err.Error()
 		}

@@ -12,6 +12,7 @@ import (
 
 	"floaty/desired/keepalived"
 	"floaty/observed"
+	"floaty/providers"
 )
 
 // A memo is a Recorder that keeps what it is told.
@@ -80,6 +81,36 @@ func TestATakeoverIsRecordedOnceWithItsTimes(t *testing.T) {
 	})
 }
 
+// While an address alone cannot be read, or is no longer there, its last reading is shown, and its age grows: an alert waits for that.
+func TestAnAddressThatCannotBeReadIsNotVerified(t *testing.T) {
+	for _, err := range []error{errDown, providers.ErrNotFound} {
+		t.Run(err.Error(), func(t *testing.T) { cannotBeRead(t, err) })
+	}
+}
+
+func cannotBeRead(t *testing.T, err error) {
+	t.Helper()
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(2 * interval)
+		spoilt := time.Now()
+		c.spoil(one, err)
+		time.Sleep(10 * interval)
+		all := h.ctl.Statuses()
+		if got := all[0]; got.InPlace || got.Err == "" || got.Verified.After(spoilt) || got.Verified.IsZero() || !slices.Equal(got.Targets, []string{here}) {
+			t.Errorf("got %+v, want the reading from before %v, and an error", got, spoilt)
+		}
+		if got := all[1]; !got.InPlace || time.Since(got.Verified) > interval*12/10 {
+			t.Errorf("got %+v, want it in place and verified within an interval", got)
+		}
+		c.spoil(one, nil)
+		time.Sleep(3 * interval)
+		if got := h.ctl.Statuses()[0]; !got.InPlace || got.Err != "" || time.Since(got.Verified) > interval*12/10 {
+			t.Errorf("got %+v, want it in place and verified within an interval", got)
+		}
+	})
+}
+
 func TestStatusesReturnWhatIsKnown(t *testing.T) {
 	recorded(t, func(t *testing.T, c *cloud, h *host, m *memo) {
 		check := func(when string, want Status) {
@@ -90,7 +121,7 @@ func TestStatusesReturnWhatIsKnown(t *testing.T) {
 				t.Fatalf("%s: got %+v, want %v and %v", when, all, one, two)
 			}
 			got := all[0]
-			if age := time.Since(got.Verified); age > interval*12/10 {
+			if age := time.Since(got.Verified); age > interval*12/10 && !c.spoilt(one) {
 				t.Errorf("%s: verified %v ago, want it within an interval", when, age)
 			}
 			if next := time.Until(got.Next); next <= 0 || next > interval*11/10 {
@@ -124,7 +155,7 @@ func TestStatusesReturnWhatIsKnown(t *testing.T) {
 		check("recovered", Status{Desired: true, InPlace: true, Targets: []string{here}})
 		c.spoil(one, errDown)
 		time.Sleep(interval * 11 / 10)
-		check("unreadable", Status{Desired: true, Err: errDown.Error()})
+		check("unreadable", Status{Desired: true, Targets: []string{here}, Err: errDown.Error()}) // where it was seen last
 		c.spoil(one, nil)
 		stop := c.thief(t, one, there)
 		time.Sleep(5 * interval)

@@ -66,6 +66,7 @@ type Observed struct {
 // An entry is what is known of one address.
 type entry struct {
 	reading     Reading   // the newest; zero: none yet
+	known       *Reading  // the newest without an error, if reading has one; nil: there is none
 	invalidated uint64    // a reading counts if its Seq is above this
 	scheduled   time.Time // the first read that starts at this time or later covers the address, too; zero: none is scheduled
 }
@@ -116,6 +117,22 @@ func (o *Observed) Last(addr netip.Addr) (Reading, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.last(addr)
+}
+
+// Known returns the newest reading of addr without an error; zero if there is none. It may be older than that of Last, and it may be
+// invalidated.
+func (o *Observed) Known(addr netip.Addr) Reading {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch e := o.known[addr]; {
+	case e == nil:
+		return Reading{}
+	case e.known != nil:
+		return *e.known
+	case e.reading.Err == nil:
+		return e.reading
+	}
+	return Reading{}
 }
 
 // Invalidate makes every reading of addr whose request was sent before now count for nothing.

@@ -104,6 +104,12 @@ func (o *Observed) keep(r *read, holdings map[netip.Addr]providers.Holding) {
 		if last.Seq > 0 && slices.Equal(last.Servers, holding.Servers) {
 			e.reading.Since = last.Since
 		}
+		switch {
+		case holding.Err == nil:
+			e.known = nil
+		case last.Seq > 0 && last.Err == nil:
+			e.known = &last
+		}
 	}
 	if moved {
 		o.share()

@@ -48,9 +48,9 @@ type StatusAddress struct {
 	Instances []string   `json:"instances"`
 	Desired   bool       `json:"desired"`           // it belongs on this server now
 	InPlace   bool       `json:"in_place"`          // it is desired, and the last valid reading shows it on this server
-	Targets   []string   `json:"targets"`           // IDs of the servers that it points at, by the last reading
+	Targets   []string   `json:"targets"`           // IDs of the servers that it points at, by the last reading without an error
 	Since     time.Time  `json:"since,omitzero"`    // it has been in place since
-	Verified  time.Time  `json:"verified,omitzero"` // the last reading's request was sent
+	Verified  time.Time  `json:"verified,omitzero"` // that reading's request was sent
 	Next      time.Time  `json:"next,omitzero"`     // the next look
 	Contested bool       `json:"contested"`
 	Rival     string     `json:"rival,omitempty"` // ID of the server that contests it, where it is known
