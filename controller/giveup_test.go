@@ -143,7 +143,7 @@ func TestTheEndDoesNotWaitForCallsThatNeverReturn(t *testing.T) {
 		call := newStuck(nil)
 		defer close(call.released)
 		c.set(call.read, call.write(one))
-		h := newHost(t, c, here, deaf{c, call}, one, two)
+		h := newHost(t, c, here, stuckServer{c, call}, one, two)
 		h.says(keepalived.Master)
 		time.Sleep(5 * time.Second)
 		before := time.Now()
@@ -154,10 +154,10 @@ func TestTheEndDoesNotWaitForCallsThatNeverReturn(t *testing.T) {
 	})
 }
 
-// deaf is a provider that never says which server this is.
-type deaf struct {
+// stuckServer is a provider that never says which server this is.
+type stuckServer struct {
 	*cloud
 	call *stuck
 }
 
-func (d deaf) Server(ctx context.Context) (string, error) { return "", d.call.read(ctx) }
+func (d stuckServer) Server(ctx context.Context) (string, error) { return "", d.call.read(ctx) }

@@ -259,10 +259,10 @@ func (h *host) says(state keepalived.State) {
 	if state == keepalived.Master {
 		vi.Claims++
 	}
-	h.tell(vi)
+	h.setStatus(vi)
 }
 
-func (h *host) tell(vi keepalived.Status) {
+func (h *host) setStatus(vi keepalived.Status) {
 	h.states = map[string]keepalived.Status{"VI": vi}
 	h.apply(h.desired.SetKeepalived(h.states))
 }
@@ -304,7 +304,7 @@ func (h *host) hearsRival() {
 	vi := h.states["VI"]
 	vi.State = keepalived.Master
 	vi.Rivals++
-	h.tell(vi)
+	h.setStatus(vi)
 }
 
 // lines returns the log lines that contain text.

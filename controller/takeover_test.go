@@ -108,12 +108,12 @@ func TestASuspendedInstanceWritesNothingAndReadsWhenItResumes(t *testing.T) {
 		c.count()
 		vi := h.states["VI"]
 		vi.Suspended = true
-		h.tell(vi)
+		h.setStatus(vi)
 		c.move(one, there)
 		time.Sleep(2 * interval)
 		h.wrote("0")
 		vi.Suspended = false
-		h.tell(vi)
+		h.setStatus(vi)
 		time.Sleep(time.Second)
 		h.holds(one)
 		h.wrote("1")
@@ -127,10 +127,10 @@ func TestAReloadOfKeepalivedWritesNothingWhereAllIsInPlace(t *testing.T) {
 		c.count()
 		vi := h.states["VI"]
 		vi.Suspended = true
-		h.tell(vi)
+		h.setStatus(vi)
 		time.Sleep(300 * time.Millisecond)
 		vi.Suspended = false
-		h.tell(vi)
+		h.setStatus(vi)
 		time.Sleep(time.Hour)
 		h.wrote("0")
 	})

@@ -104,7 +104,7 @@ func TestUsageErrorsEndWithStatus2(t *testing.T) {
 }
 
 func TestFlagsMayFollowTheConfiguration(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	config := w.Path("floaty.yml")
 	for _, args := range [][]string{
 		{config, "--check", "--output", "json"}, {"--check", config, "--output=json"}, {"--output", "json", config, "-check"}, {"--check", "--output", "json", "--", config},
@@ -139,7 +139,7 @@ func TestFatalLinesAreJSONToo(t *testing.T) {
 }
 
 func TestDryRun(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	config := w.Path("floaty.yml")
 	status, stdout, _ := run(t, "--dry-run", config)
 	want := "~ 198.51.100.1   " + stranger + " → " + w.UUID + "   VI_1\n~ 198.51.100.2   " + stranger + " → " + w.UUID + "   VI_1\n2 to move, 0 in place, 0 errors\n"
@@ -174,7 +174,7 @@ func TestDryRun(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	status, stdout, stderr := run(t, "--check", "--output", "json", w.Path("floaty.yml"))
 	want := `{"provider":"cloudscale","server":"` + w.UUID + `","instances":[{"name":"VI_1","addresses":["198.51.100.1","198.51.100.2"],"source":"keepalived.conf"}],"groups":[]}` + "\n"
 	if status != 0 || stdout != want || stderr != "" {

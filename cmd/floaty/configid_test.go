@@ -49,14 +49,14 @@ func startNamedKeepalived(t *testing.T, id, pidFile string, files ...*os.File) {
 }
 
 // conditional gives the addresses config ids: the first is for east, the second for everybody.
-func (w *world) conditional() {
+func (w *env) conditional() {
 	w.Helper()
 	text := strings.Replace(w.Keepalived(100, "", one, two), one.String(), "@east "+one.String(), 1)
 	w.must(w.Configure("keepalived.conf", text))
 }
 
 func TestTheConfigIDIsThatOfTheRunningKeepalived(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.conditional()
 	check := func() string {
 		status, stdout, stderr := run(t, "--check", w.Path("floaty.yml"))
@@ -79,7 +79,7 @@ func TestTheConfigIDIsThatOfTheRunningKeepalived(t *testing.T) {
 }
 
 func TestTheDaemonLearnsTheConfigIDWhenKeepalivedStarts(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.conditional()
 	w.start()
 	if n := w.saidInAll("@east: ignored"); n != 1 {

@@ -25,7 +25,7 @@ func TestANewCredentialEndsTheWaitsAfterRefusals(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, one, two)
+			w := newEnv(t, one, two)
 			config := strings.Replace(at.config(w.Host), at.key+": "+at.secret, at.key+"-file: secret", 1)
 			config = strings.Replace(config, "refresh-interval: 2s", "refresh-interval: 1m", 1)
 			config = strings.Replace(config, "max-interval: 1s", "max-interval: 1m", 1)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestMasterTakesTheAddressesInOneTrip(t *testing.T) {
-	w := newWorld(t, one, two, three)
+	w := newEnv(t, one, two, three)
 	w.start()
 	w.Cloud.ForgetCalls()
 	w.says("MASTER")
@@ -32,7 +32,7 @@ func TestEveryOtherStateStopsWrites(t *testing.T) {
 		`INSTANCE "VI_1" BACKUP 100`, `INSTANCE "VI_1" FAULT 100`, `INSTANCE "VI_1" STOP 100`, `INSTANCE "VI_1" DELETED 100`,
 	} {
 		t.Run(strings.Fields(line)[2], func(t *testing.T) {
-			w := newWorld(t, one, two)
+			w := newEnv(t, one, two)
 			w.start()
 			w.Cloud.SetLatency(300 * time.Millisecond)
 			w.says("MASTER")
@@ -44,7 +44,7 @@ func TestEveryOtherStateStopsWrites(t *testing.T) {
 }
 
 func TestALineMayArriveInPieces(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	f, err := os.OpenFile(w.FIFO, os.O_RDWR, 0)
 	w.must(err)
@@ -60,7 +60,7 @@ func TestALineMayArriveInPieces(t *testing.T) {
 }
 
 func TestMalformedLinesDoNotStopTheReader(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.says("BACKUP")
 	f, err := os.OpenFile(w.FIFO, os.O_RDWR, 0) // blocking: waits for the reader where Keepalived would drop
@@ -80,7 +80,7 @@ func TestMalformedLinesDoNotStopTheReader(t *testing.T) {
 }
 
 func TestTenThousandTransitionsNeedAHandfulOfWrites(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	before := w.memory()
 	var lines strings.Builder
@@ -103,7 +103,7 @@ func TestTenThousandTransitionsNeedAHandfulOfWrites(t *testing.T) {
 }
 
 // memory returns what floaty's process holds, in KiB.
-func (w *world) memory() int {
+func (w *env) memory() int {
 	w.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.FloatyPID()))
 	w.must(err)
@@ -119,7 +119,7 @@ func (w *world) memory() int {
 }
 
 func TestNoWriterMeansNoWrite(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)
@@ -135,7 +135,7 @@ func TestHoldingAHundredAddressesCostsOneReadPerInterval(t *testing.T) {
 	for i := range 100 {
 		addrs = append(addrs, netip.AddrFrom4([4]byte{203, 0, 113, byte(i + 1)}))
 	}
-	w := newWorld(t, addrs...)
+	w := newEnv(t, addrs...)
 	w.start()
 	w.says("MASTER")
 	w.holds(2*time.Second, addrs...)
@@ -148,7 +148,7 @@ func TestHoldingAHundredAddressesCostsOneReadPerInterval(t *testing.T) {
 }
 
 func TestAnOutsideChangeIsCorrectedWithinAnInterval(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)
@@ -157,7 +157,7 @@ func TestAnOutsideChangeIsCorrectedWithinAnInterval(t *testing.T) {
 }
 
 func TestADryRunDaemonLogsItsWritesAndMakesNone(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.Cloud.Move(two, w.UUID)
 	w.start("--dry-run", "--fifo", w.Path("floaty.yml"), w.FIFO)
 	w.says("MASTER")
@@ -172,7 +172,7 @@ func TestADryRunDaemonLogsItsWritesAndMakesNone(t *testing.T) {
 }
 
 func TestSIGTERMEndsItAtOnce(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.Cloud.SetLatency(20 * time.Second)
 	w.says("MASTER")
@@ -188,7 +188,7 @@ func TestATakeoverSurvivesFailures(t *testing.T) {
 	t.Parallel()
 	for _, c := range faults() {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, one, two)
+			w := newEnv(t, one, two)
 			w.start()
 			w.Cloud.Fail(c.fault)
 			w.says("MASTER")

@@ -12,10 +12,10 @@ import (
 	"floaty/providers/simulator"
 )
 
-// newExoscale is a world at Exoscale, where operations take 300 ms.
-func newExoscale(t *testing.T) *world {
+// newExoscale is an env at Exoscale, where operations take 300 ms.
+func newExoscale(t *testing.T) *env {
 	t.Helper()
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.Cloud.SetOperationTime(300 * time.Millisecond)
 	w.must(w.Configure("floaty.yml", w.FloatyAtExoscale()))
 	return w
@@ -54,18 +54,18 @@ func TestATakeoverOnExoscaleSurvivesFailures(t *testing.T) {
 // While a dead host stays attached in addition to this one, it gets a share of the traffic.
 func TestADeadHostDoesNotStayAttached(t *testing.T) {
 	t.Parallel()
-	for name, arrange := range map[string]func(*world){
-		"get-operation is forbidden": func(w *world) {
+	for name, arrange := range map[string]func(*env){
+		"get-operation is forbidden": func(w *env) {
 			w.Cloud.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: 403})
 		},
-		"get-operation finds nothing": func(w *world) {
+		"get-operation finds nothing": func(w *env) {
 			w.Cloud.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: 404})
 		},
-		"operations outlive refresh-timeout": func(w *world) { w.Cloud.SetOperationTime(1500 * time.Millisecond) },
-		"operations seem to hang": func(w *world) {
+		"operations outlive refresh-timeout": func(w *env) { w.Cloud.SetOperationTime(1500 * time.Millisecond) },
+		"operations seem to hang": func(w *env) {
 			w.Cloud.Fail(simulator.Fault{Kind: simulator.OperationUnfinished})
 		},
-		"a second attachment fails": func(w *world) {
+		"a second attachment fails": func(w *env) {
 			w.Cloud.SetAttachFailure(true)
 			w.Cloud.Move(one, stranger, w.UUID)
 			w.Cloud.Move(two, stranger, w.UUID)

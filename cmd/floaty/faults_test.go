@@ -43,7 +43,7 @@ func faults() []faultCase {
 }
 
 func TestAnOutageAtTheStart(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 500, For: 15 * time.Second})
 	w.start()
 	w.says("MASTER")
@@ -54,7 +54,7 @@ func TestAnOutageAtTheStart(t *testing.T) {
 }
 
 func TestNoCallIsMadeDuringRetryAfter(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.start()
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 429, RetryAfter: "4", Times: 1})
 	w.says("MASTER")
@@ -67,7 +67,7 @@ func TestNoCallIsMadeDuringRetryAfter(t *testing.T) {
 }
 
 func TestAWrongTokenIsProbedAndANewOneUsedAtOnce(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.Cloud.SetToken("another")
 	w.start()
 	w.says("MASTER")

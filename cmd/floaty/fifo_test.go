@@ -11,7 +11,7 @@ import (
 )
 
 func TestCheckComparesTheFIFOWithKeepalivedConf(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.must(os.Symlink(w.Host.Dir, w.Path("link")))
 	linked := filepath.Join(w.Path("link"), filepath.Base(w.FIFO))
 	text := w.Keepalived(100, "", one)
@@ -45,7 +45,7 @@ func TestCheckComparesTheFIFOWithKeepalivedConf(t *testing.T) {
 }
 
 func TestADaemonWithAnUnusableFIFOEndsAtOnce(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	for path, want := range map[string]string{w.Host.Dir: "it is a directory", w.Path("floaty.yml"): "it is a regular file", "": "the path is empty"} {
 		if status, _, stderr := run(t, "--fifo", w.Path("floaty.yml"), path); status != 1 || !strings.Contains(stderr, want) {
 			t.Errorf("%q: got %d: %s\nwant 1: %s", path, status, stderr, want)
@@ -54,7 +54,7 @@ func TestADaemonWithAnUnusableFIFOEndsAtOnce(t *testing.T) {
 }
 
 func TestAnotherFIFOInKeepalivedConfIsLogged(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	other := strings.Replace(w.Keepalived(100, "", one), w.FIFO, w.FIFO+"s", 1)
 	w.start()
 	if n := w.saidInAll("from the one that this daemon reads"); n != 0 {
@@ -69,7 +69,7 @@ func TestAnotherFIFOInKeepalivedConfIsLogged(t *testing.T) {
 }
 
 func TestASilentKeepalivedIsLogged(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	f, err := os.OpenFile(w.FIFO, os.O_RDWR|unix.O_NONBLOCK, 0)
 	w.must(err)

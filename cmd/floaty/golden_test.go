@@ -21,16 +21,16 @@ var update = flag.Bool("update", false, "write the golden logs")
 // TestGoldenLogs compares the whole log of each story, in both forms, with a file in testdata: a change of any line that operators read
 // at night is deliberate.
 func TestGoldenLogs(t *testing.T) {
-	for name, story := range map[string]func(*world){
-		"failover":      tellFailover,
-		"outage":        tellOutage,
-		"refused-token": tellRefusedToken,
-		"contest":       tellContest,
-		"now-and-then":  tellNowAndThen,
+	for name, story := range map[string]func(*env){
+		"failover":      runFailover,
+		"outage":        runOutage,
+		"refused-token": runRefusedToken,
+		"contest":       runContest,
+		"now-and-then":  runNowAndThen,
 	} {
 		for form, flag := range map[string]string{"txt": "--json-log=false", "json": "--json-log"} {
 			t.Run(name+"."+form, func(t *testing.T) {
-				w := newWorld(t, one)
+				w := newEnv(t, one)
 				id := "server-uuid: " + w.UUID
 				w.must(w.Configure("floaty.yml", w.with(id, id+", hostname-to-server-uuid: {lb1: "+w.UUID+"}")))
 				w.start(flag, "--fifo", w.Path("floaty.yml"), w.FIFO)
@@ -63,7 +63,7 @@ var varying = []struct {
 }
 
 // normalisedLog returns the log with placeholders for what differs between two runs.
-func (w *world) normalisedLog() string {
+func (w *env) normalisedLog() string {
 	text := strings.NewReplacer(w.Host.Dir, "DIR", w.URL, "URL").Replace(w.Log())
 	for _, v := range varying {
 		text = v.pattern.ReplaceAllString(text, v.text)
@@ -77,7 +77,7 @@ func sortedLines(text string) []string {
 }
 
 // knowsHolders waits until a reading has shown where the addresses are.
-func (w *world) knowsHolders() {
+func (w *env) knowsHolders() {
 	w.Helper()
 	w.eventually("a reading shows where the addresses are", 5*time.Second, func() bool {
 		_, stdout, _ := run(w.T, "--status", "--output", "json", w.Path("floaty.yml"))
@@ -86,15 +86,15 @@ func (w *world) knowsHolders() {
 }
 
 // takesOver lets Keepalived say MASTER and waits until the takeover is verified.
-func (w *world) takesOver() {
+func (w *env) takesOver() {
 	w.Helper()
 	w.says("MASTER")
 	w.holds(5*time.Second, one)
 	w.eventually("the takeover is verified", 5*time.Second, func() bool { return w.logged("address taken over") > 0 })
 }
 
-// tellFailover is a host that becomes MASTER and BACKUP again. In between, nothing happens for a while, and nothing is logged.
-func tellFailover(w *world) {
+// runFailover is a host that becomes MASTER and BACKUP again. In between, nothing happens for a while, and nothing is logged.
+func runFailover(w *env) {
 	w.says("BACKUP")
 	backups := func() int { return w.logged("state=BACKUP") + w.logged(`"state":"BACKUP"`) }
 	w.eventually("BACKUP is logged", time.Second, func() bool { return backups() == 1 })
@@ -106,8 +106,8 @@ func tellFailover(w *world) {
 	w.eventually("BACKUP is logged again", time.Second, func() bool { return backups() == 2 })
 }
 
-// tellOutage is an API that fails for a while.
-func tellOutage(w *world) {
+// runOutage is an API that fails for a while.
+func runOutage(w *env) {
 	w.knowsHolders()
 	w.takesOver()
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusInternalServerError})
@@ -119,8 +119,8 @@ func tellOutage(w *world) {
 	})
 }
 
-// tellRefusedToken is a token that the cloud refuses at a takeover, until another one is configured.
-func tellRefusedToken(w *world) {
+// runRefusedToken is a token that the cloud refuses at a takeover, until another one is configured.
+func runRefusedToken(w *env) {
 	w.knowsHolders()
 	w.Cloud.SetToken("another")
 	w.says("MASTER")
@@ -132,8 +132,8 @@ func tellRefusedToken(w *world) {
 	w.eventually("the takeover is verified", 2*interval, func() bool { return w.logged("address taken over") > 0 })
 }
 
-// tellContest is another host that keeps taking the address, and then stops.
-func tellContest(w *world) {
+// runContest is another host that keeps taking the address, and then stops.
+func runContest(w *env) {
 	w.knowsHolders()
 	w.takesOver()
 	w.eventually("the contest is logged", 20*interval, func() bool {
@@ -145,8 +145,8 @@ func tellContest(w *world) {
 	w.eventually("its end is logged", 10*interval, func() bool { return w.logged("contested") > 1 })
 }
 
-// tellNowAndThen is an API that fails every other read.
-func tellNowAndThen(w *world) {
+// runNowAndThen is an API that fails every other read.
+func runNowAndThen(w *env) {
 	w.knowsHolders()
 	w.takesOver()
 	for range 5 {

@@ -13,7 +13,7 @@ import (
 
 // endless makes keepalived.conf one whose opening blocks, as on a disk that hangs: the test holds a lease on it. It returns what
 // waits for somebody to open it, and what ends that; the kernel does after 45 s (/proc/sys/fs/lease-break-time).
-func (w *world) endless() (opened, ends func()) {
+func (w *env) endless() (opened, ends func()) {
 	w.Helper()
 	fresh := w.Path("keepalived.conf.new")
 	w.must(os.WriteFile(fresh, []byte(w.Keepalived(100, "", one, two)), 0o600))
@@ -35,7 +35,7 @@ func (w *world) endless() (opened, ends func()) {
 }
 
 func TestAHangingReloadDelaysNothing(t *testing.T) {
-	w := newWorld(t, one, two, three)
+	w := newEnv(t, one, two, three)
 	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
 	w.start()
 	w.says("MASTER")
@@ -60,7 +60,7 @@ func TestAHangingReloadDelaysNothing(t *testing.T) {
 }
 
 func TestSIGTERMEndsAHangingReload(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	opened, _ := w.endless()
 	opened()
@@ -72,7 +72,7 @@ func TestSIGTERMEndsAHangingReload(t *testing.T) {
 }
 
 func TestSIGTERMEndsAHangingStart(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	opened, _ := w.endless()
 	w.must(w.StartFloaty())
 	opened()
@@ -85,7 +85,7 @@ func TestSIGTERMEndsAHangingStart(t *testing.T) {
 
 // Nobody catches a SIGHUP in the first milliseconds of a process, but a reading that hangs is longer than that.
 func TestSIGHUPDuringTheStartIsHandledLater(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	opened, ends := w.endless()
 	w.must(w.StartFloaty())
 	opened()
@@ -98,7 +98,7 @@ func TestSIGHUPDuringTheStartIsHandledLater(t *testing.T) {
 }
 
 func TestSIGHUPDoesNotEndAStartingHolder(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	opened, ends := w.endless()
 	w.holder()
 	opened()
@@ -108,7 +108,7 @@ func TestSIGHUPDoesNotEndAStartingHolder(t *testing.T) {
 }
 
 func TestBACKUPStopsTheHolderWhileKeepalivedConfHangs(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.holder()
 	w.holds(3*time.Second, one)
 	w.endless()
@@ -120,7 +120,7 @@ func TestBACKUPStopsTheHolderWhileKeepalivedConfHangs(t *testing.T) {
 }
 
 // saved reports whether the saved states hold a text.
-func (w *world) saved(text string) bool {
+func (w *env) saved(text string) bool {
 	w.Helper()
 	files, err := filepath.Glob(w.Path("state/*.states"))
 	w.must(err)
@@ -134,7 +134,7 @@ func (w *world) saved(text string) bool {
 
 // With no descriptor left, a BACKUP cannot be saved: what was saved before must not count after a restart.
 func TestBACKUPWithoutFileDescriptorsLeavesNoSavedMaster(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.says("MASTER")
 	w.holds(3*time.Second, one)

@@ -13,7 +13,7 @@ import (
 
 // nameless gives the test's thread a namespace of its own for the host's name, until the test ends. The thread must come back, and go on:
 // when it ends, the kernel kills every process that was started from it (Pdeathsig), also those of other tests.
-func (w *world) nameless() {
+func (w *env) nameless() {
 	w.Helper()
 	runtime.LockOSThread()
 	home, err := os.Open("/proc/thread-self/ns/uts")
@@ -38,7 +38,7 @@ func TestARenamedHostIsTheServerOfItsNewName(t *testing.T) {
 	}
 	for _, first := range []string{"localhost", "lb2"} {
 		t.Run(first, func(t *testing.T) {
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.Cloud.AddServer("22222222-2222-4222-8222-222222222222", "lb2")
 			w.must(w.Configure("floaty.yml", w.with("server-uuid: "+w.UUID,
 				"hostname-to-server-uuid: {lb1: "+w.UUID+", lb2: 22222222-2222-4222-8222-222222222222}")))

@@ -11,7 +11,7 @@ import (
 )
 
 // playsKeepalived starts a process that runs a program of that name, and returns its ID.
-func (w *world) playsKeepalived() int {
+func (w *env) playsKeepalived() int {
 	w.Helper()
 	sleep, err := exec.LookPath("sleep")
 	w.must(err)
@@ -43,7 +43,7 @@ func TestCheckWarnsOfInstancesThatAReloadWouldForget(t *testing.T) {
 		"a virtual address":                 {},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.must(w.Configure("floaty.yml", w.Floaty()+"managed-addresses: [198.51.100.1]\n"))
 			if c.conf == "" {
 				c.conf = w.Keepalived(100, "", one)
@@ -67,7 +67,7 @@ func TestCheckWarnsOfInstancesThatAReloadWouldForget(t *testing.T) {
 
 // Of several Keepalived on a host (instance NAME), and of one in another network namespace, the pid file is elsewhere.
 func TestThePIDFileFollowsFromKeepalivedConf(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	own := "keepalived-pid-file: " + w.Path("vrrp.pid") + "\n"
 	without := strings.Replace(w.Floaty(), own, "", 1)
 	for what, c := range map[string]struct{ floaty, conf, want string }{

@@ -15,7 +15,7 @@ import (
 
 // net/http logs an answer that nobody asked for, in full.
 func TestUnsolicitedResponsesAreNotLogged(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	var unasked atomic.Int64
 	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()

@@ -12,7 +12,7 @@ import (
 )
 
 // startInto starts the daemon with a pipe as its log, and waits until it listens. Ended is closed when it has ended.
-func (w *world) startInto(log *os.File) (cmd *exec.Cmd, ended <-chan struct{}) {
+func (w *env) startInto(log *os.File) (cmd *exec.Cmd, ended <-chan struct{}) {
 	w.Helper()
 	cmd = exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own words; ended below
 	cmd.Stderr = log
@@ -46,7 +46,7 @@ func fill(t *testing.T, pipe *os.File) {
 }
 
 func TestAnUnreadLogDelaysNothing(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	r, pipe, err := os.Pipe()
 	w.must(err)
 	defer func() { _, _ = r.Close(), pipe.Close() }()
@@ -69,7 +69,7 @@ func TestAnUnreadLogDelaysNothing(t *testing.T) {
 }
 
 func TestTheDaemonOutlivesTheReaderOfItsLog(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	r, pipe, err := os.Pipe()
 	w.must(err)
 	_, ended := w.startInto(pipe)
@@ -98,7 +98,7 @@ func TestServersAreLoggedByNameOrID(t *testing.T) {
 		"ID":   {"--verbose", "from=" + stranger + " to=11111111-1111-4111-8111-111111111111"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.Cloud.Move(one, stranger)
 			w.start(c.flag, "--fifo", w.Path("floaty.yml"), w.FIFO)
 			w.eventually("a reading of the cloud is complete", 5*time.Second, func() bool {

@@ -22,7 +22,7 @@ func TestAddressesOfOneNetworkAreMovedByOneWrite(t *testing.T) {
 			for addr := network.Addr().Next(); len(addrs) < 5; addr = addr.Next() {
 				addrs = append(addrs, addr)
 			}
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.Cloud.AddAddress(network, stranger)
 			w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", addrs...)))
 			if cloud.exoscale {

@@ -12,7 +12,7 @@ import (
 )
 
 // ended waits until the floaty that was started last has ended by itself.
-func (w *world) ended() {
+func (w *env) ended() {
 	w.Helper()
 	select {
 	case <-w.FloatyEnded():
@@ -25,7 +25,7 @@ func (w *world) ended() {
 }
 
 // holder starts floaty as the notify script that was told MASTER, and waits until it holds addrs.
-func (w *world) holder(args ...string) {
+func (w *env) holder(args ...string) {
 	w.Helper()
 	w.must(w.StartFloaty(append(args, w.Path("floaty.yml"), "INSTANCE", "VI_1", "MASTER", "100")...))
 }
@@ -34,7 +34,7 @@ func TestANotifyScriptHoldsUntilAnotherStateComes(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"BACKUP", "FAULT", "STOP", "DELETED"} {
 		t.Run(state, func(t *testing.T) {
-			w := newWorld(t, one, two)
+			w := newEnv(t, one, two)
 			w.holder()
 			w.holds(2*time.Second, one, two)
 			w.Cloud.Move(one, stranger)
@@ -55,7 +55,7 @@ func TestATakeoverByANotifyScriptDoesNotWaitForARead(t *testing.T) {
 	t.Parallel()
 	for range 8 { // without the fix, half of them did
 		t.Run("", func(t *testing.T) {
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
 			w.holder()
 			w.holds(2*time.Second, one)
@@ -64,7 +64,7 @@ func TestATakeoverByANotifyScriptDoesNotWaitForARead(t *testing.T) {
 }
 
 func TestTheNextMASTERTakesOver(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
 	first := w.FloatyEnded()
@@ -79,7 +79,7 @@ func TestTheNextMASTERTakesOver(t *testing.T) {
 }
 
 func TestBACKUPStopsTheHolderDespiteABrokenConfiguration(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
 	w.must(w.Configure("floaty.yml", w.Floaty()+"nonsense: 1\n"))
@@ -91,7 +91,7 @@ func TestBACKUPStopsTheHolderDespiteABrokenConfiguration(t *testing.T) {
 }
 
 func TestANotifyScriptReloads(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
 	w.holder()
 	w.holds(2*time.Second, one)
@@ -100,7 +100,7 @@ func TestANotifyScriptReloads(t *testing.T) {
 }
 
 func TestAGroupHoldsTheAddressesOfItsMembers(t *testing.T) {
-	w := newWorld(t, one, two, three)
+	w := newEnv(t, one, two, three)
 	conf := "vrrp_sync_group G {\n group {\n VI_1\n VI_2\n }\n}\n"
 	for _, vi := range []string{"1 198.51.100.1", "2 198.51.100.2", "3 2001:db8::3"} {
 		n, vip, _ := strings.Cut(vi, " ")
@@ -120,7 +120,7 @@ func TestAGroupHoldsTheAddressesOfItsMembers(t *testing.T) {
 }
 
 func TestADryRunNotifyScriptWritesNothingAndStopsNoHolder(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.must(w.StartFloaty("--dry-run", w.Path("floaty.yml"), "INSTANCE", "VI_1", "MASTER", "100"))
 	w.eventually("the difference is said", 2*time.Second, func() bool { return w.logged("would be assigned") == 1 })
 	w.holder()
@@ -135,7 +135,7 @@ func TestADryRunNotifyScriptWritesNothingAndStopsNoHolder(t *testing.T) {
 func TestEventsThatAreNotStatesChangeNothing(t *testing.T) {
 	for _, remark := range []string{"BACKUP_PRIORITY", "MASTER_PRIORITY", "MASTER_RX_LOWER_PRI"} {
 		t.Run(remark, func(t *testing.T) {
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.holder()
 			w.holds(2*time.Second, one)
 			before := w.FloatyEnded()
@@ -167,7 +167,7 @@ func TestAnInvalidEventStopsTheHolder(t *testing.T) {
 		"and is MASTER by its name": {"VI_RENAMED", "MASTER", 1, "does not name the instance"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
 			w.holder()
 			w.holds(2*time.Second, one)
@@ -183,7 +183,7 @@ func TestAnInvalidEventStopsTheHolder(t *testing.T) {
 
 // Whoever removes the lock file hides the holder from the next event, which cannot end it.
 func TestAHolderThatCouldNotBeStoppedWritesNothingMore(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
 	w.must(os.Remove(w.Path("VI_1.lock")))
@@ -200,7 +200,7 @@ func TestAHolderThatCouldNotBeStoppedWritesNothingMore(t *testing.T) {
 
 // It was stopped, and so could not go when it was told to; its next write is due when it goes on.
 func TestASuspendedHolderThatWasSupersededWritesNothing(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.must(w.Configure("floaty.yml", w.Floaty()+"lock-timeout: 50ms\n"))
 	w.holder()
 	w.holds(2*time.Second, one)
@@ -221,7 +221,7 @@ func TestASuspendedHolderThatWasSupersededWritesNothing(t *testing.T) {
 }
 
 func TestANameWithASlashHasItsOwnLock(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	conf := strings.ReplaceAll(w.Keepalived(100, "", one), "vrrp_instance VI_1", `vrrp_instance "../a b"`)
 	w.AddAddresses(stranger, one)
 	w.must(w.Configure("keepalived.conf", conf))
@@ -233,7 +233,7 @@ func TestANameWithASlashHasItsOwnLock(t *testing.T) {
 }
 
 func TestAMissingParentKeepalivedIsLoggedOnce(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
 	if n := w.saidInAll("cannot find the Keepalived"); n != 1 {

@@ -12,7 +12,7 @@ import (
 )
 
 // with is the host's floaty.yml with one text replaced by another.
-func (w *world) with(old, fresh string) string {
+func (w *env) with(old, fresh string) string {
 	w.Helper()
 	text := w.Floaty()
 	if !strings.Contains(text, old) {
@@ -22,10 +22,10 @@ func (w *world) with(old, fresh string) string {
 }
 
 // ways are how an editor, a tool or a mount changes a file.
-var ways = map[string]func(w *world, name, text string) error{
-	"in place": func(w *world, name, text string) error { return os.WriteFile(w.Path(name), []byte(text), 0o600) },
-	"rename":   func(w *world, name, text string) error { return w.Configure(name, text) },
-	"symlink": func(w *world, name, text string) error {
+var ways = map[string]func(w *env, name, text string) error{
+	"in place": func(w *env, name, text string) error { return os.WriteFile(w.Path(name), []byte(text), 0o600) },
+	"rename":   func(w *env, name, text string) error { return w.Configure(name, text) },
+	"symlink": func(w *env, name, text string) error {
 		target, link := fmt.Sprintf("%s.%d", w.Path(name), time.Now().UnixNano()), w.Path(name+".link")
 		if err := os.WriteFile(target, []byte(text), 0o600); err != nil {
 			return err
@@ -41,7 +41,7 @@ func TestReload(t *testing.T) {
 	t.Parallel()
 	for way, change := range ways {
 		t.Run(way, func(t *testing.T) {
-			w := newWorld(t, one, two)
+			w := newEnv(t, one, two)
 			w.must(w.Configure("floaty.yml", w.Floaty()+"managed-addresses: [198.51.100.1]\n"))
 			w.start()
 			w.says("MASTER")
@@ -77,7 +77,7 @@ func TestReload(t *testing.T) {
 }
 
 func TestAReloadOfTimingsKeepsMASTER(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 1h")))
 	w.start()
 	w.says("MASTER")
@@ -94,7 +94,7 @@ func TestAReloadOfTimingsKeepsMASTER(t *testing.T) {
 }
 
 func TestAnIncludedFileIsWatched(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.must(os.Mkdir(w.Path("conf.d"), 0o700))
 	instance := w.Keepalived(100, "", one)
 	w.must(w.Configure("keepalived.conf", "include conf.d/*.conf\n"))
@@ -109,7 +109,7 @@ func TestAnIncludedFileIsWatched(t *testing.T) {
 }
 
 func TestAnUnusableEditLeavesTheConfigurationInForce(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)
@@ -145,7 +145,7 @@ func TestAnUnusableEditLeavesTheConfigurationInForce(t *testing.T) {
 }
 
 func TestSIGHUPReadsTheConfigurationAgain(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start("--verbose", "--fifo", w.Path("floaty.yml"), w.FIFO)
 	w.eventually("what is newly watched is read once more", time.Second, func() bool { return w.logged("read again") == 1 })
 	w.must(w.HangUpFloaty())
@@ -156,7 +156,7 @@ func TestSIGHUPReadsTheConfigurationAgain(t *testing.T) {
 }
 
 func TestTwoDaemonsShareAStateDir(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)
@@ -175,7 +175,7 @@ func TestTwoDaemonsShareAStateDir(t *testing.T) {
 }
 
 func TestChangesThatNeedARestartAreLogged(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.must(w.Configure("floaty.yml", w.Floaty()+"listen-address: 127.0.0.1:9999\n"))
 	w.eventually("said", time.Second, func() bool { return w.logged("needs a restart") == 1 })
@@ -197,14 +197,14 @@ func TestChangesThatNeedARestartAreLogged(t *testing.T) {
 }
 
 func TestARenamedInstanceIsLoggedAsRemoved(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.must(w.Configure("keepalived.conf", strings.ReplaceAll(w.Keepalived(100, "", one), "VI_1", "VI_2")))
 	w.eventually("both are named", time.Second, func() bool { return w.logged("instance VI_1 removed, instance VI_2 added") == 1 })
 }
 
 func TestTheFirstLineDescribesTheDaemon(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.start()
 	for _, want := range []string{"provider=cloudscale", "server=", "fifo=" + w.FIFO, "instances=1", "addresses=2"} {
 		if w.saidInAll(want) == 0 {
@@ -214,7 +214,7 @@ func TestTheFirstLineDescribesTheDaemon(t *testing.T) {
 }
 
 func TestAReloadDuringRetryAfterMakesNoCall(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)
@@ -228,7 +228,7 @@ func TestAReloadDuringRetryAfterMakesNoCall(t *testing.T) {
 }
 
 func TestReloadsLogWarningsOnceAndLeakNoConnection(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	w.says("MASTER")
 	w.holds(time.Second, one)
@@ -250,7 +250,7 @@ func TestReloadsLogWarningsOnceAndLeakNoConnection(t *testing.T) {
 }
 
 // sockets counts those that floaty has open.
-func (w *world) sockets() int {
+func (w *env) sockets() int {
 	w.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd", w.FloatyPID())
 	entries, err := os.ReadDir(dir)
@@ -265,7 +265,7 @@ func (w *world) sockets() int {
 }
 
 func TestATokenIsRotatedDespiteAnUnneededBrokenKeepalivedConf(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.must(w.Configure("token", "the-token-of-the-tests"))
 	w.must(w.Configure("floaty.yml", w.with("token: the-token-of-the-tests", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
 	w.start()
@@ -284,7 +284,7 @@ func TestATokenIsRotatedDespiteAnUnneededBrokenKeepalivedConf(t *testing.T) {
 }
 
 func TestFixingAnUnusableEditIsLogged(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	good := w.Floaty()
 	w.must(w.Configure("floaty.yml", good+"nonsense: 1\n"))

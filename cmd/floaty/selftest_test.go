@@ -13,11 +13,11 @@ func TestSelfTest(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
-		spoil  func(w *world)
+		spoil  func(w *env)
 		status int
 		want   []string // in the report
 	}{
-		{"all is well", func(*world) {}, 0, []string{
+		{"all is well", func(*env) {}, 0, []string{
 			"ok   credential     accepted for reading",
 			"ok   server         11111111-1111-4111-8111-111111111111 lb1",
 			"ok   clock          as the API's",
@@ -25,19 +25,19 @@ func TestSelfTest(t *testing.T) {
 			"ok   198.51.100.2   VI_1: at this server",
 			"not tested: whether the credential may also write, because nothing was written",
 		}},
-		{"a wrong token", func(w *world) { w.Cloud.SetToken("another") }, 1, []string{"FAILED   credential", "401"}},
-		{"no such server", func(w *world) {
+		{"a wrong token", func(w *env) { w.Cloud.SetToken("another") }, 1, []string{"FAILED   credential", "401"}},
+		{"no such server", func(w *env) {
 			w.must(w.Configure("floaty.yml", w.with(w.UUID, "12121212-1212-4212-8212-121212121212")))
 		}, 1, []string{"ok       credential", "FAILED   server", "12121212-1212-4212-8212-121212121212", "404", "ok       198.51.100.1"}},
-		{"one address is missing", func(w *world) { w.Cloud.RemoveAddress(two) }, 1, []string{"ok       198.51.100.1", "FAILED   198.51.100.2", "not found"}},
-		{"the API is down", func(w *world) { w.Cloud.Fail(simulator.Fault{}) }, 1, []string{"FAILED   credential", "500", "FAILED   198.51.100.2"}},
-		{"the API hangs", func(w *world) {
+		{"one address is missing", func(w *env) { w.Cloud.RemoveAddress(two) }, 1, []string{"ok       198.51.100.1", "FAILED   198.51.100.2", "not found"}},
+		{"the API is down", func(w *env) { w.Cloud.Fail(simulator.Fault{}) }, 1, []string{"FAILED   credential", "500", "FAILED   198.51.100.2"}},
+		{"the API hangs", func(w *env) {
 			w.must(w.Configure("floaty.yml", w.Floaty()+"refresh-timeout: 500ms\n"))
 			w.Cloud.Fail(simulator.Fault{Kind: simulator.Hang})
 		}, 1, []string{"FAILED   credential", "no answer within 500ms", "FAILED   198.51.100.2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, one, two)
+			w := newEnv(t, one, two)
 			w.Cloud.Move(two, w.UUID)
 			c.spoil(w)
 			status, stdout, stderr := run(t, "--test", w.Path("floaty.yml"))
@@ -68,7 +68,7 @@ func TestSelfTest(t *testing.T) {
 }
 
 func TestASignalEndsASelfTestAtOnce(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Hang})
 	w.must(w.StartFloaty("--test", w.Path("floaty.yml")))
 	w.eventually("it asks", 5*time.Second, func() bool { return len(w.Cloud.Calls()) > 0 })

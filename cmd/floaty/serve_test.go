@@ -18,7 +18,7 @@ import (
 )
 
 // ask asks floaty for something over its status socket, again while it is busy.
-func (w *world) ask(path string) (code int, body string) {
+func (w *env) ask(path string) (code int, body string) {
 	w.Helper()
 	socket := w.socket()
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -40,7 +40,7 @@ func (w *world) ask(path string) (code int, body string) {
 }
 
 // socket returns the path of floaty's status socket.
-func (w *world) socket() string {
+func (w *env) socket() string {
 	w.Helper()
 	var found []string
 	w.eventually("floaty makes its status socket", 5*time.Second, func() bool {
@@ -51,7 +51,7 @@ func (w *world) socket() string {
 }
 
 // status returns what floaty --status says.
-func (w *world) status() report.Status {
+func (w *env) status() report.Status {
 	w.Helper()
 	code, out, errs := run(w.T, "--status", "--output", "json", w.Path("floaty.yml"))
 	var s report.Status
@@ -62,7 +62,7 @@ func (w *world) status() report.Status {
 }
 
 func TestTheStatusFollowsATakeover(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.start()
 	w.eventually("the standby knows where the addresses are", 5*time.Second, func() bool {
 		s := w.status()
@@ -104,7 +104,7 @@ func TestTheStatusFollowsATakeover(t *testing.T) {
 }
 
 func TestMetricsOfATakeover(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.start()
 	w.says("MASTER")
 	w.holds(5*time.Second, one, two)
@@ -142,7 +142,7 @@ func TestMetricsOfATakeover(t *testing.T) {
 }
 
 func TestNoDaemonToAsk(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	for _, args := range [][]string{{"--status"}, {"--ready"}, {"--status", "--watch"}} {
 		code, out, errs := run(t, append(args, w.Path("floaty.yml"))...)
 		if code != 1 || out != "" || strings.Count(errs, "\n") != 1 {
@@ -152,7 +152,7 @@ func TestNoDaemonToAsk(t *testing.T) {
 }
 
 func TestPathsOfTheServer(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	for path, want := range map[string]int{"/healthz": 200, "/": 200, "/status": 200, "/readyz": 503, "/x": 404, "/metrics/": 404} {
 		if code, body := w.ask(path); code != want {
@@ -162,7 +162,7 @@ func TestPathsOfTheServer(t *testing.T) {
 }
 
 func TestADryRunAndAReloadShow(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start("--dry-run", "--fifo", w.Path("floaty.yml"), w.FIFO)
 	w.says("MASTER")
 	w.eventually("the address is not in place", 5*time.Second, func() bool {
@@ -197,7 +197,7 @@ func TestADryRunAndAReloadShow(t *testing.T) {
 }
 
 func TestNoCredentialIsServed(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 401, Body: `{"detail":"bad token ` + testenv.Token + `"}`})
 	w.start()
 	w.says("MASTER")

@@ -12,7 +12,7 @@ import (
 )
 
 // stops sends SIGSTOP, and returns what sends SIGCONT.
-func (w *world) stops() (goesOn func()) {
+func (w *env) stops() (goesOn func()) {
 	w.Helper()
 	pid := w.FloatyPID()
 	w.must(syscall.Kill(pid, syscall.SIGSTOP))
@@ -20,7 +20,7 @@ func (w *world) stops() (goesOn func()) {
 }
 
 // backsOff has floaty be MASTER, and every write fail; the next one is due in a fraction of a second.
-func (w *world) backsOff() {
+func (w *env) backsOff() {
 	w.Helper()
 	for _, method := range []string{http.MethodPatch, http.MethodPut} {
 		w.Cloud.Fail(simulator.Fault{Method: method, Kind: simulator.Status, Status: 500})
@@ -43,12 +43,12 @@ func many() []netip.Addr {
 // What lay in the FIFO before floaty goes on counts before anything is written, on both clouds.
 func TestAfterAStandstillADemotedHostWritesNothing(t *testing.T) {
 	t.Parallel()
-	for name, raise := range map[string]func(*testing.T) *world{
-		"cloudscale.ch": func(t *testing.T) *world { t.Helper(); return newWorld(t, many()...) },
+	for name, start := range map[string]func(*testing.T) *env{
+		"cloudscale.ch": func(t *testing.T) *env { t.Helper(); return newEnv(t, many()...) },
 		"Exoscale":      newExoscale,
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := raise(t)
+			w := start(t)
 			w.start()
 			for range 8 { // without the fence, a write comes first in some
 				w.backsOff()
@@ -66,7 +66,7 @@ func TestAfterAStandstillADemotedHostWritesNothing(t *testing.T) {
 
 // The same, when Keepalived was killed meanwhile and nobody writes into the FIFO any more.
 func TestAfterAStandstillAHostWithoutKeepalivedWritesNothing(t *testing.T) {
-	w := newWorld(t, many()...)
+	w := newEnv(t, many()...)
 	w.start()
 	w.backsOff()
 	goesOn := w.stops()
@@ -80,7 +80,7 @@ func TestAfterAStandstillAHostWithoutKeepalivedWritesNothing(t *testing.T) {
 
 // An engine that a reload has made asks the same FIFO.
 func TestAfterAReloadAndAStandstillADemotedHostWritesNothing(t *testing.T) {
-	w := newWorld(t, many()...)
+	w := newEnv(t, many()...)
 	w.start()
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")))
 	w.eventually("the edit is taken over", 3*time.Second, func() bool { return w.logged("configuration changed") == 1 })
@@ -98,7 +98,7 @@ func TestAfterAReloadAndAStandstillADemotedHostWritesNothing(t *testing.T) {
 func TestAfterAStandstillAMasterWaitsForKeepalived(t *testing.T) {
 	for _, dryRun := range []bool{false, true} {
 		t.Run(map[bool]string{false: "daemon", true: "dry run"}[dryRun], func(t *testing.T) {
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))
 			if dryRun {
 				w.Cloud.Move(one, w.UUID)
@@ -126,7 +126,7 @@ func TestAfterAStandstillAMasterWaitsForKeepalived(t *testing.T) {
 
 // A line ends the wait: Keepalived has noticed.
 func TestAfterAStandstillALineResumesAMaster(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))
 	w.start()
 	w.says("MASTER")
@@ -143,7 +143,7 @@ func TestAfterAStandstillALineResumesAMaster(t *testing.T) {
 
 // A notify script's holder hears no lines: only its end, or time, says what Keepalived has noticed.
 func TestAfterAStandstillAHolderWaitsForKeepalived(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))
 	w.holder()
 	w.holds(3*time.Second, one)

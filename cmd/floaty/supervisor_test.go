@@ -60,8 +60,8 @@ func (m *manager) expect(want string) {
 	}
 }
 
-// supervise starts the daemon of a world with an environment such as systemd gives; the end of the test kills it.
-func supervise(w *world, env ...string) *os.Process {
+// supervise starts the daemon of an env, with the environment variables that systemd sets; the end of the test kills it.
+func supervise(w *env, env ...string) *os.Process {
 	w.Helper()
 	cmd := exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own words
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SYSTEMD_EXEC_PID=") }), env...)
@@ -74,7 +74,7 @@ func supervise(w *world, env ...string) *os.Process {
 }
 
 func TestSystemdIsNotifiedOfStartReloadAndEnd(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	systemd := newManager(t)
 	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "WATCHDOG_USEC="+strconv.Itoa(int(3*time.Second/time.Microsecond)))
 	systemd.expect("READY=1")
@@ -98,7 +98,7 @@ func TestSystemdIsNotifiedOfStartReloadAndEnd(t *testing.T) {
 
 // A process that stands still feeds no watchdog.
 func TestAStoppedProcessFeedsNoWatchdog(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	systemd := newManager(t)
 	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "WATCHDOG_USEC=600000")
 	systemd.expect("READY=1")
@@ -112,7 +112,7 @@ func TestAStoppedProcessFeedsNoWatchdog(t *testing.T) {
 
 // Keepalived hands its environment on to the floaty that it starts: what that one says would count as Keepalived's word.
 func TestTheSocketOfAnotherServiceIsNotUsed(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	systemd := newManager(t)
 	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "SYSTEMD_EXEC_PID="+strconv.Itoa(os.Getpid()))
 	w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })

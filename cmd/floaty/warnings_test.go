@@ -11,7 +11,7 @@ import (
 )
 
 // open lets everybody get to the host's files: what everybody may do shows only there.
-func (w *world) open() {
+func (w *env) open() {
 	w.Helper()
 	for dir := w.Path("."); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		w.must(os.Chmod(dir, 0o755)) //nolint:gosec // that is the point
@@ -26,51 +26,51 @@ func TestReportsContainTheDaemonsWarnings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
-		spoil func(w *world)
+		spoil func(w *env)
 		fine  bool   // nobody has to mend it
 		text  string // in the reports and in the daemon's log
 		field string // of the JSON, with its value
 		value string
 	}{
 		{
-			"an instance that keepalived.conf lacks", func(w *world) {
+			"an instance that keepalived.conf lacks", func(w *env) {
 				w.must(w.Configure("floaty.yml", w.Floaty()+"instances: {VI_01: {addresses: [198.51.100.1]}}\n"))
 			}, false, "instance that keepalived.conf does not name", "instance", "VI_01",
 		},
 		{
-			"no instance at all", func(w *world) { w.must(w.Configure("keepalived.conf", "global_defs {\n}\n")) },
+			"no instance at all", func(w *env) { w.must(w.Configure("keepalived.conf", "global_defs {\n}\n")) },
 			false, "keepalived.conf has no vrrp_instance", "text", "keepalived.conf has no vrrp_instance: nothing is managed",
 		},
 		{
-			"a secret that others may read", func(w *world) {
+			"a secret that others may read", func(w *env) {
 				w.must(os.Chmod(w.Path("floaty.yml"), 0o644)) //nolint:gosec // that is the point
 			}, false, "everybody may read the secret in it", "file", "floaty.yml",
 		},
 		{
-			"a state-dir that others may write to", func(w *world) {
+			"a state-dir that others may write to", func(w *env) {
 				w.must(os.MkdirAll(w.Path("state"), 0o700))
 				w.must(os.Chmod(w.Path("state"), 0o777)) //nolint:gosec // that is the point
 			}, false, "everybody may write to it", "key", "state-dir",
 		},
 		{
-			"what Keepalived drops", func(w *world) {
+			"what Keepalived drops", func(w *env) {
 				w.must(w.Configure("keepalived.conf", "include /nonexistent/x.conf\n"+w.Keepalived(100, "", one)))
 			}, false, "/nonexistent/x.conf", "file", "keepalived.conf",
 		},
 		{
-			"no keepalived.conf where none is needed", func(w *world) {
+			"no keepalived.conf where none is needed", func(w *env) {
 				w.must(w.Configure("floaty.yml", w.Floaty()+"managed-addresses: [198.51.100.1]\n"))
 				w.must(os.Remove(w.Path("keepalived.conf")))
 			}, true, "configuration without it", "text", "no such file",
 		},
 		{
-			"a short interval", func(w *world) {
+			"a short interval", func(w *env) {
 				w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 900ms")))
 			}, true, "900ms is below 1s", "key", "refresh-interval",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, one)
+			w := newEnv(t, one)
 			w.open()
 			w.Cloud.Move(one, w.UUID)
 			c.spoil(w)
@@ -101,7 +101,7 @@ func TestReportsContainTheDaemonsWarnings(t *testing.T) {
 }
 
 func TestAFileThatBecomesReadableIsLoggedOnce(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.open()
 	w.start()
 	w.must(os.Chmod(w.Path("floaty.yml"), 0o644)) //nolint:gosec // that is the point
@@ -113,7 +113,7 @@ func TestAFileThatBecomesReadableIsLoggedOnce(t *testing.T) {
 // An endpoint with plain http is an error in every report; a notify script, which runs once per event, does not log it
 // each time.
 func TestPlainHTTPIsReported(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.must(w.Configure("floaty.yml", "provider: cloudscale\ncloudscale: {endpoint: 'http://192.0.2.1:9', token: abc, server-uuid: "+w.UUID+"}\n"+
 		"keepalived-config: keepalived.conf\nstate-dir: state\nlock-file-template: '%s.lock'\n"))
 	if status, stdout, _ := run(t, "--check", w.Path("floaty.yml")); status != 1 || !strings.Contains(stdout, "error      the endpoint uses plain http") {
@@ -128,7 +128,7 @@ func TestPlainHTTPIsReported(t *testing.T) {
 const forged = "x\x1b]0;pwned\x07\u202e\u009b1A\x7f\u2028\nok   credential   FORGED"
 
 func TestHostileNamesCannotForgeLinesOrControlTheTerminal(t *testing.T) {
-	w := newWorld(t, one, two)
+	w := newEnv(t, one, two)
 	w.Cloud.AddServer(w.UUID, forged)
 	w.Cloud.AddServer(forged, forged)
 	w.Cloud.Move(one, forged)

@@ -76,7 +76,7 @@ func (s *screen) all() string {
 }
 
 func TestATakeoverIsWatchedOnATerminal(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	s := newScreen(t)
 	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.Path("floaty.yml")) //nolint:gosec // our own words
@@ -104,7 +104,7 @@ func TestATakeoverIsWatchedOnATerminal(t *testing.T) {
 
 // What a terminal showed before comes back however the watch ends, and also while it is stopped.
 func TestTheScreenIsGivenBack(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		s := newScreen(t)
@@ -133,7 +133,7 @@ func TestTheScreenIsGivenBack(t *testing.T) {
 func (s *screen) givenBack() bool { return strings.HasSuffix(s.all(), "\x1b[?25h\x1b[?1049l") }
 
 func TestAReaderThatHasEnoughIsNoError(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	r, out, err := os.Pipe()
 	w.must(err)
@@ -151,7 +151,7 @@ func TestAReaderThatHasEnoughIsNoError(t *testing.T) {
 }
 
 func TestAStatusIsFollowedByAScript(t *testing.T) {
-	w := newWorld(t, one)
+	w := newEnv(t, one)
 	w.start()
 	out, err := os.Create(w.Path("followed.json"))
 	w.must(err)

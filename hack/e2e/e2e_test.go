@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// A world is an environment with two hosts; a has the higher priority.
-type world struct {
+// An env is an environment with two hosts; a has the higher priority.
+type env struct {
 	*testing.T
 	*testenv.Env
 	a, b     *testenv.Host
@@ -41,14 +41,14 @@ type world struct {
 }
 
 // onBoth tells a story at each cloud.
-func onBoth(t *testing.T, story func(t *testing.T, w *world)) {
+func onBoth(t *testing.T, story func(t *testing.T, w *env)) {
 	t.Parallel()
-	t.Run("cloudscale.ch", func(t *testing.T) { story(t, newWorld(t)) })
+	t.Run("cloudscale.ch", func(t *testing.T) { story(t, newEnv(t)) })
 	t.Run("Exoscale", func(t *testing.T) { story(t, newExoscale(t)) })
 }
 
-// newWorld creates an environment whose floating IPs point at no server and whose hosts run nothing yet.
-func newWorld(t *testing.T) *world {
+// newEnv creates an environment whose floating IPs point at no server and whose hosts run nothing yet.
+func newEnv(t *testing.T) *env {
 	t.Helper()
 	if os.Getenv("FLOATY_E2E") == "" {
 		t.Skip("FLOATY_E2E is not set: hack/test sets it as root, where Keepalived is installed")
@@ -64,7 +64,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Env: s}
+	w := &env{T: t, Env: s}
 	t.Cleanup(w.leave)
 	for _, host := range []struct {
 		name string
@@ -81,7 +81,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // leave closes the environment, and prints floaty's log if the test has failed.
-func (w *world) leave() {
+func (w *env) leave() {
 	if w.Failed() {
 		for _, call := range w.Cloud.Calls() {
 			w.Logf("%s %s %s from %s for %s: %d", call.At.Format("15:04:05.000"), call.Method, call.Path, call.Remote, call.Server, call.Status)
@@ -100,14 +100,14 @@ func (w *world) leave() {
 	}
 }
 
-func (w *world) must(err error) {
+func (w *env) must(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
 	}
 }
 
-func (w *world) configure(h *testenv.Host, priority int, more string) {
+func (w *env) configure(h *testenv.Host, priority int, more string) {
 	w.Helper()
 	floaty := h.Floaty()
 	if w.exoscale {
@@ -118,7 +118,7 @@ func (w *world) configure(h *testenv.Host, priority int, more string) {
 }
 
 // start starts floaty on hosts, then Keepalived.
-func (w *world) start(hosts ...*testenv.Host) {
+func (w *env) start(hosts ...*testenv.Host) {
 	w.Helper()
 	for _, h := range hosts {
 		w.must(h.StartFloaty())
@@ -131,7 +131,7 @@ func (w *world) start(hosts ...*testenv.Host) {
 
 // play starts the first host, waits until it has the addresses, and starts the other one, which hears it then: on a busy
 // machine two that start together may both be master for a moment.
-func (w *world) play() {
+func (w *env) play() {
 	w.Helper()
 	w.start(w.a)
 	w.at(w.a, 15*time.Second)
@@ -139,7 +139,7 @@ func (w *world) play() {
 	w.eventually("the second host knows that it is not MASTER", 5*time.Second, func() bool { return w.said(w.b, "state=BACKUP") })
 }
 
-func (w *world) eventually(what string, within time.Duration, is func() bool) {
+func (w *env) eventually(what string, within time.Duration, is func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(within); !is(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -149,7 +149,7 @@ func (w *world) eventually(what string, within time.Duration, is func() bool) {
 }
 
 // at waits until h alone has all addresses.
-func (w *world) at(h *testenv.Host, within time.Duration) {
+func (w *env) at(h *testenv.Host, within time.Duration) {
 	w.Helper()
 	w.eventually("all addresses are at "+h.Name, within, func() bool {
 		return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !slices.Equal(w.Cloud.Holders(addr), []string{h.UUID}) })
@@ -157,7 +157,7 @@ func (w *world) at(h *testenv.Host, within time.Duration) {
 }
 
 // writesOf counts the writes that came from h since the calls were forgotten.
-func (w *world) writesOf(h *testenv.Host) int {
+func (w *env) writesOf(h *testenv.Host) int {
 	n := 0
 	for _, call := range w.Cloud.Calls() {
 		if call.Method != http.MethodGet && strings.HasPrefix(call.Remote, h.Addr+":") {
@@ -168,7 +168,7 @@ func (w *world) writesOf(h *testenv.Host) int {
 }
 
 // silent checks for a time that floaty on h writes nothing.
-func (w *world) silent(h *testenv.Host, during time.Duration) {
+func (w *env) silent(h *testenv.Host, during time.Duration) {
 	w.Helper()
 	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if n := w.writesOf(h); n != 0 {
@@ -178,13 +178,13 @@ func (w *world) silent(h *testenv.Host, during time.Duration) {
 }
 
 // steal is a change from outside.
-func (w *world) steal() {
+func (w *env) steal() {
 	w.Cloud.Move(addrs[0], w.b.UUID)
 }
 
-func (w *world) said(h *testenv.Host, text string) bool { return strings.Contains(h.Log(), text) }
+func (w *env) said(h *testenv.Host, text string) bool { return strings.Contains(h.Log(), text) }
 
-func (w *world) exists(path string) bool {
+func (w *env) exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }

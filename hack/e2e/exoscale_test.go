@@ -10,9 +10,9 @@ import (
 )
 
 // newExoscale creates an environment at Exoscale, where operations take 300 ms.
-func newExoscale(t *testing.T) *world {
+func newExoscale(t *testing.T) *env {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Cloud.SetOperationTime(300 * time.Millisecond)
 	w.exoscale = true
 	w.configure(w.a, 150, "")
@@ -21,7 +21,7 @@ func newExoscale(t *testing.T) *world {
 }
 
 // neverBare checks that no address was without a holder since it had one.
-func (w *world) neverBare() {
+func (w *env) neverBare() {
 	w.Helper()
 	for _, addr := range addrs {
 		had := false
@@ -51,15 +51,15 @@ func TestOnExoscaleThreeHoldersBecomeOne(t *testing.T) {
 // Until the dead host is detached, a share of the traffic goes to it.
 func TestOnExoscaleADeadHostDoesNotStayAttached(t *testing.T) {
 	t.Parallel()
-	for name, arrange := range map[string]func(*world){
-		"operations cannot be asked for": func(w *world) {
+	for name, arrange := range map[string]func(*env){
+		"operations cannot be asked for": func(w *env) {
 			w.Cloud.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: http.StatusForbidden})
 		},
-		"operations outlive refresh-timeout": func(w *world) { w.Cloud.SetOperationTime(interval + time.Second) },
-		"operations seem to hang": func(w *world) {
+		"operations outlive refresh-timeout": func(w *env) { w.Cloud.SetOperationTime(interval + time.Second) },
+		"operations seem to hang": func(w *env) {
 			w.Cloud.Fail(simulator.Fault{Kind: simulator.OperationUnfinished})
 		},
-		"a second attachment fails": func(w *world) {
+		"a second attachment fails": func(w *env) {
 			w.Cloud.SetAttachFailure(true)
 			w.pair()
 		},
@@ -78,7 +78,7 @@ func TestOnExoscaleADeadHostDoesNotStayAttached(t *testing.T) {
 }
 
 // pair attaches both hosts, as a takeover does that is cut off.
-func (w *world) pair() {
+func (w *env) pair() {
 	for _, addr := range addrs {
 		w.Cloud.Move(addr, w.a.UUID, w.b.UUID)
 	}

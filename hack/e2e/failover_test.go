@@ -7,7 +7,7 @@ import (
 )
 
 func TestTheFirstMasterTakesTheAddresses(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.play()
 	if n := w.writesOf(w.b); n != 0 {
 		t.Errorf("%d writes by the standby, want none", n)
@@ -24,7 +24,7 @@ func TestTheFirstMasterTakesTheAddresses(t *testing.T) {
 }
 
 func TestAHostDiesAndReturns(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onBoth(t, func(t *testing.T, w *env) {
 		w.play()
 		w.a.KillKeepalived()
 		w.a.KillFloaty()
@@ -40,7 +40,7 @@ func TestAHostDiesAndReturns(t *testing.T) {
 }
 
 func TestKeepalivedIsStoppedInOrder(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onBoth(t, func(t *testing.T, w *env) {
 		w.play()
 		w.Cloud.ForgetCalls()
 		w.a.StopKeepalived()
@@ -50,7 +50,7 @@ func TestKeepalivedIsStoppedInOrder(t *testing.T) {
 }
 
 func TestKeepalivedAloneIsKilled(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onBoth(t, func(t *testing.T, w *env) {
 		w.play()
 		w.Cloud.ForgetCalls()
 		w.a.KillKeepalived()
@@ -62,7 +62,7 @@ func TestKeepalivedAloneIsKilled(t *testing.T) {
 }
 
 func TestOnlyTheVRRPProcessIsKilled(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onBoth(t, func(t *testing.T, w *env) {
 		w.configure(w.a, 150, "    track_script {\n        slow\n    }")
 		w.start(w.a)
 		w.at(w.a, 20*time.Second)
@@ -80,7 +80,7 @@ func TestAReloadOfKeepalivedKeepsMaster(t *testing.T) {
 	t.Parallel()
 	for _, maker := range []string{"floaty", "Keepalived", "floaty, at Exoscale"} {
 		t.Run("the FIFO made by "+maker, func(t *testing.T) {
-			raise := newWorld
+			raise := newEnv
 			if strings.HasSuffix(maker, "Exoscale") {
 				raise = newExoscale
 			}
@@ -113,7 +113,7 @@ func TestAReloadOfKeepalivedKeepsMaster(t *testing.T) {
 }
 
 func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onBoth(t, func(t *testing.T, w *env) {
 		w.play()
 		w.must(w.a.Isolate(t.Context(), true))
 		w.must(w.b.Isolate(t.Context(), true))

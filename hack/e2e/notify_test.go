@@ -11,7 +11,7 @@ import (
 
 // scripted configures a host whose Keepalived starts floaty itself: as its notify script, or as its FIFO's script. Scripts in
 // a temporary directory are unsafe for Keepalived, so script security is left off.
-func (w *world) scripted(h *testenv.Host, priority int, asFIFO bool) {
+func (w *env) scripted(h *testenv.Host, priority int, asFIFO bool) {
 	w.Helper()
 	command := fmt.Sprintf("%s %s", w.Program(), h.Path("floaty.yml"))
 	more, fifo := fmt.Sprintf("    notify %q", command), ""
@@ -26,7 +26,7 @@ func (w *world) scripted(h *testenv.Host, priority int, asFIFO bool) {
 }
 
 // gone waits until no floaty runs on h.
-func (w *world) gone(h *testenv.Host, within time.Duration) {
+func (w *env) gone(h *testenv.Host, within time.Duration) {
 	w.Helper()
 	w.eventually("no floaty runs on "+h.Name, within, func() bool {
 		pids, err := h.Running(w.Context())
@@ -40,8 +40,8 @@ func TestStartedByKeepalived(t *testing.T) {
 		name   string
 		asFIFO bool
 	}{{"as notify script", false}, {"as the FIFO's script", true}} {
-		start := func(t *testing.T) *world {
-			w := newWorld(t)
+		start := func(t *testing.T) *env {
+			w := newEnv(t)
 			w.scripted(w.a, 150, c.asFIFO)
 			w.scripted(w.b, 100, c.asFIFO)
 			w.must(w.a.StartKeepalived())

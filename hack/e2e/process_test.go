@@ -23,8 +23,8 @@ func unregistered(h *testenv.Host) string {
 // Nothing but who writes to the FIFO tells the VRRP process, and no address shows who is MASTER.
 func TestAProcessOfAnotherNameAndWithoutPIDFile(t *testing.T) {
 	t.Parallel()
-	start := func(t *testing.T) *world {
-		w := newWorld(t)
+	start := func(t *testing.T) *env {
+		w := newEnv(t)
 		for _, h := range []*testenv.Host{w.a, w.b} {
 			w.must(h.Configure("bare.conf", "vrrp_instance VI_1 {\n}\n")) // with VRRPv3, Keepalived 2.2.7 itself wants an address
 			floaty := strings.Replace(unregistered(h), h.Path("keepalived.conf"), h.Path("bare.conf"), 1)
@@ -66,7 +66,7 @@ func TestAProcessOfAnotherNameAndWithoutPIDFile(t *testing.T) {
 
 // Keepalived's addresses are in another network namespace than floaty.
 func TestKeepalivedInANetworkNamespaceOfItsOwn(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	conf := strings.Replace(w.a.Keepalived(150, "", addrs...), "global_defs {", "net_namespace "+w.b.Space()+"\nglobal_defs {", 1)
 	w.must(w.a.Configure("keepalived.conf", conf))
 	w.start(w.a)
@@ -86,7 +86,7 @@ func TestANotifyScriptBehindAPipeEndsWithItsKeepalived(t *testing.T) {
 		"of another name":   {renamed},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			for _, h := range []*testenv.Host{w.a, w.b} {
 				script := fmt.Sprintf("#!/bin/sh\n%q %q \"$@\" 2>&1 | cat >>%q\n", w.Program(), h.Path("floaty.yml"), h.Path("floaty.log"))
 				w.must(os.WriteFile(h.Path("notify"), []byte(script), 0o700)) //nolint:gosec // it is to be run

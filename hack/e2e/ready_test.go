@@ -18,16 +18,16 @@ import (
 // scriptGroup is a group that every Debian has. It stands for floaty's own, in which the user of Keepalived's scripts is.
 const scriptGroup = 1 // daemon
 
-// A readyWorld is a world whose Keepalived ask floaty whether it is ready, as hack/docs recommends: in a script of a user who may do
+// A readyEnv is an env whose Keepalived ask floaty whether it is ready, as hack/docs recommends: in a script of a user who may do
 // nothing but that, with a weight above the difference of the priorities, and patiently.
-type readyWorld struct {
-	*world
+type readyEnv struct {
+	*env
 	program string // floaty, where security-minded Keepalived runs it
 }
 
-func newReadyWorld(t *testing.T) *readyWorld {
+func newReadyEnv(t *testing.T) *readyEnv {
 	t.Helper()
-	w := &readyWorld{world: newWorld(t)}
+	w := &readyEnv{env: newEnv(t)}
 	dir, err := os.MkdirTemp("/var/lib", "floaty-e2e-") // every folder above must be root's alone
 	w.must(err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -49,7 +49,7 @@ func newReadyWorld(t *testing.T) *readyWorld {
 }
 
 // startHost starts floaty, then Keepalived with the script in its configuration.
-func (w *readyWorld) startHost(h *testenv.Host, priority int) {
+func (w *readyEnv) startHost(h *testenv.Host, priority int) {
 	w.Helper()
 	w.must(h.StartFloaty())
 	var socket []string
@@ -77,7 +77,7 @@ func (w *readyWorld) startHost(h *testenv.Host, priority int) {
 }
 
 // succeeds waits until Keepalived has found the script to succeed.
-func (w *readyWorld) succeeds(h *testenv.Host) {
+func (w *readyEnv) succeeds(h *testenv.Host) {
 	w.Helper()
 	w.eventually("the script succeeds on "+h.Name, 15*time.Second, func() bool {
 		said, err := os.ReadFile(h.Path("keepalived.log"))
@@ -86,7 +86,7 @@ func (w *readyWorld) succeeds(h *testenv.Host) {
 }
 
 // stays checks for a time that h keeps the addresses.
-func (w *readyWorld) stays(what string, h *testenv.Host, during time.Duration) {
+func (w *readyEnv) stays(what string, h *testenv.Host, during time.Duration) {
 	w.Helper()
 	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		for _, addr := range addrs {
@@ -98,7 +98,7 @@ func (w *readyWorld) stays(what string, h *testenv.Host, during time.Duration) {
 }
 
 func TestTheHostThatCannotReachTheAPILoses(t *testing.T) {
-	w := newReadyWorld(t)
+	w := newReadyEnv(t)
 	w.startHost(w.a, 150)
 	w.at(w.a, 20*time.Second)
 	w.succeeds(w.a) // the first check is made before Keepalived has said anything, so that it fails, and then three must succeed
@@ -134,7 +134,7 @@ func TestTheHostThatCannotReachTheAPILoses(t *testing.T) {
 }
 
 // unreachable adds or deletes a route that hides the cloud from a host.
-func (w *readyWorld) unreachable(h *testenv.Host, verb string) {
+func (w *readyEnv) unreachable(h *testenv.Host, verb string) {
 	w.Helper()
 	cloud := strings.TrimPrefix(w.URL, "http://")
 	out, err := exec.CommandContext(w.Context(), "ip", "-n", h.Space(), "route", verb, "unreachable", cloud+"/32").CombinedOutput() //nolint:gosec // our own words

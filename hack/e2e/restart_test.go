@@ -6,9 +6,9 @@ import (
 )
 
 // restarted plays until a is settled, kills its floaty, lets happen what happens meanwhile, and starts it again.
-func restarted(t *testing.T, meanwhile func(w *world)) *world {
+func restarted(t *testing.T, meanwhile func(w *env)) *env {
 	t.Helper()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.play()
 	time.Sleep(time.Second)
 	w.a.KillFloaty()
@@ -19,13 +19,13 @@ func restarted(t *testing.T, meanwhile func(w *world)) *world {
 }
 
 func TestADaemonKilledBesideAMasterGoesOn(t *testing.T) {
-	w := restarted(t, func(*world) {})
+	w := restarted(t, func(*env) {})
 	w.steal()
 	w.at(w.a, interval*12/10+time.Second) // without a new event
 }
 
 func TestABackupThatCameWhileTheDaemonWasDownCounts(t *testing.T) {
-	w := restarted(t, func(w *world) {
+	w := restarted(t, func(w *env) {
 		w.configure(w.a, 50, "")
 		w.must(w.a.ReloadKeepalived()) // b is higher now, and takes over
 		w.at(w.b, 10*time.Second)
@@ -35,7 +35,7 @@ func TestABackupThatCameWhileTheDaemonWasDownCounts(t *testing.T) {
 }
 
 func TestABackupThatWasLostWithThePipeCounts(t *testing.T) {
-	w := restarted(t, func(w *world) {
+	w := restarted(t, func(w *env) {
 		w.configure(w.a, 50, "")
 		w.must(w.a.ReloadKeepalived())
 		w.at(w.b, 10*time.Second)
@@ -47,7 +47,7 @@ func TestABackupThatWasLostWithThePipeCounts(t *testing.T) {
 }
 
 func TestAKeepalivedThatWentMeanwhileCounts(t *testing.T) {
-	w := restarted(t, func(w *world) {
+	w := restarted(t, func(w *env) {
 		w.a.KillKeepalived() // its addresses stay on the interface
 		w.at(w.b, 10*time.Second)
 	})

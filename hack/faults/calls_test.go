@@ -74,7 +74,7 @@ type recorded struct {
 }
 
 // record requests path from the cloud directly, without a credential.
-func (w *world) record(path string) recorded {
+func (w *env) record(path string) recorded {
 	w.Cloud.SetToken()
 	w.Cloud.SetKey(testenv.Key, "")
 	answer := httptest.NewRecorder()
@@ -88,7 +88,7 @@ func (w *world) record(path string) recorded {
 }
 
 // pass forwards a request to the cloud.
-func (w *world) pass(rw http.ResponseWriter, r *http.Request, body []byte) {
+func (w *env) pass(rw http.ResponseWriter, r *http.Request, body []byte) {
 	r.Body = http.NoBody
 	if len(body) > 0 {
 		r.Body = readOnce(body)
@@ -97,7 +97,7 @@ func (w *world) pass(rw http.ResponseWriter, r *http.Request, body []byte) {
 }
 
 // floatyYML returns a configuration with intervals short enough for tests.
-func (w *world) floatyYML(dir string) string {
+func (w *env) floatyYML(dir string) string {
 	endpoint := w.url
 	if w.at.name == "exoscale" {
 		endpoint += "/v2"

@@ -29,7 +29,7 @@ type host struct {
 }
 
 // startHost starts floaty and returns once its FIFO exists.
-func (w *world) startHost() *host {
+func (w *env) startHost() *host {
 	w.t.Helper()
 	h := &host{t: w.t, dir: w.t.TempDir(), done: make(chan struct{})}
 	h.write("floaty.yml", w.floatyYML(h.dir))

@@ -23,7 +23,7 @@ type fault struct {
 
 // An exchange is one request that meets a fault.
 type exchange struct {
-	world *world
+	env *env
 	*breakage
 	w    http.ResponseWriter
 	r    *http.Request
@@ -71,7 +71,7 @@ func kinds() []fault {
 		}},
 		{name: "a late effect", void: reads, answer: (*exchange).late},
 		{name: "an effect without an answer", raw: true, void: reads, answer: func(x *exchange) {
-			x.world.pass(httptest.NewRecorder(), x.r, x.body)
+			x.env.pass(httptest.NewRecorder(), x.r, x.body)
 			x.cut("")
 		}},
 		{name: "a second answer, with the credential", raw: true, answer: (*exchange).echo},
@@ -100,7 +100,7 @@ func wide(f fault) fault {
 	return f
 }
 
-func (x *exchange) pass() { x.world.pass(x.w, x.r, x.body) }
+func (x *exchange) pass() { x.env.pass(x.w, x.r, x.body) }
 
 // says answers.
 func (x *exchange) says(code int, kind, body string) {
@@ -134,7 +134,7 @@ func (x *exchange) hang() {
 func (x *exchange) raw(text string) net.Conn {
 	conn, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
-		x.world.t.Error(err)
+		x.env.t.Error(err)
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = io.WriteString(conn, text)
@@ -177,9 +177,9 @@ func (x *exchange) huge() {
 // redirect sends the client to another server, which must not see the credential.
 func (x *exchange) redirect() {
 	thief := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		x.world.leak(r.Method + " of a redirect")
+		x.env.leak(r.Method + " of a redirect")
 	}))
-	x.world.t.Cleanup(thief.Close)
+	x.env.t.Cleanup(thief.Close)
 	x.w.Header().Set("Location", thief.URL+x.r.URL.Path)
 	x.w.WriteHeader(http.StatusTemporaryRedirect)
 }
@@ -187,7 +187,7 @@ func (x *exchange) redirect() {
 // late acknowledges a write whose effect comes when all is well again.
 func (x *exchange) late() {
 	answer := httptest.NewRecorder()
-	later := x.r.Clone(x.world.t.Context())
+	later := x.r.Clone(x.env.t.Context())
 	if x.call.empty == "" {
 		x.w.WriteHeader(http.StatusNoContent)
 	} else {
@@ -197,7 +197,7 @@ func (x *exchange) late() {
 	go func() {
 		select {
 		case <-x.over:
-			x.world.pass(answer, later, body)
+			x.env.pass(answer, later, body)
 		case <-later.Context().Done():
 		}
 	}()
@@ -206,7 +206,7 @@ func (x *exchange) late() {
 // echo answers as it should, and then once more, unasked, with what authorized the request.
 func (x *exchange) echo() {
 	answer := httptest.NewRecorder()
-	x.world.pass(answer, x.r, x.body)
+	x.env.pass(answer, x.r, x.body)
 	length := ""
 	if answer.Code != http.StatusNoContent {
 		length = fmt.Sprintf("Content-Length: %d\r\n", answer.Body.Len())

@@ -63,7 +63,7 @@ func TestWhatEachFaultOfEachCallDoesInEachPhase(t *testing.T) {
 
 // run runs a scenario and returns its outcome.
 func run(t *testing.T, at cloud, c call, f fault, p phase) string {
-	s := &scenario{call: c, fault: f, world: newWorld(t, at, p.holder, func(server *httptest.Server) {
+	s := &scenario{call: c, fault: f, env: newEnv(t, at, p.holder, func(server *httptest.Server) {
 		server.EnableHTTP2 = !f.raw
 		server.StartTLS()
 	})}

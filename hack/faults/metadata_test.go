@@ -38,7 +38,7 @@ func metadataOf(t *testing.T, at cloud, url string) (p providers.Provider, closi
 
 // ask lets floaty look up this server's ID while the metadata service fails, and returns the outcome.
 func ask(t *testing.T, at cloud, c call, f fault) string {
-	s := &scenario{call: c, fault: f, world: newWorld(t, at, rival, (*httptest.Server).Start)}
+	s := &scenario{call: c, fault: f, env: newEnv(t, at, rival, (*httptest.Server).Start)}
 	p, closing := metadataOf(t, at, s.url)
 	found := make(chan string, 10)
 	o := observed.New(observed.Options{

@@ -29,7 +29,7 @@ func phases() []phase {
 
 // A scenario is one fault of one call in one phase.
 type scenario struct {
-	*world
+	*env
 	host  *host
 	call  call
 	fault fault

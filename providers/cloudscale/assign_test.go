@@ -61,7 +61,7 @@ func TestOnlyAnAcknowledgementIsSuccess(t *testing.T) {
 // The SDK loses the status of these, since the message is in a list.
 func TestMissingServerIsARefusal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	const gone = "99999999-9999-4999-8999-999999999999"
 	err := w.Assign(t.Context(), addr, gone, nil)
 	want := "assigning 192.0.2.1: PATCH " + w.url + "/v1/floating-ips/192.0.2.1: 400 Bad Request: server: Object with uuid=" + gone + " does not exist."
@@ -72,7 +72,7 @@ func TestMissingServerIsARefusal(t *testing.T) {
 
 func TestRotatedTokenTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	now := "old"
 	w.Provider = provider(t, cloudscale.Options{Endpoint: w.url, Token: func() string { return now }})
 	for _, next := range []string{"old", "new", "newer"} {
@@ -115,7 +115,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 func TestCloseClosesOnlyIdleConnections(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	for range 2 {
 		for range 2 {
 			read(t, w, addr.String())
@@ -134,7 +134,7 @@ func TestCloseClosesOnlyIdleConnections(t *testing.T) {
 func TestAssignPassesTheFence(t *testing.T) {
 	t.Parallel()
 	stopped := errors.New("no longer wanted")
-	w := newWorld(t)
+	w := newEnv(t)
 	p := provider(t, cloudscale.Options{Endpoint: w.url, Before: func(context.Context) error { return stopped }})
 	if err := p.Assign(t.Context(), addr, here, nil); !errors.Is(err, stopped) {
 		t.Errorf("got %v, want %v", err, stopped)

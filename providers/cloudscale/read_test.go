@@ -15,7 +15,7 @@ import (
 
 func TestOneListServesManyAddresses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	addrs := []netip.Addr{addr}
 	for len(addrs) < 500 {
 		next := addrs[len(addrs)-1].Next()
@@ -43,7 +43,7 @@ func TestOneListServesManyAddresses(t *testing.T) {
 // A list names only the servers that hold something at that moment.
 func TestAServerKeepsItsNameWhenItHoldsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	if got := w.ServerName(elsewhere); got != "" {
 		t.Errorf("before a list: got the name %q, want none", got)
 	}
@@ -83,7 +83,7 @@ func TestFloatingIPWithoutATarget(t *testing.T) {
 // A colleague aimed the address at a load balancer: that is not here, and an assign takes it back.
 func TestLoadBalancerIsAnotherHolder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.AimAtLoadBalancer(addr, "lb-of-a-colleague")
 	if got := read(t, w, addr.String()); got.At(here) || !slices.Equal(got.Servers, []string{"lb-of-a-colleague"}) {
 		t.Errorf("got %+v, want it held by the load balancer", got)
@@ -98,7 +98,7 @@ func TestLoadBalancerIsAnotherHolder(t *testing.T) {
 
 func TestEveryAddressInANetworkIsItsFloatingIP(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	base := netip.MustParseAddr("2001:db8:1::")
 	single := netip.MustParseAddr("2001:db8:1::5")
 	w.AddAddress(netip.PrefixFrom(base, 56), elsewhere)
@@ -140,7 +140,7 @@ func TestEveryAddressInANetworkIsItsFloatingIP(t *testing.T) {
 // A notify script reads nothing before it writes; and a network may be made anew in another size.
 func TestUnknownNetworkIsLookedUp(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	inside := netip.MustParseAddr("2001:db8:1::7")
 	w.AddAddress(netip.MustParsePrefix("2001:db8:1::/56"), elsewhere)
 	if err := w.Assign(t.Context(), inside, here, nil); err != nil || !slices.Equal(w.Holders(inside), []string{here}) {
@@ -163,7 +163,7 @@ func TestUnknownNetworkIsLookedUp(t *testing.T) {
 
 func TestAddressOfAnotherRegionIsARefusal(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetServerRegion(here, "rma")
 	if err := w.Assign(t.Context(), addr, here, nil); !errors.Is(err, providers.ErrRefused) || !strings.Contains(err.Error(), "region") {
 		t.Errorf("got %v, want %v with what the API says", err, providers.ErrRefused)
@@ -232,7 +232,7 @@ func TestNetworksAreComparedByValue(t *testing.T) {
 
 func TestMissingAddressIsNamedInTheError(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	err := read(t, w, "192.0.2.99").Err
 	if want := "not found: the account has no floating IP 192.0.2.99"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -241,7 +241,7 @@ func TestMissingAddressIsNamedInTheError(t *testing.T) {
 
 func TestFailedListNamesTheCall(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetToken("another")
 	got, err := w.Read(t.Context(), []netip.Addr{addr})
 	want := "listing floating IPs: GET " + w.url + "/v1/floating-ips: 401 Unauthorized: detail: Invalid token."

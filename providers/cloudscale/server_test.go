@@ -64,7 +64,7 @@ func TestServerFromTheMetadataService(t *testing.T) {
 // TestTheProxyOfTheEnvironmentIsUsed, which says why the address is 0.0.0.0.
 func TestMetadataServiceIsAskedWithoutAProxy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnv(t)
 	u, err := url.Parse(w.url)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestEnvironmentOfTheSDKIsIgnored(t *testing.T) {
 	})
 	t.Setenv("CLOUDSCALE_API_URL", stranger)
 	t.Setenv("CLOUDSCALE_API_TOKEN", "another")
-	w := newWorld(t)
+	w := newEnv(t)
 	if got := read(t, w, addr.String()); !got.At(elsewhere) {
 		t.Errorf("got %+v, want it held by %s", got, elsewhere)
 	}

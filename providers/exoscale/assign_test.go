@@ -16,7 +16,7 @@ import (
 )
 
 func TestHoldersSeenLastAreDetachedWithoutANewReading(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr, elsewhere, third)
 	w.read(addr)
 	w.ForgetCalls()
@@ -32,7 +32,7 @@ func TestHoldersSeenLastAreDetachedWithoutANewReading(t *testing.T) {
 }
 
 func TestWithoutAReadingTheHoldersAreListed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr, elsewhere, here, third) // attached to three at the start
 	w.assign(addr)
 	w.heldBy(addr, here)
@@ -40,14 +40,14 @@ func TestWithoutAReadingTheHoldersAreListed(t *testing.T) {
 }
 
 func TestAddressWithoutATargetIsAttached(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr)
 	w.assign(addr)
 	w.heldBy(addr, here)
 }
 
 func TestAListAloneDetachesNobody(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetIgnoreFilter(true)
 	w.assign(addr)
 	w.heldBy(addr, here)
@@ -60,7 +60,7 @@ func TestAListAloneDetachesNobody(t *testing.T) {
 }
 
 func TestMissingInstanceDoesNotMatter(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr, elsewhere, third)
 	w.read(addr)
 	w.RemoveServer(elsewhere)
@@ -69,14 +69,14 @@ func TestMissingInstanceDoesNotMatter(t *testing.T) {
 }
 
 func TestNeedlessDetachmentIsSuccess(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr, elsewhere)
 	w.Fail(simulator.Fault{Path: ":detach", Kind: simulator.Status, Status: http.StatusNotFound})
 	w.assign(addr, elsewhere)
 }
 
 func TestConflictOfASecondAttachmentIsSuccess(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr, elsewhere, here)
 	w.SetAttachConflict(true)
 	w.assign(addr, elsewhere, here)
@@ -85,7 +85,7 @@ func TestConflictOfASecondAttachmentIsSuccess(t *testing.T) {
 }
 
 func TestConflictWithoutTheAttachmentIsAnError(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Fail(simulator.Fault{Path: ":attach", Kind: simulator.Status, Status: http.StatusConflict, Body: `{"message":"busy"}`})
 	err := w.Assign(t.Context(), addr, here, []string{elsewhere})
 	if err == nil || !strings.Contains(err.Error(), "busy") || errors.Is(err, providers.ErrRefused) {
@@ -105,7 +105,7 @@ func TestFailedOperationIsAnErrorWithItsReason(t *testing.T) {
 		{simulator.OperationFailure, ":detach", []string{here, elsewhere}},
 	} {
 		t.Run(c.kind.String()+" "+c.path, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.SetOperationTime(20 * time.Millisecond)
 			w.Fail(simulator.Fault{Path: c.path, Kind: c.kind})
 			err := w.Assign(t.Context(), addr, here, []string{elsewhere})
@@ -121,7 +121,7 @@ func TestFailedOperationIsAnErrorWithItsReason(t *testing.T) {
 func TestManagedAddressIsOnlyAttached(t *testing.T) {
 	for _, detach := range []bool{false, true} {
 		t.Run(fmt.Sprint("detach-managed: ", detach), func(t *testing.T) {
-			w := newWorld(t, func(o *exoscale.Options) { o.DetachManaged = detach })
+			w := newEnv(t, func(o *exoscale.Options) { o.DetachManaged = detach })
 			w.SetManaged(addr, true)
 			w.assign(addr, elsewhere)
 			if detach {
@@ -137,7 +137,7 @@ func TestManagedAddressIsOnlyAttached(t *testing.T) {
 }
 
 func TestDemotionBetweenAttachAndDetachEndsAssign(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetOperationTime(time.Hour)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	lost := errors.New("lost")
@@ -156,7 +156,7 @@ func TestDemotionBetweenAttachAndDetachEndsAssign(t *testing.T) {
 }
 
 func TestStaleIDIsLookedUpAgain(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.read(addr)
 	w.Fail(simulator.Fault{Path: ":attach", Kind: simulator.Status, Status: http.StatusNotFound, Times: 1})
 	if err := w.Assign(t.Context(), addr, here, []string{elsewhere}); !errors.Is(err, providers.ErrNotFound) {
@@ -175,7 +175,7 @@ func TestTakeoverCostsLittleMoreThanItsOperations(t *testing.T) {
 	const call, operation = 100 * time.Millisecond, 300 * time.Millisecond
 	for _, n := range []int{1, 20} {
 		t.Run(fmt.Sprint(n, " addresses"), func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			addrs := w.many(1, n)
 			seen := w.read(addrs...)
 			w.SetLatency(call)
@@ -208,7 +208,7 @@ func TestTakeoverCostsLittleMoreThanItsOperations(t *testing.T) {
 // Two hosts that swap roles at random: whatever their calls come to, the one that is master in the end takes a look and
 // has the address then.
 func TestTwoHostsThatSwapRolesLeaveNoAddressWithoutATarget(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetOperationTime(30 * time.Millisecond)
 	w.SetBusy(true)
 	for i := range 30 {

@@ -16,7 +16,7 @@ func TestEachRequestOfAssignPassesTheFence(t *testing.T) {
 	for allowed, want := range map[int64][]string{0: {elsewhere}, 2: {here, elsewhere}} {
 		t.Run("", func(t *testing.T) {
 			var asked atomic.Int64
-			w := newWorld(t, func(o *exoscale.Options) {
+			w := newEnv(t, func(o *exoscale.Options) {
 				o.Before = func(context.Context) error {
 					if asked.Add(1) > allowed {
 						return stopped

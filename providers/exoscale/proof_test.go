@@ -18,7 +18,7 @@ import (
 )
 
 // changes returns the changing requests in order, as "attach ID" or "detach ID".
-func (w *world) changes() []string {
+func (w *env) changes() []string {
 	var list []string
 	for _, call := range w.Calls() {
 		if _, command, ok := strings.Cut(call.Path, ":"); ok && call.Method == http.MethodPut {
@@ -28,7 +28,7 @@ func (w *world) changes() []string {
 	return list
 }
 
-func (w *world) changed(want ...string) {
+func (w *env) changed(want ...string) {
 	w.Helper()
 	if got := w.changes(); !slices.Equal(got, want) {
 		w.Errorf("got the changes %q, want %q", got, want)
@@ -36,7 +36,7 @@ func (w *world) changed(want ...string) {
 }
 
 // insist assigns addr with a limit for each call, as a controller does, until it succeeds.
-func (w *world) insist(limit time.Duration, seen ...string) {
+func (w *env) insist(limit time.Duration, seen ...string) {
 	w.Helper()
 	eventually(w.T, func() bool {
 		ctx, cancel := context.WithTimeout(w.Context(), limit)
@@ -47,7 +47,7 @@ func (w *world) insist(limit time.Duration, seen ...string) {
 
 // The pair is what a takeover leaves that was cut off: until the detachment lands, the dead host gets a share of the traffic.
 func TestWithASecondHolderTheDetachmentComesFirst(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr, elsewhere, here)
 	w.read(addr)
 	w.SetOperationTime(300 * time.Millisecond)
@@ -65,7 +65,7 @@ func TestWithASecondHolderTheDetachmentComesFirst(t *testing.T) {
 }
 
 func TestAnOldReadingDetachesNobody(t *testing.T) {
-	w := newWorld(t) // elsewhere holds it alone
+	w := newEnv(t) // elsewhere holds it alone
 	w.assign(addr, elsewhere, here)
 	w.heldBy(addr, here)
 	w.neverBare(addr)
@@ -73,7 +73,7 @@ func TestAnOldReadingDetachesNobody(t *testing.T) {
 }
 
 func TestTakeoverReadsNothingBeforeItAttaches(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.read(addr)
 	w.ForgetCalls()
 	w.Fail(simulator.Fault{Method: http.MethodGet, Path: "/v2/instance/", Kind: simulator.Hang})
@@ -90,7 +90,7 @@ func TestTakeoverReadsNothingBeforeItAttaches(t *testing.T) {
 }
 
 func TestSecondTakeoverReadsNothingBeforeItAttachesEither(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.assign(addr, elsewhere)
 	w.Move(addr, elsewhere)
 	w.ForgetCalls()
@@ -105,7 +105,7 @@ func TestOperationThatCannotBeQueriedIsProvedByAReading(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			var log providertest.Log
-			w := newWorld(t, func(o *exoscale.Options) { o.Log = log.Logger() })
+			w := newEnv(t, func(o *exoscale.Options) { o.Log = log.Logger() })
 			w.SetOperationTime(300 * time.Millisecond)
 			w.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: status})
 			for range 2 {
@@ -132,7 +132,7 @@ func TestOperationThatCannotBeQueriedIsProvedByAReading(t *testing.T) {
 func TestFailedAttachmentDoesNotMatterIfAlreadyAttached(t *testing.T) {
 	for _, seen := range [][]string{nil, {elsewhere}} { // nobody knew that it was attached here
 		t.Run(fmt.Sprint(len(seen), " seen"), func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.put(addr, elsewhere, here)
 			w.SetAttachFailure(true)
 			w.assign(addr, seen...)
@@ -143,7 +143,7 @@ func TestFailedAttachmentDoesNotMatterIfAlreadyAttached(t *testing.T) {
 }
 
 func TestOperationThatOutlivesACallIsContinued(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetOperationTime(800 * time.Millisecond)
 	w.SetBusy(true) // a second request would be refused
 	w.insist(300*time.Millisecond, elsewhere)
@@ -154,7 +154,7 @@ func TestOperationThatOutlivesACallIsContinued(t *testing.T) {
 
 // That a call's time is over says nothing about the operation that it asks for.
 func TestOperationIsContinuedEvenIfItWasNotQueriedInTime(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetOperationTime(2 * time.Second)
 	w.SetBusy(true)
 	assign := func() {
@@ -175,14 +175,14 @@ func TestOperationIsContinuedEvenIfItWasNotQueriedInTime(t *testing.T) {
 
 func TestOperationThatStaysPendingIsProvedByAReading(t *testing.T) {
 	t.Run("by the next call", func(t *testing.T) {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.Fail(simulator.Fault{Kind: simulator.OperationUnfinished})
 		w.insist(300*time.Millisecond, elsewhere)
 		w.heldBy(addr, here)
 		w.changed("attach "+here, "detach "+elsewhere)
 	})
 	t.Run("by a call that has the time", func(t *testing.T) {
-		w := newWorld(t)
+		w := newEnv(t)
 		w.Fail(simulator.Fault{Kind: simulator.OperationUnfinished, Path: ":attach"})
 		w.assign(addr, elsewhere)
 		w.heldBy(addr, here)
@@ -192,7 +192,7 @@ func TestOperationThatStaysPendingIsProvedByAReading(t *testing.T) {
 
 // A takeover was cut off; then the other took it back, and died. What our operation came to is history.
 func TestSuccessOfAnOldOperationIsNoProof(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Times: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
@@ -210,7 +210,7 @@ func TestSuccessOfAnOldOperationIsNoProof(t *testing.T) {
 }
 
 func TestManagedAddressInPlaceIsLeftAlone(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr, elsewhere, here)
 	w.SetManaged(addr, true)
 	w.assign(addr, elsewhere, here)
@@ -219,7 +219,7 @@ func TestManagedAddressInPlaceIsLeftAlone(t *testing.T) {
 }
 
 func TestOperationWithoutAReference(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(addr, elsewhere, here)
 	w.Fail(simulator.Fault{
 		Method: http.MethodPut, Path: ":detach", Kind: simulator.Status, Status: http.StatusOK,
@@ -230,7 +230,7 @@ func TestOperationWithoutAReference(t *testing.T) {
 
 // A notify script writes before it has read: then nobody knows yet that the addresses are one elastic IP.
 func TestAddressesOfOneNetworkShareAWriteInProgress(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	base := netip.MustParseAddr("2001:db8:500:1::")
 	w.put(base, elsewhere)
 	w.SetOperationTime(200 * time.Millisecond)
@@ -254,7 +254,7 @@ func TestAddressesOfOneNetworkShareAWriteInProgress(t *testing.T) {
 
 // The loss of one address must not end the write of another.
 func TestCancelledWriteIsContinuedByAnother(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	base := netip.MustParseAddr("2001:db8:500:1::")
 	w.put(base, elsewhere)
 	w.read(base)

@@ -16,7 +16,7 @@ import (
 )
 
 // many adds instances and addresses; the addresses are held by the instances in turn.
-func (w *world) many(instances, addresses int) []netip.Addr {
+func (w *env) many(instances, addresses int) []netip.Addr {
 	var ids []string
 	for i := range instances {
 		id := fmt.Sprintf("aaaaaaaa-0000-4000-8000-%012d", i)
@@ -34,12 +34,12 @@ func (w *world) many(instances, addresses int) []netip.Addr {
 
 func TestReadTakesTheCheaperWay(t *testing.T) {
 	for _, c := range []struct{ instances, addresses, most int }{
-		{1, 20, 6},  // with the world's three: 4 instances: two lists and four gets
+		{1, 20, 6},  // with the env's three: 4 instances: two lists and four gets
 		{497, 2, 3}, // 500 instances: the list of elastic IPs and two filtered ones
 		{20, 10, 11},
 	} {
 		t.Run(fmt.Sprintf("%d addresses, %d instances", c.addresses, c.instances+3), func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			addrs := w.many(c.instances, c.addresses)
 			for range 3 {
 				w.ForgetCalls()
@@ -57,7 +57,7 @@ func TestReadTakesTheCheaperWay(t *testing.T) {
 }
 
 func TestFailingAddressDoesNotAffectOthers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(second, here)
 	w.read(addr, second)
 	w.Fail(simulator.Fault{Path: "/v2/instance", Kind: simulator.Status, Status: http.StatusInternalServerError, Times: 1})
@@ -76,7 +76,7 @@ func TestFailingAddressDoesNotAffectOthers(t *testing.T) {
 }
 
 func TestFailingInstanceAffectsNoAddress(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	addrs := w.many(1, 20)
 	w.read(addrs...)
 	w.Fail(simulator.Fault{Path: "/v2/instance/" + third, Kind: simulator.Status, Status: http.StatusInternalServerError})
@@ -88,7 +88,7 @@ func TestFailingInstanceAffectsNoAddress(t *testing.T) {
 }
 
 func TestIgnoredFilterIsDetected(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetIgnoreFilter(true)
 	if got := w.read(addr)[addr]; got.Err != nil || !slices.Equal(got.Servers, []string{elsewhere}) {
 		t.Errorf("got %+v, want it held by %s alone", got, elsewhere)
@@ -97,7 +97,7 @@ func TestIgnoredFilterIsDetected(t *testing.T) {
 
 // An IPv6 elastic IP is a /96: one thing to attach, whatever number of virtual addresses lies in it.
 func TestEveryAddressInANetworkIsItsElasticIP(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.put(netip.MustParseAddr("2001:db8:500:1::1"), elsewhere)
 	w.put(netip.MustParseAddr("2001:db8:500:2::1"), third)
 	var inside []netip.Addr
@@ -128,7 +128,7 @@ func TestEveryAddressInANetworkIsItsElasticIP(t *testing.T) {
 }
 
 func TestIPv4ElasticIPIgnoresItsCIDR(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.Fail(simulator.Fault{
 		Path: "/v2/elastic-ip", Kind: simulator.Status, Status: http.StatusOK,
 		Body: `{"elastic-ips":[{"id":"` + simulator.ElasticIPID(addr) + `","ip":"192.0.2.1","cidr":"192.0.2.0/24"}]}`,
@@ -143,7 +143,7 @@ func TestIPv4ElasticIPIgnoresItsCIDR(t *testing.T) {
 }
 
 func TestManagedAddressIsShared(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetManaged(addr, true)
 	if got := w.read(addr)[addr]; !got.Shared || !got.At(elsewhere) || got.At(here) {
 		t.Errorf("got %+v, want it shared and at %s", got, elsewhere)
@@ -158,7 +158,7 @@ func TestManagedAddressIsShared(t *testing.T) {
 func TestRefusedFilterIsTriedAgain(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			addrs := w.many(300, 2)
 			w.Fail(simulator.Fault{Path: "/v2/instance", Kind: simulator.Status, Status: status, Times: 1})
 			_, _ = w.Read(t.Context(), addrs)
@@ -184,7 +184,7 @@ func TestForbiddenListMeansTheCredentialUnlessItNamesARole(t *testing.T) {
 	} {
 		for _, known := range []bool{false, true} { // the lists are asked for one after the other, or side by side
 			t.Run(fmt.Sprint(body, known), func(t *testing.T) {
-				w := newWorld(t)
+				w := newEnv(t)
 				w.SetIgnoreFilter(true)
 				if known {
 					w.read(addr)
@@ -202,7 +202,7 @@ func TestForbiddenListMeansTheCredentialUnlessItNamesARole(t *testing.T) {
 }
 
 func TestRecreatedAddressIsFoundAgain(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.read(addr)
 	w.RemoveAddress(addr)
 	if got := w.read(addr)[addr]; !errors.Is(got.Err, providers.ErrNotFound) {
@@ -217,7 +217,7 @@ func TestRecreatedAddressIsFoundAgain(t *testing.T) {
 
 func TestNewCredentialTakesEffectAtOnce(t *testing.T) {
 	now := "wrong-secret-wrong"
-	w := newWorld(t, func(o *exoscale.Options) { o.Credential = func() (string, string) { return key, now } })
+	w := newEnv(t, func(o *exoscale.Options) { o.Credential = func() (string, string) { return key, now } })
 	_, err := w.Read(t.Context(), []netip.Addr{addr})
 	if err == nil || strings.Contains(err.Error(), now) || strings.Contains(err.Error(), key) {
 		t.Errorf("got %v, want an error without the credential", err)
@@ -229,7 +229,7 @@ func TestNewCredentialTakesEffectAtOnce(t *testing.T) {
 }
 
 func TestInstanceAndZoneFromTheMetadataService(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.SetMetadata(nil, third)
 	p := newProvider(t, "", func(o *exoscale.Options) { o.Instance, o.MetadataURL = "", w.url+"/latest/meta-data" })
 	if got, err := p.Server(t.Context()); err != nil || got != third {
@@ -254,7 +254,7 @@ func TestInstanceAndZoneFromTheMetadataService(t *testing.T) {
 }
 
 func TestDescribeReturnsNameAndClock(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	name, clock, err := w.Describe(t.Context(), here)
 	if err != nil || name != "lb1" || clock.IsZero() {
 		t.Errorf("got %q, %v, %v, want lb1 and a time", name, clock, err)
@@ -274,7 +274,7 @@ func TestDescribeReturnsNameAndClock(t *testing.T) {
 }
 
 func TestCheckRightsDetectsARoleWithoutGetOperation(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	if right, err := w.CheckRights(t.Context()); err != nil || right != "get-operation" {
 		t.Errorf("got %q and %v, want get-operation and no error: 404 is the answer to a key that may ask", right, err)
 	}

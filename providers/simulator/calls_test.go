@@ -13,7 +13,7 @@ import (
 
 func TestCallsAreRecorded(t *testing.T) {
 	t.Parallel()
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		w.SetMetadata(nil, lb1)
 		begun := time.Now()
 		w.call(http.MethodGet, list, "")
@@ -61,7 +61,7 @@ func TestCallsAreRecorded(t *testing.T) {
 
 func TestCallInProgressIsRecorded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.Fail(simulator.Fault{Kind: simulator.Hang, Method: http.MethodPatch})
 	done := make(chan struct{})
 	go func() {
@@ -84,7 +84,7 @@ func TestCallInProgressIsRecorded(t *testing.T) {
 
 func TestOnCallIsCalledForEachFinishedCall(t *testing.T) {
 	t.Parallel()
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		var mu sync.Mutex
 		ended := map[int]int{} // calls by status
 		w.OnCall(func(c simulator.Call) {
@@ -110,7 +110,7 @@ func TestOnCallIsCalledForEachFinishedCall(t *testing.T) {
 func TestLatencyDelaysAnswerAndEffect(t *testing.T) {
 	t.Parallel()
 	const latency = 60 * time.Millisecond
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.SetLatency(latency)
 	done := make(chan time.Duration, 1)
 	begun := time.Now()
@@ -138,7 +138,7 @@ func TestLatencyDelaysAnswerAndEffect(t *testing.T) {
 // Whoever sees the effect of a call sees its status too: tests wait for the one and look at the other.
 func TestStatusAndEffectAppearTogether(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	for i, server := range []string{lb2, lb1, lb2, lb1, lb2, lb1, lb2, lb1} {
 		done := make(chan error, 1)
 		go func() {

@@ -12,7 +12,7 @@ import (
 
 func TestListHasTheFormOfTheAPI(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.AimAtLoadBalancer(prefix.Addr(), "lb-of-a-colleague")
 	got := w.call(http.MethodGet, "/v1/floating-ips", "")
 	if want := "application/json"; got.status != 200 || got.header.Get("Content-Type") != want {
@@ -56,7 +56,7 @@ func TestListHasTheFormOfTheAPI(t *testing.T) {
 
 func TestAccountWithoutAddressesHasAnEmptyList(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	for _, addr := range []netip.Addr{addr4, addr6, prefix.Addr(), absent} {
 		w.RemoveAddress(addr)
 	}
@@ -67,7 +67,7 @@ func TestAccountWithoutAddressesHasAnEmptyList(t *testing.T) {
 
 func TestPatchTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		w.AimAtLoadBalancer(addr6, "lb-of-a-colleague")
 		for _, addr := range []netip.Addr{addr4, addr6, prefix.Addr()} {
 			for _, server := range []string{lb2, lb2, lb1} {
@@ -85,7 +85,7 @@ func TestPatchTakesEffectAtOnce(t *testing.T) {
 
 func TestAddressesAreComparedByValue(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	for _, path := range []string{"2001:db8::1", "2001:DB8:0::1", "2001%3Adb8%3A%3A1"} {
 		w.wants(200, `"network":"2001:db8::1/128"`, http.MethodGet, "/v1/floating-ips/"+path, "")
 	}
@@ -93,7 +93,7 @@ func TestAddressesAreComparedByValue(t *testing.T) {
 
 func TestErrorsOfTheAPI(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	for _, test := range []struct {
 		method, path, body string
 		status             int
@@ -126,7 +126,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 
 func TestServerIsShown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.AddServer(lb1, "renamed")
 	w.wants(200, `"uuid":"`+lb1+`","name":"renamed","status":"running"`, http.MethodGet, "/v1/servers/"+lb1, "")
 	w.wants(200, `"name":"renamed"`, http.MethodGet, "/v1/floating-ips/192.0.2.1", "")
@@ -134,7 +134,7 @@ func TestServerIsShown(t *testing.T) {
 
 func TestTokenIsRequiredOnceSet(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	const list = "/v1/floating-ips"
 	w.wants(200, "", http.MethodGet, list, "")
 	w.SetToken("old", "new")
@@ -155,7 +155,7 @@ func TestTokenIsRequiredOnceSet(t *testing.T) {
 
 func TestAddressIsReplaced(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.AddAddress(netip.PrefixFrom(addr4, 32), lb1, lb2)
 	w.wantHolders(addr4, lb1, lb2)
 	w.Move(addr4)
@@ -192,7 +192,7 @@ func TestCheckNetwork(t *testing.T) {
 
 func TestRegionalAddressStaysInItsRegion(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.wants(204, "", http.MethodPost, "/sim/server-region", `{"id": "`+lb2+`", "region": "rma"}`)
 	w.wants(400, `{"server":["The server must be in the region of the floating IP."]}`, http.MethodPatch, list+"/192.0.2.1", `{"server":"`+lb2+`"}`)
 	w.wantHolders(addr4, lb1)
@@ -203,7 +203,7 @@ func TestRegionalAddressStaysInItsRegion(t *testing.T) {
 
 func TestGlobalAddressGoesAnywhere(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.SetServerRegion(lb2, "rma")
 	w.wants(204, "", http.MethodPost, "/sim/region", `{"address": "192.0.2.1"}`)
 	w.wants(200, `"region":null,"type":"global"`, http.MethodGet, list+"/192.0.2.1", "")
@@ -215,7 +215,7 @@ func TestGlobalAddressGoesAnywhere(t *testing.T) {
 
 func TestNetworkIsNamedByItsFirstAddress(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.wants(404, "", http.MethodPatch, list+"/2001:db8:1::1", `{"server":"`+lb1+`"}`)
 	w.wants(404, "", http.MethodGet, list+"/2001:db8:1::1", "")
 	w.wants(204, "", http.MethodPatch, list+"/2001:db8:1::", `{"server":"`+lb1+`"}`)

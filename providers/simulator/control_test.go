@@ -13,7 +13,7 @@ import (
 
 func TestControlAPIShowsTheState(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.AimAtLoadBalancer(addr6, "lb-of-a-colleague")
 	w.SetManaged(addr6, true)
 	want := `{"addresses":[` +
@@ -33,7 +33,7 @@ func TestControlAPIShowsTheState(t *testing.T) {
 
 func TestControlAPIChangesTheCloud(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	post := func(path, body string) {
 		t.Helper()
 		if got := w.call(http.MethodPost, path, body); got.status != http.StatusNoContent || got.body != "" {
@@ -74,7 +74,7 @@ func TestControlAPIChangesTheCloud(t *testing.T) {
 
 func TestControlAPIChangesExoscalesBehaviour(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	on := func(path string) { w.wants(204, "", http.MethodPost, path, `{"on": true}`) }
 	off := func(path string) { w.wants(204, "", http.MethodPost, path, `{}`) }
 	var started struct{ ID string }
@@ -139,7 +139,7 @@ func TestControlAPIChangesExoscalesBehaviour(t *testing.T) {
 
 func TestControlAPIAddsFaults(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "status", "status": 503, "method": "PATCH", "path": "192.0.2.1",
 		"body": "down", "retry_after": "5", "times": 1, "for": "1h"}`)
 	w.wantStatus(200, http.MethodGet, list)
@@ -161,7 +161,7 @@ func TestControlAPIAddsFaults(t *testing.T) {
 
 func TestControlAPIListsTheCalls(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.wants(200, "[]", http.MethodGet, "/sim/calls", "")
 	w.wantStatus(200, http.MethodGet, list)
 	if got, err := w.assign(addr6, lb1); err != nil || got.status != 204 {
@@ -192,7 +192,7 @@ func TestControlAPIListsTheCalls(t *testing.T) {
 
 func TestControlAPIRejectsBadRequests(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	before := w.call(http.MethodGet, "/sim/state", "").body
 	for _, test := range []struct {
 		method, path, body string

@@ -12,7 +12,7 @@ import (
 // The SDK that Exoscale publishes is the measure of what its API looks like.
 func TestExoscalesSDKWorks(t *testing.T) {
 	t.Parallel()
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		w.SetKey(key, secret)
 		w.SetManaged(addr6, true)
 		client := w.exoscale(key, secret)
@@ -60,7 +60,7 @@ func TestExoscalesSDKWorks(t *testing.T) {
 	})
 }
 
-func wantListed(w *world, client *v3.Client, want []string, opts ...v3.ListInstancesOpt) {
+func wantListed(w *env, client *v3.Client, want []string, opts ...v3.ListInstancesOpt) {
 	w.Helper()
 	list, err := client.ListInstances(w.Context(), opts...)
 	if err != nil {
@@ -78,7 +78,7 @@ func wantListed(w *world, client *v3.Client, want []string, opts ...v3.ListInsta
 	}
 }
 
-func wantHeld(w *world, client *v3.Client, server string, want ...netip.Addr) {
+func wantHeld(w *env, client *v3.Client, server string, want ...netip.Addr) {
 	w.Helper()
 	instance, err := client.GetInstance(w.Context(), v3.UUID(server))
 	if err != nil {

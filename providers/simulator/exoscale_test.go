@@ -15,7 +15,7 @@ import (
 
 func TestExoscalesAnswersHaveTheFormOfTheAPI(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.SetManaged(addr4, true)
 	w.RemoveAddress(addr6)
 	w.RemoveAddress(prefix.Addr())
@@ -133,7 +133,7 @@ func TestExoscalesCallsAreRecorded(t *testing.T) {
 
 func TestFaultOfOneElasticIP(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.Fail(simulator.Fault{Path: simulator.ElasticIPID(addr4), Status: 503, RetryAfter: "7"})
 	got, err := w.put(attachPath(addr4), lb2)
 	if err != nil || got.status != 503 || got.body != "" || got.header.Get("Retry-After") != "7" {
@@ -162,7 +162,7 @@ func TestFaultsOfExoscalesAPI(t *testing.T) {
 		{simulator.Fault{}, 500, ""},
 		{simulator.Fault{Kind: simulator.BrokenJSON}, 200, `{"elastic-ips":[{"id":"`},
 	} {
-		w := newWorld(t, false)
+		w := newEnv(t, false)
 		w.Fail(test.fault)
 		if got, err := w.put(attachPath(addr4), lb2); err != nil || got.status != test.status || got.body != test.want {
 			t.Errorf("%+v: got %+v, %v, want %d %q", test.fault, got, err, test.status, test.want)
@@ -170,7 +170,7 @@ func TestFaultsOfExoscalesAPI(t *testing.T) {
 		w.wantHolders(addr4, lb1)
 	}
 	for kind, want := range map[simulator.Kind][]string{simulator.Reset: {lb1}, simulator.LostAnswer: {lb1, lb2}} {
-		both(t, func(w *world) {
+		both(t, func(w *env) {
 			w.Fail(simulator.Fault{Kind: kind})
 			if got, err := w.put(attachPath(addr4), lb2); err == nil {
 				w.Errorf("%v: got %+v, want no answer", kind, got)

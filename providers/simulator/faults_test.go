@@ -11,7 +11,7 @@ import (
 
 const list = "/v1/floating-ips"
 
-func (w *world) wantStatus(want int, method, path string) {
+func (w *env) wantStatus(want int, method, path string) {
 	w.Helper()
 	if got := w.call(method, path, `{"server": "`+lb1+`"}`).status; got != want {
 		w.Errorf("%s %s: got %d, want %d", method, path, got, want)
@@ -20,7 +20,7 @@ func (w *world) wantStatus(want int, method, path string) {
 
 func TestFaultMatchesMethodAndPath(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.SetMetadata(nil, lb1)
 	w.Fail(simulator.Fault{Method: http.MethodPatch, Path: "192.0.2.1", Status: 409})
 	w.wantStatus(409, http.MethodPatch, list+"/192.0.2.1")
@@ -41,7 +41,7 @@ func TestFaultMatchesMethodAndPath(t *testing.T) {
 
 func TestFaultIsAppliedBeforeTheToken(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.SetToken("s3cr3t")
 	w.Fail(simulator.Fault{Status: 503, Times: 1})
 	w.wantStatus(503, http.MethodGet, list)
@@ -50,7 +50,7 @@ func TestFaultIsAppliedBeforeTheToken(t *testing.T) {
 
 func TestFaultEndsAfterItsRequests(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.Fail(simulator.Fault{Method: http.MethodGet, Status: 500, Times: 2})
 	w.Fail(simulator.Fault{Method: http.MethodGet, Status: 502, Times: 1})
 	w.wantStatus(204, http.MethodPatch, list+"/192.0.2.1") // is none of them
@@ -61,7 +61,7 @@ func TestFaultEndsAfterItsRequests(t *testing.T) {
 
 func TestFaultEndsAfterItsTime(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.Fail(simulator.Fault{Status: 500, For: time.Hour})
 	w.wantStatus(500, http.MethodGet, list)
 	w.ClearFaults()

@@ -32,7 +32,7 @@ func TestStatusFaultAnswersLikeTheAPI(t *testing.T) {
 		{simulator.Fault{Status: 200, Body: "[]"}, 200, "[]"},
 		{simulator.Fault{Kind: simulator.BrokenJSON}, 200, `[{"href":"https://api.clouds`},
 	} {
-		both(t, func(w *world) {
+		both(t, func(w *env) {
 			w.Fail(test.fault)
 			got, err := w.assign(addr4, lb2)
 			if err != nil || got.status != test.status || got.body != test.body || got.header.Get("Retry-After") != test.fault.RetryAfter {
@@ -45,7 +45,7 @@ func TestStatusFaultAnswersLikeTheAPI(t *testing.T) {
 
 func TestHTMLFaultAnswersWithAPage(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.Fail(simulator.Fault{Kind: simulator.HTML})
 	got, err := w.assign(addr4, lb2)
 	if err != nil || got.status != 502 || got.header.Get("Content-Type") != "text/html" || !strings.HasPrefix(got.body, "<html>") {
@@ -56,7 +56,7 @@ func TestHTMLFaultAnswersWithAPage(t *testing.T) {
 
 func TestHangLastsUntilFaultsAreCleared(t *testing.T) {
 	t.Parallel()
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		w.Fail(simulator.Fault{Kind: simulator.Hang})
 		answers := make(chan answer, 1)
 		go func() {
@@ -84,12 +84,12 @@ func TestHangLastsUntilFaultsAreCleared(t *testing.T) {
 // A request that its client gave up must not have its effect later, or a test would see what no cloud does.
 func TestRequestOfAClientThatLeftHasNoEffect(t *testing.T) {
 	t.Parallel()
-	for name, arrange := range map[string]func(w *world){
-		"hang":      func(w *world) { w.Fail(simulator.Fault{Kind: simulator.Hang}) },
-		"latency":   func(w *world) { w.SetLatency(time.Hour) },
-		"slow body": func(w *world) { w.Fail(simulator.Fault{Kind: simulator.SlowBody}) },
+	for name, arrange := range map[string]func(w *env){
+		"hang":      func(w *env) { w.Fail(simulator.Fault{Kind: simulator.Hang}) },
+		"latency":   func(w *env) { w.SetLatency(time.Hour) },
+		"slow body": func(w *env) { w.Fail(simulator.Fault{Kind: simulator.SlowBody}) },
 	} {
-		both(t, func(w *world) {
+		both(t, func(w *env) {
 			ended := make(chan simulator.Call, 1)
 			w.OnCall(func(c simulator.Call) { ended <- c })
 			arrange(w)
@@ -116,7 +116,7 @@ func TestRequestOfAClientThatLeftHasNoEffect(t *testing.T) {
 
 func TestSlowBodyBeginsAtOnceAndDoesNotEnd(t *testing.T) {
 	t.Parallel()
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		w.Fail(simulator.Fault{Kind: simulator.SlowBody})
 		ctx, cancel := context.WithCancel(w.Context())
 		defer cancel()
@@ -143,7 +143,7 @@ func TestSlowBodyBeginsAtOnceAndDoesNotEnd(t *testing.T) {
 func TestResetHasNoAnswer(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[simulator.Kind]string{simulator.Reset: lb1, simulator.LostAnswer: lb2} {
-		both(t, func(w *world) {
+		both(t, func(w *env) {
 			w.Fail(simulator.Fault{Kind: kind})
 			got, err := w.assign(addr4, lb2)
 			if err == nil {
@@ -165,7 +165,7 @@ func TestResetHasNoAnswer(t *testing.T) {
 // What TLS would say before the end, the client would take for a proper one.
 func TestResetOverTLS(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, true)
+	w := newEnv(t, true)
 	plain := w.client.Transport.(*http.Transport).Clone()
 	plain.ForceAttemptHTTP2 = false
 	plain.TLSClientConfig.NextProtos = []string{"http/1.1"}

@@ -12,7 +12,7 @@ func TestMetadataServiceIdentifiesTheClient(t *testing.T) {
 	t.Parallel()
 	const path = "/openstack/latest/meta_data.json"
 	here, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.77")
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		w.SetToken("s3cr3t") // it demands none
 		w.wants(404, "404 Not Found", http.MethodGet, path, "")
 		byAddress := map[netip.Addr]string{here: lb1, there: lb2}
@@ -40,7 +40,7 @@ func TestMetadataServiceIdentifiesTheClient(t *testing.T) {
 func TestExoscalesMetadataServiceIdentifiesTheClient(t *testing.T) {
 	t.Parallel()
 	here, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.77")
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		w.SetKey(key, secret) // it demands none
 		for _, directory := range []string{"/latest/meta-data/", "/1.0/meta-data/"} {
 			w.SetMetadata(nil, "")

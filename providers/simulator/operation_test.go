@@ -174,9 +174,9 @@ func TestBusyElasticIPRefusesChanges(t *testing.T) {
 
 func TestOperationFailsIfItsObjectIsGone(t *testing.T) {
 	t.Parallel()
-	for what, remove := range map[string]func(*world){
-		"the instance":   func(w *world) { w.RemoveServer(lb2) },
-		"the elastic IP": func(w *world) { w.RemoveAddress(addr4) },
+	for what, remove := range map[string]func(*env){
+		"the instance":   func(w *env) { w.RemoveServer(lb2) },
+		"the elastic IP": func(w *env) { w.RemoveAddress(addr4) },
 	} {
 		w, client := newExoscale(t)
 		w.Fail(simulator.Fault{Kind: simulator.OperationPending})
@@ -194,7 +194,7 @@ func TestOperationFailsIfItsObjectIsGone(t *testing.T) {
 
 func TestLostAnswerOfAnOperation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.SetOperationTime(20 * time.Millisecond)
 	w.Fail(simulator.Fault{Kind: simulator.LostAnswer, Method: http.MethodPut})
 	if got, err := w.put(attachPath(addr4), lb2); err == nil {

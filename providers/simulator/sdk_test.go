@@ -11,7 +11,7 @@ import (
 // The SDK that cloudscale.ch publishes is the measure of what its API looks like.
 func TestSDKWorks(t *testing.T) {
 	t.Parallel()
-	both(t, func(w *world) {
+	both(t, func(w *env) {
 		w.SetToken("s3cr3t")
 		w.AimAtLoadBalancer(addr6, "lb-of-a-colleague")
 		client := sdk.NewClient(w.client)

@@ -18,7 +18,7 @@ import (
 
 func TestSignatureIsRequiredOnceAKeyIsSet(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	old, fresh, wrong := w.exoscale("old", secret), w.exoscale(key, secret), w.exoscale(key, "guessed")
 	accepted := func(client *v3.Client, want bool) {
 		t.Helper()

@@ -79,7 +79,7 @@ func TestChangesDuringARebuildReachTheNextEngine(t *testing.T) {
 	if err := <-rebuilt; err != nil {
 		t.Fatal(err)
 	}
-	soon(t, "the address is here", func() bool { return slices.Equal(cloud.Holders(floating), []string{thisServer}) })
+	eventually(t, "the address is here", func() bool { return slices.Equal(cloud.Holders(floating), []string{thisServer}) })
 	end()
 	d.engine.Load().end()
 }
@@ -92,15 +92,15 @@ func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 	cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
 	cloud.Fail(simulator.Fault{Method: http.MethodPatch, Kind: simulator.Hang, Times: 1})
 	d.engine.Load().start(ctx)
-	soon(t, "the server is known", func() bool { server, _ := d.state.Server(floating); return server != "" })
+	eventually(t, "the server is known", func() bool { server, _ := d.state.Server(floating); return server != "" })
 	d.saysMaster()
-	soon(t, "a write is under way", func() bool {
+	eventually(t, "a write is under way", func() bool {
 		return slices.ContainsFunc(cloud.Calls(), func(c simulator.Call) bool { return c.Method == http.MethodPatch })
 	})
 	if err := d.rebuild(ctx, otherTiming(d)); err != nil {
 		t.Fatal(err)
 	}
-	soon(t, "the address is here", func() bool { return slices.Equal(cloud.Holders(floating), []string{thisServer}) })
+	eventually(t, "the address is here", func() bool { return slices.Equal(cloud.Holders(floating), []string{thisServer}) })
 	end()
 	d.engine.Load().end()
 }
@@ -120,8 +120,8 @@ func (d *daemon) saysMaster() {
 	})
 }
 
-// soon waits for half of what a read may take.
-func soon(t *testing.T, what string, is func() bool) {
+// eventually waits until is returns true, for half the time that a read may take.
+func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

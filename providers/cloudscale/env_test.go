@@ -65,17 +65,17 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// A world is a simulated cloud and the provider of its account; elsewhere holds addr.
-type world struct {
+// An env is a simulated cloud and the provider of its account; elsewhere holds addr.
+type env struct {
 	*testing.T
 	*simulator.Cloud
 	*cloudscale.Provider
 	url string
 }
 
-func newWorld(t *testing.T) *world {
+func newEnv(t *testing.T) *env {
 	t.Helper()
-	w := &world{T: t, Cloud: simulator.New()}
+	w := &env{T: t, Cloud: simulator.New()}
 	w.SetToken(token)
 	w.AddServer(here, "lb1")
 	w.AddServer(elsewhere, "lb2")

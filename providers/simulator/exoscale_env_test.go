@@ -17,16 +17,16 @@ const (
 	secret     = "s3cr3t/+=,;"
 )
 
-// newExoscale is a world whose cloud demands a key, over HTTP/1.1, and a client of Exoscale's that has it.
-func newExoscale(t *testing.T) (*world, *v3.Client) {
+// newExoscale is an env whose cloud demands a key, over HTTP/1.1, and a client of Exoscale's that has it.
+func newExoscale(t *testing.T) (*env, *v3.Client) {
 	t.Helper()
-	w := newWorld(t, false)
+	w := newEnv(t, false)
 	w.SetKey(key, secret)
 	return w, w.exoscale(key, secret)
 }
 
 // exoscale returns the client that Exoscale publishes. Its own HTTP client would repeat calls.
-func (w *world) exoscale(key, secret string) *v3.Client {
+func (w *env) exoscale(key, secret string) *v3.Client {
 	w.Helper()
 	client, err := v3.NewClient(credentials.NewStaticCredentials(key, secret),
 		v3.ClientOptWithHTTPClient(w.client), v3.ClientOptWithEndpoint(v3.Endpoint(w.url+"/v2")))
@@ -39,21 +39,21 @@ func (w *world) exoscale(key, secret string) *v3.Client {
 func elasticIPID(addr netip.Addr) v3.UUID { return v3.UUID(simulator.ElasticIPID(addr)) }
 
 // attach asks for server as a holder of addr.
-func (w *world) attach(client *v3.Client, addr netip.Addr, server string) (*v3.Operation, error) {
+func (w *env) attach(client *v3.Client, addr netip.Addr, server string) (*v3.Operation, error) {
 	w.Helper()
 	return client.AttachInstanceToElasticIP(w.Context(), elasticIPID(addr),
 		v3.AttachInstanceToElasticIPRequest{Instance: &v3.InstanceTarget{ID: v3.UUID(server)}})
 }
 
 // detach asks for server as a holder of addr no longer.
-func (w *world) detach(client *v3.Client, addr netip.Addr, server string) (*v3.Operation, error) {
+func (w *env) detach(client *v3.Client, addr netip.Addr, server string) (*v3.Operation, error) {
 	w.Helper()
 	return client.DetachInstanceFromElasticIP(w.Context(), elasticIPID(addr),
 		v3.DetachInstanceFromElasticIPRequest{Instance: &v3.InstanceTarget{ID: v3.UUID(server)}})
 }
 
 // starts returns the operation of an attach or detach that must be accepted. Whatever it comes to, it is pending at first.
-func (w *world) starts(got *v3.Operation, err error) v3.Operation {
+func (w *env) starts(got *v3.Operation, err error) v3.Operation {
 	w.Helper()
 	if err != nil || got.State != v3.OperationStatePending {
 		w.Fatalf("got operation %+v, %v, want it pending", got, err)
@@ -62,7 +62,7 @@ func (w *world) starts(got *v3.Operation, err error) v3.Operation {
 }
 
 // ends waits for the end of an operation and returns it.
-func (w *world) ends(client *v3.Client, started v3.Operation) v3.Operation {
+func (w *env) ends(client *v3.Client, started v3.Operation) v3.Operation {
 	w.Helper()
 	var last v3.Operation
 	w.eventually("the operation ends", func() bool {
@@ -82,7 +82,7 @@ func attachPath(addr netip.Addr) string {
 }
 
 // put makes a request to attach or detach without a signature.
-func (w *world) put(path, server string) (answer, error) {
+func (w *env) put(path, server string) (answer, error) {
 	w.Helper()
 	return w.try(w.Context(), http.MethodPut, path, `{"instance": {"id": "`+server+`"}}`)
 }

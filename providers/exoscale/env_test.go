@@ -38,18 +38,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A world is a simulated cloud with three instances and the provider of its account; elsewhere holds addr.
-type world struct {
+// An env is a simulated cloud with three instances and the provider of its account; elsewhere holds addr.
+type env struct {
 	*testing.T
 	*simulator.Cloud
 	*exoscale.Provider
 	url string
 }
 
-func newWorld(t *testing.T, edit ...func(*exoscale.Options)) *world {
+func newEnv(t *testing.T, edit ...func(*exoscale.Options)) *env {
 	t.Helper()
 	t.Parallel()
-	w := &world{T: t, Cloud: newCloud()}
+	w := &env{T: t, Cloud: newCloud()}
 	server := httptest.NewServer(w.Handler())
 	t.Cleanup(server.Close)
 	w.url = server.URL
@@ -84,9 +84,9 @@ func newProvider(t *testing.T, url string, edit ...func(*exoscale.Options)) *exo
 	return p
 }
 
-func (w *world) put(addr netip.Addr, holders ...string) { w.AddAddress(network(addr), holders...) }
+func (w *env) put(addr netip.Addr, holders ...string) { w.AddAddress(network(addr), holders...) }
 
-func (w *world) read(addrs ...netip.Addr) map[netip.Addr]providers.Holding {
+func (w *env) read(addrs ...netip.Addr) map[netip.Addr]providers.Holding {
 	w.Helper()
 	holdings, err := w.Read(w.Context(), addrs)
 	if err != nil {
@@ -95,7 +95,7 @@ func (w *world) read(addrs ...netip.Addr) map[netip.Addr]providers.Holding {
 	return holdings
 }
 
-func (w *world) assign(addr netip.Addr, seen ...string) {
+func (w *env) assign(addr netip.Addr, seen ...string) {
 	w.Helper()
 	if err := w.Assign(w.Context(), addr, here, seen); err != nil {
 		w.Fatal(err)
@@ -103,7 +103,7 @@ func (w *world) assign(addr netip.Addr, seen ...string) {
 }
 
 // heldBy asserts who holds addr.
-func (w *world) heldBy(addr netip.Addr, want ...string) {
+func (w *env) heldBy(addr netip.Addr, want ...string) {
 	w.Helper()
 	got := slices.Sorted(slices.Values(w.Holders(addr)))
 	if !slices.Equal(got, want) {
@@ -112,7 +112,7 @@ func (w *world) heldBy(addr netip.Addr, want ...string) {
 }
 
 // neverBare asserts that addr never was without a holder since it had one.
-func (w *world) neverBare(addr netip.Addr) {
+func (w *env) neverBare(addr netip.Addr) {
 	w.Helper()
 	had := false
 	for _, change := range w.History(addr) {
@@ -124,7 +124,7 @@ func (w *world) neverBare(addr netip.Addr) {
 }
 
 // calls returns the requests since they were forgotten, as "METHOD path".
-func (w *world) calls() []string {
+func (w *env) calls() []string {
 	var list []string
 	for _, call := range w.Calls() {
 		list = append(list, call.Method+" "+call.Path)
@@ -133,7 +133,7 @@ func (w *world) calls() []string {
 }
 
 // count counts the requests that hold text.
-func (w *world) count(text string) int {
+func (w *env) count(text string) int {
 	n := 0
 	for _, call := range w.calls() {
 		if strings.Contains(call, text) {
@@ -143,4 +143,4 @@ func (w *world) count(text string) int {
 	return n
 }
 
-func (w *world) writes() int { return w.count(http.MethodPut) }
+func (w *env) writes() int { return w.count(http.MethodPut) }

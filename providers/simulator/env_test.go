@@ -29,18 +29,18 @@ var (
 	prefix = netip.MustParsePrefix("2001:db8:1::/56")
 )
 
-// A world is a cloud with two servers, and a client of it: lb1 holds addr4, lb2 holds addr6, nobody holds the prefix.
-type world struct {
+// An env is a cloud with two servers, and a client of it: lb1 holds addr4, lb2 holds addr6, nobody holds the prefix.
+type env struct {
 	*testing.T
 	*simulator.Cloud
 	url    string
 	client *http.Client
 }
 
-// newWorld serves the cloud, with TLS and HTTP/2 if so wanted.
-func newWorld(t *testing.T, http2 bool) *world {
+// newEnv serves the cloud, with TLS and HTTP/2 if so wanted.
+func newEnv(t *testing.T, http2 bool) *env {
 	t.Helper()
-	w := &world{T: t, Cloud: simulator.New()}
+	w := &env{T: t, Cloud: simulator.New()}
 	w.AddServer(lb1, "lb1")
 	w.AddServer(lb2, "lb2")
 	w.AddAddress(netip.PrefixFrom(addr4, 32), lb1)
@@ -59,10 +59,10 @@ func newWorld(t *testing.T, http2 bool) *world {
 }
 
 // both runs a test over HTTP/1.1 and over HTTP/2.
-func both(t *testing.T, test func(w *world)) {
+func both(t *testing.T, test func(w *env)) {
 	t.Helper()
-	t.Run("HTTP/1.1", func(t *testing.T) { test(newWorld(t, false)) })
-	t.Run("HTTP/2", func(t *testing.T) { test(newWorld(t, true)) })
+	t.Run("HTTP/1.1", func(t *testing.T) { test(newEnv(t, false)) })
+	t.Run("HTTP/2", func(t *testing.T) { test(newEnv(t, true)) })
 }
 
 // An answer is what the cloud said.
@@ -73,7 +73,7 @@ type answer struct {
 }
 
 // try makes a request, with header lines such as "Authorization: Bearer x".
-func (w *world) try(ctx context.Context, method, path, body string, header ...string) (answer, error) {
+func (w *env) try(ctx context.Context, method, path, body string, header ...string) (answer, error) {
 	w.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, w.url+path, strings.NewReader(body))
 	if err != nil {
@@ -93,7 +93,7 @@ func (w *world) try(ctx context.Context, method, path, body string, header ...st
 }
 
 // call makes a request that must be answered.
-func (w *world) call(method, path, body string, header ...string) answer {
+func (w *env) call(method, path, body string, header ...string) answer {
 	w.Helper()
 	got, err := w.try(w.Context(), method, path, body, header...)
 	if err != nil {
@@ -103,7 +103,7 @@ func (w *world) call(method, path, body string, header ...string) answer {
 }
 
 // wants makes a request and checks the status of its answer and that the body contains part.
-func (w *world) wants(status int, part, method, path, body string, header ...string) {
+func (w *env) wants(status int, part, method, path, body string, header ...string) {
 	w.Helper()
 	got := w.call(method, path, body, header...)
 	if got.status != status || !strings.Contains(got.body, part) {
@@ -112,12 +112,12 @@ func (w *world) wants(status int, part, method, path, body string, header ...str
 }
 
 // assign asks for server as the holder of addr.
-func (w *world) assign(addr netip.Addr, server string) (answer, error) {
+func (w *env) assign(addr netip.Addr, server string) (answer, error) {
 	w.Helper()
 	return w.try(w.Context(), http.MethodPatch, "/v1/floating-ips/"+addr.String(), `{"server": "`+server+`"}`)
 }
 
-func (w *world) wantHolders(addr netip.Addr, want ...string) {
+func (w *env) wantHolders(addr netip.Addr, want ...string) {
 	w.Helper()
 	if got := w.Holders(addr); !slices.Equal(got, want) {
 		w.Errorf("got %v held by %q, want %q", addr, got, want)
@@ -125,7 +125,7 @@ func (w *world) wantHolders(addr netip.Addr, want ...string) {
 }
 
 // eventually waits until something is so.
-func (w *world) eventually(what string, is func() bool) {
+func (w *env) eventually(what string, is func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

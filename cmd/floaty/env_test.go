@@ -35,15 +35,15 @@ var (
 	three = netip.MustParseAddr("2001:db8::3")
 )
 
-// A world is an environment with one host without Keepalived: the test writes its lines.
-type world struct {
+// An env is an environment with one host without Keepalived: the test writes its lines.
+type env struct {
 	*testing.T
 	*testenv.Env
 	*testenv.Host
 }
 
-// newWorld creates an environment in which addrs belong to the instance and point at a stranger. Nothing runs yet.
-func newWorld(t *testing.T, addrs ...netip.Addr) *world {
+// newEnv creates an environment in which addrs belong to the instance and point at a stranger. Nothing runs yet.
+func newEnv(t *testing.T, addrs ...netip.Addr) *env {
 	t.Helper()
 	t.Parallel()
 	s, err := testenv.New(t.Context(), t.TempDir(), program, false)
@@ -54,7 +54,7 @@ func newWorld(t *testing.T, addrs ...netip.Addr) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, Env: s, Host: h}
+	w := &env{T: t, Env: s, Host: h}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("floaty said:\n%s", h.Log())
@@ -70,7 +70,7 @@ func newWorld(t *testing.T, addrs ...netip.Addr) *world {
 	return w
 }
 
-func (w *world) must(err error) {
+func (w *env) must(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
@@ -78,7 +78,7 @@ func (w *world) must(err error) {
 }
 
 // start starts floaty and waits until it has read the cloud and made the FIFO.
-func (w *world) start(args ...string) {
+func (w *env) start(args ...string) {
 	w.Helper()
 	w.must(w.StartFloaty(args...))
 	w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })
@@ -88,12 +88,12 @@ func (w *world) start(args ...string) {
 	})
 }
 
-func (w *world) says(state string) {
+func (w *env) says(state string) {
 	w.Helper()
 	w.must(w.Say(fmt.Sprintf(`INSTANCE "VI_1" %s 100`, state)))
 }
 
-func (w *world) eventually(what string, within time.Duration, is func() bool) {
+func (w *env) eventually(what string, within time.Duration, is func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(within); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -103,7 +103,7 @@ func (w *world) eventually(what string, within time.Duration, is func() bool) {
 }
 
 // never checks for a time that something is not so.
-func (w *world) never(what string, during time.Duration, is func() bool) {
+func (w *env) never(what string, during time.Duration, is func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if is() {
@@ -112,12 +112,12 @@ func (w *world) never(what string, during time.Duration, is func() bool) {
 	}
 }
 
-func (w *world) here(addr netip.Addr) bool {
+func (w *env) here(addr netip.Addr) bool {
 	return slices.Equal(w.Cloud.Holders(addr), []string{w.UUID})
 }
 
 // holds waits until the addresses are at this host.
-func (w *world) holds(within time.Duration, addrs ...netip.Addr) {
+func (w *env) holds(within time.Duration, addrs ...netip.Addr) {
 	w.Helper()
 	w.eventually(fmt.Sprintf("%v are here", addrs), within, func() bool {
 		return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return !w.here(addr) })
@@ -125,7 +125,7 @@ func (w *world) holds(within time.Duration, addrs ...netip.Addr) {
 }
 
 // logged counts the lines of the log that contain text.
-func (w *world) logged(text string) int {
+func (w *env) logged(text string) int {
 	n := 0
 	for line := range strings.Lines(w.Log()) {
 		if strings.Contains(line, text) {
@@ -136,7 +136,7 @@ func (w *world) logged(text string) int {
 }
 
 // saidInAll does the same once no more lines come: they are written concurrently, and may come after what they are about.
-func (w *world) saidInAll(text string) int {
+func (w *env) saidInAll(text string) int {
 	for size, still := -1, 0; still < 10; time.Sleep(10 * time.Millisecond) {
 		if now := len(w.Log()); now != size {
 			size, still = now, 0

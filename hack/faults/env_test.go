@@ -56,8 +56,8 @@ func trust(path string) error {
 	return errors.Join(os.WriteFile(path, text, 0o600), os.Setenv("SSL_CERT_FILE", path))
 }
 
-// A world is a cloud with the addresses one and two that injects faults and records its calls.
-type world struct {
+// An env is a cloud with the addresses one and two that injects faults and records its calls.
+type env struct {
 	t     *testing.T
 	at    cloud
 	Cloud *simulator.Cloud
@@ -75,13 +75,13 @@ type breakage struct {
 	call  call
 	over  chan struct{}       // closed when the fault ends
 	stale map[string]recorded // answers from before it, by path
-	hits  int                 // guarded by the world's mu
+	hits  int                 // guarded by the env's mu
 }
 
-// newWorld creates a cloud whose addresses point at holder, and starts its server with start.
-func newWorld(t *testing.T, at cloud, holder string, start func(*httptest.Server)) *world {
+// newEnv creates a cloud whose addresses point at holder, and starts its server with start.
+func newEnv(t *testing.T, at cloud, holder string, start func(*httptest.Server)) *env {
 	t.Helper()
-	w := &world{t: t, at: at, Cloud: simulator.New()}
+	w := &env{t: t, at: at, Cloud: simulator.New()}
 	w.Cloud.SetToken(testenv.Token)
 	w.Cloud.SetKey(testenv.Key, testenv.Secret)
 	w.Cloud.SetOperationTime(50 * time.Millisecond)
@@ -104,7 +104,7 @@ func newWorld(t *testing.T, at cloud, holder string, start func(*httptest.Server
 }
 
 // ServeHTTP answers as the cloud does, except for broken calls.
-func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+func (w *env) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the request is incomplete
@@ -115,14 +115,14 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Unlock()
 	}
 	if broken := w.injectFault(r); broken != nil {
-		broken.fault.answer(&exchange{world: w, breakage: broken, w: rw, r: r, body: body})
+		broken.fault.answer(&exchange{env: w, breakage: broken, w: rw, r: r, body: body})
 		return
 	}
 	w.pass(rw, r, body)
 }
 
 // injectFault returns the breakage that applies to a request, and counts it; nil if there is none.
-func (w *world) injectFault(r *http.Request) *breakage {
+func (w *env) injectFault(r *http.Request) *breakage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken == nil || !w.broken.call.matches(r) {
@@ -133,7 +133,7 @@ func (w *world) injectFault(r *http.Request) *breakage {
 }
 
 // breaks makes a call fail from now on.
-func (w *world) breaks(c call, f fault) {
+func (w *env) breaks(c call, f fault) {
 	b := &breakage{fault: f, call: c, over: make(chan struct{}), stale: map[string]recorded{}}
 	for _, path := range c.lists {
 		b.stale[path] = w.record(path)
@@ -144,7 +144,7 @@ func (w *world) breaks(c call, f fault) {
 }
 
 // heal ends the breakage, and returns how many calls it has affected.
-func (w *world) heal() int {
+func (w *env) heal() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken == nil {
@@ -157,7 +157,7 @@ func (w *world) heal() int {
 }
 
 // writesSince returns how many changing requests came after a time.
-func (w *world) writesSince(at time.Time) int {
+func (w *env) writesSince(at time.Time) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
@@ -170,26 +170,26 @@ func (w *world) writesSince(at time.Time) int {
 }
 
 // leak records that a credential was sent to a foreign host.
-func (w *world) leak(what string) {
+func (w *env) leak(what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.leaked = append(w.leaked, what)
 }
 
-func (w *world) heldBy(server string, addrs ...netip.Addr) bool {
+func (w *env) heldBy(server string, addrs ...netip.Addr) bool {
 	return !slices.ContainsFunc(addrs, func(addr netip.Addr) bool {
 		return !slices.Equal(w.Cloud.Holders(addr), []string{server})
 	})
 }
 
 // quiet reports whether the cloud was called, but not within the last 200 ms.
-func (w *world) quiet() bool {
+func (w *env) quiet() bool {
 	calls := w.Cloud.Calls()
 	return len(calls) > 0 && time.Since(calls[len(calls)-1].At) > 200*time.Millisecond
 }
 
 // soon waits until a condition holds, and returns how long that took.
-func (w *world) soon(what string, within time.Duration, is func() bool) time.Duration {
+func (w *env) soon(what string, within time.Duration, is func() bool) time.Duration {
 	w.t.Helper()
 	start := time.Now()
 	for !is() {
