@@ -22,7 +22,7 @@ func (d *daemon) serverFound(server string) {
 	if known == "" { // otherwise the first line, or one about a renamed host, has told it
 		d.log.Info("it is now known which server this is", logkey.Server, server)
 	}
-	d.setServer(server)
+	d.changeServer(known, server)
 }
 
 // checkHostName applies a changed name of this host, if the configuration maps it to a server.
@@ -32,6 +32,11 @@ func (d *daemon) checkHostName() {
 		return
 	}
 	known, _ := d.state.Server(netip.Addr{})
+	d.changeServer(known, id)
+}
+
+// changeServer sets this server's ID, and logs that it has changed if another one was known.
+func (d *daemon) changeServer(known, id string) {
 	if id == known {
 		return
 	}

@@ -27,6 +27,10 @@ func TestAServerFoundAfterTheStartIsLoggedOnce(t *testing.T) {
 	}
 	d.serverFound(thisServer)
 	d.serverFound(thisServer)
+	d.serverFound(anotherServer) // this host was renamed since, before the metadata service answered
+	if n := len(log.Lines("this host was renamed")); n != 1 {
+		t.Errorf("got %d lines about another name, want 1", n)
+	}
 	if n := len(log.Lines("it is now known which server this is")); n != 1 {
 		t.Errorf("got %d lines that name the server, want 1", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -73,7 +74,8 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 		return nil, err
 	}
 	s := &socket{Listener: listener, path: path, made: made}
-	s.recheck = time.AfterFunc(recheckSocket, s.check)
+	s.recheck = time.AfterFunc(math.MaxInt64, s.check) // check uses recheck, so it must be set before
+	s.recheck.Reset(recheckSocket)
 	return s, nil
 }
 
