@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 )
 
@@ -18,14 +19,17 @@ const (
 	// second.
 	copyRate  = 20
 	copyBurst = 10
+	// maxUnsent bounds the answers of one listener that wait for their readers, in bytes. The status of 10,000 addresses is 3 MB long, and 32
+	// readers that take one byte per second would hold 90 MB for ten seconds.
+	maxUnsent = 8 << 20
 )
 
 // handler returns the HTTP handler. allowed reports whether a request's Host header is acceptable; nil: every one is.
 func (s *Server) handler(allowed func(host string) bool) http.Handler {
 	mux := http.NewServeMux()
-	copies := rate.NewLimiter(copyRate, copyBurst)
-	mux.Handle("GET /metrics", s.copying(copies, s.opts.Monitor.handler()))
-	mux.Handle("GET /status", s.copying(copies, http.HandlerFunc(s.status)))
+	l := limits{rate.NewLimiter(copyRate, copyBurst), semaphore.NewWeighted(maxUnsent)}
+	mux.Handle("GET /metrics", s.copying(l, s.opts.Monitor.handler()))
+	mux.Handle("GET /status", s.copying(l, http.HandlerFunc(s.status)))
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /{$}", s.page)
@@ -44,22 +48,38 @@ func (s *Server) handler(allowed func(host string) bool) http.Handler {
 	})
 }
 
+// The limits of a listener keep its clients from slowing down the daemon.
+type limits struct {
+	copies *rate.Limiter
+	unsent *semaphore.Weighted // bytes
+}
+
 // copying limits how many requests next answers, and answers the others with 503.
-func (s *Server) copying(copies *rate.Limiter, next http.Handler) http.Handler {
+func (s *Server) copying(l limits, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.enter(copies) {
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, "busy answering others", http.StatusServiceUnavailable)
+		answer := buffer{header: w.Header(), status: http.StatusOK}
+		if !s.enter(l.copies) {
+			busy(w)
 			return
 		}
-		answer := buffer{header: w.Header(), status: http.StatusOK}
 		func() {
 			defer func() { <-s.busy }()
 			next.ServeHTTP(&answer, r)
 		}()
-		w.WriteHeader(answer.status) // outside the limit, so that a slow reader does not block others
+		size := min(int64(answer.body.Len()), maxUnsent)
+		if !l.unsent.TryAcquire(size) {
+			busy(w)
+			return
+		}
+		defer l.unsent.Release(size)
+		w.WriteHeader(answer.status) // outside the limit of copies, so that a slow reader does not block others
 		_, _ = w.Write(answer.body.Bytes())
 	})
+}
+
+func busy(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, "busy answering others", http.StatusServiceUnavailable)
 }
 
 // enter reports whether an answer may be computed now. If so, the caller must receive from busy afterwards.

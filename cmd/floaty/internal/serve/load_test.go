@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"floaty/controller"
@@ -187,4 +189,47 @@ func TestPromtoolFindsNothing(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
 	}
+}
+
+// A slowReader is a client that takes nothing until it is told to.
+type slowReader struct {
+	*httptest.ResponseRecorder
+	began, read chan struct{}
+}
+
+func (r slowReader) Write(data []byte) (int, error) {
+	if r.Code == http.StatusOK {
+		r.began <- struct{}{}
+		<-r.read
+	}
+	return len(data), nil
+}
+
+func TestSlowReadersOfLongAnswersDoNotFillTheMemory(t *testing.T) {
+	s := New(Options{Monitor: newMonitor(t, nil, "VI_1")})
+	l := limits{rate.NewLimiter(rate.Inf, 0), semaphore.NewWeighted(maxUnsent)}
+	long := s.copying(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxUnsent/2)) }))
+	ask := func() slowReader {
+		r := slowReader{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+		go func() {
+			long.ServeHTTP(r, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/status", nil))
+			close(r.began)
+		}()
+		<-r.began
+		return r
+	}
+	first, second, third := ask(), ask(), ask()
+	if third.Code != http.StatusServiceUnavailable || third.Header().Get("Retry-After") == "" {
+		t.Errorf("while nobody reads two long answers: got %d, want 503 and when to ask again", third.Code)
+	}
+	close(first.read)
+	<-first.began
+	fourth := ask()
+	if fourth.Code != http.StatusOK {
+		t.Errorf("after one of them was read: got %d, want 200", fourth.Code)
+	}
+	close(second.read)
+	close(fourth.read)
+	<-second.began
+	<-fourth.began
 }
