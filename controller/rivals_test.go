@@ -56,11 +56,15 @@ func TestAnOutsideChangeIsCorrectedWithinOneInterval(t *testing.T) {
 	})
 }
 
+// lateWrites maps the time after a takeover at which another host's write takes effect to how soon it must be corrected: at the next
+// verification.
+var lateWrites = map[time.Duration]time.Duration{
+	200 * time.Millisecond: time.Second, 2 * time.Second: time.Second, 9 * time.Second: time.Second,
+	15 * time.Second: 15 * time.Second, 27 * time.Second: 3 * time.Second,
+}
+
 func TestARivalsWriteAfterATakeoverIsCorrectedWithinSeconds(t *testing.T) {
-	for after, within := range map[time.Duration]time.Duration{
-		200 * time.Millisecond: time.Second, 2 * time.Second: time.Second, 9 * time.Second: time.Second,
-		15 * time.Second: 15 * time.Second, 27 * time.Second: 3 * time.Second,
-	} {
+	for after, within := range lateWrites {
 		t.Run(after.String(), func(t *testing.T) {
 			story(t, func(_ *testing.T, c *cloud, h *host) {
 				h.says(keepalived.Master)
@@ -75,10 +79,7 @@ func TestARivalsWriteAfterATakeoverIsCorrectedWithinSeconds(t *testing.T) {
 
 // After two changes of mastership in a row, the other host's write may take effect after the reading that answers the second MASTER line.
 func TestARivalsWriteAfterAClaimThatNeededNoWriteIsCorrectedWithinSeconds(t *testing.T) {
-	for after, within := range map[time.Duration]time.Duration{
-		200 * time.Millisecond: time.Second, 2 * time.Second: time.Second, 9 * time.Second: time.Second,
-		15 * time.Second: 15 * time.Second, 27 * time.Second: 3 * time.Second,
-	} {
+	for after, within := range lateWrites {
 		t.Run(after.String(), func(t *testing.T) {
 			story(t, func(_ *testing.T, c *cloud, h *host) {
 				h.says(keepalived.Master)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"floaty/providers"
@@ -81,6 +82,18 @@ func (c *cloud) answersWhen() chan<- error {
 		}
 	}
 	return answer
+}
+
+// begin starts n assignments through p, and returns once all of them wait for answers. Their results are received from told.
+func (c *cloud) begin(t *testing.T, p *providers.Paced, n int) (answer chan<- error, told <-chan error) {
+	t.Helper()
+	answer = c.answersWhen()
+	results := make(chan error)
+	for range n {
+		go func() { results <- assign(t, p) }()
+	}
+	synctest.Wait()
+	return answer, results
 }
 
 func (c *cloud) calls() int {

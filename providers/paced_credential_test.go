@@ -106,10 +106,7 @@ func TestAnswersToTheOldCredentialDoNotCountAgainstTheNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &providertest.Log{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
-		answer := c.answersWhen()
-		told := make(chan error)
-		go func() { told <- assign(t, p) }()
-		synctest.Wait()
+		answer, told := c.begin(t, p, 1)
 		p.CredentialChanged()
 		answer <- errWrong
 		err := <-told
@@ -128,12 +125,7 @@ func TestAnswersToEarlierCallsDoNotEndTheProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &providertest.Log{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
-		answer := c.answersWhen()
-		told := make(chan error)
-		for range 3 {
-			go func() { told <- assign(t, p) }()
-		}
-		synctest.Wait()
+		answer, told := c.begin(t, p, 3)
 		answer <- errWrong
 		wantWait(t, <-told, probeEach, providers.ErrUnauthorized)
 		answer <- nil
@@ -180,11 +172,8 @@ func TestMasterLineProbesAtOnce(t *testing.T) {
 func TestMasterLineProbesEvenAfterALateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _, _ := rejecting(t)
-		answer := c.answersWhen()
-		told := make(chan error)
 		time.Sleep(probeEach)
-		go func() { told <- assign(t, p) }()
-		synctest.Wait()
+		answer, told := c.begin(t, p, 1)
 		p.Probe()
 		answer <- errWrong
 		wantError(t, <-told, providers.ErrUnauthorized)
@@ -233,11 +222,8 @@ func TestHangingOrCancelledProbeDoesNotBlockTheNext(t *testing.T) {
 func TestLateAnswerToAProbeStartsANewInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _, _ := rejecting(t)
-		answer := c.answersWhen()
-		told := make(chan error)
 		time.Sleep(probeEach)
-		go func() { told <- assign(t, p) }()
-		synctest.Wait()
+		answer, told := c.begin(t, p, 1)
 		time.Sleep(3 * probeEach)
 		answer <- errWrong
 		wantWait(t, <-told, probeEach, providers.ErrUnauthorized)

@@ -46,12 +46,7 @@ func TestLatestRetryAfterCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &providertest.Log{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
-		answer := c.answersWhen()
-		told := make(chan error)
-		for range 3 {
-			go func() { told <- assign(t, p) }()
-		}
-		synctest.Wait()
+		answer, told := c.begin(t, p, 3)
 
 		answer <- full(20 * time.Second)
 		wantWait(t, <-told, 20*time.Second, errFull)
@@ -80,12 +75,7 @@ func TestAnswersToEarlierCallsDoNotEndRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &providertest.Log{}
 		p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach, Log: said.Logger()})
-		answer := c.answersWhen()
-		told := make(chan error)
-		for range 2 {
-			go func() { told <- assign(t, p) }()
-		}
-		synctest.Wait()
+		answer, told := c.begin(t, p, 2)
 		answer <- full(time.Minute)
 		wantWait(t, <-told, time.Minute, errFull)
 		answer <- nil

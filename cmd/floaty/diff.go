@@ -60,12 +60,7 @@ const exitTrouble = 2
 
 // diff prints what would change if this host were MASTER of every instance.
 func diff(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := inputs.Load(ctx, c.config, nil)
-	if err != nil {
-		_ = reportProblems(log, err)
-		return exitTrouble
-	}
-	api, err := cloud.New(s, cloud.Options{Current: func() *config.Config { return s.Config }, Log: log})
+	s, api, err := openCloud(ctx, c.config, log)
 	if err != nil {
 		_ = reportProblems(log, err)
 		return exitTrouble
@@ -78,6 +73,16 @@ func diff(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int
 		return exitTrouble
 	}
 	return d.ExitStatus()
+}
+
+// openCloud reads the configuration at path, and returns the cloud that it names. It makes no call to the cloud.
+func openCloud(ctx context.Context, path string, log logr.Logger) (inputs.Inputs, cloud.Cloud, error) {
+	s, err := inputs.Load(ctx, path, nil)
+	if err != nil {
+		return s, nil, err
+	}
+	api, err := cloud.New(s, cloud.Options{Current: func() *config.Config { return s.Config }, Log: log})
+	return s, api, err
 }
 
 // readCloud reads from the cloud once. The metadata service and the API have a deadline of limit each.

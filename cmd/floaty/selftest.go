@@ -17,7 +17,6 @@ import (
 	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/inspect"
 	"floaty/cmd/floaty/internal/report"
-	"floaty/config"
 	"floaty/desired"
 	"floaty/providers"
 )
@@ -27,11 +26,7 @@ const testTimeout = 20 * time.Second
 
 // selftest checks the configuration against the real cloud, without changing anything there.
 func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer) int {
-	s, err := inputs.Load(ctx, c.config, nil)
-	if err != nil {
-		return reportProblems(log, err)
-	}
-	api, err := cloud.New(s, cloud.Options{Current: func() *config.Config { return s.Config }, Log: log})
+	s, api, err := openCloud(ctx, c.config, log)
 	if err != nil {
 		return reportProblems(log, err)
 	}
