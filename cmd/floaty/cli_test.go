@@ -116,7 +116,7 @@ func TestFlagsMayFollowTheConfiguration(t *testing.T) {
 	if status, stdout, stderr := run(t, config, "--dry-run"); status != 1 || !strings.Contains(stdout, "1 to move") {
 		t.Errorf("status %d, %q and %q, want 1 and a diff", status, stdout, stderr)
 	}
-	// What Keepalived adds is no flag, whatever an instance is called.
+	// Arguments that Keepalived adds are not flags, whatever an instance is called.
 	if status, _, stderr := run(t, config, "--json-log", "INSTANCE", "--check", "BACKUP", "90"); status != 1 || !strings.HasPrefix(stderr, "{") || !strings.Contains(stderr, "--check") {
 		t.Errorf("status %d and %q, want 1 and a line in JSON about an instance of that name", status, stderr)
 	}

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// startNamedKeepalived starts a shell that the kernel takes for a Keepalived with a config id, and writes its pid file. It holds files
-// open, too.
+// startNamedKeepalived starts a shell that looks to floaty like a Keepalived with a config id, and writes its pid file.
 func startNamedKeepalived(t *testing.T, id, pidFile string, files ...*os.File) {
 	t.Helper()
 	shell, err := exec.LookPath("sh")

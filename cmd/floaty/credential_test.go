@@ -9,7 +9,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// A credential that is not accepted may be a 403, which says nothing of the kind: each address then waits a refresh interval.
+// A cloud may answer a wrong credential with a 403, which does not mention the credential: each address then waits a refresh interval.
 func TestANewCredentialEndsTheWaitsAfterRefusals(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]struct {

@@ -139,7 +139,7 @@ func TestHoldingAHundredAddressesCostsOneReadPerInterval(t *testing.T) {
 	w.start()
 	w.says("MASTER")
 	w.holds(2*time.Second, addrs...)
-	time.Sleep(11 * time.Second) // the looks after the writes
+	time.Sleep(11 * time.Second) // the verifications after the writes
 	w.Cloud.ForgetCalls()
 	time.Sleep(5 * interval)
 	if calls, writes := len(w.Cloud.Calls()), len(w.Writes()); calls < 4 || calls > 7 || writes != 0 {

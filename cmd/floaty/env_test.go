@@ -18,7 +18,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they compute
 		program = path
 		return nil
 	}))
@@ -102,7 +102,7 @@ func (w *env) eventually(what string, within time.Duration, is func() bool) {
 	}
 }
 
-// never checks for a time that something is not so.
+// never checks for a while that a condition does not hold.
 func (w *env) never(what string, during time.Duration, is func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
@@ -135,7 +135,7 @@ func (w *env) logged(text string) int {
 	return n
 }
 
-// saidInAll does the same once no more lines come: they are written concurrently, and may come after what they are about.
+// saidInAll does the same once no more lines come. Lines are written concurrently, and may come later than what they report.
 func (w *env) saidInAll(text string) int {
 	for size, still := -1, 0; still < 10; time.Sleep(10 * time.Millisecond) {
 		if now := len(w.Log()); now != size {

@@ -42,7 +42,7 @@ func TestATakeoverOnExoscaleSurvivesFailures(t *testing.T) {
 				f.Method, f.Path = "PUT", simulator.ElasticIPID(one)+step
 				w.Cloud.Fail(f)
 				w.says("MASTER")
-				if fault.RetryAfter == "" && fault.Status != 401 { // those hold up the whole cloud
+				if fault.RetryAfter == "" && fault.Status != 401 { // those delay all calls to the cloud
 					w.holds(3*time.Second, two)
 				}
 				w.holds(15*time.Second, one, two)
@@ -136,8 +136,8 @@ func TestNewKeysOfExoscaleAreUsedAtOnce(t *testing.T) {
 	w.holds(3*time.Second, one, two)
 }
 
-// Two floaty are told MASTER and BACKUP in turn, at random times, while operations take 300 ms: attachments and detachments
-// of both cross each other. An address may be without a holder for no longer than one look after a write.
+// Two hosts become MASTER and BACKUP in turn, at random times, while operations take 300 ms: their attachments and detachments
+// overlap. An address may be without a holder only until the next verification.
 func TestTwoHostsSwapRolesOnExoscale(t *testing.T) {
 	w := newExoscale(t)
 	other, err := w.AddHost(t.Context(), "lb2")
@@ -148,15 +148,15 @@ func TestTwoHostsSwapRolesOnExoscale(t *testing.T) {
 	w.must(other.StartFloaty())
 	w.eventually("the other makes its FIFO", 5*time.Second, func() bool { _, err := os.Stat(other.FIFO); return err == nil })
 	hosts := []*testenv.Host{w.Host, other}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a story to be told again
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // to be able to repeat a failure
 	for i := range 31 {
 		w.must(hosts[(i+1)%2].Say(`INSTANCE "VI_1" BACKUP 100`))
 		w.must(hosts[i%2].Say(`INSTANCE "VI_1" MASTER 100`))
 		time.Sleep(time.Duration(random.IntN(900)) * time.Millisecond)
 	}
-	w.holds(6*time.Second, one, two) // the last word is the first host's
+	w.holds(6*time.Second, one, two) // the first host is MASTER in the end
 	w.never("lost again", 2*interval, func() bool { return !w.here(one) || !w.here(two) })
-	const look = time.Second + time.Second // the look after a write; then a reading and an attachment with its operation
+	const look = time.Second + time.Second // the verification; then a reading and an attachment with its operation
 	for _, addr := range []netip.Addr{one, two} {
 		bare := time.Duration(0)
 		history := w.Cloud.History(addr)

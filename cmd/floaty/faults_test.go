@@ -11,8 +11,8 @@ import (
 type faultCase struct {
 	name   string
 	fault  simulator.Fault
-	single bool          // it concerns the address one only
-	within time.Duration // until all is right
+	single bool          // only requests about address one fail
+	within time.Duration // until all addresses are in place
 }
 
 // faults are what an API may do at a takeover. A back-off is at most 1.2 s, and a refused address waits an interval.
@@ -59,7 +59,7 @@ func TestNoCallIsMadeDuringRetryAfter(t *testing.T) {
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 429, RetryAfter: "4", Times: 1})
 	w.says("MASTER")
 	w.eventually("the cloud asks to wait", time.Second, func() bool { return w.logged("asks to wait") == 1 })
-	time.Sleep(200 * time.Millisecond) // what was under way has ended
+	time.Sleep(200 * time.Millisecond) // the calls in progress have ended
 	w.Cloud.ForgetCalls()
 	w.says("MASTER") // does not matter
 	w.never("a call was made", 3500*time.Millisecond, func() bool { return len(w.Cloud.Calls()) > 0 })

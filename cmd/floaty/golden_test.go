@@ -51,7 +51,7 @@ func TestGoldenLogs(t *testing.T) {
 	}
 }
 
-// What differs between two runs, and what stands for it in the files.
+// What differs between two runs, and its placeholder in the files.
 var varying = []struct {
 	pattern *regexp.Regexp
 	text    string
@@ -71,7 +71,7 @@ func (w *env) normalisedLog() string {
 	return text
 }
 
-// sortedLines returns the lines of text in one order: lines of several goroutines may come in another one.
+// sortedLines returns the lines of text, sorted: the order of lines of different goroutines varies.
 func sortedLines(text string) []string {
 	return slices.Sorted(strings.Lines(text))
 }

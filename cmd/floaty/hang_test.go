@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endless makes keepalived.conf one whose opening blocks, as on a disk that hangs: the test holds a lease on it. It returns what
-// waits for somebody to open it, and what ends that; the kernel does after 45 s (/proc/sys/fs/lease-break-time).
+// endless makes opening keepalived.conf block, as on a disk that hangs: the test holds a lease on it. opened waits until somebody
+// opens it, and ends lets them go on. The kernel does so after 45 s (/proc/sys/fs/lease-break-time).
 func (w *env) endless() (opened, ends func()) {
 	w.Helper()
 	fresh := w.Path("keepalived.conf.new")
@@ -28,7 +28,7 @@ func (w *env) endless() (opened, ends func()) {
 		w.Helper()
 		w.eventually("keepalived.conf is opened", 5*time.Second, func() bool {
 			lease, err := unix.FcntlInt(f.Fd(), unix.F_GETLEASE, 0)
-			return err == nil && lease != unix.F_WRLCK // what it is to be broken to
+			return err == nil && lease != unix.F_WRLCK // the type that it is downgraded to
 		})
 	}
 	return opened, func() { w.Helper(); w.must(f.Close()) }
@@ -83,7 +83,7 @@ func TestSIGTERMEndsAHangingStart(t *testing.T) {
 	}
 }
 
-// Nobody catches a SIGHUP in the first milliseconds of a process, but a reading that hangs is longer than that.
+// In the first milliseconds of a process nothing catches a SIGHUP. A read that hangs takes longer than that.
 func TestSIGHUPDuringTheStartIsHandledLater(t *testing.T) {
 	w := newEnv(t, one)
 	opened, ends := w.endless()

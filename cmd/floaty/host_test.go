@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nameless gives the test's thread a namespace of its own for the host's name, until the test ends. The thread must come back, and go on:
-// when it ends, the kernel kills every process that was started from it (Pdeathsig), also those of other tests.
+// nameless gives the test's thread its own UTS namespace, and so its own host name, until the test ends. The thread must not end: then
+// the kernel would kill every process that was started from it (Pdeathsig), including those of other tests.
 func (w *env) nameless() {
 	w.Helper()
 	runtime.LockOSThread()
@@ -30,7 +30,7 @@ func (w *env) nameless() {
 	})
 }
 
-// The host's name comes, or is put right, after the start. The name is changed in a namespace of the test's own thread.
+// A host gets its name, or a corrected one, after the start. The name is changed in the namespace of the test's thread.
 func TestARenamedHostIsTheServerOfItsNewName(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
@@ -64,7 +64,7 @@ func TestARenamedHostIsTheServerOfItsNewName(t *testing.T) {
 				holders := w.Cloud.Holders(one)
 				return len(holders) == 1 && strings.HasPrefix(holders[0], "2222")
 			})
-			if n := w.saidInAll("was renamed") + w.saidInAll("it is now known which server this is"); n == 0 { // whichever asked first
+			if n := w.saidInAll("was renamed") + w.saidInAll("it is now known which server this is"); n == 0 { // the goroutine that notices first logs it
 				t.Errorf("%d lines about the new name, want at least one", n)
 			}
 		})

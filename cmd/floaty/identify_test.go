@@ -18,7 +18,7 @@ func (w *env) playsKeepalived() int {
 	program, err := os.ReadFile(sleep) //nolint:gosec // a program of the system
 	w.must(err)
 	path := filepath.Join(w.TempDir(), "keepalived")
-	w.must(os.WriteFile(path, program, 0o700)) //nolint:gosec // it is to be run
+	w.must(os.WriteFile(path, program, 0o700)) //nolint:gosec // it must be executable
 	var cmd *exec.Cmd
 	w.eventually("the program is run", 5*time.Second, func() bool {
 		cmd = exec.Command(path, "60")
@@ -65,7 +65,7 @@ func TestCheckWarnsOfInstancesThatAReloadWouldForget(t *testing.T) {
 	}
 }
 
-// Of several Keepalived on a host (instance NAME), and of one in another network namespace, the pid file is elsewhere.
+// The pid file is elsewhere if a host runs several Keepaliveds (instance NAME), or one in another network namespace.
 func TestThePIDFileFollowsFromKeepalivedConf(t *testing.T) {
 	w := newEnv(t, one)
 	own := "keepalived-pid-file: " + w.Path("vrrp.pid") + "\n"

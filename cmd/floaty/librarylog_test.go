@@ -13,7 +13,7 @@ import (
 	"floaty/hack/testenv"
 )
 
-// net/http logs an answer that nobody asked for, in full.
+// net/http logs an unsolicited response in full.
 func TestUnsolicitedResponsesAreNotLogged(t *testing.T) {
 	w := newEnv(t, one)
 	var unasked atomic.Int64

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// startInto starts the daemon with a pipe as its log, and waits until it listens. Ended is closed when it has ended.
+// startInto starts the daemon with a pipe as its log, and waits until it listens. The channel ended is closed when the daemon has ended.
 func (w *env) startInto(log *os.File) (cmd *exec.Cmd, ended <-chan struct{}) {
 	w.Helper()
 	cmd = exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own words; ended below

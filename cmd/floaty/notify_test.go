@@ -155,7 +155,7 @@ func TestEventsThatAreNotStatesChangeNothing(t *testing.T) {
 
 func TestAnInvalidEventStopsTheHolder(t *testing.T) {
 	for what, c := range map[string]struct {
-		conf   string // in the place of the instance's name in keepalived.conf
+		conf   string // replaces the instance's name in keepalived.conf
 		state  string
 		status int
 		says   string
@@ -181,7 +181,7 @@ func TestAnInvalidEventStopsTheHolder(t *testing.T) {
 	}
 }
 
-// Whoever removes the lock file hides the holder from the next event, which cannot end it.
+// If the lock file is removed, the process of the next event cannot find the holder and end it.
 func TestAHolderThatCouldNotBeStoppedWritesNothingMore(t *testing.T) {
 	w := newEnv(t, one)
 	w.holder()
@@ -198,7 +198,7 @@ func TestAHolderThatCouldNotBeStoppedWritesNothingMore(t *testing.T) {
 	}
 }
 
-// It was stopped, and so could not go when it was told to; its next write is due when it goes on.
+// It was stopped, so it could not end when it was told to. Its next write is due when it continues.
 func TestASuspendedHolderThatWasSupersededWritesNothing(t *testing.T) {
 	w := newEnv(t, one)
 	w.must(w.Configure("floaty.yml", w.Floaty()+"lock-timeout: 50ms\n"))

@@ -21,7 +21,7 @@ func (w *env) with(old, fresh string) string {
 	return strings.ReplaceAll(text, old, fresh)
 }
 
-// ways are how an editor, a tool or a mount changes a file.
+// ways are the ways in which an editor, a tool or a mount changes a file.
 var ways = map[string]func(w *env, name, text string) error{
 	"in place": func(w *env, name, text string) error { return os.WriteFile(w.Path(name), []byte(text), 0o600) },
 	"rename":   func(w *env, name, text string) error { return w.Configure(name, text) },
@@ -140,7 +140,7 @@ func TestAnUnusableEditLeavesTheConfigurationInForce(t *testing.T) {
 		}
 		w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
 		w.must(w.Configure("floaty.yml", good))
-		time.Sleep(700 * time.Millisecond) // the mended file has been read, so that the next line is news
+		time.Sleep(700 * time.Millisecond) // the corrected file has been read, so that the next error is logged again
 	}
 }
 
@@ -220,7 +220,7 @@ func TestAReloadDuringRetryAfterMakesNoCall(t *testing.T) {
 	w.holds(time.Second, one)
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 429, RetryAfter: "60", Times: 1})
 	w.eventually("asked to wait", 3*interval, func() bool { return w.logged("asks to wait") == 1 })
-	time.Sleep(200 * time.Millisecond) // what was under way has ended
+	time.Sleep(200 * time.Millisecond) // the calls in progress have ended
 	w.Cloud.ForgetCalls()
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")))
 	w.eventually("the new interval is in force", time.Second, func() bool { return w.logged("configuration changed") == 1 })
@@ -240,7 +240,7 @@ func TestReloadsLogWarningsOnceAndLeakNoConnection(t *testing.T) {
 		w.eventually("it is in force", time.Second, func() bool { return w.logged("configuration changed") == i+1 })
 		w.must(w.HangUpFloaty())
 	}
-	time.Sleep(500 * time.Millisecond) // the last SIGHUP has been obeyed
+	time.Sleep(500 * time.Millisecond) // the last SIGHUP has been handled
 	if n := w.saidInAll("/nonexistent/x.conf"); n != 1 {
 		t.Errorf("%d lines about the missing file, want one", n)
 	}

@@ -19,7 +19,7 @@ func (w *env) stops() (goesOn func()) {
 	return func() { w.Helper(); w.must(syscall.Kill(pid, syscall.SIGCONT)) }
 }
 
-// backsOff has floaty be MASTER, and every write fail; the next one is due in a fraction of a second.
+// backsOff makes floaty MASTER while every write fails. The next one is due in a fraction of a second.
 func (w *env) backsOff() {
 	w.Helper()
 	for _, method := range []string{http.MethodPatch, http.MethodPut} {
@@ -31,7 +31,7 @@ func (w *env) backsOff() {
 	time.Sleep(50 * time.Millisecond) // the answer is there
 }
 
-// many addresses have many a timer that is due when floaty goes on.
+// many returns so many addresses that several timers are due when floaty continues.
 func many() []netip.Addr {
 	var addrs []netip.Addr
 	for i := range 20 {
@@ -40,7 +40,7 @@ func many() []netip.Addr {
 	return addrs
 }
 
-// What lay in the FIFO before floaty goes on counts before anything is written, on both clouds.
+// Lines that were in the FIFO before floaty continues count before anything is written, on both clouds.
 func TestAfterAStandstillADemotedHostWritesNothing(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(*testing.T) *env{
@@ -78,7 +78,7 @@ func TestAfterAStandstillAHostWithoutKeepalivedWritesNothing(t *testing.T) {
 	w.never("written without Keepalived", time.Second, func() bool { return len(w.Writes()) > 0 })
 }
 
-// An engine that a reload has made asks the same FIFO.
+// An engine that was built by a reload checks the same FIFO.
 func TestAfterAReloadAndAStandstillADemotedHostWritesNothing(t *testing.T) {
 	w := newEnv(t, many()...)
 	w.start()
@@ -141,7 +141,7 @@ func TestAfterAStandstillALineResumesAMaster(t *testing.T) {
 	w.holds(time.Second, one)
 }
 
-// A notify script's holder hears no lines: only its end, or time, says what Keepalived has noticed.
+// The holder of a notify script receives no lines. Only its end, or time, tells what Keepalived has noticed.
 func TestAfterAStandstillAHolderWaitsForKeepalived(t *testing.T) {
 	w := newEnv(t, one)
 	w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "advert_int 0.2", "advert_int 1", 1)))

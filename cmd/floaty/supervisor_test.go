@@ -96,7 +96,7 @@ func TestSystemdIsNotifiedOfStartReloadAndEnd(t *testing.T) {
 	systemd.expect("STOPPING=1")
 }
 
-// A process that stands still feeds no watchdog.
+// A process that is stopped does not feed the watchdog.
 func TestAStoppedProcessFeedsNoWatchdog(t *testing.T) {
 	w := newEnv(t, one)
 	systemd := newManager(t)
@@ -110,7 +110,7 @@ func TestAStoppedProcessFeedsNoWatchdog(t *testing.T) {
 	}
 }
 
-// Keepalived hands its environment on to the floaty that it starts: what that one says would count as Keepalived's word.
+// Keepalived passes its environment on to the floaty that it starts. What that process sent would count as sent by Keepalived.
 func TestTheSocketOfAnotherServiceIsNotUsed(t *testing.T) {
 	w := newEnv(t, one)
 	systemd := newManager(t)

@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// open lets everybody get to the host's files: what everybody may do shows only there.
+// open makes the host's directory accessible to everybody: only then do the permissions of its files matter.
 func (w *env) open() {
 	w.Helper()
 	for dir := w.Path("."); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -21,13 +21,13 @@ func (w *env) open() {
 	}
 }
 
-// What the daemon would say when it starts is in every report, as text and as JSON, and a report that needs a human does not end with 0.
+// Every report contains what the daemon would log at its start, as text and as JSON. If that needs a human, the exit status is not 0.
 func TestReportsContainTheDaemonsWarnings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		spoil func(w *env)
-		fine  bool   // nobody has to mend it
+		fine  bool   // nobody has to fix it
 		text  string // in the reports and in the daemon's log
 		field string // of the JSON, with its value
 		value string
@@ -124,7 +124,7 @@ func TestPlainHTTPIsReported(t *testing.T) {
 	}
 }
 
-// forged is a name that rings the bell, turns the text around, moves the cursor by a C1 code and makes a line of its own.
+// forged is a name that rings the bell, reverses the text, moves the cursor by a C1 code and begins a new line.
 const forged = "x\x1b]0;pwned\x07\u202e\u009b1A\x7f\u2028\nok   credential   FORGED"
 
 func TestHostileNamesCannotForgeLinesOrControlTheTerminal(t *testing.T) {
@@ -148,7 +148,7 @@ func TestHostileNamesCannotForgeLinesOrControlTheTerminal(t *testing.T) {
 	clean(t, w.Log())
 }
 
-// clean fails if there is anything in text that does not print.
+// clean reports an error if text contains anything unprintable.
 func clean(t *testing.T, text string) {
 	t.Helper()
 	for _, r := range text {
