@@ -115,12 +115,12 @@ func (w *world) flood(ctx context.Context) (stop func(), err error) {
 	for range 4 {
 		clients.Go(func() {
 			for ctx.Err() == nil {
-				_, _ = scrape(ctx, client("tcp", w.listen), 4*time.Millisecond, math.MaxInt) // being refused is what a flood is about
+				_, _ = scrape(ctx, client("tcp", w.listen, time.Second), 4*time.Millisecond, math.MaxInt) // being refused is what a flood is about
 			}
 		})
 	}
 	err = await(ctx, "floaty to refuse a scrape", func() bool {
-		refused, err := scrape(ctx, client("tcp", w.listen), time.Millisecond, 1)
+		refused, err := scrape(ctx, client("tcp", w.listen, time.Second), time.Millisecond, 1)
 		return err == nil && refused > 0
 	})
 	if err != nil {
@@ -185,8 +185,8 @@ func connect(ctx context.Context, address string, n int) {
 }
 
 // client returns an HTTP client that connects to an address only.
-func client(network, address string) *http.Client {
-	return &http.Client{Timeout: time.Second, Transport: &http.Transport{
+func client(network, address string, timeout time.Duration) *http.Client {
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},
@@ -195,8 +195,8 @@ func client(network, address string) *http.Client {
 
 // socket returns a client of floaty's unix socket.
 func (w *world) socket() *http.Client {
-	found, _ := filepath.Glob(w.host.Path("state/*.sock")) // the pattern is valid
-	return client("unix", append(found, "missing")[0])
+	found, _ := filepath.Glob(w.host.Path("state/*.sock"))       // the pattern is valid
+	return client("unix", append(found, "missing")[0], patience) // if none is found, the scrape fails
 }
 
 // scrape asks for the metrics so many times, or until ctx ends. It returns how often floaty refused.
