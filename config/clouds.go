@@ -45,7 +45,7 @@ type cloud struct {
 	server   string            // the ID of this server; empty: not configured
 	servers  map[string]string // IDs of servers, by host name; nil: the section has no such key
 	secrets  []secretKey
-	keys     []key
+	keys     func() []key // a function, because the rest is asked for whenever Keepalived has said something
 }
 
 // A secretKey is a key whose value may be in a file instead. The path of that file is then the value of the key
@@ -67,30 +67,40 @@ func (c *Config) clouds() []cloud {
 			server:   cs.ServerUUID,
 			servers:  cs.HostnameToServerUUID,
 			secrets:  []secretKey{{"token", &cs.Token, &cs.TokenFile, false}},
-			keys: []key{
-				scalar("endpoint", "https://api.cloudscale.ch", NewEngine, &cs.Endpoint, cloudscaleEndpoint),
-				scalar("token", nil, InPlace, &cs.Token, credential),
-				scalar("token-file", nil, InPlace, &cs.TokenFile, c.file),
-				scalar("server-uuid", nil, NewEngine, &cs.ServerUUID, uuid),
-				compound("hostname-to-server-uuid", NewEngine, &cs.HostnameToServerUUID, (*section).uuids),
-			},
+			keys:     c.cloudscaleKeys,
 		},
 		{
 			name:     "exoscale",
 			endpoint: exo.Endpoint,
 			server:   exo.InstanceID,
 			secrets:  []secretKey{{"key", &exo.Key, &exo.KeyFile, true}, {"secret", &exo.Secret, &exo.SecretFile, false}},
-			keys: []key{
-				scalar("endpoint", nil, NewEngine, &exo.Endpoint, exoscaleEndpoint),
-				scalar("zone", nil, NewEngine, &exo.Zone, zone),
-				scalar("key", nil, InPlace, &exo.Key, credential),
-				scalar("secret", nil, InPlace, &exo.Secret, credential),
-				scalar("key-file", nil, InPlace, &exo.KeyFile, c.file),
-				scalar("secret-file", nil, InPlace, &exo.SecretFile, c.file),
-				scalar("instance-id", nil, NewEngine, &exo.InstanceID, uuid),
-				scalar("detach-managed", false, NewEngine, &exo.DetachManaged, boolean),
-			},
+			keys:     c.exoscaleKeys,
 		},
+	}
+}
+
+func (c *Config) cloudscaleKeys() []key {
+	cs := &c.Cloudscale
+	return []key{
+		scalar("endpoint", "https://api.cloudscale.ch", NewEngine, &cs.Endpoint, cloudscaleEndpoint),
+		scalar("token", nil, InPlace, &cs.Token, credential),
+		scalar("token-file", nil, InPlace, &cs.TokenFile, c.file),
+		scalar("server-uuid", nil, NewEngine, &cs.ServerUUID, uuid),
+		compound("hostname-to-server-uuid", NewEngine, &cs.HostnameToServerUUID, (*section).uuids),
+	}
+}
+
+func (c *Config) exoscaleKeys() []key {
+	exo := &c.Exoscale
+	return []key{
+		scalar("endpoint", nil, NewEngine, &exo.Endpoint, exoscaleEndpoint),
+		scalar("zone", nil, NewEngine, &exo.Zone, zone),
+		scalar("key", nil, InPlace, &exo.Key, credential),
+		scalar("secret", nil, InPlace, &exo.Secret, credential),
+		scalar("key-file", nil, InPlace, &exo.KeyFile, c.file),
+		scalar("secret-file", nil, InPlace, &exo.SecretFile, c.file),
+		scalar("instance-id", nil, NewEngine, &exo.InstanceID, uuid),
+		scalar("detach-managed", false, NewEngine, &exo.DetachManaged, boolean),
 	}
 }
 

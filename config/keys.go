@@ -33,7 +33,7 @@ func (c *Config) keys() []key {
 		scalar("provider", nil, NewEngine, &c.Provider, c.provider),
 	}
 	for _, cloud := range c.clouds() {
-		all = append(all, subsection(cloud.name, cloud.keys, func(s *section) { s.checkCredential(cloud.secrets, cloud.name == c.Provider) }))
+		all = append(all, subsection(cloud.name, cloud.keys(), func(s *section) { s.checkCredential(cloud.secrets, cloud.name == c.Provider) }))
 	}
 	return append(all,
 		scalar("state-dir", "/run/floaty", Restart, &c.StateDir, c.file),

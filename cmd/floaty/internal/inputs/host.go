@@ -18,8 +18,9 @@ func HostName() string {
 // ServerByHostName returns the server that the configuration maps a host name to; empty: none. byName reports whether
 // the configuration maps host names at all.
 func ServerByHostName(c *config.Config, host string) (id string, byName bool) {
-	if c.Server() != "" || len(c.Servers()) == 0 {
+	servers := c.Servers()
+	if len(servers) == 0 || c.Server() != "" {
 		return "", false
 	}
-	return c.Servers()[host], true
+	return servers[host], true
 }
