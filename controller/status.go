@@ -62,9 +62,11 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 	if lost { // what came before it does not matter any more
 		s.lose(want)
 	}
-	if !want.Ours { // perhaps it was not lost: a resource may have lost the address that made it ours
+	if lost || !want.Ours { // a resource may have lost the address that made it ours, without a loss of its own
+		s.conflict, s.writes = conflict{}, writes{failing: s.writes.failing}
+	}
+	if !want.Ours {
 		s.answered = s.seen
-		s.resetMastership()
 		return lost, claimed
 	}
 	switch {
@@ -85,19 +87,13 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 	return lost, claimed
 }
 
-// lose resets what concerns the time in which the address was ours.
+// lose resets which readings are needed because of the time in which the address was ours.
 func (s *status) lose(want desired.Address) {
 	s.answered = max(s.answered, want.Losses)
 	s.readAfter, s.verify = time.Time{}, nil
-	s.resetMastership()
 	if !want.Ours {
 		s.verify = []time.Time{want.Changed.Add(afterLoss)}
 	}
-}
-
-// resetMastership drops what only concerns an address while it is ours.
-func (s *status) resetMastership() {
-	s.conflict, s.writes = conflict{}, writes{failing: s.writes.failing}
 }
 
 // readForRival requires a reading because of the latest rival: at once, or a second after the last one that was required. All addresses of

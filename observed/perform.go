@@ -68,10 +68,9 @@ func (o *Observed) succeed(r *read) bool {
 // been logged already. o.mu is held.
 func (o *Observed) fail(now time.Time, r *read, err error) bool {
 	o.failure.err = err
-	var told *providers.WaitError
-	asked := errors.As(err, &told)
 	var say bool
-	if asked {
+	var told *providers.WaitError
+	if errors.As(err, &told) {
 		o.failure.retry = now.Add(max(told.Wait, minWait))
 	} else {
 		say = o.failure.log.Failed(now)
