@@ -89,7 +89,7 @@ func newDaemon(opts Options, s inputs.Inputs, instances []string, fence func(con
 	}
 	d.apply(s)
 	d.monitor.Loaded(s.Config.Provider, "")
-	d.watch(s.Files())
+	d.watcher.Watch(s.Files())
 	return d, nil
 }
 
@@ -217,11 +217,6 @@ func gcPercent(addresses int) int {
 	return 150
 }
 
-// watch replaces the watched files.
-func (d *daemon) watch(files []string) {
-	d.watcher.Watch(files)
-}
-
 func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
 	d.watcher.Run(ctx, func() {
 		select {
@@ -252,24 +247,25 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 			d.monitor.SetKeepalived(s)
 			if s.PID != 0 && s.PID != vrrp {
 				vrrp = s.PID
-				select { // as below: only the latest value matters
-				case <-d.vrrpPID:
-				default:
-				}
-				d.vrrpPID <- vrrp
+				replace(d.vrrpPID, vrrp)
 			}
-			if s.Connected == was {
-				return
+			if s.Connected != was {
+				was = s.Connected
+				replace(connected, was)
 			}
-			was = s.Connected
-			select { // the listener must not block; a value that was not received yet is outdated
-			case <-connected:
-			default:
-			}
-			connected <- was
 		},
 		Log: d.log,
 	})
+}
+
+// replace sends value without blocking, in place of one that was not received yet and is outdated. c must have a capacity of 1 and no
+// other sender.
+func replace[T any](c chan T, value T) {
+	select {
+	case <-c:
+	default:
+	}
+	c <- value
 }
 
 // listen runs the listener until ctx ends.
@@ -312,7 +308,7 @@ func (d *daemon) logWarning(n desired.Warning) {
 
 func (d *daemon) engineOptions() engineOptions {
 	var queue *controller.QueueMetrics
-	if d.instances == nil { // else nobody asks a notify script, and the figures cost it two wake-ups per second
+	if d.instances == nil { // nobody asks a notify script
 		queue = d.monitor.Queue()
 	}
 	return engineOptions{

@@ -147,7 +147,7 @@ func TestANewPathOfThePIDFileNeedsNoRestart(t *testing.T) {
 		edited := *next.Config
 		edited.KeepalivedPIDFile = c.configured
 		next.Config, next.Keepalived = &edited, c.keepalived
-		if err := d.adopt(t.Context(), next, config.Changes(d.running.Config, next.Config)); err != nil {
+		if err := d.adopt(t.Context(), next, config.Changes(d.running.Config, next.Config), inputs.SameKeepalived(d.running.Keepalived, next.Keepalived)); err != nil {
 			t.Fatal(err)
 		}
 		if got := d.sources.Load().pidFile; got != c.want {

@@ -62,7 +62,7 @@ func (l *loader) giveUp() {
 // SIGHUP asked for it.
 func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requested bool) {
 	defer d.checkHostName()
-	d.watch(slices.Concat(d.running.Files(), next.Files(), candidateFiles(err)))
+	d.watcher.Watch(slices.Concat(d.running.Files(), next.Files(), candidateFiles(err)))
 	if err != nil {
 		d.logRejected(err)
 		return
@@ -73,7 +73,7 @@ func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requ
 	same := inputs.SameKeepalived(d.running.Keepalived, next.Keepalived)
 	switch {
 	case len(changes) > 0 || !same:
-		if err := d.adopt(ctx, next, changes); err != nil {
+		if err := d.adopt(ctx, next, changes, same); err != nil {
 			d.logRejected(err)
 			return
 		}
@@ -88,7 +88,7 @@ func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requ
 		d.log.V(1).Info("configuration read again: nothing has changed")
 	}
 	d.rejected, d.running = "", next
-	d.watch(next.Files())
+	d.watcher.Watch(next.Files())
 }
 
 // candidateFiles returns the files that a failed load has read or missed: a change of one of them may solve the
@@ -116,8 +116,8 @@ func (d *daemon) logRejected(err error) {
 	d.log.Error(errors.New(said), "the edited configuration is unusable: the running one stays in force")
 }
 
-// adopt puts next into force.
-func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config.Change) error {
+// adopt puts next into force. changes are those of the configuration; same reports whether keepalived.conf means the same as before.
+func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config.Change, same bool) error {
 	var rebuild bool
 	var words []string
 	for _, change := range changes {
@@ -142,7 +142,7 @@ func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config
 		d.engine.Load().paced.CredentialChanged()
 	}
 	effect := d.apply(next)
-	if !inputs.SameKeepalived(before.Keepalived, next.Keepalived) {
+	if !same {
 		words = append(words, inputs.KeepalivedChanges(before.Keepalived, next.Keepalived))
 	}
 	d.monitor.Loaded(next.Config.Provider, strings.Join(words, "; "))
