@@ -13,12 +13,12 @@ package cloudscale
 import (
 	"context"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	sdk "github.com/cloudscale-ch/cloudscale-go-sdk/v8"
 
+	"floaty/providers"
 	"floaty/providers/httpapi"
 	"floaty/providers/netset"
 )
@@ -55,7 +55,7 @@ type Provider struct {
 	api      *sdk.Client
 	server   string // empty: ask the metadata service
 	metadata string
-	names    sync.Map                             // of servers in lists, by ID
+	names    providers.Names                      // of servers in lists
 	six      atomic.Pointer[netset.Set[struct{}]] // the IPv6 networks of the last list; nil: no list yet
 }
 

@@ -38,9 +38,7 @@ func (p *Provider) list(ctx context.Context) (*account, error) {
 	}
 	p.six.Store(&a.six)
 	for id, name := range a.names {
-		if p.ServerName(id) != name {
-			p.names.Store(id, name)
-		}
+		p.names.Keep(id, name)
 	}
 	return a, nil
 }
@@ -58,8 +56,4 @@ func (a *account) holding(addr netip.Addr) providers.Holding {
 
 // ServerName returns the name of a server, if a list of floating IPs has named it, and else the empty string. A list names only the
 // servers that hold something at that moment, so a rival that has just lost an address would have no name if earlier lists did not count.
-func (p *Provider) ServerName(id string) string {
-	name, _ := p.names.Load(id)
-	text, _ := name.(string)
-	return text
-}
+func (p *Provider) ServerName(id string) string { return p.names.Name(id) }

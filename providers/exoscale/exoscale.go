@@ -28,6 +28,7 @@ import (
 	"github.com/exoscale/egoscale/v3/credentials"
 	"github.com/go-logr/logr"
 
+	"floaty/providers"
 	"floaty/providers/failurelog"
 	"floaty/providers/httpapi"
 )
@@ -71,7 +72,7 @@ type Provider struct {
 	filter  filter
 	started started
 	flights flights
-	names   sync.Map // of instances in lists, by ID
+	names   providers.Names // of instances in lists
 
 	mu        sync.Mutex // guards all below
 	api       *v3.Client // the latest; nil: not made yet

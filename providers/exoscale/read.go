@@ -236,9 +236,7 @@ func (p *Provider) instances(ctx context.Context, api *v3.Client, ip string) ([]
 	ids := make([]string, 0, len(list.Instances))
 	for _, instance := range list.Instances {
 		ids = append(ids, string(instance.ID))
-		if id := string(instance.ID); p.ServerName(id) != instance.Name {
-			p.names.Store(id, instance.Name)
-		}
+		p.names.Keep(string(instance.ID), instance.Name)
 	}
 	slices.Sort(ids)
 	if ip == "" {
@@ -277,8 +275,4 @@ func general(err error) bool {
 }
 
 // ServerName returns the name of an instance, if a list has named it, and else the empty string.
-func (p *Provider) ServerName(id string) string {
-	name, _ := p.names.Load(id)
-	text, _ := name.(string)
-	return text
-}
+func (p *Provider) ServerName(id string) string { return p.names.Name(id) }
