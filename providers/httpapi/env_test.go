@@ -35,13 +35,20 @@ func serve(t *testing.T, http2 bool, handler http.HandlerFunc) *api {
 		}
 		handler(w, r)
 	}))
+	a.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, conn)
+	}
+	a.start(t, http2)
+	return a
+}
+
+// start starts the server, which counts its connections, and makes the client.
+func (a *api) start(t *testing.T, http2 bool) {
+	t.Helper()
 	a.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			a.connections.Add(1)
 		}
-	}
-	a.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, connKey{}, conn)
 	}
 	a.EnableHTTP2 = http2
 	if http2 {
@@ -51,7 +58,6 @@ func serve(t *testing.T, http2 bool, handler http.HandlerFunc) *api {
 	}
 	t.Cleanup(a.Close)
 	a.client = clientOf(t, a.Server, a.URL)
-	return a
 }
 
 type connKey struct{}

@@ -38,19 +38,7 @@ func serveFor(t *testing.T, http2 bool, idle time.Duration) (a *api, w *warmer, 
 		}
 	}))
 	a.Config.IdleTimeout = idle
-	a.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			a.connections.Add(1)
-		}
-	}
-	a.EnableHTTP2 = http2
-	if http2 {
-		a.StartTLS()
-	} else {
-		a.Start()
-	}
-	t.Cleanup(a.Close)
-	a.client = clientOf(t, a.Server, a.URL)
+	a.start(t, http2)
 	k := a.client.Transport.(*transport)
 	k.warm.delay = 20 * time.Millisecond
 	return a, k.warm, func() []string {
