@@ -287,6 +287,12 @@ func checkShell(t *testing.T, name, script string) {
 // programOf returns the program that an archive holds.
 func programOf(t *testing.T, arch string) string {
 	t.Helper()
+	return unpacked(t, arch, "usr/sbin/floaty", 0o700)
+}
+
+// unpacked returns the path of a copy of one file of the archive for an architecture.
+func unpacked(t *testing.T, arch, name string, mode os.FileMode) string {
+	t.Helper()
 	f, err := os.Open(only(t, "floaty_*_linux_"+arch+".tar.gz"))
 	if err != nil {
 		t.Fatal(err)
@@ -297,8 +303,8 @@ func programOf(t *testing.T, arch string) string {
 		t.Fatal(err)
 	}
 	contents, _ := members(t, zipped, strings.TrimSuffix(filepath.Base(f.Name()), ".tar.gz")+"/")
-	path := filepath.Join(t.TempDir(), "floaty")
-	if err := os.WriteFile(path, []byte(contents["usr/sbin/floaty"]), 0o700); err != nil {
+	path := filepath.Join(t.TempDir(), filepath.Base(name))
+	if err := os.WriteFile(path, []byte(contents[name]), mode); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"compress/gzip"
 	"debug/buildinfo"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -69,19 +67,5 @@ func TestTheListOfPartsIsValidAndComplete(t *testing.T) {
 // noticesOf returns the path of the notices, unpacked.
 func noticesOf(t *testing.T) string {
 	t.Helper()
-	f, err := os.Open(only(t, "floaty_*_linux_amd64.tar.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	zipped, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	contents, _ := members(t, zipped, strings.TrimSuffix(filepath.Base(f.Name()), ".tar.gz")+"/")
-	path := filepath.Join(t.TempDir(), "notices")
-	if err := os.WriteFile(path, []byte(contents["usr/share/doc/floaty/THIRD-PARTY-NOTICES"]), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return unpacked(t, "amd64", "usr/share/doc/floaty/THIRD-PARTY-NOTICES", 0o600)
 }
