@@ -8,6 +8,7 @@ import (
 	"floaty/desired"
 	"floaty/observed"
 	"floaty/providers"
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
@@ -74,13 +75,13 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 // come back.
 func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading, now time.Time) time.Duration {
 	after := c.reread(st, last, now)
-	if len(st.verify) > 0 {
-		if wait := st.verify[0].Sub(now); wait > 0 {
-			c.opts.Observed.ScheduleRead(st.verify[0], addr)
+	if st.verify.pending() {
+		if wait := st.verify.due().Sub(now); wait > 0 {
+			c.opts.Observed.ScheduleRead(st.verify.due(), addr)
 			return wait
 		}
-		after = later(after, st.verify[0]) // an earlier reading may be from before the new master's write
-		st.verify = nil
+		after = later(after, st.verify.due()) // an earlier reading may be from before the new master's write
+		st.verify = verifications{}
 	}
 	r, pending, err := c.opts.Observed.Read(addr, after)
 	if !pending && err == nil { // an error was logged by observed, and the refresh comes back when it may
@@ -99,7 +100,7 @@ func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r
 	rival := want.Rivals > st.answered
 	switch {
 	case permanent(r.Err):
-		st.answered, st.verify = st.seen, nil
+		st.answered, st.verify = st.seen, verifications{}
 		return unreadable, atRefresh, nil
 	case r.Err != nil:
 		return c.assignBlind(addr, st, want, r, now)
@@ -124,6 +125,9 @@ func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Readi
 		return
 	case !isNew:
 		return
+	}
+	if st.readings.failing == nil {
+		st.readings.failing = new(failurelog.Entry)
 	}
 	say := st.readings.failing.Failed(now)
 	wait := c.opts.BackOff.Wait(st.readings.failing.Attempts)
@@ -192,11 +196,11 @@ func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, 
 
 // scheduleVerification schedules the read for the next verification and returns the time until it is due.
 func (c *Controller) scheduleVerification(addr netip.Addr, st *status, now time.Time) time.Duration {
-	if len(st.verify) == 0 {
+	if !st.verify.pending() {
 		return atRefresh
 	}
-	c.opts.Observed.ScheduleRead(st.verifyAfter(), addr)
-	return max(st.verify[0].Sub(now), time.Millisecond)
+	c.opts.Observed.ScheduleRead(st.verify.after(), addr)
+	return max(st.verify.due().Sub(now), time.Millisecond)
 }
 
 // assignBlind handles an address that cannot be read. Writes may work nevertheless, and assigning is idempotent. Therefore the address is

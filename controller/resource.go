@@ -78,7 +78,7 @@ func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
 		c.statuses[heir] = from
 	case !busy:
 		st.answered = max(st.answered, from.answered)
-		if len(st.verify) < len(from.verify) {
+		if len(st.verify.delays) < len(from.verify.delays) {
 			st.verify = from.verify
 		}
 	}

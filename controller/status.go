@@ -11,7 +11,7 @@ import (
 // verifyDelays are the times after an acknowledged write, after a claim that found the address in place, or after a rival was heard, at
 // which the address is verified with a reading: a slow rival's write may take effect later. One of an old master was seen 15 s after the
 // takeover.
-var verifyDelays = [...]time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second}
+var verifyDelays = []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second}
 
 const (
 	// maxSlack limits how early a verification may be, so that the time between the last one and the refresh stays short.
@@ -30,8 +30,8 @@ type status struct {
 	seen     uint64 // number of the latest change in desired that was taken into account
 	answered uint64 // number of the latest claim or rival that a reading or an acknowledged write has answered
 
-	readAfter time.Time   // a reading begun earlier cannot say "in place"
-	verify    []time.Time // when the address is to be verified with further readings, in order
+	readAfter time.Time // a reading begun earlier cannot say "in place"
+	verify    verifications
 	conflict  conflict
 	readings  readings
 	writes    writes
@@ -39,19 +39,35 @@ type status struct {
 	slot slot // guarded by the controller's mu
 }
 
+// verifications are the further readings with which an address is to be verified. Zero: none.
+type verifications struct {
+	from   time.Time       // what is to be verified happened then
+	delays []time.Duration // after from, in order
+}
+
+// pending reports whether a verification is left.
+func (v verifications) pending() bool { return len(v.delays) > 0 }
+
+// due returns when the next verification is due; there must be one.
+func (v verifications) due() time.Time { return v.from.Add(v.delays[0]) }
+
+// after returns the earliest time of a reading that serves as the next verification; there must be one. It is a little before that is
+// due, so that one read serves addresses that were written together: ten thousand are written within half a second.
+func (v verifications) after() time.Time { return v.due().Add(-min(v.delays[0]/4, maxSlack)) }
+
 // readings sum up the readings of an address.
 type readings struct {
-	judged  uint64           // Seq of the last one that was judged
-	failing failurelog.Entry // those that carried an error
-	again   time.Time        // when the address may be read again after one that carried an error
+	judged  uint64            // Seq of the last one that was judged
+	failing *failurelog.Entry // those that carried an error; nil: none did, as with almost every address
+	again   time.Time         // when the address may be read again after one that carried an error
 }
 
 // writes sum up the writes of an address.
 type writes struct {
-	acknowledged time.Time // when the last one was; zero: it was not, or there was none since the last claim
-	failing      failurelog.Entry
-	shown        string    // the difference that a dry run has logged
-	takeover     *Takeover // in progress; nil: none is
+	acknowledged time.Time         // when the last one was; zero: it was not, or there was none since the last claim
+	failing      *failurelog.Entry // nil: none failed
+	shown        string            // the difference that a dry run has logged
+	takeover     *Takeover         // in progress; nil: none is
 }
 
 // notice takes into account what has changed since the address was last processed.
@@ -81,7 +97,7 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 			s.writes.takeover = &Takeover{Claimed: want.Changed}
 		}
 	}
-	if rival && len(s.verify) < len(verifyDelays) { // its write may take effect after the reading that is made now
+	if rival && len(s.verify.delays) < len(verifyDelays) { // its write may take effect after the reading that is made now
 		s.verifyFrom(now)
 	}
 	return lost, claimed
@@ -90,9 +106,9 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 // lose resets which readings are needed because of the time in which the address was ours.
 func (s *status) lose(want desired.Address) {
 	s.answered = max(s.answered, want.Losses)
-	s.readAfter, s.verify = time.Time{}, nil
+	s.readAfter, s.verify = time.Time{}, verifications{}
 	if !want.Ours {
-		s.verify = []time.Time{want.Changed.Add(afterLoss)}
+		s.verify = verifications{want.Changed, []time.Duration{afterLoss}}
 	}
 }
 
@@ -104,41 +120,30 @@ func (s *status) readForRival(want desired.Address) {
 
 // verifyFrom schedules the verifications that follow now. For a contested address, the refresh is enough.
 func (s *status) verifyFrom(now time.Time) {
-	s.verify = nil
-	if s.conflict.on() {
-		return
+	s.verify = verifications{}
+	if !s.conflict.on() {
+		s.verify = verifications{now, verifyDelays}
 	}
-	s.verify = make([]time.Time, 0, len(verifyDelays))
-	for _, delay := range verifyDelays {
-		s.verify = append(s.verify, now.Add(delay))
-	}
-}
-
-// verifyAfter returns the earliest time of a reading that serves as the next verification; there must be one. It is a little before the
-// scheduled time, so that one read serves addresses that were written together: ten thousand are written within half a second.
-func (s *status) verifyAfter() time.Time {
-	delay := verifyDelays[len(verifyDelays)-len(s.verify)]
-	return s.verify[0].Add(-min(delay/4, maxSlack))
 }
 
 // verifiedBy drops every verification that a reading begun at a given time serves as.
 func (s *status) verifiedBy(at time.Time) {
-	for len(s.verify) > 0 && !at.Before(s.verifyAfter()) {
-		s.verify = s.verify[1:]
+	for s.verify.pending() && !at.Before(s.verify.after()) {
+		s.verify.delays = s.verify.delays[1:]
 	}
 }
 
 // justWritten reports whether the last write was acknowledged after the last reason for doubt, and its verification is not due yet.
 func (s *status) justWritten(now time.Time) bool {
-	return len(s.verify) > 0 && s.verify[0].After(now) && s.readAfter.Before(s.writes.acknowledged)
+	return s.verify.pending() && s.verify.due().After(now) && s.readAfter.Before(s.writes.acknowledged)
 }
 
 // needs returns the earliest time of a reading that may show the address in place: it must be from after the last reason for doubt, serve the
 // verification that is due, and not be older than two intervals. Otherwise an old reading would count for ever while reads fail.
 func (s *status) needs(interval time.Duration, now time.Time) time.Time {
 	need := later(s.readAfter, now.Add(-2*interval))
-	if len(s.verify) > 0 && !now.Before(s.verify[0]) { // not before it is due: the addresses written last would each start a read of their own
-		need = later(need, s.verifyAfter())
+	if s.verify.pending() && !now.Before(s.verify.due()) { // not before it is due: the addresses written last would each start a read of their own
+		need = later(need, s.verify.after())
 	}
 	return need
 }

@@ -10,6 +10,7 @@ import (
 	"floaty/desired"
 	"floaty/observed"
 	"floaty/providers"
+	"floaty/providers/failurelog"
 	"floaty/providers/logkey"
 )
 
@@ -98,7 +99,13 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 // [providers.Paced].
 func (c *Controller) logFailure(addr netip.Addr, st *status, err error, next time.Time) {
 	var told *providers.WaitError
-	if errors.As(err, &told) || !st.writes.failing.Failed(time.Now()) {
+	if errors.As(err, &told) {
+		return
+	}
+	if st.writes.failing == nil {
+		st.writes.failing = new(failurelog.Entry)
+	}
+	if !st.writes.failing.Failed(time.Now()) {
 		return
 	}
 	about := []any{logkey.Address, addr, logkey.Attempt, st.writes.failing.Attempts, logkey.Next, next}

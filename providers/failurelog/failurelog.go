@@ -57,8 +57,12 @@ func (e *Entry) FailedBecause(reason string, now time.Time) bool {
 	return true
 }
 
-// Succeeded notes that it worked at now, and reports whether that is worth a line, because it ends a series of failures.
+// Succeeded notes that it worked at now, and reports whether that is worth a line, because it ends a series of failures. A nil Entry has
+// never failed.
 func (e *Entry) Succeeded(now time.Time) bool {
+	if e == nil {
+		return false
+	}
 	failed := e.Attempts > 0
 	e.Attempts = 0
 	if e.intermittent {
