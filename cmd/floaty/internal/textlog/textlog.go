@@ -73,16 +73,18 @@ func (c *core) line(entry zapcore.Entry, fields []zapcore.Field) []byte {
 	line = append(line, entry.Level.CapitalString()...)
 	line = append(line, ' ')
 	line = append(line, printable.Text(entry.Message)...)
+	values := zapcore.NewMapObjectEncoder()
 	for _, list := range [][]zapcore.Field{c.fields, fields} {
 		for _, field := range list {
-			line = c.appendField(line, field)
+			line = c.appendField(line, field, values)
 		}
 	}
 	return append(line, '\n')
 }
 
-func (c *core) appendField(line []byte, field zapcore.Field) []byte {
-	values := zapcore.NewMapObjectEncoder()
+// appendField appends a field. It needs values to get at the field's value.
+func (c *core) appendField(line []byte, field zapcore.Field, values *zapcore.MapObjectEncoder) []byte {
+	delete(values.Fields, field.Key) // another field may have had the same key
 	field.AddTo(values)
 	value, ok := values.Fields[field.Key]
 	if !ok { // an error that is nil
