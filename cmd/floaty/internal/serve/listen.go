@@ -26,8 +26,9 @@ const socketMode = 0o660
 // probeTimeout is how long an existing socket may take to accept a connection: its backlog may be full.
 const probeTimeout = time.Second
 
-// recheckSocket is how often it is checked that a socket's path still leads to it.
-const recheckSocket = 10 * time.Second
+// recheckSocket is how often it is checked that a socket's path still leads to it. Each check wakes an idle daemon about ten times, because
+// Go's monitor thread polls while anything runs.
+const recheckSocket = time.Minute
 
 // errReplaced is why nobody can connect to a socket any more.
 var errReplaced = errors.New("the socket was removed or replaced")
