@@ -16,9 +16,11 @@ func listen(t *testing.T) net.Listener {
 	return listener
 }
 
-// arrivals sends two words to target, of which w sees the arrival, and returns when each was sent and arrived. The reader is late.
+// arrivals sends two words to target, of which w sees the arrival, and returns when each was sent and arrived. The first counts from before
+// the connection was made. The reader is late.
 func arrivals(t *testing.T, w *wire, target string, late time.Duration) (sent, arrived [2]time.Time) {
 	t.Helper()
+	begun := time.Now()
 	client, err := net.Dial("tcp", target)
 	if err != nil {
 		t.Fatal(err)
@@ -32,6 +34,9 @@ func arrivals(t *testing.T, w *wire, target string, late time.Duration) (sent, a
 	for i := range sent {
 		w.watch(func(_ []byte, at time.Time) { arrived[i] = at })
 		sent[i] = time.Now()
+		if i == 0 {
+			sent[i] = begun
+		}
 		if _, err := client.Write([]byte("word")); err != nil {
 			t.Fatal(err)
 		}
