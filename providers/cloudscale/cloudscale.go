@@ -2,7 +2,7 @@
 //
 //   - Read lists all floating IPs of the account in one call, however many addresses it is asked for.
 //   - Assign points a floating IP at a server in one call. The change is synchronous, and the floating IP need not be released first.
-//   - Server asks the metadata service, unless Options names the server.
+//   - Server asks the metadata service, unless Options or the host's name determines the server.
 //
 // If a floating IP points at a load balancer, its holder is that load balancer, by ID. A floating IP may be a network (an IPv6 /56);
 // every address in it is the same resource.
@@ -36,6 +36,10 @@ type Options struct {
 	Token func() string
 	// Server is the UUID of the server that this process runs on. If empty, the metadata service is asked.
 	Server string
+	// ServerByHostName returns the UUID of the server that this host's name determines, which goes before Server; empty: none. It
+	// may be nil. It is called whenever the server is asked for, because the name may be set or corrected after the start, by
+	// cloud-init, by DHCP, or after cloning another host.
+	ServerByHostName func() string
 	// MetadataURL is the URL of the metadata. If empty, it is that of cloudscale.ch.
 	MetadataURL string
 	// Before is called when a changing request is about to be sent; its error ends the call. It may be nil. See
@@ -53,7 +57,8 @@ type Options struct {
 type Provider struct {
 	client   *http.Client
 	api      *sdk.Client
-	server   string // empty: ask the metadata service
+	byName   func() string // returns this server if the host's name determines it
+	server   string        // empty: ask the metadata service
 	metadata string
 	names    providers.Names                      // of servers in lists
 	six      atomic.Pointer[netset.Set[struct{}]] // the IPv6 networks of the last list; nil: no list yet
@@ -66,6 +71,9 @@ func New(opts Options) (*Provider, error) {
 	}
 	if opts.MetadataURL == "" {
 		opts.MetadataURL = defaultMetadata
+	}
+	if opts.ServerByHostName == nil {
+		opts.ServerByHostName = func() string { return "" }
 	}
 	endpoint, err := httpapi.ParseEndpoint(opts.Endpoint)
 	if err != nil {
@@ -87,7 +95,7 @@ func New(opts Options) (*Provider, error) {
 	api := sdk.NewClient(client)
 	api.BaseURL = endpoint // NewClient obeys the environment variable CLOUDSCALE_API_URL
 	api.UserAgent = httpapi.UserAgent()
-	return &Provider{client: client, api: api, server: opts.Server, metadata: opts.MetadataURL}, nil
+	return &Provider{client: client, api: api, byName: opts.ServerByHostName, server: opts.Server, metadata: opts.MetadataURL}, nil
 }
 
 // Close closes idle connections. Later calls open new ones.

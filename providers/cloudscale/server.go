@@ -1,6 +1,7 @@
 package cloudscale
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,8 @@ import (
 
 // Server returns the UUID of the server that this process runs on.
 func (p *Provider) Server(ctx context.Context) (string, error) {
-	if p.server != "" {
-		return p.server, nil
+	if id := cmp.Or(p.byName(), p.server); id != "" {
+		return id, nil
 	}
 	body, err := httpapi.Metadata(ctx, p.metadata)
 	if err != nil {

@@ -1,6 +1,7 @@
 package cloudscale_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -96,6 +97,26 @@ func TestConfiguredServerNeedsNoMetadata(t *testing.T) {
 	p := provider(t, cloudscale.Options{Server: strings.ToUpper(here), MetadataURL: address})
 	if got, err := p.Server(t.Context()); got != here || err != nil {
 		t.Errorf("got %q, %v, want %q", got, err, here)
+	}
+}
+
+// A host may be renamed while this process runs.
+func TestTheHostNameIsLookedUpWithEachCall(t *testing.T) {
+	t.Parallel()
+	w := newEnv(t) // its metadata service says here
+	const named, configured = "33333333-3333-4333-8333-333333333333", elsewhere
+	var byName string
+	opts := cloudscale.Options{ServerByHostName: func() string { return byName }, MetadataURL: w.url + metadataPath}
+	unconfigured := provider(t, opts)
+	opts.Server = configured
+	both := provider(t, opts)
+	for _, byName = range []string{"", named, ""} {
+		for p, otherwise := range map[*cloudscale.Provider]string{unconfigured: here, both: configured} {
+			want := cmp.Or(byName, otherwise)
+			if got, err := p.Server(t.Context()); got != want || err != nil {
+				t.Errorf("with %q by the host's name: got %q, %v, want %q", byName, got, err, want)
+			}
+		}
 	}
 }
 

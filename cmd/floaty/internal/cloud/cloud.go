@@ -38,7 +38,7 @@ type Options struct {
 	Log       logr.Logger
 }
 
-// New returns the configured cloud.
+// New returns the configured cloud, without a wrapper: that would hide the methods that only some clouds have.
 func New(s inputs.Inputs, opts Options) (Cloud, error) {
 	build, known := map[string]func(*config.Config, Options) (Cloud, error){
 		"cloudscale": newCloudscale,
@@ -51,19 +51,19 @@ func New(s inputs.Inputs, opts Options) (Cloud, error) {
 }
 
 func newCloudscale(c *config.Config, opts Options) (Cloud, error) {
-	provider, err := cloudscale.New(cloudscale.Options{
-		Endpoint:              c.Cloudscale.Endpoint,
-		Token:                 func() string { return opts.Current().Cloudscale.Token.Reveal() },
-		Server:                c.Cloudscale.ServerUUID,
+	return cloudscale.New(cloudscale.Options{
+		Endpoint: c.Cloudscale.Endpoint,
+		Token:    func() string { return opts.Current().Cloudscale.Token.Reveal() },
+		Server:   c.Cloudscale.ServerUUID,
+		ServerByHostName: func() string {
+			id, _ := inputs.ServerByHostName(opts.Current(), inputs.HostName())
+			return id
+		},
 		Before:                opts.Fence,
 		Observe:               opts.Observe,
 		Addresses:             opts.Addresses,
 		MaxConcurrentRequests: c.MaxConcurrentRequests,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return namedByHost{provider, opts.Current}, nil
 }
 
 func newExoscale(c *config.Config, opts Options) (Cloud, error) {
@@ -82,19 +82,4 @@ func newExoscale(c *config.Config, opts Options) (Cloud, error) {
 		MaxConcurrentRequests: c.MaxConcurrentRequests,
 		Log:                   opts.Log,
 	})
-}
-
-// A namedByHost is a cloud that is asked for this server only if this host's name does not determine it. The name may
-// be set or corrected after the start, by cloud-init, by DHCP, or after cloning another host.
-type namedByHost struct {
-	Cloud
-	config func() *config.Config
-}
-
-// Server implements [providers.Provider].
-func (h namedByHost) Server(ctx context.Context) (string, error) {
-	if id, _ := inputs.ServerByHostName(h.config(), inputs.HostName()); id != "" {
-		return id, nil
-	}
-	return h.Cloud.Server(ctx)
 }
