@@ -32,7 +32,7 @@ type Cloud interface {
 // Options are what a cloud needs in addition to the inputs.
 type Options struct {
 	Current   func() *config.Config                                     // returns the configuration in force, which every call takes the credential from
-	Fence     func(context.Context) error                               // called before each changing request; an error forbids it; nil: all are allowed
+	Before    func(context.Context) error                               // called before each changing request; an error forbids it; nil: all are allowed
 	Observe   func(ctx context.Context, status int, took time.Duration) // called after each request; may be nil
 	Addresses func() int                                                // returns the number of managed addresses; nil: none will be assigned
 	Log       logr.Logger
@@ -59,7 +59,7 @@ func newCloudscale(c *config.Config, opts Options) (Cloud, error) {
 			id, _ := inputs.ServerByHostName(opts.Current(), inputs.HostName())
 			return id
 		},
-		Before:                opts.Fence,
+		Before:                opts.Before,
 		Observe:               opts.Observe,
 		Addresses:             opts.Addresses,
 		MaxConcurrentRequests: c.MaxConcurrentRequests,
@@ -75,7 +75,7 @@ func newExoscale(c *config.Config, opts Options) (Cloud, error) {
 			return c.Key.Reveal(), c.Secret.Reveal()
 		},
 		Instance:              c.Exoscale.InstanceID,
-		Before:                opts.Fence,
+		Before:                opts.Before,
 		Observe:               opts.Observe,
 		DetachManaged:         c.Exoscale.DetachManaged,
 		Addresses:             opts.Addresses,

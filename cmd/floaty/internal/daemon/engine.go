@@ -60,7 +60,7 @@ type engineOptions struct {
 func newEngine(s inputs.Inputs, opts engineOptions) (*engine, error) {
 	log := opts.log.WithValues(logkey.Provider, s.Config.Provider)
 	api, err := cloud.New(s, cloud.Options{
-		Current: opts.current, Fence: opts.fence, Observe: opts.monitor.Requested, Addresses: opts.desired.Len, Log: log,
+		Current: opts.current, Before: opts.fence, Observe: opts.monitor.Requested, Addresses: opts.desired.Len, Log: log,
 	})
 	if err != nil {
 		return nil, err
