@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"sync/atomic"
 	"testing"
 
 	"floaty/providers/cloudscale"
@@ -19,16 +18,11 @@ var _ conformance.Cloud = (*cloud)(nil)
 type cloud struct {
 	*simulator.Cloud
 	t     *testing.T
-	proto int         // the major version of HTTP that is wanted
-	bare  atomic.Bool // answers have no body
+	proto int // the major version of HTTP that is wanted
 }
 
 func (c *cloud) Put(addr netip.Addr, holders ...string) {
 	c.AddAddress(netip.PrefixFrom(addr, addr.BitLen()), holders...)
-}
-
-func (c *cloud) PutNetwork(network netip.Prefix, holders ...string) {
-	c.AddAddress(network, holders...)
 }
 
 func (c *cloud) Fail(f conformance.Failure) {
@@ -37,46 +31,23 @@ func (c *cloud) Fail(f conformance.Failure) {
 			conformance.Answer: simulator.Status, conformance.BrokenJSON: simulator.BrokenJSON, conformance.SlowBody: simulator.SlowBody,
 			conformance.Hang: simulator.Hang, conformance.Reset: simulator.Reset,
 		}[f.Kind],
-		Status: f.Status, Body: f.Body, RetryAfter: f.RetryAfter,
+		Status: f.Status, Body: f.Body, NoBody: f.Kind == conformance.Answer && f.Body == "", RetryAfter: f.RetryAfter,
 	}
 	if f.Addr.IsValid() {
 		fault.Method, fault.Path = http.MethodPatch, "/"+f.Addr.String()
 	}
 	c.Cloud.Fail(fault)
-	c.bare.Store(f.Kind == conformance.Answer && f.Body == "")
 }
 
-func (c *cloud) Heal() {
-	c.bare.Store(false)
-	c.ClearFaults()
-}
+func (c *cloud) Heal() { c.ClearFaults() }
 
-func (c *cloud) Requests() (all, changing int) {
-	calls := c.Calls()
-	for _, call := range calls {
-		if call.Method != http.MethodGet {
-			changing++
-		}
-	}
-	return len(calls), changing
-}
-
-// ServeHTTP answers as the simulator does, except that a chosen failure has no body.
+// ServeHTTP answers as the simulator does.
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != c.proto {
 		c.t.Errorf("got a request over %s, want HTTP/%d", r.Proto, c.proto)
 	}
-	if c.bare.Load() {
-		w = headOnly{w}
-	}
 	c.Handler().ServeHTTP(w, r)
 }
-
-type headOnly struct{ http.ResponseWriter }
-
-func (headOnly) Write(b []byte) (int, error) { return len(b), nil }
-
-func (h headOnly) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()

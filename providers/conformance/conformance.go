@@ -33,8 +33,8 @@ type Subject struct {
 type Cloud interface {
 	// Put makes addr an address of the account, held by holders. Without holders it points at nothing.
 	Put(addr netip.Addr, holders ...string)
-	// PutNetwork makes a network of the account's addresses, held by holders.
-	PutNetwork(network netip.Prefix, holders ...string)
+	// AddAddress makes network, whose addresses all move together, one of the account, held by holders.
+	AddAddress(network netip.Prefix, holders ...string)
 	// Holders returns the holders of addr.
 	Holders(addr netip.Addr) []string
 	// Fail makes requests of the API fail from now on.

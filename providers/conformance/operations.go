@@ -111,7 +111,7 @@ func aNetworkIsOneResource(t *testing.T, s Subject) {
 	}
 	first := s.Network.Addr().Next()
 	second := first.Next().Next()
-	s.Cloud.PutNetwork(s.Network, s.Other)
+	s.Cloud.AddAddress(s.Network, s.Other)
 	s.Cloud.Put(addr4, s.Other)
 	got := s.read(t, first, second, addr4)
 	if one := got[first].Resource; one == "" || one != got[second].Resource || one == got[addr4].Resource {

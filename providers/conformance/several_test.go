@@ -113,8 +113,8 @@ func (c *cloud) Put(addr netip.Addr, holders ...string) {
 	c.holders[addr] = append([]string{}, holders...)
 }
 
-// PutNetwork does nothing: this cloud hands out no networks.
-func (c *cloud) PutNetwork(netip.Prefix, ...string) {}
+// AddAddress does nothing: this cloud hands out no networks.
+func (c *cloud) AddAddress(netip.Prefix, ...string) {}
 
 func (c *cloud) Holders(addr netip.Addr) []string {
 	c.mu.Lock()

@@ -1,7 +1,6 @@
 package exoscale_test
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -189,7 +188,7 @@ func TestForbiddenListMeansTheCredentialUnlessItNamesARole(t *testing.T) {
 				if known {
 					w.read(addr)
 				}
-				w.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusForbidden, Body: cmp.Or(body, " ")})
+				w.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusForbidden, Body: body, NoBody: body == ""})
 				_, err := w.Read(t.Context(), []netip.Addr{addr})
 				for _, kind := range []error{providers.ErrUnauthorized, providers.ErrRefused} {
 					if errors.Is(err, kind) != errors.Is(want, kind) {

@@ -1,11 +1,12 @@
 package simulator
 
 import (
+	"net/http"
 	"net/netip"
 	"time"
 )
 
-// A Call is one request to the API of either cloud. Requests to the metadata service and the control API are not recorded.
+// A Call is one request to the API of a cloud. Requests to the metadata service and the control API are not recorded.
 type Call struct {
 	At      time.Time  `json:"at"` // when it arrived, before any latency
 	Method  string     `json:"method"`
@@ -26,6 +27,17 @@ func (c *Cloud) Calls() []Call {
 		calls[i] = *call
 	}
 	return calls
+}
+
+// Requests returns how many requests to the API have arrived, including those in progress, and how many of them could change something.
+func (c *Cloud) Requests() (all, changing int) {
+	calls := c.Calls()
+	for _, call := range calls {
+		if call.Method != http.MethodGet {
+			changing++
+		}
+	}
+	return len(calls), changing
 }
 
 // ForgetCalls empties the list of calls. Those in progress do not return to it.

@@ -1,4 +1,4 @@
-// Package simulator implements the HTTP APIs of both clouds over one in-memory state, for tests, demos and benchmarks.
+// Package simulator implements the HTTP APIs of all clouds that floaty knows over one in-memory state, for tests, demos and benchmarks.
 //
 // It keeps servers, addresses and their holders. It answers as the real APIs of cloudscale.ch and Exoscale do, with a chosen latency,
 // fails on request in the ways that real APIs fail (see [Fault]), and records each call and each change. Tests drive it through the

@@ -32,7 +32,7 @@ import (
 //	POST   /sim/attach-failure  {"on": true}
 //	POST   /sim/ignore-filter   {"on": true}
 //	POST   /sim/fault           {"kind": "status", "status": 503, "method": "PATCH", "path": "192.0.2.1", "body": "…",
-//	                             "retry_after": "5", "reason": "…", "message": "…", "times": 1, "for": "15s"}
+//	                             "no_body": true, "retry_after": "5", "reason": "…", "message": "…", "times": 1, "for": "15s"}
 //	DELETE /sim/faults
 //	GET    /sim/calls
 //	DELETE /sim/calls

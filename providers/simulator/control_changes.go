@@ -88,6 +88,7 @@ func (c *Cloud) controlFault(r *http.Request) error {
 		Kind       *Kind    `json:"kind"`
 		Status     int      `json:"status"`
 		Body       string   `json:"body"`
+		NoBody     bool     `json:"no_body"`
 		RetryAfter string   `json:"retry_after"`
 		Reason     string   `json:"reason"`
 		Message    string   `json:"message"`
@@ -106,7 +107,7 @@ func (c *Cloud) controlFault(r *http.Request) error {
 		return fmt.Errorf("times %d is below 0", in.Times)
 	}
 	c.Fail(Fault{
-		Method: in.Method, Path: in.Path, Kind: *in.Kind, Status: in.Status, Body: in.Body, RetryAfter: in.RetryAfter,
+		Method: in.Method, Path: in.Path, Kind: *in.Kind, Status: in.Status, Body: in.Body, NoBody: in.NoBody, RetryAfter: in.RetryAfter,
 		Reason: in.Reason, Message: in.Message, Times: in.Times, For: time.Duration(in.For),
 	})
 	return nil

@@ -150,6 +150,10 @@ func TestControlAPIAddsFaults(t *testing.T) {
 	}
 	w.wantStatus(204, http.MethodPatch, list+"/192.0.2.1") // once was enough
 
+	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "status", "status": 404, "no_body": true, "times": 1}`)
+	if got := w.call(http.MethodGet, list, ""); got.status != 404 || got.body != "" {
+		t.Errorf("got %+v, want 404 without a body", got)
+	}
 	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "html"}`)
 	w.wantStatus(502, http.MethodGet, list)
 	w.wants(204, "", http.MethodDelete, "/sim/faults", "")

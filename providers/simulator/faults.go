@@ -64,6 +64,7 @@ type Fault struct {
 	Kind       Kind          // how
 	Status     int           // for Kind Status; 0: 500
 	Body       string        // for Kind Status; empty: the API's usual body for a 4xx, nothing for a 5xx
+	NoBody     bool          // for Kind Status: an empty Body means none, below 500 too
 	RetryAfter string        // for Kind Status: the header Retry-After; empty: none
 	Times      int           // how many requests it breaks; 0: until cleared
 	Reason     string        // for an operation that does not succeed; empty: "busy"
@@ -160,7 +161,7 @@ func (f *Fault) answer(api dialect) answer {
 		status = http.StatusInternalServerError
 	}
 	a := api.errorBody(status)
-	if f.Body != "" || status >= http.StatusInternalServerError {
+	if f.NoBody || f.Body != "" || status >= http.StatusInternalServerError {
 		a.body = []byte(f.Body)
 	}
 	a.retryAfter = f.RetryAfter
