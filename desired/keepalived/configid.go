@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ConfigID returns the config ID with which a Keepalived was started (its option -i). An empty ID means that there was none, so that
-// Keepalived uses the host name. ok is false if the command line of the process cannot be read.
+// ConfigID returns the config ID with which a Keepalived was started (its option -i). An empty ID means that none was given, so Keepalived
+// uses the host name. ok is false if the command line of the process cannot be read.
 func ConfigID(pid int) (id string, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // its children have the same
 	if err != nil || len(text) == 0 {

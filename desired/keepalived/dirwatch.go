@@ -8,16 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newsEvery is how often a dirWatch is read at most: many files may come and go in that directory.
+// newsEvery is the shortest time between two reads of a dirWatch that bring news: many files may come and go in that directory.
 const newsEvery = 50 * time.Millisecond
 
-// A dirWatch tells when something is made, moved or removed in a directory, so that nobody needs to look again and again. It is an
-// inotify instance.
+// A dirWatch reports when something is made, moved or removed in a directory, so that nobody needs to poll it. It is an inotify instance.
 type dirWatch struct {
 	path     string
 	fd       int       // -1: the system has no inotify instance left
-	complete bool      // every change is told; not so if the path leads through a symbolic link, which may be changed
-	told     time.Time // when there was last something to tell
+	complete bool      // every change is reported; not so if the path leads through a symbolic link, which may be changed
+	told     time.Time // when something was last reported
 }
 
 func newDirWatch(path string) *dirWatch {
@@ -30,7 +29,7 @@ func newDirWatch(path string) *dirWatch {
 	return d
 }
 
-// add watches the directory that is at the path now. What is written to files in it is not told.
+// add watches the directory that is at the path now. Writes to files in it are not reported.
 func (d *dirWatch) add() {
 	const changes = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 	_, err := unix.InotifyAddWatch(d.fd, d.path, changes|unix.IN_ONLYDIR)
@@ -38,7 +37,7 @@ func (d *dirWatch) add() {
 	d.complete = err == nil && failed == nil && real == filepath.Clean(d.path)
 }
 
-// changed reports whether anything has happened since it was last called. It reports nothing during a pause, nor for a nil dirWatch.
+// changed reports whether anything has happened since it was last called. It is false during a pause, and for a nil dirWatch.
 func (d *dirWatch) changed(now time.Time) bool {
 	if d == nil || d.fd < 0 || d.pause(now) > 0 {
 		return false
@@ -64,7 +63,7 @@ func (d *dirWatch) changed(now time.Time) bool {
 	return news
 }
 
-// pause returns for how long nothing will be told.
+// pause returns how long changed will report nothing.
 func (d *dirWatch) pause(now time.Time) time.Duration { return d.told.Add(newsEvery).Sub(now) }
 
 func (d *dirWatch) close() {

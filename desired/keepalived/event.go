@@ -22,7 +22,7 @@ const (
 	typeGroup    = "GROUP"
 )
 
-// What Keepalived writes in the place of a state, although it is not one.
+// What Keepalived writes in place of a state, although it is not one.
 const (
 	masterPriority     = "MASTER_PRIORITY"     // the priority of a MASTER has changed
 	backupPriority     = "BACKUP_PRIORITY"     // the priority of a BACKUP has changed; on a reload also for a MASTER (seen on 2.2.7)
@@ -91,7 +91,7 @@ func (e Event) IsState() bool {
 	return ok
 }
 
-// IsRemark reports whether the event leaves the state as it is: the priority has changed, or an advertisement of a rival was received.
+// IsRemark reports whether the event leaves the state as it is: the priority has changed, or a rival's advertisement was received.
 func (e Event) IsRemark() bool {
 	return strings.HasSuffix(e.State, "_PRIORITY") || e.State == lowerPriorityHeard
 }

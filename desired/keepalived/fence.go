@@ -42,8 +42,8 @@ func (f *fence) wake() {
 	}
 }
 
-// begin notes that the listener begins to read, and returns how the process stood still before. Until end, the listener may open
-// and close descriptors.
+// begin notes that the listener begins to read, and returns how the process has stood still since the last call. Until end, the listener
+// may open and close descriptors.
 func (f *fence) begin() standstill {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,8 +97,8 @@ func (f *fence) close() {
 }
 
 // settle returns nil at once if nothing is unread, the VRRP process has not ended and nothing has stood still, unless evenIfQuiet.
-// Otherwise it waits until the listener has once more read and acted, having begun after the call. Its error is the cause of ctx's
-// end.
+// Otherwise it waits until the listener has completed a round of reading and acting that began after the call. If ctx ends first, it
+// returns the cause.
 func (f *fence) settle(ctx context.Context, evenIfQuiet bool) error {
 	f.mu.Lock()
 	enough := f.begun + 1

@@ -7,7 +7,7 @@ const (
 	maxRead    = 64 << 10              // bytes at once: what a pipe holds by default
 )
 
-// A fifo reads events from the FIFO at a path. It follows the FIFO when that is removed and made again.
+// A fifo reads events from the FIFO at a path. If the FIFO is removed and made again, it goes over to the new one.
 type fifo struct {
 	at        fifoPath
 	current   *fifoFile // the one that is read; nil: none has been opened yet
@@ -20,9 +20,9 @@ type fifo struct {
 
 // fifoHandlers are called from read and follow, in the order in which things happened.
 type fifoHandlers struct {
-	connected func(now time.Time) // a writer came
+	connected func(now time.Time) // a writer has opened the FIFO
 	event     func(e Event, now time.Time)
-	gone      func(now time.Time) // the writer went; what it had written was handed on before
+	gone      func(now time.Time) // the writer has gone; what it had written was handed on before
 }
 
 func newFIFO(opts *Options, counters *eventCounters, on fifoHandlers) *fifo {
@@ -34,7 +34,7 @@ func newFIFO(opts *Options, counters *eventCounters, on fifoHandlers) *fifo {
 	}
 }
 
-// opened reports whether a FIFO has been opened. Its lock keeps a second daemon of the same configuration out.
+// opened reports whether a FIFO has been opened. Its lock keeps out a second daemon with the same configuration.
 func (f *fifo) opened() bool { return f.current != nil }
 
 // read hands on what is in the current FIFO.
@@ -45,7 +45,7 @@ func (f *fifo) read(now time.Time) {
 	}
 }
 
-// receive hands on data. writer is whether the FIFO still had a writer when data had been read.
+// receive hands on data. writer tells whether the FIFO still had a writer after data was read.
 func (f *fifo) receive(data []byte, writer bool, now time.Time) {
 	if !f.connected && (writer || len(data) > 0) {
 		f.connected = true
@@ -59,8 +59,8 @@ func (f *fifo) receive(data []byte, writer bool, now time.Time) {
 	}
 }
 
-// follow keeps the FIFO at the path open. Another one, opened earlier, is read as long as it has a writer, or until the one at
-// the path has one.
+// follow keeps the FIFO at the path open. One that was opened earlier is read for as long as it has a writer and the one at the path has
+// none.
 func (f *fifo) follow(now time.Time) {
 	due := f.at.due(now, f.next != nil)
 	if f.connected && f.next == nil && !due {
@@ -107,7 +107,7 @@ func (f *fifo) replaceCurrent(data []byte, writer bool, now time.Time) {
 	f.receive(data, writer, now)
 }
 
-// wait returns for how long there is nothing to do, unless one of the descriptors that it appends to fds becomes readable.
+// wait returns how long there will be nothing to do, unless one of the descriptors that it appends to fds becomes readable.
 func (f *fifo) wait(now time.Time, fds []int) (time.Duration, []int) {
 	wait := probeEvery
 	if f.connected {

@@ -41,9 +41,8 @@ func openFIFO(path string) (*fifoFile, error) {
 	return &fifoFile{fd: fd, dev: stat.Dev, ino: stat.Ino}, nil
 }
 
-// checkOwner returns an error if the FIFO must not be obeyed, because whoever may write to it decides what this host writes to the
-// cloud. It must belong to root, to floaty's own user or to a user that trusted accepts, and must not be writable by everybody.
-// trusted may be nil.
+// checkOwner returns an error if the FIFO must not be trusted: whoever can write to it decides what this host writes to the cloud. It must
+// belong to root, to floaty's own user or to a user that trusted accepts, and must not be writable by everybody. trusted may be nil.
 func (f *fifoFile) checkOwner(trusted func(uid uint32) bool) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(f.fd, &stat); err != nil {

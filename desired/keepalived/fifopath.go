@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	lookEvery  = 2 * time.Second  // at the path, if nothing would tell that the FIFO there is another one now
-	restEvery  = 30 * time.Second // at the path, and at the pid file, when no change is expected
-	missingFor = 2 * time.Second  // before the FIFO is made again: Keepalived makes its own again on each reload
+	lookEvery  = 2 * time.Second  // between looks at the path, if nothing would report that another FIFO is there now
+	restEvery  = 30 * time.Second // between looks at the path, and at the pid file, when no change is expected
+	missingFor = 2 * time.Second  // how long the FIFO must be missing before floaty makes it: on each reload, Keepalived makes it again itself
 )
 
 // A fifoPath opens the FIFO at a path, and makes it if nothing is there.
@@ -42,7 +42,8 @@ func (p *fifoPath) interval(waiting bool) time.Duration {
 	return restEvery
 }
 
-// open opens the FIFO, or makes it if it is missing; then, or on a failure, it returns nil.
+// open opens the FIFO. If it is missing, open returns nil, and has it made once it may be (see makeMissing). On a failure it returns nil,
+// too.
 func (p *fifoPath) open(now time.Time) *fifoFile {
 	file, err := openFIFO(p.opts.Path)
 	if errors.Is(err, unix.ENOENT) {
@@ -70,7 +71,7 @@ func (p *fifoPath) found(now time.Time) {
 	}
 }
 
-// makeMissing makes the FIFO: at the start at once, later only after it has been missing for a while.
+// makeMissing makes the FIFO: at once if it has never been there, otherwise only after it has been missing for missingFor.
 func (p *fifoPath) makeMissing(now time.Time) {
 	if p.missing.IsZero() {
 		p.missing = now
@@ -101,7 +102,7 @@ func CheckPath(path string) error {
 	}
 	info, err := os.Lstat(path)
 	switch {
-	case err != nil: // it may come
+	case err != nil: // it may be made later
 		return nil
 	case info.IsDir():
 		return errors.New("it is a directory")

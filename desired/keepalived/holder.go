@@ -8,8 +8,8 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// A Holder holds the states that one event of a notify script says. They never change, because a later event starts another process;
-// but after a standstill every MASTER is suspended, as by a [Listener].
+// A Holder holds the states that follow from one event of a notify script. A later event does not change them, because it starts another
+// process. Only a standstill does: it suspends a MASTER, as in a [Listener].
 type Holder struct {
 	opts HolderOptions
 
@@ -25,7 +25,7 @@ type HolderOptions struct {
 	Log            logr.Logger
 }
 
-// NewHolder returns a Holder of the state that an event says, for its instance or for the members of its group.
+// NewHolder returns a Holder of the state that an event reports, for its instance or for the members of its group.
 func NewHolder(e Event, members []string, opts HolderOptions) *Holder {
 	h := &Holder{opts: opts, states: states{}, clock: newClock()}
 	h.states.apply(e, members, time.Now())
@@ -39,8 +39,8 @@ func (h *Holder) Instances() map[string]Status {
 	return h.states.clone()
 }
 
-// Settle begins a suspension if the process has stood still, and ends one whose time is over. Whoever is about to write calls it first.
-// Its error is the cause of ctx's end, which Changed may have brought about.
+// Settle begins a suspension if the process has stood still, and ends one whose time is over. It must be called right before each write. If
+// ctx has ended, which Changed may have brought about, it returns the cause.
 func (h *Holder) Settle(ctx context.Context) error {
 	if h.update(time.Now()) {
 		h.opts.Changed()
@@ -48,7 +48,7 @@ func (h *Holder) Settle(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Run notices standstills until ctx ends.
+// Run watches for standstills until ctx ends.
 func (h *Holder) Run(ctx context.Context) {
 	heart, err := newHeart()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxLine is the longest line that is parsed, in bytes. Keepalived writes a line at once, so none is longer than the kernel's
-	// PIPE_BUF of 4096.
+	// maxLine is the longest line that is parsed, in bytes. Keepalived writes a line with one write(2), so no line is longer than the
+	// kernel's PIPE_BUF of 4096.
 	maxLine = 4096
 
 	maxLogged      = 80          // bytes of a malformed line
@@ -27,7 +27,7 @@ type eventReader struct {
 	logged   time.Time // when a malformed line was last logged
 }
 
-// add calls each with every event of a line that data completes.
+// add calls each for the event of every line that data completes.
 func (r *eventReader) add(data []byte, now time.Time, each func(Event, time.Time)) {
 	r.lines.add(data, func(line line) {
 		e, err := ParseEvent(line.text[line.cut:])

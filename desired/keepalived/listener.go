@@ -1,12 +1,13 @@
 // Package keepalived reads what Keepalived says: the states of its VRRP instances, and whether they can be relied on.
 //
-// A [Listener] reads the lines of a notify FIFO and hands on whole states, never single lines, so a burst of lines counts as its last
-// states. It follows the FIFO when that is removed and made again, and it notices when Keepalived no longer has it open for writing:
+// A [Listener] reads the lines of a notify FIFO and hands on whole states, never single lines, so only the states after a burst of lines
+// matter. It goes over to the new FIFO when the old one is removed and made again, and it notices when Keepalived no longer has it open for
+// writing:
 //
 //   - Without a writer, every state is suspended at once. Keepalived is reloading, restarting or gone.
-//   - If the VRRP process is known, and a writer comes back while that process lives, it was a reload, in which Keepalived does not
-//     repeat MASTER (seen on 2.2.7). After 300 ms the states count again, as they are then. If the writer was away for longer than
-//     3 s, lines may have been lost; each instance then counts only under the condition of the next case.
+//   - If the VRRP process is known, and a writer comes back while that process lives, it was a reload, in which Keepalived does not repeat
+//     MASTER (seen on 2.2.7). After 300 ms, the states count again as they are by then. If the writer was away for longer than 3 s, lines
+//     may have been lost; each instance then counts only under the condition of the next case.
 //   - If the VRRP process is not known, and a writer comes back within 3 s, the states count again after 300 ms, but MASTER only if one
 //     of the addresses that keepalived.conf gives the instance is on an interface. No evidence means no MASTER.
 //   - If the VRRP process has ended, or is not known and no writer comes back within 3 s, every state is forgotten.
@@ -14,17 +15,19 @@
 //
 // The VRRP process is the Keepalived that has the FIFO open for writing or, if that cannot be seen, the one that the pid file names.
 //
-// The states survive a restart of floaty in a file. That an instance has left MASTER is saved while others act on it; that one has
-// become MASTER is saved afterwards. If saving fails, the file is removed. Saved states count again as after a reload, but a MASTER
-// only if the VRRP process, if it was known, is the same, and if one of the instance's addresses, if it has any, is on a local
-// interface: Keepalived empties the pipe when it reloads while nobody else has it open, so a BACKUP may be lost (seen on 2.2.7).
+// A file keeps the states while floaty restarts. When an instance leaves MASTER, this is saved while others act on it; when one becomes
+// MASTER, this is saved afterwards. If saving fails, the file is removed or emptied. Saved states count again as after a reload, but a
+// MASTER only under two more conditions: the VRRP process, if it was known, is still the same, and one of the instance's addresses, if it
+// has any, is on a local interface. Otherwise a lost BACKUP could do harm: Keepalived empties the pipe when it reloads while nobody else
+// has it open (seen on 2.2.7).
 //
-// When this process has stood still (SIGSTOP, a suspended machine), Keepalived may have stood still too. Every MASTER is then suspended
-// for three advertisement intervals and a second, at most 10 s, or until Keepalived writes about the instance.
+// When this process has stood still (SIGSTOP, a suspended machine), Keepalived may have stood still too. A MASTER is then suspended for
+// three advertisement intervals and a second, at most 10 s, or until Keepalived writes about the instance. One that Keepalived reported
+// less than three intervals ago is not suspended.
 //
-// The listener does not wait for the disk. It calls Options.Changed itself, which hands the work on and returns. Whoever is about to
-// write to the cloud waits for the listener instead: see [Listener.Settle]. A notify script, which hears of one event only, uses a
-// [Holder].
+// The listener does not wait for the disk. It calls Options.Changed in its own goroutine, and Changed must hand the work on and return.
+// Before each write to the cloud, the writer waits for the listener instead: see [Listener.Settle]. A notify script, which learns of only
+// one event, uses a [Holder].
 //
 // The package does not decide what follows from a state, and it never asks Keepalived anything.
 package keepalived
@@ -47,7 +50,7 @@ import (
 // Options configures a Listener. StateFile, Trusted and Local may be left out.
 type Options struct {
 	Path      string // of the FIFO
-	StateFile string // where the states survive a restart of floaty; empty: nowhere. Its directory is made if its parent exists
+	StateFile string // the file that keeps the states while floaty restarts; empty: none. Its directory is made if its parent exists
 	Conf      Conf
 	PIDFile   func() string                       // returns the path of the pid file of Keepalived's VRRP process
 	Trusted   func(uid uint32) bool               // whether a user, other than root and floaty's own, may own the FIFO; nil: none may
@@ -56,11 +59,11 @@ type Options struct {
 	Log       logr.Logger
 }
 
-// Conf is what keepalived.conf says at the moment of a call.
+// Conf looks things up in keepalived.conf, as it is at the time of each call.
 type Conf struct {
 	Named          func(instance string) bool          // whether it has that instance
 	Members        func(group string) []string         // the instances in a sync group
-	VIPs           func(instance string) []netip.Addr  // the instance's addresses; none if it has none or they are not known
+	VIPs           func(instance string) []netip.Addr  // the instance's addresses; empty if it has none or they are not known
 	AdvertInterval func(instance string) time.Duration // between two of its advertisements; 1 s if that is not known
 }
 
@@ -94,12 +97,12 @@ func New(opts Options) *Listener {
 	return l
 }
 
-// Settle returns nil once everything that Keepalived wrote before the call has been acted on; calls that this cancels have then been
-// cancelled. Whoever is about to write to the cloud calls it first. Its error is the cause of ctx's end. If nothing is unread, it
+// Settle returns nil once everything that Keepalived wrote before the call has been acted on; any calls that this cancels have then been
+// cancelled. It must be called right before each write to the cloud. If ctx ends first, it returns the cause. If nothing is unread, it
 // takes about half a microsecond.
 func (l *Listener) Settle(ctx context.Context) error { return l.fence.settle(ctx, false) }
 
-// Ping returns nil once Run has read and acted once more, having begun after the call. Its error is the cause of ctx's end.
+// Ping returns nil once Run has completed a round of reading and acting that began after the call. If ctx ends first, it returns the cause.
 func (l *Listener) Ping(ctx context.Context) error { return l.fence.settle(ctx, true) }
 
 // Run listens until ctx ends, and then stops reading at once. It returns an error only if it cannot begin, because the system is out of
@@ -140,8 +143,8 @@ func (l *Listener) Run(ctx context.Context) error {
 	return nil
 }
 
-// pass looks at everything once. Lines come first, because a takeover waits for them; with two FIFOs, their order must be found out
-// before.
+// pass looks at everything once. Lines come first, because a takeover waits for them; with two FIFOs, it must first be found out which
+// lines are older.
 func (l *Listener) pass(now time.Time) {
 	if l.fifo.connected && l.fifo.next == nil {
 		l.begin(now)
@@ -181,7 +184,7 @@ func (l *Listener) listen(now time.Time) {
 	}
 }
 
-// loadState restores what the earlier run has saved, once it has been read. The FIFO must be open first, so that a second daemon of the
+// loadState restores what the earlier run saved, once the file has been read. The FIFO must be open first, so that a second daemon with the
 // same configuration does not do this.
 func (l *Listener) loadState(now time.Time) {
 	if l.fifo.opened() {
@@ -217,7 +220,7 @@ func (l *Listener) report(now time.Time) {
 	}
 }
 
-// compare reports whether anything has changed since a snapshot, and whether an instance that was MASTER is not any more.
+// compare reports whether anything has changed since a snapshot, and whether an instance that was MASTER no longer is.
 func (l *Listener) compare(before Snapshot) (changed, leavesMaster bool) {
 	changed = l.fifo.connected != before.Connected || l.trust.vrrp.process.id() != before.PID || l.trust.standstills != before.Standstills
 	for name, inst := range l.trust.states { // instances are only added

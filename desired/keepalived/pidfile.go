@@ -25,7 +25,7 @@ func IsKeepalived(pid int) bool {
 	return is
 }
 
-// runsKeepalived is like IsKeepalived. sure is whether it went by the file; any user may choose the first argument.
+// runsKeepalived is like IsKeepalived. sure tells whether it went by the file; any user may choose the first argument.
 func runsKeepalived(pid int) (is, sure bool) {
 	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	if err == nil {
@@ -42,8 +42,8 @@ func runsKeepalived(pid int) (is, sure bool) {
 	return filepath.Base(string(first)) == Program, false
 }
 
-// FindProcess returns the process that a pid file names. It fails if that process is not a Keepalived, or if only its first argument says
-// so, which any user may choose, and the pid file does not belong to root. The caller closes the process.
+// FindProcess returns the process that a pid file names. It fails if that process is not a Keepalived. If only its first argument shows
+// that it is one, the pid file must belong to root, because any user can choose that argument. The caller closes the process.
 func FindProcess(pidFile string) (*Process, error) {
 	pid, owner, err := ReadPIDFile(pidFile)
 	if err != nil {

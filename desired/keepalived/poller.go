@@ -99,7 +99,7 @@ func (p *poller) set(epoll int, fds []int) {
 		}
 	}
 	for _, fd := range fds {
-		_ = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}) //nolint:gosec // it may be in it
+		_ = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}) //nolint:gosec // it may be in the instance already
 	}
 	p.fds = fds
 }

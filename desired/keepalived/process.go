@@ -26,8 +26,8 @@ type Process struct {
 	fd int        // a pidfd; -1 where the kernel has none
 }
 
-// OpenProcess returns the running process with that ID. If /proc hides the process (hidepid), only its ID is known, and only if the
-// kernel has pidfds. The caller closes it.
+// OpenProcess returns the running process with that ID. If /proc hides the process (hidepid), only its ID is known; without pidfds,
+// OpenProcess then fails. The caller closes it.
 func OpenProcess(pid int) (*Process, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // no such call, or a filter forbids it
@@ -98,7 +98,8 @@ func (p *Process) Signal(s unix.Signal) error {
 	return unix.PidfdSendSignal(p.fd, s, nil, 0)
 }
 
-// Wait waits until the process has ended. Its error is the cause of ctx's end. It must have returned before Close is called.
+// Wait waits until the process has ended. If ctx ends first, it returns the cause; it also fails if the system is out of descriptors. It
+// must have returned before Close is called.
 func (p *Process) Wait(ctx context.Context) error {
 	wait, err := newPoller()
 	if err != nil {

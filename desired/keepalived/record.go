@@ -22,7 +22,7 @@ import (
 // maxSaved bounds the file of saved states, in bytes: a thousand instances take 100 kB.
 const maxSaved = 1 << 20
 
-// A record is what outlives floaty's own restart.
+// A record is what survives a restart of floaty.
 type record struct {
 	FIFO      string                   `json:"fifo"`  // its path
 	Boot      string                   `json:"boot"`  // the kernel's boot ID, because start times count from the boot
@@ -143,7 +143,7 @@ func readTrusted(path string) ([]byte, error) {
 	return data, err
 }
 
-// makeDir makes the directory of a file. Keepalived's children inherit the umask 0177, so the mode is set once more.
+// makeDir makes the directory of a file. Keepalived's children inherit the umask 0177, so the mode is then set explicitly.
 func makeDir(path string) error {
 	err := os.Mkdir(filepath.Dir(path), 0o700)
 	if err == nil {
@@ -175,7 +175,7 @@ func replaceFile(path string, data []byte) error {
 	return os.Rename(fresh, path)
 }
 
-// discard removes a file, or empties it if its directory may not be changed. Neither takes space or a descriptor.
+// discard removes a file, or empties it if its directory must not be changed. Neither needs disk space or a descriptor.
 func discard(path string) error {
 	err := os.Remove(path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {

@@ -7,9 +7,9 @@ import (
 
 const (
 	searchEvery = 5 * time.Minute       // while searches find nothing
-	searchPoll  = 20 * time.Millisecond // how often to ask for a result that is near
+	searchPoll  = 20 * time.Millisecond // how often to ask for a result that may come soon
 	searchTakes = 3 * time.Second       // a result that is not there by then can wait until the listener wakes up anyway
-	searchEnds  = time.Second           // for how long to wait for a search that hangs in the system, at the end
+	searchEnds  = time.Second           // how long to wait at the end for a search that hangs in the kernel
 )
 
 // A search looks through all processes for the one that writes to a FIFO, in a goroutine of its own.

@@ -22,9 +22,9 @@ const (
 	maxSuspension = 10 * time.Second // after a standstill
 )
 
-// A standstill is how this process has stood still.
+// A standstill describes how this process has stood still.
 type standstill struct {
-	late   time.Duration // by how much a beat came too late: the process was stopped, frozen or swapped out
+	late   time.Duration // how late a beat came: the process was stopped, frozen or swapped out
 	asleep time.Duration // for how long the machine was suspended, which its monotonic clock does not count
 }
 
@@ -48,7 +48,7 @@ func (c *clock) standstill() standstill {
 	return standstillBetween(c.due, now, c.ahead, bootTime()-now.Sub(c.start))
 }
 
-// reset returns the same, and begins anew.
+// reset returns the same as standstill, and begins to measure anew.
 func (c *clock) reset() standstill {
 	s := c.standstill()
 	if s.asleep > lateFrom { // a smaller difference may come from reading the two clocks one after the other
@@ -70,7 +70,7 @@ func standstillBetween(due, now time.Time, aheadBefore, ahead time.Duration) sta
 	return s
 }
 
-// bootTime is the time since the boot, including that of a suspended machine; 0 if the kernel does not tell.
+// bootTime is the time since the boot, including the time for which the machine was suspended; 0 if the kernel does not provide it.
 func bootTime() time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
@@ -79,7 +79,7 @@ func bootTime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// stoodStill suspends every MASTER that another host may have taken over meanwhile, and reports whether there is one.
+// stoodStill suspends every MASTER that another host may have taken over meanwhile, and reports whether there was one.
 func (s states) stoodStill(p standstill, now time.Time, advert func(name string) time.Duration, log logr.Logger) bool {
 	until := s.suspendMasters(now, p.asleep, advert)
 	if until.IsZero() {
@@ -91,8 +91,8 @@ func (s states) stoodStill(p standstill, now time.Time, advert func(name string)
 	return true
 }
 
-// A heart beats once per second while it is on. It is a timer of the kernel, because one of Go's would also wake up the runtime's
-// monitor thread (3.7 context switches per beat instead of 1.4).
+// A heart beats once per second while it is on. It is a kernel timer, because a Go timer would also wake up the runtime's monitor thread
+// (3.7 context switches per beat instead of 1.4).
 type heart struct {
 	fd   int
 	file *os.File // fd, which the runtime waits for

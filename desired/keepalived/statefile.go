@@ -13,10 +13,10 @@ const (
 	lockEvery    = 50 * time.Millisecond // while another process holds the lock: the earlier run is about to end
 	lockPatience = 3 * time.Second       // then the file is discarded; Keepalived kills the earlier run after a second
 	saveAgain    = 5 * time.Second       // after a failure
-	saveAtEnd    = time.Second           // for how long the end waits for what is not saved yet
+	saveAtEnd    = time.Second           // how long close waits for what is not saved yet
 )
 
-// A stateFile keeps the states while floaty restarts. A goroutine of its own does everything that touches the disk, because the disk
+// A stateFile keeps the states while floaty restarts. Everything that touches the disk happens in a separate goroutine, because the disk
 // may hang; nobody else waits for it. If something cannot be saved, the file is discarded, so that nothing outdated survives.
 type stateFile struct {
 	fifo    string   // the path of the FIFO that the states were read from
@@ -24,7 +24,7 @@ type stateFile struct {
 	process *Process // the VRRP process in the record that was saved last; nil: it was not known
 
 	file recordFile    // of the goroutine; its path is empty if nothing is kept
-	todo chan struct{} // there is something to do for the goroutine
+	todo chan struct{} // the goroutine has something to do
 	done chan struct{} // closed when the goroutine has ended; nil: it has not been started
 	exchange
 }
@@ -52,7 +52,7 @@ func (s *stateFile) open(loaded func()) {
 	go s.run(loaded)
 }
 
-// load returns what the earlier run has saved, once. The record is empty if it is about another FIFO or from another boot.
+// load returns what the earlier run saved, but only once. The record is empty if it is about another FIFO or from another boot.
 func (s *stateFile) load() (r record, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,7 +66,8 @@ func (s *stateFile) load() (r record, ok bool) {
 	return r, true
 }
 
-// save has the states and the VRRP process, which may be nil, saved soon. Of several calls the last one counts.
+// save makes the goroutine save the states and the VRRP process, which may be nil. If it is called again before that is done, only the last
+// call counts.
 func (s *stateFile) save(process *Process, instances map[string]Status) {
 	s.process = process
 	if s.file.path == "" {
@@ -110,7 +111,7 @@ func (s *stateFile) wake() {
 	}
 }
 
-// run is the goroutine.
+// run is what the goroutine runs.
 func (s *stateFile) run(loaded func()) {
 	defer close(s.done)
 	defer s.file.unlock()
@@ -139,8 +140,8 @@ func (s *stateFile) run(loaded func()) {
 	}
 }
 
-// read waits for the lock and reads the file. It reports false if it must end instead. If the lock cannot be had in time although there
-// is something to save, it goes on without: whoever holds the lock has not heard what is to be saved, so the file is of no use.
+// read waits for the lock and reads the file. It reports false if it must end instead. If the lock cannot be had in time although there is
+// something to save, it goes on without the lock: its holder has not heard what is to be saved here, so the file is of no use.
 func (s *stateFile) read(loaded func()) bool {
 	begun := time.Now()
 	for !s.file.acquireLock() {

@@ -52,12 +52,12 @@ func parseState(word string) (State, bool) {
 type Status struct {
 	State     State
 	Since     time.Time // when State began
-	Suspended bool      // State is in doubt: nothing may be written for the instance
+	Suspended bool      // State is in doubt: no address may be assigned for the instance
 	Claims    uint64    // how many lines have said MASTER; a MASTER_RX_LOWER_PRI counts if it was not MASTER before
 	Rivals    uint64    // how many MASTER_RX_LOWER_PRI lines there have been
 
 	unconfirmed bool      // in doubt because the writer was lost, or the process that wrote has ended
-	resumes     time.Time // in doubt until then because of a standstill; zero: not
+	resumes     time.Time // State is in doubt until then, because of a standstill; zero: it is not
 	claimed     time.Time // when a line last said that the instance is MASTER
 }
 
@@ -106,8 +106,8 @@ func (s states) apply(e Event, members []string, now time.Time) bool {
 		return true
 	}
 	for _, name := range members {
-		// Keepalived writes about the members before it writes about their group, so a group's MASTER adds something only for a
-		// member of which nothing is known.
+		// Keepalived writes about the members before it writes about their group, so MASTER for a group adds something only for a member of
+		// which nothing is known.
 		if state != Master || s[name].State == Unknown {
 			s.set(name, state, now)
 		}
@@ -133,7 +133,8 @@ func (s states) set(name string, state State, now time.Time) {
 	s[name] = inst.confirmed()
 }
 
-// rival notes that an instance, which is MASTER then, has received an advertisement of a lower priority: another host acts as MASTER.
+// rival notes that an instance, which must then be MASTER, has received an advertisement with a lower priority: another host also acts as
+// MASTER.
 func (s states) rival(name string, now time.Time) {
 	if inst := s[name]; inst.State != Master {
 		s.set(name, Master, now)
@@ -155,7 +156,7 @@ func (s states) suspend() {
 	}
 }
 
-// confirm decides about the unconfirmed states: each is confirmed if sure says so, and becomes unknown otherwise.
+// confirm decides about the unconfirmed states: each is confirmed if sure returns true, and becomes unknown otherwise.
 func (s states) confirm(sure func(name string) bool, now time.Time) {
 	for name, inst := range s {
 		if !inst.unconfirmed {
@@ -179,10 +180,10 @@ func (s states) unconfirmed() bool {
 	return false
 }
 
-// suspendMasters suspends every MASTER after a standstill, of which the machine slept for asleep. Keepalived may have stood still too, and
-// would notice only now that another host took over because nobody had heard from this one for three advertisement intervals. An
-// instance that said MASTER less than that ago was still heard then. A suspension that has begun is not extended. suspendMasters
-// returns when the last of the new suspensions ends; zero: there is none.
+// suspendMasters suspends MASTERs after a standstill, in which the machine was suspended for asleep. Keepalived may have stood still too.
+// If nobody heard from this host for three advertisement intervals, another one took over, and Keepalived would only notice now. An
+// instance that became MASTER less than three intervals ago is not suspended, because no other host can have waited that long. A suspension
+// that has begun is not extended. suspendMasters returns when the last of the new suspensions ends; zero: there is none.
 func (s states) suspendMasters(now time.Time, asleep time.Duration, advert func(name string) time.Duration) (until time.Time) {
 	for name, inst := range s {
 		interval := advert(name)

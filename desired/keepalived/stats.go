@@ -79,7 +79,7 @@ type reported struct {
 	connectionChanged time.Time // as in Stats
 }
 
-// next returns what follows when a snapshot is handed on.
+// next returns what follows r when a snapshot is handed on.
 func (r *reported) next(s Snapshot, now time.Time) *reported {
 	next := &reported{Snapshot: s, connectionChanged: r.connectionChanged}
 	if s.Connected != r.Connected {

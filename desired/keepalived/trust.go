@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	settleTime = 300 * time.Millisecond // after a writer's return, silence means that nothing has changed
-	awayAtMost = 3 * time.Second        // a writer that comes back later may be another, or may have lost lines; a reload takes milliseconds
+	settleTime = 300 * time.Millisecond // after a writer's return: silence for this long means that nothing has changed
+	awayAtMost = 3 * time.Second        // a writer that comes back later may be another process, or lines may have been lost; a reload takes milliseconds
 )
 
 // trust holds the states of the instances and decides which of them count.
@@ -28,10 +28,10 @@ type trust struct {
 type suspension struct {
 	gone     time.Time // when the writer was lost
 	back     time.Time // when a writer came back; zero: not yet
-	replaced bool      // a writer since then is not known to be the process that said the states
+	replaced bool      // a writer has come since then that is not known to be the process that reported the states
 
-	restored bool // the states were said to an earlier run of floaty, and a BACKUP may have been lost since
-	known    bool // that run knew the process that said them
+	restored bool // the states were reported to an earlier run of floaty, and a BACKUP may have been lost since
+	known    bool // that run knew the process that reported them
 }
 
 func newTrust(opts *Options) *trust {
@@ -114,8 +114,8 @@ func (t *trust) forget(now time.Time) {
 	t.states.confirm(func(string) bool { return false }, now)
 }
 
-// review identifies the VRRP process while that is not known, and ends what is over: suspensions after a standstill, and the one since
-// the writer was lost.
+// review looks for the VRRP process while it is not known, and ends the suspensions whose time is over: those after a standstill, and the
+// one that began when the writer was lost.
 func (t *trust) review(now time.Time) {
 	t.identify(now)
 	t.states.endSuspensions(now)
@@ -131,7 +131,7 @@ func (t *trust) review(now time.Time) {
 	}
 }
 
-// identify looks for the VRRP process as long as no pid file names it: that file may come late, and knows better than a search.
+// identify looks for the VRRP process as long as no pid file names it: that file may come late, and is more reliable than a search.
 func (t *trust) identify(now time.Time) {
 	if p, found := t.vrrp.searchResult(); found {
 		t.adopt(p, false, now)
@@ -174,8 +174,8 @@ const NoEvidence = "cannot identify Keepalived's process, and the instance has n
 	"know whether it is still MASTER: share the PID namespace or set keepalived-pid-file, and until then restart Keepalived instead of reloading it"
 
 // credible reports whether an unconfirmed state of an instance may count. Only MASTER claims anything. It is credible if one of the
-// instance's addresses is on an interface, for Keepalived removes them before it says that it is no longer MASTER, and a restarted
-// one does so within 0.2 s (seen on 2.2.7). An instance without addresses is credible if the same process has said MASTER.
+// instance's addresses is on an interface, because Keepalived removes them before it says that it is no longer MASTER, and a restarted
+// Keepalived removes them within 0.2 s (seen on 2.2.7). An instance without addresses is credible if the same process has said MASTER.
 func (t *trust) credible(instance string, sameProcess bool, local func() (map[netip.Addr]bool, error)) bool {
 	if t.states[instance].State != Master {
 		return true
@@ -235,7 +235,7 @@ func (t *trust) restore(r record, now time.Time) {
 	}
 }
 
-// wait returns for how long there is nothing to do, unless one of the descriptors that it appends to fds becomes readable.
+// wait returns how long there will be nothing to do, unless one of the descriptors that it appends to fds becomes readable.
 func (t *trust) wait(now time.Time, fds []int) (time.Duration, []int) {
 	wait, fds := t.vrrp.wait(now, fds)
 	if t.suspension != nil && t.fifo.connected {

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	identifyEvery = 500 * time.Millisecond // while the VRRP process is not known
-	identifyFast  = 10 * time.Second       // then only every restEvery: perhaps there never is a pid file
+	identifyEvery = 500 * time.Millisecond // between look-ups, while the VRRP process is not known
+	identifyFast  = 10 * time.Second       // after that only every restEvery, because there may never be a pid file
 )
 
 // A vrrpProcess is what is known of Keepalived's VRRP process, the one that writes to the FIFO.
@@ -25,9 +25,9 @@ type vrrpProcess struct {
 // mayHaveChanged notes that another process may be the VRRP process from now on.
 func (v *vrrpProcess) mayHaveChanged(now time.Time) { v.unknown, v.checked = now, now }
 
-// lookUp identifies the VRRP process if that is quick: it is the process that the pid file names, or the one known so far, whichever
-// has the FIFO open for writing. If that cannot be seen, the pid file decides. It returns nil if only a search can tell. registered
-// is whether the pid file names the process.
+// lookUp identifies the VRRP process if that is quick: it is the process that the pid file names, or the one known so far, whichever has
+// the FIFO open for writing. If that cannot be seen, the pid file decides. It returns nil if only a search can tell. registered tells
+// whether the pid file names the process.
 func (v *vrrpProcess) lookUp() (p *Process, registered bool) {
 	named, err := FindProcess(v.pidFile())
 	v.pidFileErr = err
@@ -54,8 +54,8 @@ func (v *vrrpProcess) lookUp() (p *Process, registered bool) {
 	return nil, false
 }
 
-// adopt makes p, which may be nil, the VRRP process. It reports whether that is the same as before, and alive; and else, whether the one
-// before is known not to be the VRRP process any more.
+// adopt makes p, which may be nil, the VRRP process. same tells whether it is the same process as before, and alive. If not, replaced tells
+// whether the one before is known to be no longer the VRRP process.
 func (v *vrrpProcess) adopt(p *Process, registered bool, now time.Time) (same, replaced bool) {
 	same = v.process.Alive() && v.process.Same(p)
 	switch {
@@ -82,8 +82,8 @@ func (v *vrrpProcess) ended(now time.Time) {
 	v.search.due = now.Add(identifyEvery) // its successor needs a moment
 }
 
-// restore makes the process of a record the VRRP process. It reports false if that process has ended, or if another one is known to be
-// the VRRP process. A record without a process proves nothing, and so changes nothing.
+// restore makes the process in a record the VRRP process. It returns false if that process has ended, or if another one is known to be the
+// VRRP process. A record without a process proves nothing, and so changes nothing.
 func (v *vrrpProcess) restore(r record) bool {
 	if r.PID == 0 {
 		return true

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writes reports whether the process has the FIFO open for writing; a nil process has not. It fails if that cannot be seen: it takes
-// the same user, or root with CAP_SYS_PTRACE.
+// writes reports whether the process has the FIFO open for writing; a nil process does not. It fails if that cannot be seen, because this
+// process neither runs as the same user nor is root with CAP_SYS_PTRACE.
 func (p *Process) writes(fifo *fifoFile) (bool, error) {
 	if p == nil {
 		return false, nil
@@ -109,7 +109,7 @@ func Identified(ctx context.Context, path, pidFile string) error {
 }
 
 // chooseWriter returns the process that counts among those that have the FIFO open for writing; 0: none. One whose ancestor also has it
-// open has only inherited it. Of several that are left, the pid file decides.
+// open has only inherited it. If several are left, the pid file decides.
 func chooseWriter(writers []int, pidFile string) int {
 	first := slices.DeleteFunc(slices.Clone(writers), func(pid int) bool { return descendsFrom(pid, writers) })
 	if len(first) == 1 {

@@ -1,7 +1,7 @@
 // Package conf parses keepalived.conf, as far as it names VRRP instances, their addresses, sync groups and the notify FIFO.
 //
-// It reads a file as Keepalived 2.2.7 does: comments, @id conditions, $definitions, ~SEQ and ~LST, includes, quotes and
-// braces, in that order. Either its list of addresses is the one that Keepalived itself would use, or there is none:
+// It reads a file as Keepalived 2.2.7 does: comments, @id conditions, $definitions, ~SEQ and ~LST, includes, quotes and braces, in that
+// order. It returns either the addresses that Keepalived itself would use, or an error:
 //
 //   - What it cannot read as Keepalived does is an error with file, line and construct, never a shorter list.
 //   - What Keepalived itself ignores with a message, it ignores too, and adds a [Problem] to the warnings.
@@ -32,7 +32,7 @@ type Config struct {
 	Instance     string // the setting "instance", which distinguishes several Keepalived on one host; empty: not set
 	NetNamespace string // the setting "net_namespace", in which the interfaces are; empty: not set
 	PIDDir       bool   // whether use_pid_dir is set
-	Conditions   bool   // whether there are @id lines
+	Conditions   bool   // whether anything depends on the config ID: an @id line or $_INSTANCE
 	ScriptUser   string // the setting "script_user"; empty: not set
 }
 
@@ -79,7 +79,7 @@ func (p Problem) Unwrap() error { return p.Err }
 // Options are what Parse needs to know in addition to the file.
 type Options struct {
 	ID      string // the config ID for @id lines (Keepalived's option -i); empty: the host name up to its first dot
-	Guessed bool   // the ID is uncertain: lines that are ignored because of it are warnings, if they may matter
+	Guessed bool   // the ID is uncertain: lines that are ignored because of it lead to warnings, if they may matter
 }
 
 // Parse reads the file at path, and the files that it includes. Its error is a [Problem]. The configuration is never nil; with an error it

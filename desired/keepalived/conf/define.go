@@ -175,7 +175,7 @@ func (r *reader) expand(p piece, text string, depth int) (string, error) {
 	return out.String(), nil
 }
 
-// value returns the value of a reference. bare is whether it has braces outside quotes.
+// value returns the value of a reference. bare tells whether the reference has braces and is outside quotes.
 func (r *reader) value(p piece, name, ref string, bare bool) (string, error) {
 	lines, known := r.defs[name]
 	switch {
@@ -275,7 +275,8 @@ func (r *reader) arguments(p piece, form, spec string) ([]string, error) {
 	return args, nil
 }
 
-// isNumber reports whether a number that ParseInt accepts is a decimal or hexadecimal one that Keepalived accepts too. It takes "010" for 8.
+// isNumber reports whether a number that ParseInt accepts is a decimal or hexadecimal one that Keepalived accepts too. (ParseInt takes
+// "010" for 8.)
 func isNumber(text string) bool {
 	digits := strings.TrimPrefix(text, "-")
 	hexadecimal := strings.HasPrefix(digits, "0x") || strings.HasPrefix(digits, "0X")

@@ -30,8 +30,8 @@ const (
 	partly                 // one alternative of a {list} does not exist
 )
 
-// strict says with which of the keywords includer, includem, includew, includeb and includea Keepalived refuses to start (seen on
-// 2.2.7). With include it goes on, and logs a message except for unmatched.
+// strict returns the last letters of those keywords, among includer, includem, includew, includeb and includea, with which Keepalived
+// refuses to start because of a fault (seen on 2.2.7). With include it goes on, and logs a message unless the fault is unmatched.
 func strict(f fault) (suffixes string) {
 	switch f {
 	case unusable:
@@ -46,7 +46,7 @@ func strict(f fault) (suffixes string) {
 	return ""
 }
 
-// include reads the files that match a pattern, in its order, before the rest of the current file.
+// include reads the files that match a pattern, in the order that the pattern gives, before the rest of the current file.
 func (r *reader) include(p piece, suffix, pattern string) error {
 	switch {
 	case p.expanded:
@@ -78,7 +78,7 @@ func (r *reader) include(p piece, suffix, pattern string) error {
 	return r.openAll(p, suffix, paths)
 }
 
-// notFound handles a path or pattern that matches nothing. listed is whether it is one of a {list}.
+// notFound handles a path or pattern that matches nothing. listed tells whether it is an alternative of a {list}.
 func (r *reader) notFound(p piece, suffix, pattern string, listed bool) error {
 	kind, text := missing, "include %s: there is no such file"
 	switch {
@@ -123,7 +123,7 @@ func (r *reader) openAll(p piece, suffix string, paths []string) error {
 	return nil
 }
 
-// find returns the paths that match a pattern without braces, sorted, and has their directories watched.
+// find returns the paths that match a pattern without braces, sorted, and adds their directories to those that are watched.
 func (r *reader) find(pattern string) ([]string, error) {
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(r.dir(), pattern)
@@ -198,7 +198,7 @@ func expandBraces(pattern string) ([]string, error) {
 	return all, nil
 }
 
-// reason returns the text of a file system error without the path, which the caller gives.
+// reason returns the text of a file system error without the path, which the caller adds.
 func reason(err error) string {
 	var at *fs.PathError
 	if errors.As(err, &at) {

@@ -33,8 +33,8 @@ func isList(word string) bool { return word == vipWord || word == excludedWord }
 // hmacWord begins a block in an instance, since Keepalived 2.4.
 const hmacWord = "auth_hmac"
 
-// beginsOuterBlock reports whether a keyword outside of blocks always begins one. If the { is missing, Keepalived takes what follows as
-// part of the block, up to the next } (seen on 2.2.7).
+// beginsOuterBlock reports whether a keyword outside of blocks always begins one. If the { is missing, Keepalived takes everything up to
+// the next } as part of the block (seen on 2.2.7).
 func beginsOuterBlock(word string) bool {
 	switch word {
 	case "static_ipaddress", "static_routes", "static_rules", "garp_group", "linkbeat_interfaces", "vrrp_script", "vrrp_track_file", "track_file",
@@ -45,8 +45,8 @@ func beginsOuterBlock(word string) bool {
 }
 
 // isTrack and isInstanceBlock report whether a keyword begins a block that Keepalived 2.2.7 knows in an instance or a group, or only in an
-// instance, in addition to those that are read here. After any other word it skips the {, so that its } ends the instance, and what
-// follows is lost (seen).
+// instance, in addition to those that are read here. After any other word, Keepalived skips the {, so the matching } ends the instance, and
+// what follows is lost (seen).
 func isTrack(word string) bool {
 	switch word {
 	case "track_interface", "track_script", "track_file", "track_process", "track_bfd":
@@ -176,7 +176,8 @@ func (t token) misplaced(block token) error {
 	return t.problem("%s within %s, which begins on line %d: is a } missing before it?", t.words[0], block.words[0], block.piece.line)
 }
 
-// skip skips the block of t, if one follows. A statement in it whose keyword refuse reports is an error, because a brace before it is missing.
+// skip skips the block of t, if one follows. A statement in it is an error if refuse returns true for its keyword: a brace before it is
+// missing.
 func (p *parser) skip(t token, refuse func(word string) bool) error {
 	next, err := p.peek()
 	if err != nil || next.kind != opening {
@@ -195,7 +196,7 @@ func (p *parser) skipBlock(t token, refuse func(word string) bool) error {
 	})
 }
 
-// inner skips a statement in an instance or a group, with its block. Only keywords that known reports may begin one.
+// inner skips a statement in an instance or a group, with its block. Only a keyword for which known returns true may begin a block.
 func (p *parser) inner(t, outer token, known func(word string) bool) error {
 	if isList(t.words[0]) {
 		return t.misplaced(outer)
@@ -228,8 +229,8 @@ func (t token) checkWords() error {
 	return nil
 }
 
-// blockName checks the name of an instance or a group. It reports false, and skips the block, if Keepalived ignores it. known is whether there is
-// one of this name already.
+// blockName checks the name of an instance or a group. If Keepalived ignores the block, blockName skips it and returns false. known tells
+// whether there is already one of this name.
 func (p *parser) blockName(t token, known bool) (ok bool, err error) {
 	if err := t.checkWords(); err != nil {
 		return false, err

@@ -13,7 +13,7 @@ const (
 	maxLine  = 1023    // bytes: Keepalived up to 2.3 splits a longer line in two; later versions ignore even one of this length
 	maxFile  = 4 << 20 // bytes in one file
 	maxNest  = 32      // files within files, and definitions within definitions
-	maxTotal = 200_000 // lines and references, counted as often as they are repeated: far more than any Keepalived has
+	maxTotal = 200_000 // lines and references, counted as often as they are repeated: far more than any real configuration has
 )
 
 // A reader turns files into tokens. It handles comments, conditions, definitions, repetitions and includes, so that the parser sees
@@ -21,7 +21,7 @@ const (
 type reader struct {
 	id         string
 	guessed    bool    // id is uncertain
-	conditions bool    // there have been some
+	conditions bool    // an @id condition or $_INSTANCE has been read
 	files      []*file // the files that are being read; the innermost is the last
 	pieces     []piece // to be read before the next line; the next one is the last
 	defs       map[string][]string
@@ -44,7 +44,7 @@ type piece struct {
 	line     int
 	depth    int    // how many expansions led to it
 	expanded bool   // it begins with text from a definition or a repetition
-	name     string // of a definition to make before it is read; empty: none
+	name     string // of a definition to be made before the piece is read; empty: none
 	value    string
 	met      bool // its condition was met
 	hidden   bool // its comment ends in \, which Keepalived would take as a continuation within a definition
@@ -179,7 +179,8 @@ func (r *reader) putBack(pieces ...piece) {
 	r.pieces = append(r.pieces, pieces...)
 }
 
-// preprocess carries out what a piece says to the reader. It returns what is left for the parser, or nil.
+// preprocess carries out what is meant for the reader: conditions, definitions, repetitions and includes. It returns what is left for the
+// parser, or nil.
 func (r *reader) preprocess(p piece) (*piece, error) {
 	p.text = trim(p.text)
 	if strings.HasPrefix(p.text, "@") && !p.met {

@@ -87,7 +87,7 @@ func isGlobalWord(word string) bool {
 	return isRootWord(word)
 }
 
-// globalSetting reads one of them.
+// globalSetting reads such a setting.
 func (p *parser) globalSetting(t token) {
 	var value string
 	if len(t.words) > 1 {
@@ -142,7 +142,7 @@ const defaultInterval = time.Second
 // learn applies a statement in the instance. It reports whether Keepalived ignores the statement with a message.
 func (a *timing) learn(t token) (dropped bool) {
 	if len(t.words) < 2 {
-		return t.words[0] == "advert_int" // Keepalived 2.2.7 ends with it
+		return t.words[0] == "advert_int" // Keepalived 2.2.7 exits because of it
 	}
 	switch value := t.words[1]; t.words[0] {
 	case "version":

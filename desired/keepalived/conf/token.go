@@ -13,7 +13,7 @@ type token struct {
 	kind   kind
 	words  []string // of a statement, at least one
 	piece  piece    // where it is
-	hidden string   // an invisible character in it, of which there has been a warning
+	hidden string   // an invisible character in it, about which a warning was given
 }
 
 type kind int
@@ -144,7 +144,7 @@ func cutWord(text string) (word, rest string) {
 	return text[:n], trim(text[n:])
 }
 
-// isBlank reports what isspace(3) does.
+// isBlank reports whether c is a blank, as isspace(3) does.
 func isBlank(c rune) bool { return c < unicode.MaxASCII && unicode.IsSpace(c) }
 
 // trim removes the blanks around a text.
