@@ -2,14 +2,15 @@
 //
 // A queue holds the addresses that have to be reconciled. For each of them, reconcile decides:
 //
-//   - It is not ours: only keep what is known of it up to date.
+//   - It is not ours: only keep its readings up to date.
 //   - It is ours, and the last valid reading, however old, shows it elsewhere: assign it at once.
 //   - It is ours, Keepalived has just said MASTER, and no reading is valid: assign it at once.
-//   - It is ours, and a reading that was begun after the last reason for doubt, and within two intervals, shows it here: write nothing.
+//   - It is ours, and a reading shows it here that was begun after the last reason for doubt and is at most two intervals old: write
+//     nothing.
 //   - It is ours, and there is no such reading: read first. If nothing can be read, assign it, at most once per interval.
 //
-// A reading that carries an error does not count, but it is repeated only after a back-off. The exception is [providers.ErrNotFound] or
-// [providers.ErrRefused]: such a reading counts, and nothing is written because of it.
+// A reading that carries an error does not count, and the address is read again only after a back-off. The exceptions are
+// [providers.ErrNotFound] and [providers.ErrRefused]: such a reading counts, and the address is not written.
 //
 // The promises:
 //
@@ -19,14 +20,14 @@
 //   - An acknowledged write is only a request: it is verified after 1 s, 3 s, 10 s and 30 s, and then with each refresh. So is a claim that
 //     found the address in place.
 //   - Addresses do not wait for each other, except that the number of concurrent writes is bounded. Reading and verifying never wait for a
-//     write. A write that has not returned [providers.Grace] after its deadline, or after it was cancelled, is given up: nobody waits
-//     for it, and the next reading shows what it did.
+//     write. A write that is still running [providers.Grace] after its deadline or its cancellation is given up: nobody waits for it, and
+//     the next reading shows what it did.
 //   - An address is written at most 4 times in a row, then at most once per second, whatever Keepalived says.
 //   - A contested address (see conflict) costs one write per interval.
 //   - Addresses that share a resource, as far as readings have shown, are treated as one: the lowest of them stands for all, and it is
 //     ours while any of them is.
 //
-// The package knows no cloud, reads no files and stores nothing on disk.
+// The package depends on no particular cloud, reads no files and stores nothing on disk.
 package controller
 
 import (
@@ -45,13 +46,13 @@ import (
 	"floaty/providers"
 )
 
-// Options are what a controller works with. All fields are required except the last two.
+// Options configures a [Controller]. All fields are required except the last two.
 type Options struct {
 	Desired    *desired.State
 	Observed   *observed.Observed // must run as long as the controller does
 	Provider   providers.Provider
 	Interval   time.Duration // between refreshes
-	Timeout    time.Duration // of one write, not counting the time for which it waits for a slot
+	Timeout    time.Duration // of one write, not counting the wait for a slot
 	BackOff    observed.BackOff
 	Concurrent int // the number of concurrent writes
 	Log        logr.Logger
@@ -99,8 +100,8 @@ func New(opts Options) *Controller {
 	}
 }
 
-// Run works until ctx ends, which also cancels the writes in progress. It returns when all of them have returned or were given
-// up. It can be called once.
+// Run works until ctx ends, which also cancels the writes in progress. It returns once all of them have returned or have been given up. It
+// must be called only once.
 func (c *Controller) Run(ctx context.Context) {
 	var writes sync.WaitGroup
 	defer writes.Wait()
@@ -139,7 +140,7 @@ func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.
 	st := c.status(addr)
 	now := time.Now()
 	lost, claimed := st.notice(want, now)
-	if lost { // readings from our time as master say nothing about the next master
+	if lost { // what was read while we were master does not show what the next master does
 		c.opts.Observed.Invalidate(addr)
 	}
 	outcome, after, w := c.reconcile(addr, st, want, now)
@@ -232,9 +233,9 @@ func (c *Controller) Resume() {
 	c.queue.Add(everything)
 }
 
-// Inherit makes c take over from the controller that it replaces which claims are answered, so that it answers only the others, and what is
-// known about writes and conflicts. Readings are not taken over, because c has an Observed of its own. The Run of the old controller must
-// have returned, and that of c must not have been called.
+// Inherit makes c take over what the controller that it replaces knows: its writes and conflicts, and which claims are answered, so that c
+// answers only the others. Readings are not taken over, because c has its own Observed. Inherit must be called after the old controller's
+// Run has returned, and before c's Run is called.
 func (c *Controller) Inherit(from *Controller) {
 	for addr, st := range from.statuses {
 		c.statuses[addr] = &status{

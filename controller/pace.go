@@ -103,8 +103,8 @@ func (p *pace) Resume() {
 	}
 }
 
-// Reserve uses up one write of addr and returns 0. If addr may not be written now, it returns the time until it may. With anew, it does
-// first what Forget does.
+// Reserve uses up one write of addr and returns 0. If addr may not be written now, it returns the time until it may. If anew is true, it
+// first does what Forget does.
 func (p *pace) Reserve(addr netip.Addr, anew bool) time.Duration {
 	now := time.Now()
 	p.mu.Lock()

@@ -12,7 +12,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// minRest is the minimum time until an unreadable address is processed again, so that a mistake in that time cannot keep a CPU busy.
+// minRest is the minimum time until an unreadable address is processed again, so that a miscalculated time cannot keep a CPU busy.
 const minRest = 100 * time.Millisecond
 
 // atRefresh means that the next refresh, or an event before it, is early enough.
@@ -34,11 +34,11 @@ const (
 	assigned   outcome = "assigned"    // the write was acknowledged
 	failed     outcome = "failed"      // the write failed
 	notWritten outcome = "not_written" // it was a dry run
-	lost       outcome = "lost"        // it stopped being ours, or the controller ends
+	lost       outcome = "lost"        // it stopped being ours, or the controller is stopping
 )
 
 // reconcile decides what to do about addr. It acts on what desired and observed hold now, and never on why it was called, so an extra call
-// is harmless. It returns the write to be made, if there is one, or else when to come back.
+// is harmless. It returns the write to be made, if there is one, or else the time until addr is processed again.
 func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address, now time.Time) (outcome, time.Duration, *attempt) {
 	last, valid := c.opts.Observed.Last(addr)
 	claimed, rival := want.Claims > st.answered, want.Rivals > st.answered
@@ -71,8 +71,8 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 	return c.judged(addr, st, want, r, now)
 }
 
-// standBy keeps what is known of an address that is not ours up to date, so that a takeover can begin with a write. It returns when to
-// come back.
+// standBy keeps the readings of an address that is not ours up to date, so that a takeover can begin with a write. It returns the time
+// until the address is processed again.
 func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading, now time.Time) time.Duration {
 	after := c.reread(st, last, now)
 	if st.verify.pending() {
@@ -84,7 +84,7 @@ func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading,
 		st.verify = verifications{}
 	}
 	r, pending, err := c.opts.Observed.Read(addr, after)
-	if !pending && err == nil { // an error was logged by observed, and the refresh comes back when it may
+	if !pending && err == nil { // observed has logged the error, and a refresh follows once its back-off is over
 		c.recordReading(addr, st, r, now)
 	}
 	return atRefresh
@@ -165,7 +165,7 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 	}
 }
 
-// inPlace handles a reading that shows the address here. It returns when to come back.
+// inPlace handles a reading that shows the address here. It returns the time until the address is processed again.
 func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) time.Duration {
 	t := st.writes.takeover
 	there := t != nil && t.Acknowledged.IsZero()
@@ -203,8 +203,8 @@ func (c *Controller) scheduleVerification(addr netip.Addr, st *status, now time.
 	return max(st.verify.due().Sub(now), time.Millisecond)
 }
 
-// assignBlind handles an address that cannot be read. Writes may work nevertheless, and assigning is idempotent. Therefore the address is
-// assigned once per interval, or when there is a reason to think that somebody else has moved it.
+// assignBlind handles an address that cannot be read. Writes may still work, and assigning is idempotent. Therefore the address is assigned
+// once per interval, or when there is a reason to think that somebody else has moved it.
 func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Address, last observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
 	// Idle counts failed writes, too: reads and writes mostly fail together.
 	if max(want.Claims, want.Rivals) > st.answered || c.writeDecided(st) || c.pace.Idle(addr) >= c.opts.Interval {
@@ -214,7 +214,7 @@ func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Addre
 	if last.Err != nil {
 		retry = later(retry, st.readings.again)
 	}
-	c.opts.Observed.ScheduleRead(retry, addr) // all that could not be read share one read then
+	c.opts.Observed.ScheduleRead(retry, addr) // then all addresses that could not be read share one read
 	return unreadable, max(retry.Sub(now), minRest), nil
 }
 

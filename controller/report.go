@@ -116,7 +116,7 @@ type QueueMetrics struct {
 	Latency        Observer // seconds from being added to being processed
 	WorkDuration   Observer // seconds that processing takes
 	Unfinished     Gauge    // seconds of work in progress, over all keys that are processed now; set every 10 s
-	LongestRunning Gauge    // seconds that the key that has been processed longest has taken so far; set every 10 s
+	LongestRunning Gauge    // seconds so far, of the key that has been in process for longest; set every 10 s
 	Retries        Counter  // keys added to be processed later
 }
 
@@ -152,8 +152,8 @@ func (q queueMetrics) NewLongestRunningProcessorSecondsMetric(string) workqueue.
 }
 func (q queueMetrics) NewRetriesMetric(string) workqueue.CounterMetric { return q.m.Retries }
 
-// A slowClock is the real clock, except that its tickers tick every ten seconds at most. Client-go updates the gauges of the work in progress
-// twice a second, and each time costs an idle process some nine changes of thread.
+// A slowClock is the real clock, except that its tickers tick every ten seconds at most. Client-go updates the gauges of the work in
+// progress twice a second, and each time costs an idle process some nine thread switches.
 type slowClock struct{ clock.RealClock }
 
 func (slowClock) NewTicker(d time.Duration) clock.Ticker {

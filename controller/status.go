@@ -9,8 +9,8 @@ import (
 )
 
 // verifyDelays are the times after an acknowledged write, after a claim that found the address in place, or after a rival was heard, at
-// which the address is verified with a reading: a slow rival's write may take effect later. One of an old master was seen 15 s after the
-// takeover.
+// which the address is verified with a reading: a rival's slow write may take effect late. A write of an old master was seen to take effect
+// 15 s after the takeover.
 var verifyDelays = []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second}
 
 const (
@@ -30,7 +30,7 @@ type status struct {
 	seen     uint64 // number of the latest change in desired that was taken into account
 	answered uint64 // number of the latest claim or rival that a reading or an acknowledged write has answered
 
-	readAfter time.Time // a reading begun earlier cannot say "in place"
+	readAfter time.Time // a reading begun earlier cannot show that the address is in place
 	verify    verifications
 	conflict  conflict
 	readings  readings
@@ -39,7 +39,7 @@ type status struct {
 	slot slot // guarded by the controller's mu
 }
 
-// verifications are the further readings with which an address is to be verified. Zero: none.
+// verifications are the readings by which an address is still to be verified. Zero: none.
 type verifications struct {
 	from   time.Time       // what is to be verified happened then
 	delays []time.Duration // after from, in order
@@ -51,18 +51,18 @@ func (v verifications) pending() bool { return len(v.delays) > 0 }
 // due returns when the next verification is due; there must be one.
 func (v verifications) due() time.Time { return v.from.Add(v.delays[0]) }
 
-// after returns the earliest time of a reading that serves as the next verification; there must be one. It is a little before that is
-// due, so that one read serves addresses that were written together: ten thousand are written within half a second.
+// after returns the earliest time of a reading that serves as the next verification; there must be one. This is a little before the
+// verification is due, so that one read serves addresses that were written together: ten thousand are written within half a second.
 func (v verifications) after() time.Time { return v.due().Add(-min(v.delays[0]/4, maxSlack)) }
 
-// readings sum up the readings of an address.
+// readings summarizes the readings of an address.
 type readings struct {
 	judged  uint64            // Seq of the last one that was judged
 	failing *failurelog.Entry // those that carried an error; nil: none did, as with almost every address
 	again   time.Time         // when the address may be read again after one that carried an error
 }
 
-// writes sum up the writes of an address.
+// writes summarizes the writes of an address.
 type writes struct {
 	acknowledged time.Time         // when the last one was; zero: it was not, or there was none since the last claim
 	failing      *failurelog.Entry // nil: none failed
@@ -75,7 +75,7 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 	lost, claimed = want.Losses > s.seen, want.Claims > s.seen
 	gained, rival, idle := want.Gains > s.seen, want.Rivals > s.seen, s.seen <= s.answered
 	s.seen = max(s.seen, want.Last())
-	if lost { // what came before it does not matter any more
+	if lost { // what came before the loss no longer matters
 		s.lose(want)
 	}
 	if lost || !want.Ours { // a resource may have lost the address that made it ours, without a loss of its own
@@ -103,7 +103,8 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 	return lost, claimed
 }
 
-// lose resets which readings are needed because of the time in which the address was ours.
+// lose drops the readings that were still required from the time when the address was ours. Unless it is ours again, it schedules one that
+// shows where the new master has put it.
 func (s *status) lose(want desired.Address) {
 	s.answered = max(s.answered, want.Losses)
 	s.readAfter, s.verify = time.Time{}, verifications{}
@@ -126,7 +127,7 @@ func (s *status) verifyFrom(now time.Time) {
 	}
 }
 
-// verifiedBy drops every verification that a reading begun at a given time serves as.
+// verifiedBy drops every verification that a reading begun at the given time settles.
 func (s *status) verifiedBy(at time.Time) {
 	for s.verify.pending() && !at.Before(s.verify.after()) {
 		s.verify.delays = s.verify.delays[1:]

@@ -33,8 +33,8 @@ func (c *Controller) attempt(st *status, want desired.Address, seen observed.Rea
 	return writing, atRefresh, &attempt{server: want.Server, seen: seen, claims: claims, news: claims || rivals || st.writes.acknowledged.IsZero()}
 }
 
-// begin prepares a write. There must be a slot for it, the address must still be ours, and its pace must allow it; anew ends the wait and
-// the failures in a row of earlier writes.
+// begin prepares a write if there is a slot for it, the address is still ours, and its pace allows it. If anew is true, the wait and the
+// failure count that earlier writes left behind do not apply.
 func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *attempt, anew bool) (outcome, time.Duration) {
 	ctx, lose := context.WithCancelCause(ctx)
 	if !c.acquire(addr, st, inProgress{w.server, lose}) {
@@ -65,7 +65,7 @@ func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *
 	return writing, atRefresh
 }
 
-// write makes a write and hands its error to done, also where it was given up.
+// write makes a write and passes its error to done, even if the write was given up.
 func (c *Controller) write(addr netip.Addr, w *attempt, done func(error)) {
 	assign := func() (struct{}, error) {
 		return struct{}{}, c.opts.Provider.Assign(w.call, addr, w.server, w.seen.Servers)
@@ -86,7 +86,7 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 		return assigned, c.scheduleVerification(addr, st, now)
 	case errors.Is(err, providers.ErrNotWritten):
 		return c.notWritten(addr, st, w)
-	case w.call.Err() != nil && !errors.Is(context.Cause(w.call), errTimeout): // no longer ours, or the end
+	case w.call.Err() != nil && !errors.Is(context.Cause(w.call), errTimeout): // no longer ours, or the controller is stopping
 		return lost, atRefresh
 	case errors.Is(err, providers.ErrGivenUp): // it may have taken effect, or still will
 		c.opts.Observed.Invalidate(addr)
