@@ -52,7 +52,7 @@ func (g Generation) Latest(other Generation) Generation {
 	return Generation{max(g.Claims, other.Claims), max(g.Rivals, other.Rivals), max(g.Gains, other.Gains), max(g.Losses, other.Losses)}
 }
 
-// A Set is what should be.
+// A Set is what is desired.
 type Set struct {
 	Server    string
 	Addresses map[netip.Addr]Address
@@ -83,15 +83,15 @@ type Instance struct {
 	Source    string       // where they are from: "instances", "managed-addresses" or "keepalived.conf"
 }
 
-// Compute returns what should be. The result depends on its argument only.
+// Compute returns what is desired. The result depends only on its argument.
 //
-//   - An instance's addresses are those that the configuration gives it, else the managed ones, else its
-//     virtual_ipaddress and virtual_ipaddress_excluded of keepalived.conf.
-//   - Where keepalived.conf is known, an instance that it does not name counts for nothing.
+//   - An instance's addresses are those that the configuration gives it, else the managed ones, else those that keepalived.conf gives it as
+//     virtual_ipaddress and virtual_ipaddress_excluded.
+//   - Where keepalived.conf is known, an instance that it does not name is ignored.
 //   - An address is ours while any instance that wants it is MASTER and not suspended, and this server's ID is known.
 func Compute(in Input) Set {
 	set := Set{Server: in.Server, Addresses: map[netip.Addr]Address{}}
-	if in.Keepalived == nil { // then every instance may want them, also one that has not spoken yet
+	if in.Keepalived == nil { // then every instance may want them, even one that has not been heard of yet
 		for _, addr := range in.Managed {
 			set.Addresses[addr] = Address{}
 		}
@@ -190,12 +190,12 @@ func VIPs(config *conf.Config, instance string) []netip.Addr {
 	return addrs
 }
 
-// manageable reports whether a cloud can route addr: Keepalived may also hold addresses that mean something on a link only.
+// manageable reports whether a cloud can route addr: Keepalived may also hold addresses that are only meaningful on one link.
 func manageable(addr netip.Addr) bool {
 	return !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && !addr.IsMulticast() && !addr.IsUnspecified()
 }
 
-// unnamed names the instances that count for nothing, though Keepalived or the configuration speaks of them.
+// unnamed warns about the instances that are ignored although Keepalived or the configuration mentions them.
 func (in Input) unnamed(names []string) []Warning {
 	message := warnUnnamed
 	if in.Keepalived == nil {
@@ -216,7 +216,7 @@ func (in Input) unnamed(names []string) []Warning {
 	return warnings
 }
 
-// twice names the instances that want the same addresses and are not all in one sync group, one warning for each such set.
+// twice warns about instances that want the same addresses and are not all in one sync group, once for each such set of instances.
 func (in Input) twice(addrs map[netip.Addr]Address) []Warning {
 	shared := map[string][]netip.Addr{} // by the names of those that want them
 	for addr, w := range addrs {
@@ -233,7 +233,7 @@ func (in Input) twice(addrs map[netip.Addr]Address) []Warning {
 	return warnings
 }
 
-// abridge names the lowest of addrs and counts the others.
+// abridge returns a text that names the lowest of addrs and gives the number of the others.
 func abridge(addrs []netip.Addr) string {
 	first := slices.MinFunc(addrs, netip.Addr.Compare).String()
 	if len(addrs) == 1 {

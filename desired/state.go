@@ -1,8 +1,8 @@
-// Package desired holds which addresses belong on this server now.
+// Package desired determines which addresses belong on this server now.
 //
 // [Compute] derives them from the VRRP states, keepalived.conf, the configuration and this server's ID; it is a pure function. [State]
-// keeps the latest of these inputs and returns what each change of one of them changed. The package reads no files, makes no calls and logs
-// nothing: its callers do.
+// keeps the latest inputs, and returns what each new input changes. The package reads no files, makes no calls and logs nothing: its
+// callers do.
 package desired
 
 import (
@@ -63,7 +63,7 @@ func (s *State) sameNames(states map[string]keepalived.Status) bool {
 	return true
 }
 
-// patch is update for states of the same instances.
+// patch does what update does, for new states of the same instances.
 func (s *State) patch(states map[string]keepalived.Status) Change {
 	before := s.in.States
 	s.in.States = states
@@ -95,7 +95,8 @@ func (s *State) newMark() mark {
 	return mark{s.count, time.Now()}
 }
 
-// add adds to c what has changed about an address that was managed before, and returns the address with the mark of that.
+// add adds to c what has changed about an address, which was ours before if was is true. It returns the address with the mark on each
+// change.
 func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now map[string]keepalived.Status) Address {
 	switch {
 	case was && !is.Ours:
@@ -120,7 +121,7 @@ func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now 
 	return is
 }
 
-// sort sorts the lists, and drops what two instances have brought in.
+// sort sorts the lists, and drops the duplicates that arise if two instances want one address.
 func (c *Change) sort() {
 	for _, list := range []*[]netip.Addr{&c.Added, &c.Removed, &c.Lost, &c.Gained, &c.Claimed, &c.Rivals} {
 		slices.SortFunc(*list, netip.Addr.Compare)
@@ -159,8 +160,8 @@ func (s *State) Address(addr netip.Addr) (Address, bool) {
 	return w, ok
 }
 
-// Apart returns the instances that want addrs, sorted, if they are in no common sync group; none if a warning of the set has said
-// so already, since all of them want one of the addresses.
+// Apart returns the instances that want addrs, sorted, if they are in no common sync group. It returns none if all of them want the same
+// one of addrs, because a warning of the set covers that case.
 func (s *State) Apart(addrs []netip.Addr) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -319,7 +320,8 @@ func difference(before, now Set) Change {
 	return c
 }
 
-// news reports whether Keepalived has said MASTER of one of instances, or has heard a rival, since before. Only a MASTER counts.
+// news reports whether Keepalived has said MASTER of one of instances, or has heard a rival, since before. Only instances that are MASTER
+// and not suspended count.
 func news(instances []string, before, now map[string]keepalived.Status) (claims, rivals bool) {
 	for _, name := range instances {
 		is, was := now[name], before[name]

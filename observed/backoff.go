@@ -20,7 +20,7 @@ func (b BackOff) Wait(failure int) time.Duration {
 	return Jitter(time.Duration(min(wait, float64(b.Max))), 0.2)
 }
 
-// Jitter returns d, more or less by up to share of it, so that hosts that failed together do not return together.
+// Jitter returns d plus or minus at most share of it (0.1: ±10 %), so that hosts that failed together do not return together.
 func Jitter(d time.Duration, share float64) time.Duration {
 	return d + time.Duration(float64(d)*share*(2*rand.Float64()-1)) //nolint:gosec // spreads load, guards nothing
 }

@@ -1,10 +1,10 @@
 // Package observed holds what the cloud last said about each address, and when.
 //
-//   - One read serves everybody who asks: a read in progress is shared by all who want a reading no older than that.
+//   - One read serves all callers: those who want a reading no older than a read in progress share that read.
 //   - A reading's time is when its request was sent.
 //   - A reading stays, however old, until a newer one replaces it or it is invalidated.
-//   - A read has its own deadline. Nobody waits for it: whoever asked is told when it has ended (Options.OnRead), and asks again. A
-//     call that has not returned by then is given up.
+//   - A read has its own deadline. Nobody waits for it: Options.OnRead is called when it has ended, and whoever needs the reading asks
+//     again. A call that is still running [providers.Grace] after its deadline is given up.
 //   - A read that failed is shared, too, until its back-off is over.
 //   - All managed addresses are read together, at one common instant per interval.
 //   - Whatever invalidates the readings of an address invalidates those of all addresses that share its resource.
@@ -25,7 +25,7 @@ import (
 	"floaty/providers/failurelog"
 )
 
-// Options configures an Observed. All fields but OnRead are needed. The functions must not block.
+// Options configures an Observed. All fields except OnRead are required. The functions must not block.
 type Options struct {
 	Provider  providers.Provider
 	Addresses func() []netip.Addr // all that are managed now
@@ -33,7 +33,7 @@ type Options struct {
 	Timeout   time.Duration       // of one read
 	BackOff   BackOff             // between failed reads
 	Found     func(server string) // called once, when it is known which server this is
-	OnRead    func([]netip.Addr)  // called after each read, also a failed one, with the addresses that it covered; nil: nobody is told
+	OnRead    func([]netip.Addr)  // called after each read, even a failed one, with the addresses that it covered; nil: not called
 	Log       logr.Logger
 }
 
@@ -41,7 +41,7 @@ type Options struct {
 type Reading struct {
 	providers.Holding
 	At      time.Time // when its request was sent
-	Since   time.Time // when the first of the latest readings in a row with these servers was sent
+	Since   time.Time // when the request of the first reading was sent that showed these servers, as all later ones have
 	Refresh bool      // it is one of the regular readings, once per interval
 	Seq     uint64    // number of its request among requests and invalidations; it tells readings apart
 }
@@ -49,7 +49,7 @@ type Reading struct {
 // minWait is the shortest time from a failed read to the next one, and between two checks whether a refresh is due, so that no loop spins.
 const minWait = 100 * time.Millisecond
 
-// Observed is what is known. Create it with [New]; it reads only while [Observed.Run] runs.
+// An Observed holds what is known about the cloud. Create it with [New]; it reads only while [Observed.Run] runs.
 type Observed struct {
 	opts    Options
 	wake    chan struct{}                               // there are reads to be started
@@ -66,7 +66,7 @@ type Observed struct {
 // An entry is what is known of one address.
 type entry struct {
 	reading     Reading   // the newest; zero: none yet
-	known       *Reading  // the newest without an error, if reading has one; nil: there is none
+	known       *Reading  // the newest without an error, if reading carries one; nil: there is none, or reading is it
 	invalidated uint64    // a reading counts if its Seq is above this
 	scheduled   time.Time // the first read that starts at this time or later covers the address, too; zero: none is scheduled
 }
@@ -75,11 +75,11 @@ type entry struct {
 type failure struct {
 	newest uint64    // Seq of the newest request that was answered: the result of an older one does not count
 	err    error     // nil: the last read succeeded
-	retry  time.Time // no read is made before this time; it is in the past if none failed
+	retry  time.Time // no read is made before this time; zero: none has failed yet, or Resume was called
 	log    failurelog.Entry
 }
 
-// A read is one call of the provider, which serves everybody who asks for what it covers.
+// A read is one call of the provider, which serves every caller that asks for an address it covers.
 type read struct {
 	addrs   []netip.Addr // sorted
 	at      time.Time
@@ -93,8 +93,8 @@ func New(opts Options) *Observed {
 	return &Observed{opts: opts, wake: make(chan struct{}, 1), known: map[netip.Addr]*entry{}}
 }
 
-// Run finds out which server this is and makes the reads that are asked for, until ctx ends. It returns when every call
-// has returned or was given up.
+// Run finds out which server this is and makes the reads that are asked for, until ctx ends. It returns once every call has returned or has
+// been given up.
 func (o *Observed) Run(ctx context.Context) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
@@ -135,7 +135,7 @@ func (o *Observed) Known(addr netip.Addr) Reading {
 	return Reading{}
 }
 
-// Invalidate makes every reading of addr whose request was sent before now count for nothing.
+// Invalidate makes every reading whose request was sent before now no longer count, for addr and for all addresses that share its resource.
 func (o *Observed) Invalidate(addr netip.Addr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -172,7 +172,7 @@ func (o *Observed) Due() time.Time {
 	return o.due
 }
 
-// Retry returns when a read may be tried again after a failed one; the past if the last one succeeded.
+// Retry returns when a read may be tried again after the latest failed one; zero if none has failed since the last call of Resume.
 func (o *Observed) Retry() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -199,10 +199,10 @@ func (o *Observed) Refresh() time.Duration {
 	return max(time.Until(o.Due()), minWait)
 }
 
-// Read returns a reading of addr that counts and whose request was sent at after or later. If there is none yet, it is pending: it joins
-// a read in progress, or starts one, which also covers every managed address that has no reading that counts, or for which a read is
-// scheduled by now. OnRead is called once that read has ended. The error is that of the last read, until its back-off is over. A reading
-// whose Err is set is not an error of Read.
+// Read returns a reading of addr that counts and whose request was sent at after or later. If there is none yet, it reports pending, and
+// joins a read in progress or starts one, which also covers every managed address that has no reading that counts, or for which a read is
+// scheduled by now. OnRead is called once that read has ended. If the last read failed, Read returns its error until its back-off is over.
+// A reading whose Err is set is not an error of Read.
 func (o *Observed) Read(addr netip.Addr, after time.Time) (reading Reading, pending bool, err error) {
 	reading, pending, err = o.read(addr, after, nil)
 	if err == nil && !pending && reading.Seq == 0 { // a read must be made

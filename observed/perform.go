@@ -12,7 +12,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// perform makes the call and draws the conclusions. It calls over when all is done.
+// perform calls the provider and handles the result. It calls over at the end.
 func (o *Observed) perform(ctx context.Context, r *read, over func()) {
 	call, cancel := context.WithTimeout(ctx, o.opts.Timeout)
 	read := func() (map[netip.Addr]providers.Holding, error) { return o.opts.Provider.Read(call, r.addrs) }
@@ -22,13 +22,13 @@ func (o *Observed) perform(ctx context.Context, r *read, over func()) {
 			err = fmt.Errorf("no answer within %v: %w", o.opts.Timeout, err)
 		}
 		cancel()
-		if ctx.Err() == nil { // else this is the end
+		if ctx.Err() == nil { // else Run is ending
 			o.finish(r, holdings, err)
 		}
 	})
 }
 
-// finish keeps what a read has told, logs how it went, and tells that it has ended.
+// finish stores the result of a read, logs when reading begins or ceases to fail, and calls OnRead.
 func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, err error) {
 	o.mu.Lock()
 	o.reads = slices.DeleteFunc(o.reads, func(other *read) bool { return other == r })
@@ -38,7 +38,7 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 	case err == nil:
 		say = o.succeed(r)
 		o.keep(r, holdings)
-	case r.seq >= o.failure.newest: // else the world has moved on
+	case r.seq >= o.failure.newest: // else a newer read has returned already
 		say = o.fail(time.Now(), r, err)
 	}
 	log, retry := o.failure.log, o.failure.retry
@@ -58,14 +58,14 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 	}
 }
 
-// succeed takes note of a read that succeeded, and reports whether that is worth a line. o.mu is held.
+// succeed notes that a read has succeeded, and reports whether that is worth a log line. o.mu is held.
 func (o *Observed) succeed(r *read) bool {
 	o.failure.newest, o.failure.err = max(o.failure.newest, r.seq), nil
 	return o.failure.log.Succeeded(time.Now())
 }
 
-// fail keeps a failure for everybody to share, and reports whether it is worth a line: not if the cloud asked to wait, because that has
-// been logged already. o.mu is held.
+// fail notes that a read has failed, so that every caller gets its error, and reports whether that is worth a log line: not if the cloud
+// asked to wait, because that has been logged already. o.mu is held.
 func (o *Observed) fail(now time.Time, r *read, err error) bool {
 	o.failure.err = err
 	var say bool

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// read is Read, but it starts a read only if it is told which addresses are managed. It returns the zero Reading where that is needed.
+// read does what Read does, but starts a read only if managed is not nil. Otherwise it returns the zero Reading if a read must be started.
 func (o *Observed) read(addr netip.Addr, after time.Time, managed []netip.Addr) (reading Reading, pending bool, err error) {
 	now := time.Now()
 	o.mu.Lock()
@@ -69,7 +69,7 @@ func (o *Observed) toStart() []*read {
 	return reads
 }
 
-// entry returns what is known of addr, to be changed. o.mu is held.
+// entry returns what is known of addr, for the caller to change. o.mu is held.
 func (o *Observed) entry(addr netip.Addr) *entry {
 	e := o.known[addr]
 	if e == nil {
@@ -87,7 +87,7 @@ func (o *Observed) last(addr netip.Addr) (Reading, bool) {
 	return e.reading, e.reading.Seq > e.invalidated
 }
 
-// invalidated returns up to which Seq the readings of addr do not count.
+// invalidated returns the Seq up to which readings of addr do not count.
 func (o *Observed) invalidated(addr netip.Addr) uint64 {
 	if e := o.known[addr]; e != nil {
 		return e.invalidated
@@ -95,12 +95,12 @@ func (o *Observed) invalidated(addr netip.Addr) uint64 {
 	return 0
 }
 
-// backingOff reports whether the last read failed, and its failure is shared by everybody who asks because its back-off is not over.
+// backingOff reports whether the last read failed, and its back-off is not over yet: until then, every caller gets its error.
 func (o *Observed) backingOff(now time.Time) bool {
 	return o.failure.err != nil && now.Before(o.failure.retry)
 }
 
-// inProgress reports whether a read that was begun at after or later will tell about addr.
+// inProgress reports whether a read that was begun at after or later will yield a reading of addr that counts.
 func (o *Observed) inProgress(addr netip.Addr, after time.Time) bool {
 	return slices.ContainsFunc(o.reads, func(r *read) bool { return !r.at.Before(after) && o.tells(r, addr) })
 }

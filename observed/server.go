@@ -9,7 +9,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// findServer asks until it is known which server this is: the metadata service may be up later than floaty.
+// findServer asks until it is known which server this is: the metadata service may start later than floaty.
 func (o *Observed) findServer(ctx context.Context) {
 	var log failurelog.Entry
 	for {
