@@ -127,8 +127,8 @@ func (s *chance) ours(addr netip.Addr) bool {
 	s.cloud.mu.Lock()
 	defer s.cloud.mu.Unlock()
 	return slices.ContainsFunc(s.all(), func(other netip.Addr) bool {
-		_, ours := s.host.desired.Server(other)
-		return ours && s.cloud.resource(other) == s.cloud.resource(addr)
+		is, _ := s.host.desired.Address(other)
+		return is.Ours && s.cloud.resource(other) == s.cloud.resource(addr)
 	})
 }
 

@@ -9,8 +9,8 @@
 //     nothing.
 //   - It is ours, and there is no such reading: read first. If nothing can be read, assign it, at most once per interval.
 //
-// A reading that carries an error does not count, and the address is read again only after a back-off. The exceptions are
-// [providers.ErrNotFound] and [providers.ErrRefused]: such a reading counts, and the address is not written.
+// A reading is valid until a write or a loss invalidates it. A valid reading that carries an error decides nothing, and the address is read
+// again only after a back-off. The exceptions are [providers.ErrNotFound] and [providers.ErrRefused]: then the address is not written.
 //
 // The promises:
 //
@@ -139,12 +139,12 @@ func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.
 	}
 	st := c.status(addr)
 	now := time.Now()
-	lost, claimed := st.notice(want, now)
-	if lost { // what was read while we were master does not show what the next master does
+	loss, claim := st.notice(want, now)
+	if loss { // what was read while we were master does not show what the next master does
 		c.opts.Observed.Invalidate(addr)
 	}
 	outcome, after, w := c.reconcile(addr, st, want, now)
-	switch anew := lost || claimed; { // a new master does not wait for the back-off of the last one
+	switch anew := loss || claim; { // a new master does not wait for the back-off of the last one
 	case w != nil:
 		outcome, after = c.begin(ctx, addr, st, w, anew)
 	case anew:
@@ -162,8 +162,8 @@ func (c *Controller) process(ctx context.Context, addr netip.Addr, writes *sync.
 	})
 }
 
-// requeue ends the processing of an address. It is the only place that decides when the address is processed again: after the given time,
-// after a wait or a back-off if a write failed, and otherwise with the next refresh. Events may always come first.
+// requeue ends the processing of an address, whatever its outcome. It is the only place that queues the address again: after the time that
+// came with the outcome, after a wait or a back-off if a write failed, and otherwise with the next refresh. Events may always come first.
 func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after time.Duration, err error) {
 	var told *providers.WaitError
 	switch {
@@ -171,7 +171,7 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 		c.queue.Forget(addr)
 	case outcome != failed && outcome != notWritten: // no write was made, or it no longer matters
 	case errors.As(err, &told):
-		after = max(told.Wait, time.Millisecond)
+		after = max(told.Wait, soon)
 		c.pace.Hold(addr, after)
 	case permanent(err):
 		after = observed.Jitter(c.opts.Interval, 0.1)
@@ -219,7 +219,8 @@ func (c *Controller) ReadDone(addrs []netip.Addr) {
 	c.queue.Add(everything)
 }
 
-// Resume ends all waits that the cloud imposed (Retry-After, a refusal, a back-off): calls may be made again at once.
+// Resume ends all waits of this controller, after a failure, a refusal or as the cloud told, and processes every address again. It is meant
+// for a new credential. A Retry-After that is not over still holds in [providers.Paced].
 func (c *Controller) Resume() {
 	now := time.Now()
 	c.opts.Observed.Resume()
@@ -239,7 +240,7 @@ func (c *Controller) Resume() {
 func (c *Controller) Inherit(from *Controller) {
 	for addr, st := range from.statuses {
 		c.statuses[addr] = &status{
-			seen: st.answered, answered: st.answered,
+			noticed: st.answered, answered: st.answered,
 			readAfter: st.readAfter, verify: st.verify, conflict: st.conflict, writes: st.writes,
 		}
 	}

@@ -35,7 +35,7 @@ type limit struct {
 	failures  int       // in a row
 	since     time.Time // of the first of them
 	notBefore time.Time // the earliest time of the next write
-	full      time.Time // when four writes in a row are possible again; each write moves it by a second
+	full      time.Time // when four writes in a row are possible again; each write moves it by a second (the generic cell rate algorithm)
 }
 
 func newPace(backOff observed.BackOff, interval time.Duration) *pace {

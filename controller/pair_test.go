@@ -137,7 +137,7 @@ func (p *pair) landed(addr netip.Addr, server string) {
 		whole = parts
 	}
 	for _, m := range p.hosts {
-		ours := func(addr netip.Addr) bool { _, ours := m.desired.Server(addr); return ours }
+		ours := func(addr netip.Addr) bool { is, _ := m.desired.Address(addr); return is.Ours }
 		if m.name == server && !slices.ContainsFunc(whole, ours) {
 			p.t.Errorf("a write of %s to %v landed, which is not its own", server, addr)
 		}

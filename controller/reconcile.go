@@ -18,6 +18,9 @@ const minRest = 100 * time.Millisecond
 // atRefresh means that the next refresh, or an event before it, is early enough.
 const atRefresh time.Duration = 0
 
+// soon means at once, since 0 means atRefresh.
+const soon = time.Millisecond
+
 // An outcome is the result of processing an address.
 type outcome string
 
@@ -41,7 +44,7 @@ const (
 // is harmless. It returns the write to be made, if there is one, or else the time until addr is processed again.
 func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address, now time.Time) (outcome, time.Duration, *attempt) {
 	last, valid := c.opts.Observed.Last(addr)
-	claimed, rival := want.Claims > st.answered, want.Rivals > st.answered
+	claimed, rival := want.LastClaim > st.answered, want.LastRival > st.answered
 	usable := valid && (last.Err == nil || permanent(last.Err))
 	need := later(st.needs(c.opts.Interval, now), c.reread(st, last, now))
 	switch wait := st.readAfter.Sub(now); {
@@ -90,17 +93,17 @@ func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading,
 	return atRefresh
 }
 
-// judged decides what to do about an address that is ours, given a reading that counts.
+// judged decides what to do about an address that is ours, given a reading.
 func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
 	isNew := r.Seq != st.readings.judged
 	c.recordReading(addr, st, r, now)
 	if isNew && r.Err == nil {
 		c.recordConflict(addr, st, want.Server, r)
 	}
-	rival := want.Rivals > st.answered
+	rival := want.LastRival > st.answered
 	switch {
 	case permanent(r.Err):
-		st.answered, st.verify = st.seen, verifications{}
+		st.answered, st.verify = st.noticed, verifications{}
 		return unreadable, atRefresh, nil
 	case r.Err != nil:
 		return c.assignBlind(addr, st, want, r, now)
@@ -138,7 +141,7 @@ func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Readi
 	case errors.Is(r.Err, providers.ErrUnauthorized):
 		say = false
 	case permanent(r.Err) || limit > 0 && now.Sub(st.readings.failing.Since) >= limit: // the refresh reads it again
-		wait = 2 * c.opts.Interval
+		wait = 2 * c.opts.Interval // later than the refresh
 	}
 	st.readings.again = now.Add(wait)
 	if say {
@@ -168,15 +171,15 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 // inPlace handles a reading that shows the address here. It returns the time until the address is processed again.
 func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) time.Duration {
 	t := st.writes.takeover
-	there := t != nil && t.Acknowledged.IsZero()
+	unwritten := t != nil && t.Acknowledged.IsZero()
 	switch {
 	case st.writes.failing.Succeeded(now):
 		c.opts.Log.Info("address is where it belongs again", logkey.Address, addr)
-	case there:
+	case unwritten:
 		c.opts.Log.Info("address is already there", logkey.Address, addr, logkey.To, want.Server)
 	}
 	switch {
-	case there:
+	case unwritten:
 		st.verifyFrom(now) // a write of the last master may still take effect
 	case t != nil:
 		t.Address, t.Verified = addr, now
@@ -184,13 +187,13 @@ func (c *Controller) inPlace(addr netip.Addr, st *status, want desired.Address, 
 	}
 	st.writes.takeover, st.writes.shown = nil, ""
 	st.verifiedBy(r.At)
-	if want.Rivals > st.answered && r.At.Before(want.Changed) { // a rival was heard after that reading began
-		st.answered = max(st.answered, want.Rivals-1)
+	if want.LastRival > st.answered && r.At.Before(want.Changed) { // a rival was heard after that reading began
+		st.answered = max(st.answered, want.LastRival-1) // all but that rival
 		st.readForRival(want)
 		c.opts.Observed.ScheduleRead(st.readAfter, addr)
-		return max(st.readAfter.Sub(now), time.Millisecond)
+		return max(st.readAfter.Sub(now), soon)
 	}
-	st.answered = st.seen
+	st.answered = st.noticed
 	return c.scheduleVerification(addr, st, now)
 }
 
@@ -200,14 +203,14 @@ func (c *Controller) scheduleVerification(addr netip.Addr, st *status, now time.
 		return atRefresh
 	}
 	c.opts.Observed.ScheduleRead(st.verify.after(), addr)
-	return max(st.verify.due().Sub(now), time.Millisecond)
+	return max(st.verify.due().Sub(now), soon)
 }
 
 // assignBlind handles an address that cannot be read. Writes may still work, and assigning is idempotent. Therefore the address is assigned
 // once per interval, or when there is a reason to think that somebody else has moved it.
 func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Address, last observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
 	// Idle counts failed writes, too: reads and writes mostly fail together.
-	if max(want.Claims, want.Rivals) > st.answered || c.writeDecided(st) || c.pace.Idle(addr) >= c.opts.Interval {
+	if max(want.LastClaim, want.LastRival) > st.answered || c.writeDecided(st) || c.pace.Idle(addr) >= c.opts.Interval {
 		return c.attempt(st, want, last, now)
 	}
 	retry := c.opts.Observed.Retry()
@@ -218,7 +221,7 @@ func (c *Controller) assignBlind(addr netip.Addr, st *status, want desired.Addre
 	return unreadable, max(retry.Sub(now), minRest), nil
 }
 
-// permanent reports whether a repeated call would fail again.
+// permanent reports whether a repeated call would end the same way, so that once per interval is enough.
 func permanent(err error) bool {
 	return errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrRefused) || errors.Is(err, providers.ErrNotWritten)
 }

@@ -13,7 +13,7 @@ import (
 type Status struct {
 	Addr      netip.Addr
 	Desired   bool      // it belongs on this server now
-	InPlace   bool      // the last reading that counts shows it at this server
+	InPlace   bool      // the last valid reading shows it at this server
 	Contested bool      // another host, or the cloud itself, keeps undoing our writes
 	Rival     string    // the server that a contested address was seen at last; empty: none
 	Targets   []string  // the servers that hold it, as the last reading without an error has it; empty: none, or not known
@@ -85,7 +85,7 @@ type Recorder interface {
 	// Assigned is called after each write; from are the servers that held the address, as far as known. It is not called for a write that
 	// was cancelled, or in a dry run.
 	Assigned(addr netip.Addr, from []string, to string, err error)
-	// TookOver is called once per takeover, when a reading has shown the address here.
+	// TookOver is called once per takeover in which a write was acknowledged, when a reading has shown the address here.
 	TookOver(t Takeover)
 	// Contested is called when an address begins to be contested, and when that ends.
 	Contested(addr netip.Addr, rival string, contested bool)

@@ -27,7 +27,7 @@ const (
 // A status is what the controller keeps of one address, in addition to what desired and observed hold. It belongs to whoever processes
 // the address: the goroutine of Run, or the write that is in progress.
 type status struct {
-	seen     uint64 // number of the latest change in desired that was taken into account
+	noticed  uint64 // number of the latest change in desired that was taken into account
 	answered uint64 // number of the latest claim or rival that a reading or an acknowledged write has answered
 
 	readAfter time.Time // a reading begun earlier cannot show that the address is in place
@@ -72,9 +72,9 @@ type writes struct {
 
 // notice takes into account what has changed since the address was last processed.
 func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool) {
-	lost, claimed = want.Losses > s.seen, want.Claims > s.seen
-	gained, rival, idle := want.Gains > s.seen, want.Rivals > s.seen, s.seen <= s.answered
-	s.seen = max(s.seen, want.Last())
+	lost, claimed = want.LastLoss > s.noticed, want.LastClaim > s.noticed
+	gained, rival, idle := want.LastGain > s.noticed, want.LastRival > s.noticed, s.noticed <= s.answered
+	s.noticed = max(s.noticed, want.Last())
 	if lost { // what came before the loss no longer matters
 		s.lose(want)
 	}
@@ -82,7 +82,7 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 		s.conflict, s.writes = conflict{}, writes{failing: s.writes.failing}
 	}
 	if !want.Ours {
-		s.answered = s.seen
+		s.answered = s.noticed
 		return lost, claimed
 	}
 	switch {
@@ -106,7 +106,7 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 // lose drops the readings that were still required from the time when the address was ours. Unless it is ours again, it schedules one that
 // shows where the new master has put it.
 func (s *status) lose(want desired.Address) {
-	s.answered = max(s.answered, want.Losses)
+	s.answered = max(s.answered, want.LastLoss)
 	s.readAfter, s.verify = time.Time{}, verifications{}
 	if !want.Ours {
 		s.verify = verifications{want.Changed, []time.Duration{afterLoss}}

@@ -16,21 +16,21 @@ import (
 
 // An attempt is one call of Assign.
 type attempt struct {
-	server string
-	seen   observed.Reading // the reading that it answers
-	news   bool             // it answers a claim or a rival, or is the first one, so it is worth a log line
-	claims bool             // it answers a claim
-	call   context.Context  // ends when the address stops being ours, or at the deadline
-	end    context.CancelFunc
+	server  string
+	reading observed.Reading // the reading that it answers
+	news    bool             // it answers a claim or a rival, or is the first one, so it is worth a log line
+	claims  bool             // it answers a claim
+	call    context.Context  // ends when the address stops being ours, or at the deadline
+	end     context.CancelFunc
 }
 
 // attempt returns a write in answer to a reading, or how long to wait: rivals cause at most one write per second of a contested address.
 func (c *Controller) attempt(st *status, want desired.Address, seen observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
-	claims, rivals := want.Claims > st.answered, want.Rivals > st.answered
+	claims, rivals := want.LastClaim > st.answered, want.LastRival > st.answered
 	if wait := time.Second - now.Sub(st.writes.acknowledged); st.conflict.on() && rivals && wait > 0 {
 		return backingOff, wait, nil
 	}
-	return writing, atRefresh, &attempt{server: want.Server, seen: seen, claims: claims, news: claims || rivals || st.writes.acknowledged.IsZero()}
+	return writing, atRefresh, &attempt{server: want.Server, reading: seen, claims: claims, news: claims || rivals || st.writes.acknowledged.IsZero()}
 }
 
 // begin prepares a write if there is a slot for it, the address is still ours, and its pace allows it. If anew is true, the wait and the
@@ -44,6 +44,7 @@ func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *
 		}
 		return waiting, atRefresh
 	}
+	// The write is registered by now, so a loss that comes after this check finds the write and cancels it.
 	if want, _ := c.want(addr); !want.Ours || want.Server != w.server {
 		lose(nil)
 		return lost, atRefresh
@@ -68,7 +69,7 @@ func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *
 // write makes a write and passes its error to done, even if the write was given up.
 func (c *Controller) write(addr netip.Addr, w *attempt, done func(error)) {
 	assign := func() (struct{}, error) {
-		return struct{}{}, c.opts.Provider.Assign(w.call, addr, w.server, w.seen.Servers)
+		return struct{}{}, c.opts.Provider.Assign(w.call, addr, w.server, w.reading.Servers)
 	}
 	providers.Bounded(w.call, assign, func(_ struct{}, err error) { done(err) })
 }
@@ -79,7 +80,7 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 	now := time.Now()
 	switch {
 	case err == nil:
-		c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, nil)
+		c.opts.Recorder.Assigned(addr, w.reading.Servers, w.server, nil)
 		c.logAssigned(addr, st, w)
 		c.opts.Observed.Invalidate(addr)
 		st.acknowledge(now)
@@ -91,7 +92,7 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 	case errors.Is(err, providers.ErrGivenUp): // it may have taken effect, or still will
 		c.opts.Observed.Invalidate(addr)
 	}
-	c.opts.Recorder.Assigned(addr, w.seen.Servers, w.server, err)
+	c.opts.Recorder.Assigned(addr, w.reading.Servers, w.server, err)
 	return failed, atRefresh
 }
 
@@ -118,7 +119,7 @@ func (c *Controller) logFailure(addr netip.Addr, st *status, err error, next tim
 
 // acknowledge notes that the cloud has accepted a write.
 func (s *status) acknowledge(now time.Time) {
-	s.answered, s.writes.acknowledged = s.seen, now
+	s.answered, s.writes.acknowledged = s.noticed, now
 	s.writes.failing.Succeeded(now)
 	s.verifyFrom(now)
 	if s.writes.takeover != nil && s.writes.takeover.Acknowledged.IsZero() {
@@ -130,7 +131,7 @@ func (s *status) acknowledge(now time.Time) {
 // last one: while nothing can be read, an address is written again once per interval.
 func (c *Controller) logAssigned(addr netip.Addr, st *status, w *attempt) {
 	last, valid := c.opts.Observed.Last(addr)
-	elsewhere := valid && last.Seq == w.seen.Seq && w.seen.Err == nil && !w.seen.Holding.At(w.server)
+	elsewhere := valid && last.Seq == w.reading.Seq && w.reading.Err == nil && !w.reading.Holding.At(w.server)
 	log := c.opts.Log.WithValues(logkey.Address, addr)
 	if st.conflict.on() || !elsewhere && !w.news {
 		log = log.V(1)
@@ -139,10 +140,10 @@ func (c *Controller) logAssigned(addr netip.Addr, st *status, w *attempt) {
 	if elsewhere && !w.claims && len(st.conflict.times) > 0 { // it was here before
 		message = "address moved back"
 	}
-	if from := others(w.seen.Servers, w.server); elsewhere && len(from) > 0 {
+	if from := others(w.reading.Servers, w.server); elsewhere && len(from) > 0 {
 		log = log.WithValues(logkey.From, strings.Join(from, ", "))
 	}
-	if w.seen.Shared { // its other holders stay
+	if w.reading.Shared { // its other holders stay
 		log = log.WithValues(logkey.Shared, true)
 	}
 	log.Info(message, logkey.To, w.server, logkey.Attempt, c.pace.NumRequeues(addr)+1)
@@ -151,13 +152,13 @@ func (c *Controller) logAssigned(addr netip.Addr, st *status, w *attempt) {
 // notWritten handles a write of a dry run. What it would have changed is logged once, and only if a reading from after the claim shows
 // it. A takeover does not wait for a reading, so the address is read now if necessary.
 func (c *Controller) notWritten(addr netip.Addr, st *status, w *attempt) (outcome, time.Duration) {
-	st.answered = st.seen
-	if last, valid := c.opts.Observed.Last(addr); !valid || last.Seq != w.seen.Seq || last.At.Before(st.readAfter) {
+	st.answered = st.noticed
+	if last, valid := c.opts.Observed.Last(addr); !valid || last.Seq != w.reading.Seq || last.At.Before(st.readAfter) {
 		c.opts.Observed.Invalidate(addr)
-		return verifying, time.Millisecond
+		return verifying, soon
 	}
-	from := strings.Join(others(w.seen.Servers, w.server), ", ")
-	if w.seen.Err != nil || st.writes.shown == from+w.server {
+	from := strings.Join(others(w.reading.Servers, w.server), ", ")
+	if w.reading.Err != nil || st.writes.shown == from+w.server {
 		return notWritten, atRefresh
 	}
 	st.writes.shown = from + w.server

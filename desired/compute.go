@@ -28,28 +28,28 @@ type Input struct {
 // An Address describes which instances want an address, and where it belongs.
 type Address struct {
 	Instances  []string  // that want it, sorted
-	Server     string    // where it belongs while it is ours; empty: not known yet
+	Server     string    // where it belongs while it is ours; empty: not known yet. Only State.Address sets it
 	Ours       bool      // one of the instances is MASTER on this host and not suspended, and Server is known
 	Generation           // zero in what Compute returns; State numbers its changes
 	Changed    time.Time // when it became managed or its generation changed; the same instant for all addresses of one change
 }
 
 // A Generation tells whether something has happened to an address since a caller last handled it. Each field is the number of the latest
-// change of its kind. A State numbers all its changes with one counter, so a higher number is a later change, and numbers of different
-// addresses can be compared. 0: there was no such change.
+// change of its kind. A State numbers all its changes with one counter, so a higher number is a later change, numbers of different
+// addresses can be compared, and gaps between them mean nothing. 0: there was no such change.
 type Generation struct {
-	Claims uint64 // Keepalived said MASTER, and it is ours
-	Rivals uint64 // Keepalived heard a rival, and it is ours
-	Gains  uint64 // it became ours
-	Losses uint64 // it stopped being ours
+	LastClaim uint64 // Keepalived said MASTER, and it is ours
+	LastRival uint64 // Keepalived heard a rival, and it is ours
+	LastGain  uint64 // it became ours
+	LastLoss  uint64 // it stopped being ours
 }
 
 // Last returns the highest of the numbers.
-func (g Generation) Last() uint64 { return max(g.Claims, g.Rivals, g.Gains, g.Losses) }
+func (g Generation) Last() uint64 { return max(g.LastClaim, g.LastRival, g.LastGain, g.LastLoss) }
 
 // Latest returns the later number of each kind.
 func (g Generation) Latest(other Generation) Generation {
-	return Generation{max(g.Claims, other.Claims), max(g.Rivals, other.Rivals), max(g.Gains, other.Gains), max(g.Losses, other.Losses)}
+	return Generation{max(g.LastClaim, other.LastClaim), max(g.LastRival, other.LastRival), max(g.LastGain, other.LastGain), max(g.LastLoss, other.LastLoss)}
 }
 
 // A Set is what is desired.

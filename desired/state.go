@@ -101,10 +101,10 @@ func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now 
 	switch {
 	case was && !is.Ours:
 		c.Lost = append(c.Lost, addr)
-		is.Losses, is.Changed = m.number, m.at
+		is.LastLoss, is.Changed = m.number, m.at
 	case !was && is.Ours:
 		c.Gained = append(c.Gained, addr)
-		is.Gains, is.Changed = m.number, m.at
+		is.LastGain, is.Changed = m.number, m.at
 	}
 	if !is.Ours {
 		return is
@@ -112,11 +112,11 @@ func (m mark) add(c *Change, addr netip.Addr, was bool, is Address, before, now 
 	claims, rivals := news(is.Instances, before, now)
 	if claims {
 		c.Claimed = append(c.Claimed, addr)
-		is.Claims, is.Changed = m.number, m.at
+		is.LastClaim, is.Changed = m.number, m.at
 	}
 	if rivals {
 		c.Rivals = append(c.Rivals, addr)
-		is.Rivals, is.Changed = m.number, m.at
+		is.LastRival, is.Changed = m.number, m.at
 	}
 	return is
 }
@@ -143,12 +143,11 @@ func (s *State) SetServer(id string) Change {
 	return s.update(func(in *Input) { in.Server = id })
 }
 
-// Server returns this server's ID, which is empty if it is not known, and whether addr is ours now: an instance that wants it is MASTER
-// here and not suspended.
-func (s *State) Server(addr netip.Addr) (server string, ours bool) {
+// Server returns this server's ID, which is empty if it is not known.
+func (s *State) Server() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.set.Server, s.set.Addresses[addr].Ours
+	return s.set.Server
 }
 
 // Address returns what is desired for addr; false if it is not managed.

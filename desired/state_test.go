@@ -47,10 +47,10 @@ func TestMasterGainsAndClaims(t *testing.T) {
 	expect(t, "gained", c.Gained, "192.0.2.1")
 	expect(t, "claimed", c.Claimed, "192.0.2.1")
 	expect(t, "lost", c.Lost)
-	if server, ours := s.Server(addr("192.0.2.1")); server != "s" || !ours {
-		t.Errorf("got %q %v, want s true", server, ours)
+	if is, _ := s.Address(addr("192.0.2.1")); is.Server != "s" || !is.Ours {
+		t.Errorf("got %q %v, want s true", is.Server, is.Ours)
 	}
-	if _, ours := s.Server(addr("192.0.2.2")); ours {
+	if is, _ := s.Address(addr("192.0.2.2")); is.Ours {
 		t.Error("the other instance's address is ours, want it not")
 	}
 }
@@ -109,7 +109,7 @@ func TestTheServerGainsWhenItIsFound(t *testing.T) {
 	s := newState()
 	s.SetServer("")
 	s.SetKeepalived(claim("A MASTER", "B BACKUP"))
-	if _, ours := s.Server(addr("192.0.2.1")); ours {
+	if is, _ := s.Address(addr("192.0.2.1")); is.Ours {
 		t.Error("ours without a known server")
 	}
 	c := s.SetServer("s2")
@@ -300,7 +300,7 @@ func TestGenerationsRiseWithEachClaimRivalAndLoss(t *testing.T) {
 		s.SetKeepalived(maps.Clone(states))
 		now, _ := s.Address(a)
 		otherNow, _ := s.Address(b)
-		if (now.Claims > before.Claims) != step.claim || (now.Rivals > before.Rivals) != step.rival || (now.Losses > before.Losses) != step.lost ||
+		if (now.LastClaim > before.LastClaim) != step.claim || (now.LastRival > before.LastRival) != step.rival || (now.LastLoss > before.LastLoss) != step.lost ||
 			now.Changed.After(before.Changed) != step.changed || now.Latest(before.Generation) != now.Generation {
 			t.Errorf("%s: from %+v to %+v, want claim %v, rival %v, loss %v, changed %v", step.what, before, now, step.claim, step.rival, step.lost, step.changed)
 		}
@@ -308,7 +308,7 @@ func TestGenerationsRiseWithEachClaimRivalAndLoss(t *testing.T) {
 			t.Errorf("%s: the other address: from %+v to %+v, want a change: %v", step.what, other, otherNow, step.otherChange)
 		}
 	}
-	if first, second := s.set.Addresses[a], s.set.Addresses[b]; first.Claims != second.Claims || !first.Changed.Equal(second.Changed) {
+	if first, second := s.set.Addresses[a], s.set.Addresses[b]; first.LastClaim != second.LastClaim || !first.Changed.Equal(second.Changed) {
 		t.Errorf("claimed together: %+v and %+v, want one number and one instant", first, second)
 	}
 }

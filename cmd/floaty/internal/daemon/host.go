@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"net/netip"
-
 	"floaty/cmd/floaty/internal/inputs"
 	"floaty/desired"
 	"floaty/providers/logkey"
@@ -12,7 +10,7 @@ import (
 // configuration maps host names but lacks the current one, a server that is already known stays.
 func (d *daemon) serverFound(server string) {
 	id, byName := inputs.ServerByHostName(d.current.Load(), inputs.HostName())
-	known, _ := d.state.Server(netip.Addr{})
+	known := d.state.Server()
 	switch {
 	case id != "":
 		server = id
@@ -31,7 +29,7 @@ func (d *daemon) checkHostName() {
 	if id == "" {
 		return
 	}
-	known, _ := d.state.Server(netip.Addr{})
+	known := d.state.Server()
 	d.changeServer(known, id)
 }
 

@@ -189,7 +189,7 @@ func (m *Monitor) TookOver(t controller.Takeover) {
 // Status returns what is known now.
 func (m *Monitor) Status() report.Status {
 	engine := m.opts.Engine()
-	server, _ := m.opts.Desired.Server(netip.Addr{})
+	server := m.opts.Desired.Server()
 	s := report.Status{
 		Version: built().version, PID: os.Getpid(), Started: m.started, DryRun: m.opts.DryRun,
 		Server:    report.StatusServer{ID: server, Name: m.opts.ServerName(server)},
@@ -258,7 +258,7 @@ func (m *Monitor) names(addrs []report.StatusAddress) map[string]string {
 // NotReady returns what is missing for a takeover, one line each; nothing: it would work now.
 func (m *Monitor) NotReady() []string {
 	r := readiness{unknown: m.opts.Desired.Unknown(), managed: m.opts.Desired.Len(), now: time.Now()}
-	r.server, _ = m.opts.Desired.Server(netip.Addr{})
+	r.server = m.opts.Desired.Server()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.cloud, r.writerGone = m.cloud, m.writerGone
