@@ -2,7 +2,7 @@
 //
 //   - One read serves all callers: those who want a reading no older than a read in progress share that read.
 //   - A reading's time is when its request was sent.
-//   - A reading stays, however old, until a newer one replaces it or it is invalidated.
+//   - A reading stays valid, however old, until a newer one replaces it or it is invalidated. It may carry an error.
 //   - A read has its own deadline. Nobody waits for it: Options.OnRead is called when it has ended, and whoever needs the reading asks
 //     again. A call that is still running [providers.Grace] after its deadline is given up.
 //   - A read that failed is shared, too, until its back-off is over.
@@ -67,13 +67,13 @@ type Observed struct {
 type entry struct {
 	reading     Reading   // the newest; zero: none yet
 	known       *Reading  // the newest without an error, if reading carries one; nil: there is none, or reading is it
-	invalidated uint64    // a reading counts if its Seq is above this
+	invalidated uint64    // a reading is valid if its Seq is above this
 	scheduled   time.Time // the first read that starts at this time or later covers the address, too; zero: none is scheduled
 }
 
 // A failure is that of the last read. Its zero value is success.
 type failure struct {
-	newest uint64    // Seq of the newest request that was answered: the result of an older one does not count
+	newest uint64    // Seq of the newest request that succeeded: an older one that fails later is no failure
 	err    error     // nil: the last read succeeded
 	retry  time.Time // no read is made before this time; zero: none has failed yet, or Resume was called
 	log    failurelog.Entry
@@ -112,7 +112,7 @@ func (o *Observed) Run(ctx context.Context) {
 	}
 }
 
-// Last returns the newest reading of addr, and whether it counts: false if there is none, or it was invalidated.
+// Last returns the newest reading of addr, and whether it is valid: false if there is none, or it was invalidated.
 func (o *Observed) Last(addr netip.Addr) (Reading, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -135,7 +135,7 @@ func (o *Observed) Known(addr netip.Addr) Reading {
 	return Reading{}
 }
 
-// Invalidate makes every reading whose request was sent before now no longer count, for addr and for all addresses that share its resource.
+// Invalidate makes every reading whose request was sent before now invalid, for addr and for all addresses that share its resource.
 func (o *Observed) Invalidate(addr netip.Addr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -146,7 +146,7 @@ func (o *Observed) Invalidate(addr netip.Addr) {
 	}
 }
 
-// ScheduleRead batches reads: the first read that starts at that time or later, whoever asks for it, also covers addrs.
+// ScheduleRead batches reads: the first read that starts at that time or later, whoever asks for it, also covers addrs. It starts none.
 func (o *Observed) ScheduleRead(at time.Time, addrs ...netip.Addr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -199,9 +199,9 @@ func (o *Observed) Refresh() time.Duration {
 	return max(time.Until(o.Due()), minWait)
 }
 
-// Read returns a reading of addr that counts and whose request was sent at after or later. If there is none yet, it reports pending, and
-// joins a read in progress or starts one, which also covers every managed address that has no reading that counts, or for which a read is
-// scheduled by now. OnRead is called once that read has ended. If the last read failed, Read returns its error until its back-off is over.
+// Read returns a valid reading of addr whose request was sent at after or later. If there is none yet, it reports pending, and joins a
+// read in progress or starts one, which also covers every managed address that has no valid reading, or for which a read is scheduled by
+// now. OnRead is called once that read has ended. If the last read failed, Read returns its error until its back-off is over.
 // A reading whose Err is set is not an error of Read.
 func (o *Observed) Read(addr netip.Addr, after time.Time) (reading Reading, pending bool, err error) {
 	reading, pending, err = o.read(addr, after, nil)

@@ -100,12 +100,12 @@ func (o *Observed) backingOff(now time.Time) bool {
 	return o.failure.err != nil && now.Before(o.failure.retry)
 }
 
-// inProgress reports whether a read that was begun at after or later will yield a reading of addr that counts.
+// inProgress reports whether a read that was begun at after or later will yield a valid reading of addr.
 func (o *Observed) inProgress(addr netip.Addr, after time.Time) bool {
 	return slices.ContainsFunc(o.reads, func(r *read) bool { return !r.at.Before(after) && o.tells(r, addr) })
 }
 
-// tells reports whether a read will yield a reading of addr that counts.
+// tells reports whether a read will yield a valid reading of addr.
 func (o *Observed) tells(r *read, addr netip.Addr) bool {
 	_, covered := slices.BinarySearchFunc(r.addrs, addr, netip.Addr.Compare)
 	return covered && r.seq > o.invalidated(addr)
