@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Grace is how long a call may take to return after its context has ended. Then its caller gives it up.
+// Grace is how long a call may take to return after its context has ended. After that, its caller gives it up.
 const Grace = 2 * time.Second
 
 // ErrGivenUp means that a call had not returned [Grace] after its context ended. What it did, or may still do, is unknown.
 var ErrGivenUp = errors.New("given up on a call that does not return")
 
-// Bounded runs call and passes its result to done. Both run in the calling goroutine, because a takeover cannot afford to wait for
-// another one. If call has not returned [Grace] after ctx ended, another goroutine passes [ErrGivenUp] to done instead, and a later
-// result is discarded. So done is called exactly once, but Bounded itself may return much later: to wait for the end, wait for done.
+// Bounded runs call and passes its result to done. Both run in the calling goroutine, because a takeover must not wait until another one is
+// scheduled. If call has not returned [Grace] after ctx ended, another goroutine passes [ErrGivenUp] to done instead, and a later result is
+// discarded. So done is called exactly once, but Bounded itself may return much later: to wait for the end, wait for done.
 func Bounded[T any](ctx context.Context, call func() (T, error), done func(T, error)) {
 	var handed atomic.Bool
 	returned := make(chan struct{})

@@ -2,8 +2,9 @@ package providers
 
 import "sync"
 
-// Names are the names of servers, by ID, as far as the cloud's answers have contained them. The zero value is empty. It may be used by many
-// goroutines at once. A name stays until the server has another one: an answer may leave out a server that just now holds nothing.
+// Names holds the names of servers, by ID, as far as the cloud's answers have contained them. The zero value is empty. It may be used by
+// many goroutines at once. A name stays until the server has another one, because an answer may leave out a server that holds nothing at
+// the moment.
 type Names struct{ byID sync.Map }
 
 // Keep stores the name of a server.

@@ -30,8 +30,8 @@ type PacedOptions struct {
 	Log     logr.Logger
 }
 
-// Paced wraps a provider and holds its calls back while the cloud wants none. A call that is held back is not made: it
-// returns a [*WaitError] with the time remaining.
+// Paced wraps a provider and holds its calls back while the cloud does not want any. A call that is held back is not made: it returns a
+// [*WaitError] with the time remaining.
 //
 //   - After a *WaitError from the provider (429 or 503 with Retry-After), every Read and Assign is held back until that time has
 //     passed, plus a random share of it, [MaxWait] at most. If several arrive, the latest end counts.
@@ -40,7 +40,7 @@ type PacedOptions struct {
 //   - An answer to a call that began before the credential changed, or before its state was last updated, neither starts nor ends
 //     that wait.
 //   - A probe that hangs or is cancelled delays the next one by MaxInterval at most.
-//   - Each kind of wait is logged once when it begins, with reminders at a growing distance, and once when it ends.
+//   - Each kind of wait is logged once when it begins, with reminders at growing intervals, and once when it ends.
 //
 // Server always passes, because it does not call the API. Create a Paced with [NewPaced].
 type Paced struct {
@@ -51,7 +51,7 @@ type Paced struct {
 	until    time.Time        // Retry-After: no call before then
 	reason   error            // of until
 	jitter   float64          // the share by which the present wait was lengthened
-	throttle failurelog.Entry // Retry-After came, and no call that began after its end has succeeded yet
+	throttle failurelog.Entry // a Retry-After was received, and no call that began after its end has succeeded yet
 
 	rejected   error            // why the credential is not accepted; nil: as far as known, it is
 	rejections failurelog.Entry // of rejected
@@ -72,8 +72,7 @@ func NewPaced(p Provider, opts PacedOptions) *Paced { return &Paced{provider: p,
 // Server returns the ID of the server that this process runs on.
 func (p *Paced) Server(ctx context.Context) (string, error) { return p.provider.Server(ctx) }
 
-// Read reads addrs, unless it has to wait. An error that one address carries but that concerns the whole cloud holds back every
-// later call.
+// Read reads addrs, unless it has to wait. If the error of a single address concerns the whole cloud, it holds back every later call.
 func (p *Paced) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]Holding, error) {
 	t, err := p.admit()
 	if err != nil {
@@ -117,7 +116,7 @@ func (p *Paced) CredentialChanged() {
 	p.resume()
 }
 
-// Inherit takes over a wait that the cloud asked for from the Paced that p replaces.
+// Inherit makes p take over the Retry-After that still holds back the Paced it replaces.
 func (p *Paced) Inherit(from *Paced) {
 	from.mu.Lock()
 	until, reason, throttle := from.until, from.reason, from.throttle
@@ -176,8 +175,8 @@ func (p *Paced) wait(told *WaitError) error {
 	return &WaitError{Wait: remaining, Err: told.Err}
 }
 
-// spread lengthens a wait by the share jitter, up to MaxWait. A wait above MaxWait, which is a mistake, becomes MaxWait less a
-// share, so that hosts still return at different times.
+// spread lengthens a wait by the share jitter, up to MaxWait. A wait of MaxWait or more, which is taken for a mistake, becomes MaxWait less
+// up to a fifth, so that hosts still return at different times.
 func spread(told time.Duration, jitter float64) time.Duration {
 	if told >= MaxWait {
 		return MaxWait - time.Duration(jitter*float64(MaxWait)/5)

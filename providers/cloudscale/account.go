@@ -87,7 +87,7 @@ func (p *part) Read(data []byte) (int, error) {
 	return n, err
 }
 
-// Write implements [io.Writer], which the SDK wants; it calls ReadFrom instead.
+// Write implements [io.Writer], which the SDK requires, although it calls ReadFrom instead.
 func (a *account) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func (a *account) add(ip floatingIP) {
@@ -102,7 +102,7 @@ func (a *account) add(ip floatingIP) {
 	}
 }
 
-// aimed returns the ID of the server or load balancer that ip points at; none if it points at nothing.
+// aimed returns the ID of the server or load balancer that ip points at; nil if it points at nothing.
 func (a *account) aimed(ip floatingIP) []string {
 	var ids []string
 	for _, at := range []*stub{ip.Server, ip.LoadBalancer} {

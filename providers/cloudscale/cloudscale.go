@@ -45,7 +45,7 @@ type Options struct {
 	// Before is called when a changing request is about to be sent; its error ends the call. It may be nil. See
 	// [httpapi.Options].
 	Before func(context.Context) error
-	// Observe is told of each request that has ended; nil: nobody is. See [httpapi.Options].
+	// Observe is called after each request. It may be nil. See [httpapi.Options].
 	Observe func(ctx context.Context, status int, took time.Duration)
 	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
 	Addresses func() int

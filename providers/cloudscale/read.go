@@ -54,6 +54,6 @@ func (a *account) holding(addr netip.Addr) providers.Holding {
 	return providers.Holding{Err: fmt.Errorf("%w: the account has no floating IP %v", providers.ErrNotFound, addr)}
 }
 
-// ServerName returns the name of a server, if a list of floating IPs has named it, and else the empty string. A list names only the
-// servers that hold something at that moment, so a rival that has just lost an address would have no name if earlier lists did not count.
+// ServerName returns the name of a server, or the empty string if no list of floating IPs has named it yet. A list names only servers that
+// hold something at that moment. The names from earlier lists are kept, so that a rival that has just lost its address still has a name.
 func (p *Provider) ServerName(id string) string { return p.names.Name(id) }

@@ -38,7 +38,7 @@ func (p *Provider) Server(ctx context.Context) (string, error) {
 	return uuid, nil
 }
 
-// Describe returns the name of a server, and the time of the API's clock, with most errors too.
+// Describe returns the name of a server, and the time of the API's clock. Most errors come with the time, too.
 func (p *Provider) Describe(ctx context.Context, server string) (name string, clock time.Time, err error) {
 	ctx, answer := httpapi.Capture(ctx)
 	found, err := p.api.Servers.Get(ctx, server)

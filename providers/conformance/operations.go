@@ -9,7 +9,7 @@ import (
 	"floaty/providers"
 )
 
-// needsOperations skips the test if the cloud has carried a change out when it answers.
+// needsOperations skips the test if the cloud has already carried out a change when it answers the request.
 func (s Subject) needsOperations(t *testing.T) {
 	t.Helper()
 	if !s.Asynchronous {

@@ -13,8 +13,8 @@ import (
 	"floaty/providers"
 )
 
-// Assign makes server the only holder of addr, or one of its holders if addr is managed. It attaches server and then detaches all
-// others at the same time. It finds and confirms the other holders while the attachment is in progress, which costs no extra time.
+// Assign makes server the only holder of addr, or one of its holders if addr is managed. It attaches server first, and then detaches all
+// others concurrently. It finds and confirms the other holders while the attachment is in progress, which costs no extra time.
 //
 // If seen contains server, it may already be attached, as after an interrupted takeover. Then Assign asks the instance first, and if
 // it is attached, goes straight to the detachment: until that takes effect, part of the traffic goes to a host that may be dead.
@@ -70,8 +70,8 @@ func (p *Provider) aim(ctx context.Context, api *v3.Client, ip elasticIP, server
 	return nil
 }
 
-// others returns the holders of an elastic IP other than server. Candidates are those seen last, or else those listed now. Each of them
-// is asked itself, because lists have been seen to name too many.
+// others returns the holders of an elastic IP other than server. Candidates are those seen last or, if there are none, those that the API
+// lists now. Each candidate is then read by itself, because lists have been seen to name too many.
 func (p *Provider) others(ctx context.Context, api *v3.Client, ip elasticIP, server string, seen []string) ([]string, error) {
 	candidates := slices.DeleteFunc(slices.Clone(seen), func(id string) bool { return id == server })
 	if len(candidates) == 0 {
@@ -124,7 +124,7 @@ func (p *Provider) attach(ctx context.Context, api *v3.Client, c change, seen bo
 	return p.make(ctx, api, c)
 }
 
-// detach detaches an elastic IP from all of others at the same time, and waits for all of them even if one fails.
+// detach detaches an elastic IP from all of others concurrently, and waits for all of them even if one fails.
 func (p *Provider) detach(ctx context.Context, api *v3.Client, ip elasticIP, others []string) error {
 	group := p.group()
 	for _, other := range others {

@@ -21,8 +21,8 @@ type change struct {
 	attach   bool
 }
 
-// make makes a change and returns when it is proved. If an operation from an earlier call is still pending, make continues to wait for
-// that one instead of starting a second.
+// make makes a change and returns once it is proved. If an operation from an earlier call is still pending, make continues to wait for that
+// one instead of starting a second.
 func (p *Provider) make(ctx context.Context, api *v3.Client, c change) error {
 	if id, before := p.started.get(c); before {
 		op, err := p.operation(ctx, api, id)

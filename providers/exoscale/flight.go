@@ -19,8 +19,8 @@ type flight struct {
 	err  error
 }
 
-// do runs call, unless a call for key is in progress: then it waits for that one and returns its error. If that one's context has ended,
-// do runs call itself and does not wait for the other, which might never return.
+// do runs call, unless a call for key is in progress: then it waits for that one and returns its error. If the context of that call has
+// ended, do runs call itself and does not wait for the other one, which might never return.
 func (f *flights) do(ctx context.Context, key any, call func() error) error {
 	for {
 		mine, other := f.board(ctx, key)

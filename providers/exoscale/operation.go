@@ -23,8 +23,8 @@ const (
 // succeeded when polled after 3 s.
 const overdue = 5 * time.Second
 
-// await returns nil when a change is proved: by the success of its operation, or, if the operation cannot be queried, fails or takes
-// long, by a reading that shows the change. Otherwise the error has the API's reason and message.
+// await returns nil when a change is proved: by the success of its operation, or, if the operation cannot be queried, fails or takes long,
+// by a reading that shows the change. If it fails, the error contains the API's reason and message.
 func (p *Provider) await(ctx context.Context, api *v3.Client, c change, op *v3.Operation) error {
 	begun, wait := time.Now(), pollFirst
 	var refused error
@@ -86,7 +86,7 @@ func (p *Provider) operation(ctx context.Context, api *v3.Client, id v3.UUID) (*
 	return op, nil
 }
 
-// logQueries logs that operations cannot be queried, and when they can again.
+// logQueries logs when operations cannot be queried, and when they can be again.
 func (p *Provider) logQueries(refused error) {
 	p.mu.Lock()
 	began := refused != nil && p.unqueried.Failed(time.Now())

@@ -49,7 +49,7 @@ func (p *Provider) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr
 	}
 	holders, err := p.holders(ctx, api, addrs)
 	wait.Wait()
-	if looking != nil { // first, because only this error tells a refused credential from a refused call
+	if looking != nil { // first, because only this error distinguishes a refused credential from a refused call
 		return nil, looking
 	}
 	if err != nil {
@@ -274,5 +274,5 @@ func general(err error) bool {
 	return errors.As(err, &told) || errors.Is(err, providers.ErrUnauthorized)
 }
 
-// ServerName returns the name of an instance, if a list has named it, and else the empty string.
+// ServerName returns the name of an instance, or the empty string if no list has named it yet.
 func (p *Provider) ServerName(id string) string { return p.names.Name(id) }

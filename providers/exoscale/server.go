@@ -30,7 +30,7 @@ func (p *Provider) Server(ctx context.Context) (string, error) {
 	return id, nil
 }
 
-// Describe returns the name of an instance, and the time of the API's clock, with most errors too.
+// Describe returns the name of an instance, and the time of the API's clock. Most errors come with the time, too.
 func (p *Provider) Describe(ctx context.Context, server string) (name string, clock time.Time, err error) {
 	api, err := p.connect(ctx)
 	if err != nil {

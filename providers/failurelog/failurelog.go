@@ -1,8 +1,8 @@
 // Package failurelog decides which of many failures of one kind are worth a log line, so that a night of them stays readable.
 //
-// The first failure is worth a line. While it goes on there are reminders, at a distance that doubles from a minute to an hour. When it
-// works again, that is worth a line too. Something that fails again within ten minutes of that is failing now and then: one line
-// says so, reminders follow, and it is over when there was no failure for ten minutes.
+// The first failure is worth a line. While the failures go on, there are reminders, at intervals that double from a minute to an hour. The
+// first success after them is worth a line too. If there is another failure less than ten minutes after the last one, the failure is
+// intermittent: one line reports this, reminders follow, and it is over once there has been no failure for ten minutes.
 //
 // It logs nothing itself, and knows nothing about what failed.
 package failurelog
@@ -13,14 +13,14 @@ const (
 	firstReminder   = time.Minute
 	longestReminder = time.Hour
 
-	// calm is how long there must be no failure until an intermittent one is over.
+	// calm is how long there must be no failure before an intermittent one is over.
 	calm = 10 * time.Minute
 )
 
 // An Entry follows the failures of one kind. Its zero value is ready. It must not be used from several goroutines at once.
 type Entry struct {
 	Attempts int       // failures in a row
-	Failures int       // failures since Since, with successes between them where Intermittent
+	Failures int       // failures since Since, with successes between them if Intermittent
 	Since    time.Time // of the first of Failures; zero: it has never failed
 
 	intermittent bool

@@ -37,8 +37,8 @@ func Zone(name string) bool {
 	return len(name) <= 63
 }
 
-// Endpoint parses the URL of an API: http or https, a host, and at most a port and a path. Errors never contain text, because a
-// password may be in it. If they are [ErrForm], text contains none of the characters that introduce one: "@", "?" and "#".
+// Endpoint parses the URL of an API: http or https, a host, and at most a port and a path. Errors never contain text, because a password
+// may be in it. If the error is [ErrForm], text contains none of the characters that introduce one: "@", "?" and "#".
 func Endpoint(text string) (*url.URL, error) {
 	switch {
 	case strings.Contains(text, "@"):

@@ -54,7 +54,7 @@ func (a *Answer) Status() int { return a.status }
 // Date returns the time in the Date header; zero if there was none.
 func (a *Answer) Date() time.Time { return a.date }
 
-// IsObject reports whether the answer is a JSON object, judging by its first character. The SDKs do not tell an object without
+// IsObject reports whether the answer is a JSON object, judging by its first character. The SDKs do not distinguish an object without
 // fields from null.
 func (a *Answer) IsObject() bool { return bytes.HasPrefix(bytes.TrimSpace(a.start), []byte("{")) }
 

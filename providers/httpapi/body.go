@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// maxError bounds how much of an answer is kept for an error's text, and how much is read of an unsuccessful answer or one to a change, in
-// bytes. A hundred concurrent writes with answers of 16 MiB each took 2.7 GB.
+// maxError bounds, in bytes, how much of an answer is kept for an error's text, and how much is read of an unsuccessful answer or of the
+// answer to a change. A hundred concurrent writes with answers of 16 MiB each took 2.7 GB.
 const maxError = 64 << 10
 
 // A body streams the body of an answer, so that no reader has to hold all of it: a list of 10,000 floating IPs takes 4 MB. Its start
@@ -45,8 +45,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// waitForSlot waits until no other long answer is being read. Many lists of the greatest length at once would take more memory than
-// there is.
+// waitForSlot waits until no other long answer is being read. Many lists of the maximum length at once would take more memory than there
+// is.
 func (b *body) waitForSlot() error {
 	select {
 	case b.slot <- struct{}{}:
@@ -68,8 +68,8 @@ func (b *body) Close() error {
 	return b.Closer.Close()
 }
 
-// readShort reads and returns at most maxError bytes of an unsuccessful answer or of one to a change, and closes the body. The status
-// decides what such an answer means, so the rest is not read. If a successful answer cannot be read, that is an error; for any other
+// readShort reads and returns at most maxError bytes of an unsuccessful answer or of the answer to a change, and closes the body. The
+// status decides what such an answer means, so the rest is not read. If a successful answer cannot be read, that is an error; for any other
 // answer the status says more than the read error.
 func (b *body) readShort(success bool) ([]byte, error) {
 	defer func() { _ = b.Closer.Close() }() // it was only read

@@ -74,11 +74,11 @@ type Options struct {
 	// is sent on. If it returns an error, the call fails with that error and no server receives the whole request. Before
 	// gets the call's context and may block until it ends. It may be nil.
 	Before func(context.Context) error
-	// Observe is told of each request that has ended, except for those that were cancelled: the status of its answer, 0 if there was
-	// none, and how long it took until that began. It gets the call's context, and must not block. It may be nil.
+	// Observe is called after each request, unless the request was cancelled. status is that of the answer, or 0 if there was none; took is
+	// the time until the answer began. Observe gets the call's context, and must not block. It may be nil.
 	Observe func(ctx context.Context, status int, took time.Duration)
-	// Addresses returns how many addresses a takeover may have to move. That many connections, ten at most, are kept open to
-	// a server that speaks only HTTP/1.1. If it is nil, one is.
+	// Addresses returns how many addresses a takeover may have to move. That many connections, ten at most, are kept open to a server that
+	// speaks only HTTP/1.1. If it is nil, one connection is kept open.
 	Addresses func() int
 	// Parallel is how many calls are made at the same time. An HTTP/1.1 server needs that many connections.
 	Parallel int

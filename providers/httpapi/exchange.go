@@ -13,9 +13,9 @@ import (
 // maxInterim is how many interim (1xx) answers to one request are accepted. With a trace set, net/http does not bound them.
 const maxInterim = 5
 
-// exchange makes a request and returns its final answer. It skips the interim answers that a server may send unasked (100 and
-// 103); any other interim answer fails the call at once. net/http returns a 101 (Switching Protocols) as an answer whose body
-// never ends, not even when its context does. got is called with the connection that is used; it may be nil.
+// exchange makes a request and returns its final answer. It skips the interim answers that a server may send unasked (100 and 103); any
+// other interim answer fails the call at once. net/http returns a 101 (Switching Protocols) as an answer whose body never ends, not even
+// when the request's context does. got is called with the connection that is used; it may be nil.
 func exchange(base http.RoundTripper, req *http.Request, got func(httptrace.GotConnInfo)) (*http.Response, error) {
 	var conn net.Conn
 	interim := 0

@@ -20,7 +20,7 @@ type transport struct {
 	slot     chan struct{}                             // has room for one: see waitForSlot
 	secrets  func() []string                           // other than the token, to be kept out of messages
 	before   func(context.Context) error               // allows or refuses a changing request; nil: all are allowed
-	observe  func(context.Context, int, time.Duration) // is told of each request; nil: nobody is
+	observe  func(context.Context, int, time.Duration) // called after each request; nil: not called
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -65,13 +65,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// observed calls observe with how a request has ended; resp is nil if there was no answer.
+// observed calls observe with the result of a request; resp is nil if there was no answer.
 func (t *transport) observed(ctx context.Context, resp *http.Response, took time.Duration) {
 	switch {
 	case t.observe == nil:
 	case resp != nil:
 		t.observe(ctx, resp.StatusCode, took)
-	case !errors.Is(ctx.Err(), context.Canceled): // a deadline counts, for nobody answered
+	case !errors.Is(ctx.Err(), context.Canceled): // a missed deadline counts, because there was no answer
 		t.observe(ctx, 0, took)
 	}
 }

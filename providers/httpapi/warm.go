@@ -19,8 +19,8 @@ const (
 )
 
 // A warmer reopens connections that a server has closed, as many servers do after a minute of silence. So a takeover finds an open
-// connection and costs one round trip instead of four (DNS, TCP and TLS come first otherwise). With HTTP/2 one connection serves all
-// calls. With HTTP/1.1 each concurrent call needs its own: with a single one, a takeover of 10 addresses took 5.1 trips.
+// connection and costs one round trip instead of four (DNS, TCP and TLS come first otherwise). With HTTP/2 one connection serves all calls.
+// With HTTP/1.1 each concurrent call needs its own: with a single one, a takeover of 10 addresses took 5.1 round trips.
 //
 // It sends HEAD / without the credential and accepts any answer. While the server asks to wait, it sends nothing.
 type warmer struct {
@@ -34,7 +34,7 @@ type warmer struct {
 	single bool       // the last answer came over HTTP/1.1, so each connection serves one call at a time
 	open   int        // connections
 	last   time.Time  // when the last attempt began
-	until  time.Time  // the server asked not to be called before
+	until  time.Time  // the server asked not to be called before then
 	cancel func()     // ends the attempt in progress; nil: there is none
 
 	attempt sync.WaitGroup
@@ -92,7 +92,8 @@ func (w *warmer) gone() {
 	w.consider(w.delay + rand.N(w.delay)) //nolint:gosec // spreads load, guards nothing
 }
 
-// answered notes the HTTP version of an answer and its Retry-After. It waits twice as long, which is longer than any caller does.
+// answered notes the HTTP version of an answer and its Retry-After. The warmer waits twice as long as that, which is longer than any caller
+// waits.
 func (w *warmer) answered(major int, wait time.Duration) {
 	w.mu.Lock()
 	w.single = major == 1

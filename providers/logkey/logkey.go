@@ -15,15 +15,15 @@ const (
 	URL      = "url"      // the request's URL, without query and credentials
 )
 
-// Where an address is, and where it goes. A server is shown by name where its name is known, with --verbose by ID.
+// Where an address is, and where it goes. A server is shown by its name if that is known, and with --verbose by its ID.
 const (
 	Server = "server" // this host's server
-	From   = "from"   // what was so before: the servers that held the address, an instance's state; left out where it is not known
-	To     = "to"     // what is so now: the server that the address is assigned to, an instance's state
+	From   = "from"   // the value before: the servers that held the address, or an instance's state; left out if it is not known
+	To     = "to"     // the value now: the server that the address is assigned to, or an instance's state
 	Shared = "shared" // true: the address is meant to have several holders
 )
 
-// How it goes on.
+// State, failures and what comes next.
 const (
 	State    = "state"    // a VRRP state
 	Since    = "since"    // when what the line reports began
@@ -46,13 +46,13 @@ const (
 	FIFO      = "fifo"      // the FIFO that Keepalived writes to, where path names the configuration
 	Instances = "instances" // how many VRRP instances have addresses
 	Addresses = "addresses" // how many addresses are managed
-	Changes   = "changes"   // which keys of the configuration changed, and what that takes
+	Changes   = "changes"   // which keys of the configuration changed, and what it takes to apply them
 	Added     = "added"     // how many addresses a reload added
 	Removed   = "removed"   // how many addresses a reload removed
 	Lines     = "lines"     // a number of lines
 	Line      = "line"      // the start of a line in the FIFO, quoted
 	Type      = "type"      // of a line in the FIFO, such as INSTANCE
 	PID       = "pid"       // of another process
-	Late      = "late"      // by how much a wake-up came too late
+	Late      = "late"      // how late a wake-up came
 	Asleep    = "asleep"    // for how long the machine was suspended
 )

@@ -26,13 +26,13 @@ import (
 type Cloud struct {
 	mu        sync.Mutex        // guards all below; never held while waiting or answering
 	now       time.Time         // when it was locked by lock
-	tokens    []string          // accepted; none: none is demanded
-	keys      map[string]string // their secrets by key; none: none is demanded
+	tokens    []string          // accepted; empty: no token is required
+	keys      map[string]string // secrets by key; empty: no key is required
 	servers   []server          // in the order they were added
 	addresses []*address        // in the order they were added
 	latency   time.Duration
 	metadata  map[netip.Addr]string // the server's ID by source address
-	fallback  string                // and for all other source addresses
+	fallback  string                // the server's ID for all other source addresses
 	faults    []*fault
 	cleared   chan struct{} // closed by the next ClearFaults
 	calls     []*Call       // in order of arrival
@@ -66,7 +66,7 @@ type address struct {
 	changes      []Change // of holders
 }
 
-// New returns a cloud without servers and addresses. It demands no credential and answers at once.
+// New returns a cloud without servers and addresses. It requires no credential and answers at once.
 func New() *Cloud {
 	return &Cloud{cleared: make(chan struct{}), keys: map[string]string{}, operations: map[string]*operation{}}
 }
@@ -95,8 +95,7 @@ func (c *Cloud) Handler() http.Handler {
 	})
 }
 
-// SetToken makes tokens the only bearer tokens that cloudscale.ch's API accepts. Without arguments it demands none, like a new
-// cloud.
+// SetToken makes tokens the only bearer tokens that cloudscale.ch's API accepts. Without arguments it requires none, like a new cloud.
 func (c *Cloud) SetToken(tokens ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,7 +166,7 @@ func CheckNetwork(network netip.Prefix) error {
 	return nil
 }
 
-// RemoveAddress takes the network that an address lies in from the account. If there is none, it does nothing.
+// RemoveAddress removes the network that contains an address from the account. If there is none, it does nothing.
 func (c *Cloud) RemoveAddress(addr netip.Addr) {
 	c.lock()
 	defer c.mu.Unlock()
@@ -206,8 +205,8 @@ func (c *Cloud) aim(addr netip.Addr, holders []string, loadBalancer string) {
 	}
 }
 
-// lock locks c.mu and lets each operation that is due have its effect: whoever looks at the holders, or changes them, sees
-// the present, c.now.
+// lock locks c.mu and lets each operation that is due take effect, so that whoever reads or changes the holders sees them as they are at
+// c.now.
 func (c *Cloud) lock() {
 	c.mu.Lock()
 	c.now = time.Now()

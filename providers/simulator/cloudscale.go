@@ -19,8 +19,8 @@ const (
 // DefaultRegion is where servers and floating IPs of cloudscale.ch are unless told otherwise.
 const DefaultRegion = "lpg"
 
-// SetRegion puts a floating IP of cloudscale.ch into a region; the empty one makes it a global one, which any server can have. A
-// regional one goes to no server of another region. It does nothing if there is no such address.
+// SetRegion puts a floating IP of cloudscale.ch into a region; the empty region makes it global, so that any server can have it. A regional
+// one cannot go to a server of another region. It does nothing if there is no such address.
 func (c *Cloud) SetRegion(addr netip.Addr, region string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -37,7 +37,7 @@ import (
 //	GET    /sim/calls
 //	DELETE /sim/calls
 //
-// What has nothing to say is answered with 204, a mistake with 400, 404 or 405 and {"error": "…"}.
+// A request without a result is answered with 204, and a mistake with 400, 404 or 405 and {"error": "…"}.
 func (c *Cloud) serveControl(w http.ResponseWriter, r *http.Request) {
 	a, err := c.control(r)
 	if err != nil {
@@ -153,7 +153,7 @@ func (c *Cloud) knowServers(ids []string) error {
 	return nil
 }
 
-// A duration is written as Go does, "100ms".
+// A duration is written as in Go, such as "100ms".
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {

@@ -108,8 +108,8 @@ func (c exoscale) getElasticIP(id string) answer {
 	return exoscaleObject(http.StatusOK, a.elasticIP())
 }
 
-// listInstances lists the instances that hold the wanted address, or all if there is none wanted. It goes by the text of the
-// address as the API writes it: what the real one makes of another spelling is not known.
+// listInstances lists the instances that hold the wanted address, or all if there is none wanted. It compares the text of the address as
+// the API writes it: what the real API does with another spelling is not known.
 func (c exoscale) listInstances(wanted []string) answer {
 	all := len(wanted) == 0 || c.ignoreFilter
 	var holders []string

@@ -39,7 +39,7 @@ func (c exoscale) errorBody(status int) answer {
 	return message(status, http.StatusText(status))
 }
 
-// An elasticIP is an address as Exoscale shows it: without those who hold it.
+// An elasticIP is an address as Exoscale shows it: without its holders.
 type elasticIP struct {
 	ID          string       `json:"id"`
 	IP          netip.Addr   `json:"ip"`

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Change is who held an address from a time on.
+// A Change records who held an address from a certain time on.
 type Change struct {
 	At      time.Time
 	Holders []string // server IDs
@@ -38,7 +38,7 @@ func (a *address) hold(at time.Time, holders ...string) {
 	a.changes = append(a.changes, Change{At: at, Holders: a.holders})
 }
 
-// without returns all of holders but id, in a list of its own.
+// without returns all of holders except id, in a new list.
 func without(holders []string, id string) []string {
 	return slices.DeleteFunc(slices.Clone(holders), func(holder string) bool { return holder == id })
 }

@@ -9,15 +9,15 @@ import (
 // Zone is where all of Exoscale's instances are.
 const Zone = "ch-gva-2"
 
-// SetMetadata sets which server the metadata services name: by the address that a request comes from, and fallback for all
-// others. The empty ID is answered with 404. Latency and faults hit the services, the credential does not.
+// SetMetadata sets which server the metadata services name: by the address that a request comes from, and fallback for all others. The
+// empty ID is answered with 404. Latency and faults apply to these services, and they require no credential.
 func (c *Cloud) SetMetadata(byAddress map[netip.Addr]string, fallback string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.metadata, c.fallback = maps.Clone(byAddress), fallback
 }
 
-// serveMetadata answers as the metadata service that a server finds at 169.254.169.254; say returns what it says to a server.
+// serveMetadata answers as the metadata service that a server finds at 169.254.169.254; say returns the answer for a server.
 func (c *Cloud) serveMetadata(w http.ResponseWriter, r *http.Request, api dialect, say func(id string) answer) {
 	v := c.accept(r, api, false)
 	a, done := v.injectFault(w, r)
@@ -45,7 +45,7 @@ func (c *Cloud) whoAsks(remote string) string {
 	return id
 }
 
-// metadataJSON is what cloudscale.ch's metadata service says.
+// metadataJSON returns the answer of cloudscale.ch's metadata service.
 func (c *Cloud) metadataJSON(id string) answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// An operation is a change of holders at Exoscale, which takes its time. Its exported fields are what the API shows; the API
-// may leave out the reference, and its command is the call that shows the result.
+// An operation is a change of holders at Exoscale, which takes time. Its exported fields are what the API shows; the API may leave out the
+// reference, and its command is the call that shows the result.
 type operation struct {
 	ID        string             `json:"id"`
 	State     string             `json:"state"`
@@ -19,8 +19,8 @@ type operation struct {
 
 	address *address
 	server  string
-	attach  bool   // or detach
-	fault   *Fault // that it ends by; nil: it succeeds
+	attach  bool   // false: detach
+	fault   *Fault // by which it ends; nil: it succeeds
 	stuck   bool   // pending until release
 	silent  bool   // it is shown as pending until release, though it has ended
 	due     time.Time
@@ -32,8 +32,8 @@ type operationReference struct {
 	Command string `json:"command"`
 }
 
-// SetOperationTime makes each operation of Exoscale's that starts from now on pending for d; its effect comes at the end of
-// it. With 0, as a new cloud has it, it has its effect when it is answered. The answer shows it as pending in any case.
+// SetOperationTime makes each Exoscale operation that starts from now on stay pending for d; it takes effect at the end of that time. With
+// 0, as in a new cloud, it takes effect when the request is answered. The answer shows it as pending in any case.
 func (c *Cloud) SetOperationTime(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,14 +47,15 @@ func (c *Cloud) SetBusy(busy bool) {
 	c.busy = busy
 }
 
-// SetAttachConflict makes Exoscale's API refuse with 409 to attach an instance that is attached already. Otherwise that succeeds.
+// SetAttachConflict makes Exoscale's API answer with 409 when an instance that is already attached is to be attached. Otherwise that
+// succeeds.
 func (c *Cloud) SetAttachConflict(conflict bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.attachConflict = conflict
 }
 
-// SetAttachFailure makes an operation of Exoscale's that attaches an instance that is attached end in failure.
+// SetAttachFailure makes an Exoscale operation end in failure if it attaches an instance that is already attached.
 func (c *Cloud) SetAttachFailure(failure bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
