@@ -122,7 +122,7 @@ func list(sign string, addrs []netip.Addr) string {
 	return strings.Join(words, " ")
 }
 
-// orNone returns a value in words, and a placeholder for the empty text.
+// orNone returns a value in words, or a placeholder for an empty text.
 func orNone(value any) string {
 	if s := fmt.Sprint(value); s != "" {
 		return s

@@ -38,14 +38,14 @@ type Exoscale struct {
 	DetachManaged bool   // also detach other instances from addresses with a health check
 }
 
-// A cloud is one that the key provider can name.
+// A cloud describes one of the clouds that the key provider can name.
 type cloud struct {
 	name     string            // of the provider, and of its section
 	endpoint string            // of its API; empty: that of its zone
 	server   string            // the ID of this server; empty: not configured
 	servers  map[string]string // IDs of servers, by host name; nil: the section has no such key
 	secrets  []secretKey
-	keys     func() []key // a function, because the rest is asked for whenever Keepalived has said something
+	keys     func() []key // a function, so that the keys are not built whenever the rest is needed, which is for each event of Keepalived
 }
 
 // A secretKey is a key whose value may be in a file instead. The path of that file is then the value of the key
@@ -157,8 +157,8 @@ func (c *Config) providerNames() []string {
 	return names
 }
 
-// checkCredential reports problems with the keys of a cloud's secrets. Only if the cloud is the chosen one, the
-// secrets must be given, and their files are read.
+// checkCredential reports problems with the keys of a cloud's secrets. If the cloud is the chosen one, the secrets must also be given, and
+// their files are read.
 func (s *section) checkCredential(keys []secretKey, chosen bool) {
 	for _, key := range keys {
 		if s.has(key.name) && s.has(key.name+"-file") { // it would not be clear which of them is used

@@ -4,9 +4,9 @@
 // everything that is wrong. A [Config] is never changed afterwards. [Changes] compares two of them, and a [Watcher]
 // reports when it is time to load again.
 //
-// The package does not act on what it reads: it opens no FIFO, creates no directory, calls no cloud, and reads
-// neither the host name nor keepalived.conf. It logs only what the [Watcher] cannot watch. It tells what changing
-// each key takes (see [Reload]), but applies nothing.
+// The package does not act on what it reads: it opens no FIFO, creates no directory, calls no cloud, and reads neither the host name nor
+// keepalived.conf. It logs only what the [Watcher] cannot watch. It describes what it takes to apply a change of each key (see [Reload]),
+// but applies nothing.
 //
 // All keys are in one table, in keys.go; everything about single clouds is in clouds.go.
 package config
@@ -31,7 +31,7 @@ type Config struct {
 	// the file, without duplicates. If empty, the addresses come from keepalived.conf.
 	ManagedAddresses []netip.Addr
 
-	// Instances (instances), by the name of the VRRP instance. It is empty if the key is missing.
+	// Instances (instances) holds the addresses of single VRRP instances, by instance name. It is empty if the key is missing.
 	Instances       map[string]Instance
 	RefreshInterval time.Duration // refresh-interval; > 0
 	RefreshTimeout  time.Duration // refresh-timeout; > 0

@@ -17,15 +17,15 @@ import (
 	"floaty/providers/logkey"
 )
 
-// A change is reported once there was no other for debounce, or after maxDelay if changes do not stop. Editors and package
-// managers change a file several times within a few milliseconds.
+// A change is reported once there has been no other for debounce, or after maxDelay if changes do not stop. Editors and package managers
+// change a file several times within a few milliseconds.
 const (
 	debounce = 100 * time.Millisecond
 	maxDelay = 500 * time.Millisecond
 )
 
-// retryEvery is the delay before trying again what the kernel refused. Its inotify instances and watches are limited
-// per user, so that another program may free some.
+// retryEvery is the delay before a second try if the kernel refused a watch. The numbers of inotify instances and watches are limited per
+// user, so another program may free some.
 const retryEvery = time.Minute
 
 // A Watcher reports changes of files: when one is edited in place, replaced by a rename, removed, created (or its
@@ -82,8 +82,8 @@ func (w *Watcher) reportAll() {
 	w.signal()
 }
 
-// Run watches until ctx ends. It calls changed within a second of a change, one call at a time. If the kernel allows
-// no more inotify instances, Run logs that once and tries again every minute. It may be called once.
+// Run watches until ctx ends. It calls changed within a second of a change, one call at a time. If the kernel allows no more inotify
+// instances, Run logs that once and tries again every minute. It must be called only once.
 func (w *Watcher) Run(ctx context.Context, changed func()) {
 	for failed := false; ; {
 		notify, err := w.open()
@@ -204,7 +204,7 @@ func (l *watchLoop) notificationsLost(err error) {
 	l.scheduleReport()
 }
 
-// scheduleReport schedules a report for when there was no change for debounce, at due at the latest.
+// scheduleReport schedules a report for when there has been no change for debounce, but no later than due.
 func (l *watchLoop) scheduleReport() {
 	now := time.Now()
 	if l.due.IsZero() {
@@ -213,7 +213,7 @@ func (l *watchLoop) scheduleReport() {
 	l.timer.Reset(min(debounce, l.due.Sub(now)))
 }
 
-// rewatch watches what is now on the way to each path, and nothing else.
+// rewatch watches everything that is now on the way to each path, and nothing else.
 func (l *watchLoop) rewatch() {
 	l.route = newRoute(l.watch)
 	for _, path := range l.current() {
