@@ -54,7 +54,7 @@ Exit status: 0 success, 1 unusable configuration, 2 usage error; for --dry-run s
 See also: floaty(8), floaty.yml(5), /usr/share/doc/floaty/README.md (from the packages).
 `
 
-// A mode is what floaty does, as the command line asks.
+// A mode is what the command line asks floaty to do.
 type mode int
 
 const (

@@ -85,7 +85,7 @@ func openCloud(ctx context.Context, path string, log logr.Logger) (inputs.Inputs
 	return s, api, err
 }
 
-// readCloud reads from the cloud once. The metadata service and the API have a deadline of limit each.
+// readCloud reads from the cloud once. The metadata service and the API each have a deadline of limit.
 func readCloud(ctx context.Context, limit time.Duration, api providers.Provider, set desired.Set) inspect.Answers {
 	var a inspect.Answers
 	var both sync.WaitGroup

@@ -1,7 +1,7 @@
 // Command floaty keeps cloud floating IP addresses pointed at the server whose Keepalived VRRP instance is MASTER.
 //
-// It parses the command line, runs the packages below internal for the mode that it asks for, and turns what they return into
-// reports, log lines and exit statuses.
+// It parses the command line, runs the packages below internal that the chosen mode needs, and turns what they return into reports, log
+// lines and exit statuses.
 package main
 
 import (

@@ -62,8 +62,7 @@ func notify(ctx context.Context, c command, log logr.Logger) int {
 	return exitOK
 }
 
-// loadWithTimeout reads the inputs, but waits for a disk that hangs only for a limited time, because the previous
-// holder must be stopped.
+// loadWithTimeout reads the inputs, but does not wait long if the disk hangs, because the previous holder must be stopped.
 func loadWithTimeout(ctx context.Context, c command) (inputs.Inputs, error) {
 	timeout := inputs.LoadTimeout
 	if !c.event.Claims() {

@@ -42,13 +42,13 @@ func selftest(ctx context.Context, c command, log logr.Logger, stdout io.Writer)
 	return exitOK
 }
 
-// A rightsChecker is a cloud that can check a right which assigning needs and which no reading shows.
+// A rightsChecker is a cloud that can check a right that assigning needs and no reading shows.
 type rightsChecker interface {
 	// CheckRights returns the name of the right, and an error unless it is granted.
 	CheckRights(ctx context.Context) (right string, err error)
 }
 
-// A signer is a cloud that wants signed requests, and therefore a clock that is not behind.
+// A signer is a cloud that requires signed requests, and therefore a clock that is not behind.
 type signer interface {
 	// SignatureLifetime returns how long the API accepts a signature.
 	SignatureLifetime() time.Duration

@@ -26,7 +26,7 @@ const (
 	askTimeout = 5 * time.Second
 	// busyPause is how long to wait before a daemon is asked again that is busy answering others.
 	busyPause = 100 * time.Millisecond
-	// maxStatus and maxReady bound the answers, in bytes: the status of ten thousand addresses takes some 4 MB. What is beyond is cut off.
+	// maxStatus and maxReady bound the answers, in bytes: the status of ten thousand addresses takes some 4 MB. The rest is cut off.
 	maxStatus = 64 << 20
 	maxReady  = 16 << 10
 )
@@ -58,7 +58,7 @@ func (c *Client) Status(ctx context.Context) (report.Status, error) {
 			return status, err
 		case code == http.StatusOK:
 			err := json.Unmarshal(body, &status)
-			if err == nil && status.Version == "" { // each version of floaty has said which it is
+			if err == nil && status.Version == "" { // every version of floaty includes its version
 				err = errors.New("it lacks the version")
 			}
 			if err != nil {
@@ -76,7 +76,7 @@ func (c *Client) Status(ctx context.Context) (report.Status, error) {
 	}
 }
 
-// Ready returns nil if the daemon could take over now, else an error of one line that says why not.
+// Ready returns nil if the daemon could take over now, else a one-line error with the reason.
 func (c *Client) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -85,7 +85,7 @@ func (c *Client) Ready(ctx context.Context) error {
 		return err
 	}
 	answer, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
-	why, notReady := strings.CutPrefix(answer, "not ready: ") // the caller says that itself
+	why, notReady := strings.CutPrefix(answer, "not ready: ") // the caller adds that itself
 	switch {
 	case code == http.StatusOK && answer == "ready": // another program might answer everything with status 200
 		return nil

@@ -32,9 +32,9 @@ const (
 	plainText   = "\x1b[0m"
 )
 
-// Watch shows the status each second, as write has it, until ctx ends, the terminal is closed, or nobody reads out any more. On a terminal
-// it is redrawn in place, and what was there before comes back at the end and while Watch is stopped with Ctrl-Z; a daemon that has gone is
-// waited for. Elsewhere one follows the other, and a daemon that has gone is an error.
+// Watch shows the status every second, in the form that write gives it, until ctx ends, the terminal is closed, or out has no reader any
+// more. On a terminal, Watch redraws it in place, waits for a daemon that has gone, and brings back what was there before, at the end and
+// while Watch is stopped with Ctrl-Z. Elsewhere, it writes one status after another, and a daemon that has gone is an error.
 func (c *Client) Watch(ctx context.Context, out io.Writer, write func(io.Writer, report.Status) error) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -85,10 +85,10 @@ func (c *Client) Watch(ctx context.Context, out io.Writer, write func(io.Writer,
 	}
 }
 
-// touchMark begins the line that says that what follows is old.
+// touchMark begins the line above a status that is out of date.
 const touchMark = "out of touch: "
 
-// outOfTouch puts a line before what was shown last, that says since when it is old and why.
+// outOfTouch puts a line above what was shown last, with the time that it is from, and why it is out of date.
 func outOfTouch(text []byte, err error, last time.Time) []byte {
 	if bytes.HasPrefix(text, []byte(touchMark)) {
 		_, text, _ = bytes.Cut(text, []byte("\n"))
@@ -137,7 +137,7 @@ func (t terminal) draw(text []byte) error {
 	return err
 }
 
-// frame is text for a screen of that size, over what stands there; 0: the size is not known.
+// frame returns text for a screen of that size, with the control sequences to write it over what is there; 0: the size is not known.
 func frame(text string, columns, rows int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if rows > 1 && len(lines) > rows {

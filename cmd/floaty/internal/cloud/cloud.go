@@ -21,7 +21,7 @@ import (
 // A Cloud is a provider with further methods that only the command needs.
 type Cloud interface {
 	providers.Provider
-	// Describe returns a server's name and the time of the API's clock, the latter with most errors too.
+	// Describe returns a server's name and the time of the API's clock. Most errors come with the time, too.
 	Describe(ctx context.Context, server string) (name string, clock time.Time, err error)
 	// ServerName returns a server's name, if a reading has contained it; empty: unknown.
 	ServerName(id string) string
@@ -31,7 +31,7 @@ type Cloud interface {
 
 // Options are what a cloud needs in addition to the inputs.
 type Options struct {
-	Current   func() *config.Config                                     // returns the configuration in force, which every call takes the credential from
+	Current   func() *config.Config                                     // returns the configuration in force, from which every call takes the credential
 	Before    func(context.Context) error                               // called before each changing request; an error forbids it; nil: all are allowed
 	Observe   func(ctx context.Context, status int, took time.Duration) // called after each request; may be nil
 	Addresses func() int                                                // returns the number of managed addresses; nil: none will be assigned

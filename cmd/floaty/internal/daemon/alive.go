@@ -13,8 +13,8 @@ const (
 	pollEvery    = 100 * time.Millisecond // the interval at which refreshes checks
 )
 
-// A liveness checks again and again, one loop after the other, whether the daemon's loops still answer. Callers of
-// [liveness.alive] get the last result, and so never wait for a loop that hangs.
+// A liveness checks continually, one loop after another, whether the daemon's loops still answer. Callers of [liveness.alive] get the last
+// result, and so never wait for a loop that hangs.
 type liveness struct {
 	loops   []loop
 	asking  atomic.Pointer[question] // the current question
@@ -24,10 +24,10 @@ type liveness struct {
 // A loop is a goroutine that must answer.
 type loop struct {
 	name string
-	ping func(ctx context.Context) error // returns once the loop has answered; its error is the cause of ctx's end
+	ping func(ctx context.Context) error // returns nil once the loop has answered, or the cause if ctx ends first
 }
 
-// A question is what a liveness is doing since a time: asking a loop, or pausing between two rounds.
+// A question is what a liveness is doing, and since when: asking a loop, or pausing between two rounds.
 type question struct {
 	loop  string // empty: pausing
 	since time.Time
@@ -89,8 +89,7 @@ func (d *daemon) answer(ctx context.Context) error {
 	}
 }
 
-// refreshes returns once the controller's refresh is not overdue. A read may take its time: the next refresh becomes
-// due during it.
+// refreshes returns once the controller's refresh is not overdue. A read may take long enough for the next refresh to become due.
 func (d *daemon) refreshes(ctx context.Context) error {
 	for {
 		if due := d.engine.Load().observed.Due(); time.Since(due) < d.current.Load().RefreshTimeout+hangTimeout {

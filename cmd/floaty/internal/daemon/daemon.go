@@ -24,8 +24,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// stateTimeout is how long after Keepalived has opened the FIFO the first state of each instance may take before its
-// absence is logged.
+// stateTimeout is how long the first state of each instance may take, after Keepalived has opened the FIFO, before its absence is logged.
 const stateTimeout = 5 * time.Second
 
 // listenRetryDelay is the delay before the listener is started again, for example after the system ran out of file
@@ -176,8 +175,8 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 	}
 }
 
-// hangTimeout is how long the end waits for goroutines that hang in the system, for example in reading from a disk
-// that does not answer.
+// hangTimeout is how long run waits at its end for goroutines that hang in the system, for example in reading from a disk that does not
+// answer.
 const hangTimeout = 2 * time.Second
 
 // waitAtMost waits for parts, but no longer than atMost.
@@ -281,8 +280,8 @@ func (d *daemon) listen(ctx context.Context, listener *keepalived.Listener) {
 	}
 }
 
-// update changes the desired state and hands the change to the engine. An engine that is replaced meanwhile may get it too late: the next
-// one begins with the desired state as it is then.
+// update changes the desired state and hands the change to the engine. An engine that is being replaced may get the change too late, but
+// the next engine begins with the desired state as it is by then.
 func (d *daemon) update(set func() desired.Change) {
 	change := set()
 	d.engine.Load().apply(change)
@@ -308,7 +307,7 @@ func (d *daemon) logWarning(n desired.Warning) {
 
 func (d *daemon) engineOptions() engineOptions {
 	var queue *controller.QueueMetrics
-	if d.instances == nil { // nobody asks a notify script
+	if d.instances == nil { // a notify script serves no metrics
 		queue = d.monitor.Queue()
 	}
 	return engineOptions{

@@ -6,8 +6,8 @@ import (
 	"floaty/providers/logkey"
 )
 
-// serverFound is called with this server's ID as the cloud tells it. This host's name takes precedence. If the
-// configuration maps host names but lacks the current one, a server that is already known stays.
+// serverFound is called with this server's ID as the cloud gives it. This host's name takes precedence. If the configuration maps host
+// names but lacks the current one, a server that is already known stays.
 func (d *daemon) serverFound(server string) {
 	id, byName := inputs.ServerByHostName(d.current.Load(), inputs.HostName())
 	known := d.state.Server()
@@ -17,7 +17,7 @@ func (d *daemon) serverFound(server string) {
 	case byName && known != "":
 		server = known
 	}
-	if known == "" { // otherwise the first line, or one about a renamed host, has told it
+	if known == "" { // otherwise the first line, or one about a renamed host, has shown it
 		d.log.Info("it is now known which server this is", logkey.Server, server)
 	}
 	d.changeServer(known, server)

@@ -38,8 +38,8 @@ func (l *loader) start(requested bool) {
 	go func() { result <- inputs.Read(path, fifo, id) }()
 }
 
-// finish is called with the result taken. It reports whether to log the outcome in any case: not if another reading
-// follows.
+// finish is called once the result has been received. It reports whether to log the outcome even if nothing changed, which is false if
+// another reading follows.
 func (l *loader) finish() (requested bool) {
 	l.result, l.slow = nil, nil
 	if l.stale {
@@ -50,7 +50,8 @@ func (l *loader) finish() (requested bool) {
 	return requested
 }
 
-// giveUp is called when the reading takes too long. It goes on, unless a file has changed since.
+// giveUp is called when the reading takes too long. If a file has changed since it began, another reading begins in its place; otherwise it
+// goes on.
 func (l *loader) giveUp() {
 	l.slow = nil
 	if l.stale {
@@ -171,7 +172,7 @@ func (d *daemon) needsRestart(change config.Change, next inputs.Inputs) {
 	d.log.Info("the change that needed a restart was reverted", logkey.Changes, change.Text)
 }
 
-// rebuild replaces the engine. If this may be another server than before, it is determined again first.
+// rebuild replaces the engine. If this host may be another server than before, its ID becomes unknown until it has been determined again.
 func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 	fresh, err := newEngine(next, d.engineOptions())
 	if err != nil {
@@ -195,8 +196,7 @@ func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 	return nil
 }
 
-// identified handles that the VRRP process has become known: keepalived.conf is read again if it was read with
-// another config id.
+// identified is called when the VRRP process has become known: keepalived.conf is read again if it was read with another config id.
 func (d *daemon) identified(pid int) {
 	id := inputs.FindConfigID(pid)
 	if !id.Known || id == d.loader.id {

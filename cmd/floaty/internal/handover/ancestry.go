@@ -19,7 +19,8 @@ type Keepalived struct {
 }
 
 // Above returns the nearest ancestor that is a Keepalived, which is its VRRP process, or else all ancestors. It must be called early,
-// because the children of an ancestor that ends get another parent. The caller calls [Keepalived.Watch], whose stop releases it.
+// because the children of an ancestor that ends get another parent. The caller must then call [Keepalived.Watch], whose stop releases the
+// processes.
 func Above() *Keepalived {
 	k := &Keepalived{ancestry: ownAncestry(), what: keepalived.Program}
 	if k.ancestry.keepalived > 0 {
@@ -96,8 +97,8 @@ func (k *Keepalived) endedError(p *keepalived.Process) error {
 	return fmt.Errorf("%s, process %d, has ended", k.what, p.PID)
 }
 
-// Watch returns a context that is cancelled when one of the processes ends, with an error that says so as its cause. That is noticed at
-// once, or within 25 ms if the kernel has no pidfd. The caller calls stop at the end; it cancels the context and closes k.
+// Watch returns a context that is cancelled when one of the processes ends, with an error that says so as its cause. The end is noticed at
+// once, or within 25 ms if the kernel has no pidfd. The caller must call stop, which cancels the context and closes k.
 func (k *Keepalived) Watch(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var waits sync.WaitGroup

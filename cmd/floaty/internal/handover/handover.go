@@ -1,4 +1,4 @@
-// Package handover is notify-script mode: there is one process per instance, and the newest event wins.
+// Package handover implements notify-script mode: there is one process per instance, and the newest event wins.
 //
 // Keepalived starts a process for each event of an instance, and waits for none of them. The processes of one instance share a lock
 // file:
@@ -10,8 +10,8 @@
 //   - The newest event wins, in whatever order the processes reach the lock. The file keeps the order of the newest event so far, even
 //     while nobody holds the lock, and an older event gives up with [ErrNewer].
 //   - The order of an event is when its process started. This is the ancestor directly below Keepalived, so that the time that a wrapper
-//     script takes does not count, or this process itself if no ancestor is a Keepalived. This process also decides between events of the
-//     same process below Keepalived.
+//     script takes does not count, or this process itself if no ancestor is a Keepalived. If several events come from the same process
+//     below Keepalived, the start time of this process decides between them.
 //   - A holder ends when its Keepalived ends, which is [Above] it, or which a pid file names. Above must be called before Acquire: if
 //     Keepalived ends while a process waits for the lock, that process gets another parent.
 //   - The lock file is safe in a directory that everybody may write to, and whatever umask Keepalived has.
@@ -60,9 +60,9 @@ type Options struct {
 // Acquire records the event that started this process, ends the holder of the lock, and acquires the lock. If ctx is done, it still
 // records the event, but does not wait.
 //
-// The error is [ErrNewer] if a newer event came first, before the call or during it. It wraps the cause of ctx's end if ctx ended the
-// wait. Any other error names the path: the file is rejected (a symbolic link, another user's, not a regular file), or the holder, which
-// the error then names, still runs after the timeout. After an error, this process does not hold the lock.
+// The error is [ErrNewer] if a newer event came first, before the call or during it. If ctx ended the wait, it wraps the cause. Any other
+// error names the path: the file is rejected (a symbolic link, another user's, not a regular file), or the holder, which the error then
+// names, still runs after the timeout. After an error, this process does not hold the lock.
 //
 // POSIX locks belong to a process: it may hold only one Lock of a file, and must not open the file in any other way, because closing any
 // descriptor of the file releases the lock. It must catch SIGTERM before it calls Acquire.

@@ -159,8 +159,8 @@ func (l *Lock) isAtPath() (bool, error) {
 // unlockOrder releases the short lock.
 func (l *Lock) unlockOrder() { _ = unix.Flock(l.fd, unix.LOCK_UN) }
 
-// tryHold tries to acquire the long lock. It is a lock that belongs to the process, not to the open file, because only then does the kernel
-// tell who holds it.
+// tryHold tries to acquire the long lock. It is a lock that belongs to the process, not to the open file, because only for such a lock does
+// the kernel tell who holds it.
 func (l *Lock) tryHold() (bool, error) {
 	err := unix.FcntlFlock(uintptr(l.fd), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart})
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {

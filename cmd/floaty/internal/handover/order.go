@@ -11,21 +11,21 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// An order says when an event happened, compared with others.
+// An order tells when an event happened, relative to others.
 type order struct {
 	boot  string    // the ID of the boot
 	event startTime // of the process directly below Keepalived
 	own   startTime // of the process that came to the lock, for several events of one process, such as a script that reads a FIFO
 }
 
-// A startTime is when a process started. The kernel tells that in hundredths of a second, so events that happen together mostly have the
-// same time, and the process ID decides (seen: in 200 of 200 pairs it gave the order in which Keepalived had started them).
+// A startTime is when a process started. The kernel gives it in hundredths of a second, so events that happen together mostly have the same
+// time, and the process ID decides (seen: in 200 of 200 pairs this gave the order in which Keepalived had started them).
 type startTime struct {
 	ticks uint64 // clock ticks since the boot
 	pid   int
 }
 
-// thisEvent returns the order of the event that started this process, which has that ancestry.
+// thisEvent returns the order of the event that started this process, whose ancestry is a.
 func thisEvent(a ancestry) (order, error) {
 	self, err := keepalived.StatOf(os.Getpid())
 	if err != nil {
@@ -81,7 +81,7 @@ const (
 	reserved = 300     // the kernel's RESERVED_PIDS: lower IDs are used only once, for the first processes after the boot
 )
 
-// pids returns after how many process IDs they wrap around, or the largest possible number if the kernel does not tell.
+// pids returns the number of process IDs after which they wrap around, or the largest possible number if the kernel does not provide it.
 func pids() int {
 	text, err := os.ReadFile("/proc/sys/kernel/pid_max")
 	if err != nil {

@@ -18,7 +18,7 @@ func FindConfigID(pid int) ConfigID {
 	return ConfigID{value: value, Known: known}
 }
 
-// readKeepalived reads keepalived.conf as Keepalived does. The config id matters only if there are @id lines. It is
+// readKeepalived reads keepalived.conf as Keepalived does. The config id matters only if the file has @id lines or uses $_INSTANCE. It is
 // the configured one, else id if known, else that of the process in the PID file, else the host name as a guess.
 func readKeepalived(c *config.Config, id ConfigID) (*conf.Config, error) {
 	if c.KeepalivedConfigID != "" {

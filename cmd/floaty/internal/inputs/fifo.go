@@ -138,7 +138,7 @@ func (l *WriterWatch) Connected(on bool) {
 	}
 }
 
-// Check logs that Keepalived runs without having the FIFO open: at first, and at growing intervals.
+// Check logs that Keepalived runs without having the FIFO open: at once, and then at growing intervals.
 func (l *WriterWatch) Check(s Inputs) {
 	sign := s.keepalivedSign()
 	if sign == "" {

@@ -1,6 +1,6 @@
-// Package inputs reads what an operator has written: the configuration and keepalived.conf, at one moment and
-// together. It tells what follows from both: which instances, addresses and server, what is unusual, and whether
-// Keepalived's events reach the daemon's FIFO.
+// Package inputs reads what an operator has written: the configuration and keepalived.conf, at one moment and together. It determines what
+// follows from both: which instances, addresses and server there are, what is unusual, and whether Keepalived's events reach the daemon's
+// FIFO.
 //
 // It does not put anything into force and calls no cloud.
 package inputs

@@ -28,7 +28,7 @@ type Test struct {
 	RightsErr   error         // why it is not known that the right is granted
 }
 
-// A Contact says whether the API was there at all.
+// A Contact tells whether the API could be reached at all.
 type Contact struct {
 	Reached bool
 	TLS     string        // the version, such as "TLS 1.3"; empty: plain HTTP
@@ -50,7 +50,7 @@ func (t Test) Checks(set desired.Set) []report.Probe {
 	if !t.Clock.IsZero() {
 		checks = append(checks, clock(t.Clock.Sub(t.Now), t.Signature))
 	}
-	reason := t.ReadErr // told by the first address, unless the checks of API and credential have told it
+	reason := t.ReadErr // shown with the first address, unless the API or credential check has shown it
 	if !credential.OK {
 		reason = nil
 	}
@@ -163,7 +163,7 @@ func clock(ahead, signature time.Duration) report.Probe {
 	return p
 }
 
-// address checks one address. reason is why no address could be read, if no check has told it yet.
+// address checks one address. reason is why no address could be read, if no check has shown it yet.
 func (t Test) address(addr netip.Addr, instances []string, reason error) report.Probe {
 	h := t.Holdings[addr]
 	p := report.Probe{Name: "address", Address: addr, Instances: instances, Servers: h.Servers}

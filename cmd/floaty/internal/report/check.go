@@ -19,7 +19,7 @@ type Check struct {
 	Warnings  []Warning  `json:"warnings,omitempty"`
 }
 
-// OK reports whether nothing must be fixed.
+// OK reports whether there is nothing that must be fixed.
 func (c Check) OK() bool { return !serious(c.Warnings) }
 
 // An Instance is one VRRP instance in a check.

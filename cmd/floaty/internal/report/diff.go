@@ -73,7 +73,7 @@ func (d Diff) ExitStatus() int {
 	return 0
 }
 
-// Write writes the diff. In colour, if it is text.
+// Write writes the diff. colour applies only to text.
 func (d Diff) Write(w io.Writer, format Format, colour bool) error {
 	if format == JSON {
 		changes := d.Changes

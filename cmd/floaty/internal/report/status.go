@@ -94,11 +94,11 @@ const (
 	EventState   EventKind = "state"   // a VRRP instance changed
 	EventAssign  EventKind = "assign"  // an address was assigned, or could not be
 	EventContest EventKind = "contest" // an address became contested, or no longer is
-	EventReload  EventKind = "reload"  // a configuration was taken over, or refused
+	EventReload  EventKind = "reload"  // an edited configuration was put into force, or refused
 	EventCloud   EventKind = "cloud"   // the cloud began or stopped failing
 )
 
-// WriteJSON writes the status in one line. It has no markup and nothing that does not print: both are escaped.
+// WriteJSON writes the status in one line. Markup and unprintable characters are escaped.
 func (s Status) WriteJSON(w io.Writer) error {
 	var line bytes.Buffer
 	if err := json.NewEncoder(&line).Encode(s); err != nil {

@@ -121,7 +121,7 @@ func (s Status) name(id string) string {
 	return cmp.Or(s.Names[id], id)
 }
 
-// A table has columns that are as wide as what stands in them. Cells without anything show a dash.
+// A table has columns that are as wide as their widest cell. Empty cells show a dash.
 type table struct{ w *tabwriter.Writer }
 
 func newTable(w io.Writer, head ...string) table {
@@ -137,7 +137,7 @@ func (t table) row(cells ...string) {
 			cells[i] = "-"
 		}
 	}
-	_, _ = fmt.Fprintln(t.w, strings.Join(cells, "\t")) // what it writes to never fails
+	_, _ = fmt.Fprintln(t.w, strings.Join(cells, "\t")) // its writer never fails
 }
 
 func (t table) flush() { _ = t.w.Flush() }
@@ -181,7 +181,7 @@ func brief(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
 }
 
-// paintStatus colours a line that needs a human: red what is wrong, yellow what is contested, green "ready".
+// paintStatus colours a line by what it reports: red for what is wrong, yellow for what is contested, green for "ready".
 func paintStatus(line string) string {
 	colour := ""
 	switch {

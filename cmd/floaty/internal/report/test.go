@@ -30,7 +30,7 @@ type Probe struct {
 // unproven is the limit of a test that writes nothing.
 const unproven = "not tested: whether the credential may also write, because nothing was written"
 
-// OK reports whether nothing must be fixed.
+// OK reports whether there is nothing that must be fixed.
 func (t Test) OK() bool {
 	for _, p := range t.Checks {
 		if !p.OK {

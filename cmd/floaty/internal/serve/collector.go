@@ -9,7 +9,7 @@ import (
 	"floaty/cmd/floaty/internal/report"
 )
 
-// A collector turns what the monitor knows at the time of a scrape into metrics. What is no longer managed therefore has no series.
+// A collector turns what the monitor knows at the time of a scrape into metrics. Therefore, what is no longer managed has no series.
 type collector struct {
 	opts Options
 

@@ -20,14 +20,14 @@ import (
 // MaxSocketPath is the longest path of a socket, in bytes: sun_path has 108, one of them for its end.
 const MaxSocketPath = 107
 
-// socketMode lets the daemon's user and group connect: connecting takes write permission.
+// socketMode lets the daemon's user and group connect: connecting requires write permission.
 const socketMode = 0o660
 
 // probeTimeout is how long an existing socket may take to accept a connection: its backlog may be full.
 const probeTimeout = time.Second
 
-// recheckSocket is how often it is checked that a socket's path still leads to it. Each check wakes an idle daemon about ten times, because
-// Go's monitor thread polls while anything runs.
+// recheckSocket is how often a socket checks that its path still leads to it. Each check wakes an idle daemon about ten times, because Go's
+// monitor thread polls while anything runs.
 const recheckSocket = time.Minute
 
 // errReplaced is why nobody can connect to a socket any more.
@@ -48,7 +48,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err := checkFree(ctx, path); err != nil {
 		return nil, err
 	}
-	// It is made under another name and renamed, so that there is one at any time, and none that is not finished.
+	// It is made under another name and then renamed, so that the path never lacks a socket, and never leads to an unfinished one.
 	fresh := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%d", os.Getpid()))
 	_ = os.Remove(fresh)
 	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error {
@@ -80,7 +80,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	return s, nil
 }
 
-// checkFree returns an error that says why no socket can be made at path; nil: one can.
+// checkFree returns an error if no socket can be made at path, with the reason.
 func checkFree(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -19,7 +19,7 @@ import (
 	"floaty/providers/logkey"
 )
 
-// MonitorOptions configures a Monitor. All fields are needed.
+// MonitorOptions configures a Monitor. All fields are required.
 type MonitorOptions struct {
 	DryRun     bool
 	Desired    *desired.State
@@ -33,7 +33,7 @@ type MonitorOptions struct {
 type Engine interface {
 	// Statuses returns what is known of each managed address.
 	Statuses() []controller.Status
-	// Retry returns when the next read may be made after one that failed; the past if the last one succeeded.
+	// Retry returns when a read may be made again after the latest failed one.
 	Retry() time.Time
 }
 
@@ -58,7 +58,7 @@ type Monitor struct {
 
 // A cloud is how the latest reads ended.
 type cloud struct {
-	lastRead time.Time // the last one that succeeded was sent
+	lastRead time.Time // when the request of the last successful one was sent
 	err      string    // of the last one; empty: it succeeded, or there was none
 }
 
@@ -119,12 +119,12 @@ func (m *Monitor) SetKeepalived(s keepalived.Snapshot) {
 	}
 }
 
-// readEnded notes how a read ended that was begun at a time.
+// readEnded notes the result of a read that began at the given time.
 func (m *Monitor) readEnded(begun time.Time, err error) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if begun.Before(m.cloud.lastRead) { // a later read has ended before
+	if begun.Before(m.cloud.lastRead) { // a read that began later has ended already
 		return
 	}
 	e := report.StatusEvent{Time: now, Kind: report.EventCloud}
@@ -160,7 +160,7 @@ func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error)
 	}
 }
 
-// Contested notes that an address became contested, or is so no more. rival is the server that it is contested with; empty: not known.
+// Contested notes that an address became contested, or no longer is. rival is the server that it is contested with; empty: not known.
 func (m *Monitor) Contested(addr netip.Addr, rival string, contested bool) {
 	e := report.StatusEvent{Time: time.Now(), Kind: report.EventContest, Address: addr.String(), From: rival, Text: "no longer contested"}
 	if contested {
@@ -221,7 +221,7 @@ func (m *Monitor) Status() report.Status {
 	return s
 }
 
-// addresses returns what is shown of what a controller knows.
+// addresses converts what a controller knows about the addresses into what a status shows.
 func (m *Monitor) addresses(known []controller.Status) []report.StatusAddress {
 	list := make([]report.StatusAddress, 0, len(known))
 	for _, k := range known {
@@ -255,7 +255,7 @@ func (m *Monitor) names(addrs []report.StatusAddress) map[string]string {
 	return names
 }
 
-// NotReady returns what is missing for a takeover, one line each; nothing: it would work now.
+// NotReady returns what is missing for a takeover, one line each; empty: it would work now.
 func (m *Monitor) NotReady() []string {
 	r := readiness{unknown: m.opts.Desired.Unknown(), managed: m.opts.Desired.Len(), now: time.Now()}
 	r.server = m.opts.Desired.Server()
