@@ -1,5 +1,5 @@
 // Package grammar checks values that both a configuration and a cloud may provide: UUIDs, zones and URLs of APIs. Both are checked
-// here, so that no value is valid in one place and not in the other. It contacts nobody and does not know which clouds exist.
+// here, so that no value is valid in one place and not in the other. It contacts nobody, so it cannot tell whether what a value names exists.
 package grammar
 
 import (

@@ -64,7 +64,7 @@ func (a *Answer) IsObject() bool { return bytes.HasPrefix(bytes.TrimSpace(a.star
 //   - 401: [providers.ErrUnauthorized]
 //   - 404, 410: [providers.ErrNotFound]
 //   - 429 and 503 with Retry-After: a [*providers.WaitError]
-//   - 408, 409, 423, 425, 429, 5xx: nothing else, because a later try may succeed
+//   - 407, 408, 409, 423, 425, 429, 5xx: nothing else, because a later try may succeed (with 407 it is a proxy that refuses)
 //   - other 4xx: [providers.ErrRefused]
 //   - a success that the SDK cannot use, a redirect, no answer: nothing else
 func (a *Answer) Err(err error) error {
