@@ -68,8 +68,8 @@ type Warning struct {
 }
 
 const (
-	warnUnnamed   = "instance is not named by keepalived.conf: its lines count for nothing"
-	warnUnlisted  = "instance is not named by the configuration, and keepalived.conf is not known: its lines count for nothing"
+	warnUnnamed   = "instance is not named by keepalived.conf: its lines are ignored"
+	warnUnlisted  = "instance is not named by the configuration, and keepalived.conf is not known: its lines are ignored"
 	warnMistaken  = "the configuration gives addresses to an instance that keepalived.conf does not name"
 	warnNone      = "keepalived.conf has no vrrp_instance: nothing is managed"
 	warnNoAddress = "instance has no addresses: it manages nothing"

@@ -75,7 +75,7 @@ type entry struct {
 type failure struct {
 	newest uint64    // Seq of the newest request that succeeded: an older one that fails later is no failure
 	err    error     // nil: the last read succeeded
-	retry  time.Time // no read is made before this time; zero: none has failed yet, or Resume was called
+	retry  time.Time // no read is made before this time while err is set; zero: none has failed yet, or Resume was called
 	log    failurelog.Entry
 }
 

@@ -62,8 +62,7 @@ const (
 	exitUsage  = 2
 )
 
-// grace is how long requests in progress may take to end when the program ends. They are cancelled before, so that is
-// soon.
+// grace is how long requests in progress may take to end when the program ends. They are cancelled first, so this is short.
 const grace = time.Second
 
 func main() {

@@ -144,7 +144,7 @@ func TestHostileNamesCannotForgeLinesOrControlTheTerminal(t *testing.T) {
 	}
 	w.start()
 	w.must(w.Say("INSTANCE \"A\x1b[31m\u202e\u009b1A\x7f\" MASTER 100"))
-	w.eventually("the instance that nobody knows is named", time.Second, func() bool { return w.logged("lines count for nothing") == 1 })
+	w.eventually("the instance that nobody knows is named", time.Second, func() bool { return w.logged("lines are ignored") == 1 })
 	clean(t, w.Log())
 }
 

@@ -182,8 +182,9 @@ func (s states) unconfirmed() bool {
 
 // suspendMasters suspends MASTERs after a standstill, in which the machine was suspended for asleep. Keepalived may have stood still too.
 // If nobody heard from this host for three advertisement intervals, another one took over, and Keepalived would only notice now. An
-// instance that became MASTER less than three intervals ago is not suspended, because no other host can have waited that long. A suspension
-// that has begun is not extended. suspendMasters returns when the last of the new suspensions ends; zero: there is none.
+// instance for which a line said MASTER less than three intervals ago is not suspended, because no other host can have waited that long
+// since. A suspension that has begun is not extended. suspendMasters returns when the last of the new suspensions ends; zero: there is
+// none.
 func (s states) suspendMasters(now time.Time, asleep time.Duration, advert func(name string) time.Duration) (until time.Time) {
 	for name, inst := range s {
 		interval := advert(name)

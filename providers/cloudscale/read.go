@@ -49,7 +49,7 @@ func (a *account) holding(addr netip.Addr) providers.Holding {
 		return providers.Holding{Resource: network.String(), Servers: servers}
 	}
 	if len(a.unparsed) > 0 {
-		return providers.Holding{Err: fmt.Errorf("%v is none of the floating IPs that could be parsed; %.50q could not be", addr, a.unparsed[0])}
+		return providers.Holding{Err: fmt.Errorf("%v is not among the floating IPs that could be parsed; %.50q could not be", addr, a.unparsed[0])}
 	}
 	return providers.Holding{Err: fmt.Errorf("%w: the account has no floating IP %v", providers.ErrNotFound, addr)}
 }

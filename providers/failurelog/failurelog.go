@@ -1,8 +1,8 @@
 // Package failurelog decides which of many failures of one kind are worth a log line, so that a night of them stays readable.
 //
 // The first failure is worth a line. While the failures go on, there are reminders, at intervals that double from a minute to an hour. The
-// first success after them is worth a line too. If there is another failure less than ten minutes after the last one, the failure is
-// intermittent: one line reports this, reminders follow, and it is over once there has been no failure for ten minutes.
+// first success after them is worth a line too. If it then fails again less than ten minutes after the last failure, it is failing
+// intermittently: one line reports this, reminders follow, and it is over once there has been no failure for ten minutes.
 //
 // It logs nothing itself, and knows nothing about what failed.
 package failurelog

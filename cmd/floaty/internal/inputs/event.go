@@ -24,5 +24,5 @@ func (s Inputs) EventInstances(e keepalived.Event) ([]string, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("keepalived-config: %s does not name the sync group %q, so that its members are unknown", s.Config.KeepalivedConfig, e.Name)
+	return nil, fmt.Errorf("keepalived-config: %s does not name the sync group %q, so its members are unknown", s.Config.KeepalivedConfig, e.Name)
 }

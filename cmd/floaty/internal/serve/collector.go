@@ -24,21 +24,21 @@ func newCollector(opts Options) *collector {
 	}
 	return &collector{
 		opts:        opts,
-		ready:       desc("ready", "Whether a takeover would work now, as /readyz says it."),
+		ready:       desc("ready", "Whether a takeover would work now, as /readyz reports it."),
 		state:       desc("vrrp_instance_state", "Whether a VRRP instance is in a state on this host: 1 for one of the states.", "vrrp_instance", "state"),
 		desired:     desc("address_desired", "Whether an address belongs on this server now.", "address"),
 		inPlace:     desc("address_in_place", "Whether an address that belongs on this server points at it, by the last reading.", "address"),
-		verified:    desc("address_verified_timestamp_seconds", "When the cloud was last asked where an address points, with success.", "address"),
+		verified:    desc("address_verified_timestamp_seconds", "When the cloud was last asked successfully where an address points.", "address"),
 		contested:   desc("address_contested", "Whether another host, or the cloud, keeps undoing the assignments of an address.", "address"),
 		assignments: desc("assignments_total", "Assignments of an address to this server, by result (success, failure).", "address", "result"),
 		contests:    desc("contested_total", "How often an address became contested.", "address"),
-		lastRead:    desc("provider_last_read_timestamp_seconds", "When the cloud was last read with success."),
+		lastRead:    desc("provider_last_read_timestamp_seconds", "When the cloud was last read successfully."),
 		connected:   desc("keepalived_connected", "Whether Keepalived has the FIFO open."),
 		events:      desc("keepalived_events_total", "Lines that Keepalived wrote, by type and state.", "type", "state"),
 		badLines:    desc("keepalived_bad_lines_total", "Lines in the FIFO that could not be understood."),
 		standstills: desc("standstills_total", "How often floaty, or the machine, had stood still."),
 		dropped:     desc("log_lines_dropped_total", "Log lines that nobody read in time."),
-		reloadOK:    desc("config_last_reload_successful", "Whether the configuration was usable when it was read last."),
+		reloadOK:    desc("config_last_reload_successful", "Whether the configuration was usable when it was last read."),
 		reloaded:    desc("config_last_reload_success_timestamp_seconds", "When the configuration in force was read."),
 	}
 }

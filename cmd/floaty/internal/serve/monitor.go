@@ -295,10 +295,10 @@ func notReady(r readiness) []string {
 	}
 	for i, name := range r.unknown {
 		if i == 10 { // a host may have thousands
-			missing = append(missing, fmt.Sprintf("Keepalived has not said the state of %d more instances", len(r.unknown)-i))
+			missing = append(missing, fmt.Sprintf("Keepalived has not reported the state of %d more instances", len(r.unknown)-i))
 			break
 		}
-		missing = append(missing, "Keepalived has not said the state of instance "+name)
+		missing = append(missing, "Keepalived has not reported the state of instance "+name)
 	}
 	return missing
 }

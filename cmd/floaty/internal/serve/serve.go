@@ -4,7 +4,7 @@
 //
 //   - /metrics: for Prometheus;
 //   - /status: [report.Status] as JSON;
-//   - /: the same as a page, which asks for /status each second;
+//   - /: the same as a page, which requests /status every second;
 //   - /healthz: 200 while the process works;
 //   - /readyz: 200 while a takeover would work, else 503 and what is missing.
 //
@@ -67,13 +67,13 @@ type Server struct {
 	busy chan struct{} // copies that are being made
 }
 
-// New returns a server that listens nowhere yet; the only one of its monitor.
+// New returns a server that does not listen yet. A monitor can have only one server.
 func New(opts Options) *Server {
 	opts.Monitor.register(newCollector(opts))
 	return &Server{opts: opts, page: newPage(), busy: make(chan struct{}, maxCopies)}
 }
 
-// Run serves until ctx ends. It returns when no request is being answered any more; those that are slow are cut off.
+// Run serves until ctx ends. It returns once no request is being answered any more; slow requests are cut off.
 func (s *Server) Run(ctx context.Context) {
 	var listeners sync.WaitGroup
 	defer listeners.Wait()
@@ -91,7 +91,7 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
-// keep serves on a listener until ctx ends, and opens it anew when it fails. where names it in what is logged.
+// keep serves on a listener until ctx ends, and opens it again when it fails. where names the listener in log lines.
 func (s *Server) keep(ctx context.Context, h http.Handler, open func() (net.Listener, error), where string) {
 	var failure failurelog.Entry
 	for ctx.Err() == nil {

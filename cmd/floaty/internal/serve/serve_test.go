@@ -114,8 +114,8 @@ func TestWhatIsMissing(t *testing.T) {
 		{"nothing to read", func(r *readiness) { r.cloud, r.managed = cloud{}, 0 }, ""},
 		{"a reload of Keepalived", func(r *readiness) { r.writerGone = now.Add(-2 * time.Second) }, ""},
 		{"no Keepalived", func(r *readiness) { r.writerGone = now.Add(-4 * time.Second) }, "Keepalived does not have the FIFO open"},
-		{"a silent instance", func(r *readiness) { r.unknown = []string{"VI_1"} }, "Keepalived has not said the state of instance VI_1"},
-		{"many", func(r *readiness) { r.unknown = make([]string, 30) }, "Keepalived has not said the state of 20 more instances"},
+		{"a silent instance", func(r *readiness) { r.unknown = []string{"VI_1"} }, "Keepalived has not reported the state of instance VI_1"},
+		{"many", func(r *readiness) { r.unknown = make([]string, 30) }, "Keepalived has not reported the state of 20 more instances"},
 	} {
 		r := fine
 		c.edit(&r)

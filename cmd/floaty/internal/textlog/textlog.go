@@ -82,7 +82,7 @@ func (c *core) line(entry zapcore.Entry, fields []zapcore.Field) []byte {
 	return append(line, '\n')
 }
 
-// appendField appends a field. It needs values to get at the field's value.
+// appendField appends a field. It uses values to get at the field's value.
 func (c *core) appendField(line []byte, field zapcore.Field, values *zapcore.MapObjectEncoder) []byte {
 	delete(values.Fields, field.Key) // another field may have had the same key
 	field.AddTo(values)
