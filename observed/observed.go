@@ -75,7 +75,7 @@ type entry struct {
 type failure struct {
 	newest uint64    // Seq of the newest request that succeeded: an older one that fails later is no failure
 	err    error     // nil: the last read succeeded
-	retry  time.Time // no read is made before this time while err is set; zero: none has failed yet, or Resume was called
+	retry  time.Time // no read is made before this time while err is set; zero: it succeeded, or Resume was called
 	log    failurelog.Entry
 }
 
@@ -172,7 +172,7 @@ func (o *Observed) Due() time.Time {
 	return o.due
 }
 
-// Retry returns when a read may be tried again after the latest failed one; zero if none has failed since the last call of Resume.
+// Retry returns when a read may be tried again after a failed one; zero if the last read succeeded.
 func (o *Observed) Retry() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()

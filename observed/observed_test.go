@@ -277,6 +277,9 @@ func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
 		if _, err := reading(t.Context(), o, one, time.Time{}); err != nil {
 			t.Errorf("got %v after the back-off, want a reading", err)
 		}
+		if retry := o.Retry(); !retry.IsZero() {
+			t.Errorf("got a retry at %v after a read that succeeded, want none", retry)
+		}
 		synctest.Wait()
 		if got := len(log.Lines(`"reading the cloud failed: `)); got != 1 {
 			t.Errorf("%d lines that reading failed, want 1: %q", got, log.Lines(""))

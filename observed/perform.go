@@ -60,7 +60,7 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 
 // succeed notes that a read has succeeded, and reports whether that is worth a log line. o.mu is held.
 func (o *Observed) succeed(r *read) bool {
-	o.failure.newest, o.failure.err = max(o.failure.newest, r.seq), nil
+	o.failure.newest, o.failure.err, o.failure.retry = max(o.failure.newest, r.seq), nil, time.Time{}
 	return o.failure.log.Succeeded(time.Now())
 }
 

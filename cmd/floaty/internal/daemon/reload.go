@@ -151,11 +151,11 @@ func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config
 		return nil
 	}
 	about := []any{logkey.Changes, strings.Join(words, "; ")}
-	if len(effect.Added) > 0 {
-		about = append(about, logkey.Added, effect.Added)
+	if n := len(effect.Added); n > 0 {
+		about = append(about, logkey.Added, n)
 	}
-	if len(effect.Removed) > 0 {
-		about = append(about, logkey.Removed, effect.Removed)
+	if n := len(effect.Removed); n > 0 {
+		about = append(about, logkey.Removed, n)
 	}
 	d.log.Info("configuration changed", about...)
 	return nil
