@@ -94,7 +94,7 @@ func New(opts Options) *Controller {
 		queue:    newQueue(limits, opts.Metrics),
 		pace:     limits,
 		statuses: map[netip.Addr]*status{},
-		slots:    slots{free: opts.Concurrent, writes: map[netip.Addr]inProgress{}},
+		slots:    slots{free: opts.Concurrent, writes: map[netip.Addr]recheck{}},
 
 		published: map[netip.Addr]published{},
 	}
@@ -266,10 +266,9 @@ func (c *Controller) cancelLost() {
 	c.mu.Lock()
 	writes := maps.Clone(c.slots.writes)
 	c.mu.Unlock()
-	for addr, w := range writes {
-		if want, _ := c.want(addr); !want.Ours || want.Server != w.server {
-			w.cancel(errLost)
-		}
+	for addr, check := range writes {
+		want, _ := c.want(addr)
+		check(want)
 	}
 }
 

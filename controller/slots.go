@@ -1,9 +1,10 @@
 package controller
 
 import (
-	"context"
 	"net/netip"
 	"sync/atomic"
+
+	"floaty/desired"
 )
 
 // A slot tells whether an address may be written now, as far as the bound on concurrent writes is concerned.
@@ -20,15 +21,12 @@ const (
 type slots struct {
 	free   int
 	line   []waiter
-	writes map[netip.Addr]inProgress
+	writes map[netip.Addr]recheck
 	busy   atomic.Bool // whether writes has any; it can be read without mu, because a MASTER line must not wait for mu
 }
 
-// An inProgress is a write that has not returned.
-type inProgress struct {
-	server string
-	cancel context.CancelCauseFunc
-}
+// A recheck cancels a write that has not returned, unless its address is still ours and belongs on the same server.
+type recheck func(want desired.Address)
 
 // A waiter is in line, unless its address has been dropped since.
 type waiter struct {
@@ -37,7 +35,7 @@ type waiter struct {
 }
 
 // acquire gives addr a slot and registers its write, or puts addr in line.
-func (c *Controller) acquire(addr netip.Addr, st *status, w inProgress) bool {
+func (c *Controller) acquire(addr netip.Addr, st *status, w recheck) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if st.slot == noSlot && c.slots.free > 0 {

@@ -37,7 +37,12 @@ func (c *Controller) attempt(st *status, want desired.Address, seen observed.Rea
 // failure count that earlier writes left behind do not apply.
 func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *attempt, anew bool) (outcome, time.Duration) {
 	ctx, lose := context.WithCancelCause(ctx)
-	if !c.acquire(addr, st, inProgress{w.server, lose}) {
+	check := func(want desired.Address) {
+		if !want.Ours || want.Server != w.server {
+			lose(errLost)
+		}
+	}
+	if !c.acquire(addr, st, check) {
 		lose(nil)
 		if anew {
 			c.pace.Forget(addr)
@@ -45,7 +50,8 @@ func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *
 		return waiting, atRefresh
 	}
 	// The write is registered by now, so a loss that comes after this check finds the write and cancels it.
-	if want, _ := c.want(addr); !want.Ours || want.Server != w.server {
+	want, _ := c.want(addr)
+	if check(want); ctx.Err() != nil {
 		lose(nil)
 		return lost, atRefresh
 	}

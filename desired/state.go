@@ -25,9 +25,14 @@ type Change struct {
 	Warnings []Warning    // those that did not hold before
 }
 
-// Addresses returns the addresses to be reconciled because of a change, the most urgent first. An address may be in it several times.
+// Addresses returns the addresses to be reconciled because of a change, the most urgent first. An address may be in it several times, but
+// not because it was both claimed and gained, as with most takeovers.
 func (c Change) Addresses() []netip.Addr {
-	return slices.Concat(c.Claimed, c.Lost, c.Gained, c.Rivals, c.Added, c.Removed)
+	gained := c.Gained
+	if slices.Equal(gained, c.Claimed) {
+		gained = nil
+	}
+	return slices.Concat(c.Claimed, c.Lost, gained, c.Rivals, c.Added, c.Removed)
 }
 
 // State is the latest input and the set computed from it. Its methods may be called from many goroutines at once.

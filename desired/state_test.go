@@ -47,6 +47,7 @@ func TestMasterGainsAndClaims(t *testing.T) {
 	expect(t, "gained", c.Gained, "192.0.2.1")
 	expect(t, "claimed", c.Claimed, "192.0.2.1")
 	expect(t, "lost", c.Lost)
+	expect(t, "to be reconciled", c.Addresses(), "192.0.2.1")
 	if is, _ := s.Address(addr("192.0.2.1")); is.Server != "s" || !is.Ours {
 		t.Errorf("got %q %v, want s true", is.Server, is.Ours)
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -46,6 +47,7 @@ type PacedOptions struct {
 type Paced struct {
 	provider Provider
 	opts     PacedOptions
+	probeNow atomic.Bool // the next probe need not wait; set without mu, because a MASTER line must not wait for mu
 
 	mu       sync.Mutex       // guards all below
 	until    time.Time        // Retry-After: no call before then
@@ -56,7 +58,6 @@ type Paced struct {
 	rejected   error            // why the credential is not accepted; nil: as far as known, it is
 	rejections failurelog.Entry // of rejected
 	probe      time.Time        // when the next probe may be made
-	probeNow   bool             // one probe need not wait for that
 	generation uint64           // counts the changes of what is known about the credential
 }
 
@@ -96,11 +97,7 @@ func (p *Paced) Assign(ctx context.Context, addr netip.Addr, server string, seen
 }
 
 // Probe lets the next call through at once even though the credential was not accepted. It does not shorten a Retry-After.
-func (p *Paced) Probe() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.probeNow = p.rejected != nil
-}
+func (p *Paced) Probe() { p.probeNow.Store(true) } // while the credential is accepted, it has no effect: see reject
 
 // CredentialChanged tells Paced that calls are made with another credential from now on. It always calls Resumed: a cloud may
 // also have refused the old credential call by call (Exoscale answers 403), and those waits end too.
@@ -135,10 +132,10 @@ func (p *Paced) admit() (ticket, error) {
 		return ticket{}, &WaitError{Wait: wait, Err: p.reason}
 	}
 	if p.rejected != nil {
-		if wait := p.probe.Sub(now); wait > 0 && !p.probeNow {
+		if wait := p.probe.Sub(now); !p.probeNow.Swap(false) && wait > 0 {
 			return ticket{}, &WaitError{Wait: wait, Err: p.rejected}
 		}
-		p.probe, p.probeNow = now.Add(p.opts.MaxInterval), false
+		p.probe = now.Add(p.opts.MaxInterval)
 	}
 	return ticket{now, p.generation}, nil
 }
@@ -195,7 +192,8 @@ func (p *Paced) reject(t ticket, err error) error {
 	}
 	if first {
 		p.generation++
-		p.rejected, p.probeNow = err, false
+		p.rejected = err
+		p.probeNow.Store(false) // Probe was called before there was anything to probe
 	}
 	if !p.probe.After(now) || first {
 		p.probe = now.Add(p.opts.MaxInterval)

@@ -203,6 +203,13 @@ func TestARenamedInstanceIsLoggedAsRemoved(t *testing.T) {
 	w.eventually("both are named", time.Second, func() bool { return w.logged("instance VI_1 removed, instance VI_2 added") == 1 })
 }
 
+func TestAReloadCountsTheAddressesThatItAddsAndRemoves(t *testing.T) {
+	w := newEnv(t, one)
+	w.start()
+	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", two, three)))
+	w.eventually("they are counted", time.Second, func() bool { return w.logged("added=2 removed=1") == 1 })
+}
+
 func TestTheFirstLineDescribesTheDaemon(t *testing.T) {
 	w := newEnv(t, one, two)
 	w.start()
