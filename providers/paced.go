@@ -96,8 +96,9 @@ func (p *Paced) Assign(ctx context.Context, addr netip.Addr, server string, seen
 	return p.record(t, p.provider.Assign(ctx, addr, server, seen))
 }
 
-// Probe lets the next call through at once even though the credential was not accepted. It does not shorten a Retry-After.
-func (p *Paced) Probe() { p.probeNow.Store(true) } // while the credential is accepted, it has no effect: see reject
+// Probe lets the next call through at once even though the credential was not accepted. It does not shorten a Retry-After, and while the
+// credential is accepted, it has no effect.
+func (p *Paced) Probe() { p.probeNow.Store(true) }
 
 // CredentialChanged tells Paced that calls are made with another credential from now on. It always calls Resumed: a cloud may
 // also have refused the old credential call by call (Exoscale answers 403), and those waits end too.

@@ -43,19 +43,23 @@ func (t *trust) readFrom(f *fifo) { t.fifo, t.vrrp.fifo = f, f }
 
 // event applies an event to the states.
 func (t *trust) event(e Event, now time.Time) {
-	about := logkey.Instance
+	log := t.opts.Log.V(1)
 	var members []string
 	switch e.Type {
 	case typeInstance:
 	case typeGroup:
-		about = logkey.Group
 		members = t.opts.Conf.Members(e.Name)
 	default:
-		t.opts.Log.V(1).Info("ignoring a line that is not about an instance or a group", logkey.Type, e.Type)
+		log.Info("ignoring a line that is not about an instance or a group", logkey.Type, e.Type)
 		return
 	}
 	if !t.states.apply(e, members, now) {
-		t.opts.Log.V(1).Info("ignoring a line with an unknown state", about, e.Name, logkey.State, e.State)
+		if e.Type == typeGroup {
+			log = log.WithValues(logkey.Group, e.Name)
+		} else {
+			log = log.WithValues(logkey.Instance, e.Name)
+		}
+		log.Info("ignoring a line with an unknown state", logkey.State, e.State)
 	}
 }
 
