@@ -20,16 +20,16 @@ const (
 type conflict struct {
 	rival string      // the server that a counted reading has shown last; empty: none of them showed any
 	times []time.Time // of the counted readings within the window; while the address is contested, of those that made it so
-	here  bool        // the reading that was judged last showed us
+	here  bool        // the last reading showed us
 	calm  int         // refresh readings in a row that showed us
 }
 
 // on reports whether the address is contested.
 func (c *conflict) on() bool { return len(c.times) >= conflictCount }
 
-// judge takes a reading into account. It reports whether the reading made the address contested, or ended that. acknowledged tells
+// record takes a reading into account. It reports whether the reading made the address contested, or ended that. acknowledged tells
 // whether our last write was.
-func (c *conflict) judge(r observed.Reading, want string, acknowledged bool, window time.Duration) (began, ended bool) {
+func (c *conflict) record(r observed.Reading, want string, acknowledged bool, window time.Duration) (began, ended bool) {
 	here := r.Holding.At(want)
 	counts := !here && (c.here || acknowledged)
 	c.here = here

@@ -15,7 +15,8 @@ import (
 // minRest is the minimum time until an unreadable address is processed again, so that a miscalculated time cannot keep a CPU busy.
 const minRest = 100 * time.Millisecond
 
-// atRefresh means that the next refresh, or an event before it, is early enough.
+// atRefresh means that the address needs no time of its own: an event, the end of a read or a free slot brings it back, and the refresh at
+// the latest.
 const atRefresh time.Duration = 0
 
 // soon means at once, since 0 means atRefresh.
@@ -46,7 +47,7 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 	last, valid := c.opts.Observed.Last(addr)
 	claimed, rival := want.LastClaim > st.answered, want.LastRival > st.answered
 	usable := valid && (last.Err == nil || permanent(last.Err))
-	need := later(st.needs(c.opts.Interval, now), c.reread(st, last, now))
+	need := later(st.oldestUsable(c.opts.Interval, now), c.reread(st, last, now))
 	switch wait := st.readAfter.Sub(now); {
 	case !want.Ours:
 		return standby, c.standBy(addr, st, last, now), nil
@@ -54,9 +55,9 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 		c.opts.Observed.ScheduleRead(st.readAfter, addr)
 		return verifying, wait, nil
 	case valid && last.Err == nil && !last.Holding.At(want.Server): // an old reading may justify a write
-		return c.judged(addr, st, want, last, now)
+		return c.decide(addr, st, want, last, now)
 	case usable && !last.At.Before(need):
-		return c.judged(addr, st, want, last, now)
+		return c.decide(addr, st, want, last, now)
 	case claimed && !usable: // a takeover does not wait for a read
 		return c.attempt(st, want, last, now)
 	case !valid && st.justWritten(now):
@@ -71,7 +72,7 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 	case err != nil:
 		return c.assignBlind(addr, st, want, last, now)
 	}
-	return c.judged(addr, st, want, r, now)
+	return c.decide(addr, st, want, r, now)
 }
 
 // standBy keeps the readings of an address that is not ours up to date, so that a takeover can begin with a write. It returns the time
@@ -93,9 +94,9 @@ func (c *Controller) standBy(addr netip.Addr, st *status, last observed.Reading,
 	return atRefresh
 }
 
-// judged decides what to do about an address that is ours, given a reading.
-func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
-	isNew := r.Seq != st.readings.judged
+// decide decides what to do about an address that is ours, given a reading.
+func (c *Controller) decide(addr netip.Addr, st *status, want desired.Address, r observed.Reading, now time.Time) (outcome, time.Duration, *attempt) {
+	isNew := r.Seq != st.readings.lastSeq
 	c.recordReading(addr, st, r, now)
 	if isNew && r.Err == nil {
 		c.recordConflict(addr, st, want.Server, r)
@@ -118,8 +119,8 @@ func (c *Controller) judged(addr netip.Addr, st *status, want desired.Address, r
 
 // recordReading notes whether a reading carries an error, and logs when that begins and ends.
 func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Reading, now time.Time) {
-	isNew := r.Seq != st.readings.judged
-	st.readings.judged = r.Seq
+	isNew := r.Seq != st.readings.lastSeq
+	st.readings.lastSeq = r.Seq
 	switch {
 	case r.Err == nil:
 		if st.readings.failing.Succeeded(now) {
@@ -152,7 +153,7 @@ func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Readi
 
 // recordConflict takes a reading into account in the detection of conflicts, and logs when a conflict begins and ends.
 func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, r observed.Reading) {
-	began, ended := st.conflict.judge(r, server, !st.writes.acknowledged.IsZero(), conflictWindow*c.opts.Interval)
+	began, ended := st.conflict.record(r, server, !st.writes.acknowledged.IsZero(), conflictWindow*c.opts.Interval)
 	if began || ended {
 		c.opts.Recorder.Contested(addr, st.conflict.rival, began)
 	}
@@ -162,7 +163,7 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 			logkey.Address, addr, logkey.Server, server)
 	case began:
 		c.opts.Log.Error(nil, "address is contested: another host keeps moving it, so it is written once per interval; make sure that only one host is MASTER",
-			logkey.Address, addr, logkey.Server, server, logkey.From, st.conflict.rival)
+			logkey.Address, addr, logkey.Server, server, logkey.Rival, st.conflict.rival)
 	case ended:
 		c.opts.Log.Info("address is no longer contested", logkey.Address, addr, logkey.Server, server)
 	}

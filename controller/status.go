@@ -57,7 +57,7 @@ func (v verifications) after() time.Time { return v.due().Add(-min(v.delays[0]/4
 
 // readings summarizes the readings of an address.
 type readings struct {
-	judged  uint64            // Seq of the last one that was judged
+	lastSeq uint64            // Seq of the last one that was taken into account
 	failing *failurelog.Entry // those that carried an error; nil: none did, as with almost every address
 	again   time.Time         // when the address may be read again after one that carried an error
 }
@@ -88,7 +88,7 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 	switch {
 	case gained, claimed:
 		s.readAfter = want.Changed
-	case rival && idle: // otherwise a reading is awaited already: this rival is considered when that has been judged
+	case rival && idle: // otherwise a reading is awaited already: this rival is considered after that
 		s.readForRival(want)
 	}
 	if claimed { // the conflicts of the last master do not concern a new one
@@ -139,9 +139,9 @@ func (s *status) justWritten(now time.Time) bool {
 	return s.verify.pending() && s.verify.due().After(now) && s.readAfter.Before(s.writes.acknowledged)
 }
 
-// needs returns the earliest time of a reading that may show the address in place: it must be from after the last reason for doubt, serve the
+// oldestUsable returns the earliest time of a reading that may show the address in place: it must be from after the last reason for doubt, serve the
 // verification that is due, and not be older than two intervals. Otherwise an old reading would count for ever while reads fail.
-func (s *status) needs(interval time.Duration, now time.Time) time.Time {
+func (s *status) oldestUsable(interval time.Duration, now time.Time) time.Time {
 	need := later(s.readAfter, now.Add(-2*interval))
 	if s.verify.pending() && !now.Before(s.verify.due()) { // not before it is due: the addresses written last would each start a read of their own
 		need = later(need, s.verify.after())
@@ -152,7 +152,7 @@ func (s *status) needs(interval time.Duration, now time.Time) time.Time {
 // reread returns the earliest time of a reading that may replace last, if last carries an error and the address may be read again;
 // otherwise the zero time.
 func (c *Controller) reread(st *status, last observed.Reading, now time.Time) time.Time {
-	if last.Err == nil || last.Seq != st.readings.judged {
+	if last.Err == nil || last.Seq != st.readings.lastSeq {
 		return time.Time{}
 	}
 	switch resumed := c.lastResumed(); {

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -214,7 +213,7 @@ func TestAddressesCanBeAddedAndRemoved(t *testing.T) {
 func TestADryRunLogsWhatItWouldDoOnceAndCountsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(one, two)
-		h := newHost(t, c, here, dry{c}, one, two)
+		h := newHost(t, c, here, providers.DryRun(c), one, two)
 		defer h.stop()
 		time.Sleep(time.Second)
 		c.move(two, here)
@@ -229,12 +228,6 @@ func TestADryRunLogsWhatItWouldDoOnceAndCountsNothing(t *testing.T) {
 			t.Errorf("got %q, want nothing counted", lines)
 		}
 	})
-}
-
-type dry struct{ providers.Provider }
-
-func (dry) Assign(context.Context, netip.Addr, string, []string) error {
-	return errors.Join(providers.ErrNotWritten)
 }
 
 // aThousand returns that many addresses.

@@ -62,7 +62,7 @@ type Set struct {
 // A Warning is something about the input that a human should be told once. It is comparable.
 type Warning struct {
 	Message  string // constant
-	Problem  bool   // needs a human
+	Serious  bool   // needs a human
 	Instance string // or several, with commas
 	Address  string // empty: it is about no address
 }
@@ -111,7 +111,7 @@ func Compute(in Input) Set {
 		}
 	}
 	if in.Keepalived != nil && len(names) == 0 {
-		set.Warnings = append(set.Warnings, Warning{Message: warnNone, Problem: true})
+		set.Warnings = append(set.Warnings, Warning{Message: warnNone, Serious: true})
 	}
 	set.Warnings = append(set.Warnings, in.unnamed(names)...)
 	set.Warnings = append(set.Warnings, in.twice(set.Addresses)...)
@@ -204,12 +204,12 @@ func (in Input) unnamed(names []string) []Warning {
 	var warnings []Warning
 	for name := range in.States {
 		if _, found := slices.BinarySearch(names, name); !found {
-			warnings = append(warnings, Warning{Message: message, Problem: true, Instance: name})
+			warnings = append(warnings, Warning{Message: message, Serious: true, Instance: name})
 		}
 	}
 	for name := range in.Settings.Instances {
 		if _, found := slices.BinarySearch(names, name); !found {
-			warnings = append(warnings, Warning{Message: warnMistaken, Problem: true, Instance: name})
+			warnings = append(warnings, Warning{Message: warnMistaken, Serious: true, Instance: name})
 		}
 	}
 	slices.SortFunc(warnings, func(a, b Warning) int { return strings.Compare(a.Instance, b.Instance) })

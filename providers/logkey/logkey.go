@@ -18,8 +18,9 @@ const (
 // Where an address is, and where it goes. A server is shown by its name if that is known, and with --verbose by its ID.
 const (
 	Server = "server" // this host's server
-	From   = "from"   // the value before: the servers that held the address, or an instance's state; left out if it is not known
-	To     = "to"     // the value now: the server that the address is assigned to, or an instance's state
+	From   = "from"   // the value before: the servers that held the address, this host's server, or an instance's state; left out if it is not known
+	To     = "to"     // the value now: the server that the address is assigned to, or this host's new one
+	Rival  = "rival"  // the server that somebody else keeps assigning the address to
 	Shared = "shared" // true: the address is meant to have several holders
 )
 

@@ -298,7 +298,7 @@ func (d *daemon) logWarning(n desired.Warning) {
 	if n.Address != "" {
 		about = append(about, logkey.Address, n.Address)
 	}
-	if n.Problem {
+	if n.Serious {
 		d.log.Error(nil, n.Message, about...)
 		return
 	}

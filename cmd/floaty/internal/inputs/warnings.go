@@ -103,7 +103,7 @@ func (s Inputs) Reported() []report.Warning {
 		list = append(list, one)
 	}
 	for _, n := range desired.Compute(desired.Input{Settings: s.Settings(nil)}).Warnings {
-		list = append(list, report.Warning{Error: n.Problem, Text: n.Message, Instance: n.Instance, Address: n.Address})
+		list = append(list, report.Warning{Error: n.Serious, Text: n.Message, Instance: n.Instance, Address: n.Address})
 	}
 	return list
 }
