@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,6 +21,8 @@ var stilted = []struct {
 	{regexp.MustCompile(`(?i)\b(it|this|that|what|which) (is|was) no \w+`), `"is not a …"`},
 	{regexp.MustCompile(`(?i)\b(it|this|that|which|\w+er|host|MASTER|whole) (is|was) none\b`), `"is not one" or "is not valid"`},
 	{regexp.MustCompile(`(?i)\b(one|once|one (read|write|call)) an interval\b`), `"per interval"`},
+	{regexp.MustCompile(`\b(calls|reads|writes|requests|wake-ups|kB|s) an? (interval|second|minute|hour)\b`), `"per second"`},
+	{regexp.MustCompile(`%[qvs] (is|was) no \w+`), `"is not a …"`},
 	{regexp.MustCompile(`(^|[.:;] )Who [a-z]+ [^?]*$`), `a noun: "the host that …", "a caller that …"`},
 	{regexp.MustCompile(`(?i)\b(for|to|of|from) who [a-z]+`), `a noun: "for callers that …"`},
 	{regexp.MustCompile(`(?i)\bbut for (the|that|those|what|its|some|a|an)\b`), `"except"`},
@@ -41,6 +44,34 @@ func TestCommentsAndMessagesArePlainEnglish(t *testing.T) {
 	}
 }
 
+func TestThePagesArePlainEnglish(t *testing.T) {
+	for _, pattern := range []string{"../*.md", "*.md", "*/*.md"} {
+		pages, err := filepath.Glob(pattern)
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("%s: got %d pages, %v, want some", pattern, len(pages), err)
+		}
+		for _, page := range pages {
+			text, err := os.ReadFile(page) //nolint:gosec // of the repository
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, line := range strings.Split(string(text), "\n") {
+				stiltedIn(line, func(found, instead string) { t.Errorf("%s:%d: %q; better: %s", page, i+1, found, instead) })
+			}
+		}
+	}
+}
+
+// stiltedIn reports each stilted phrase of a text.
+func stiltedIn(text string, report func(found, instead string)) {
+	text = strings.ReplaceAll(text, " no longer", "") // is good English
+	for _, s := range stilted {
+		if found := s.pattern.FindString(text); found != "" {
+			report(found, s.instead)
+		}
+	}
+}
+
 // checkEnglish checks the comments and the strings of one file.
 func checkEnglish(t *testing.T, name, path string) {
 	t.Helper()
@@ -50,12 +81,9 @@ func checkEnglish(t *testing.T, name, path string) {
 		t.Fatal(err)
 	}
 	check := func(pos token.Pos, text string) {
-		text = strings.ReplaceAll(text, " no longer", "") // is good English
-		for _, s := range stilted {
-			if found := s.pattern.FindString(text); found != "" {
-				t.Errorf("%s:%d: %q; better: %s", name, set.Position(pos).Line, found, s.instead)
-			}
-		}
+		stiltedIn(text, func(found, instead string) {
+			t.Errorf("%s:%d: %q; better: %s", name, set.Position(pos).Line, found, instead)
+		})
 	}
 	for _, group := range f.Comments {
 		check(group.Pos(), strings.Join(strings.Fields(group.Text()), " "))

@@ -84,7 +84,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		}
 		allowed, known := mayImport[name]
 		if !known && !slices.Contains(leaves, name) {
-			t.Errorf("%s: is no package of the house; add it to mayImport with its place", p.ImportPath)
+			t.Errorf("%s: not listed here; add it to mayImport with its place", p.ImportPath)
 		}
 		for _, path := range p.Imports {
 			if own, ok := strings.CutPrefix(path, "floaty/"); ok && !slices.Contains(allowed, own) && !slices.Contains(leaves, own) {

@@ -87,7 +87,7 @@ type Listener struct {
 // New returns a Listener that does nothing until Run is called.
 func New(opts Options) *Listener {
 	if opts.Local == nil {
-		opts.Local = localAddrs
+		opts.Local = LocalAddrs
 	}
 	l := &Listener{opts: opts, fence: newFence(), stateFile: newStateFile(opts.StateFile, opts.Path, opts.Log)}
 	l.reported.Store(&reported{})

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// localAddrs returns the addresses on the interfaces of this process's network namespace.
-func localAddrs() (map[netip.Addr]bool, error) {
+// LocalAddrs returns the addresses on the interfaces of this process's network namespace.
+func LocalAddrs() (map[netip.Addr]bool, error) {
 	nets, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func (b *bench) window(ctx context.Context, all []*holding, length time.Duration
 }
 
 // What is measured of a holding, in the order of the table.
-var holdingUnits = []string{"calls an interval", "kB an interval", "ms CPU in 10 s", "CPU s an hour", "MiB RSS", "MiB RSS at most", "wake-ups a second"}
+var holdingUnits = []string{"calls per interval", "kB per interval", "ms CPU in 10 s", "CPU s per hour", "MiB RSS", "MiB RSS at most", "wake-ups per second"}
 
 // assess makes figures of one window.
 func (b *bench) assess(h *holding, before, after usage, bytes int64) {
@@ -136,16 +136,16 @@ func (b *bench) assess(h *holding, before, after usage, bytes int64) {
 		b.count("refreshes while "+what, len(refreshes), int(took/(h.interval+jitter))-1, int(took/(h.interval-jitter))+1)
 		if n := len(refreshes); n > 1 { // from the first to the last, because the window cuts intervals in two
 			share := h.interval.Seconds() / refreshes[n-1][0].Sub(refreshes[0][0]).Seconds()
-			h.record("calls an interval", float64(len(reads)-len(refreshes[n-1]))*share)
-			h.record("kB an interval", float64(bytes)/1000/float64(n)*float64(n-1)*share)
+			h.record("calls per interval", float64(len(reads)-len(refreshes[n-1]))*share)
+			h.record("kB per interval", float64(bytes)/1000/float64(n)*float64(n-1)*share)
 		}
 		h.record("ms CPU in 10 s", cpu*1000/took.Seconds()*10)
 	} else {
-		h.record("CPU s an hour", cpu/took.Seconds()*3600)
+		h.record("CPU s per hour", cpu/took.Seconds()*3600)
 	}
 	h.record("MiB RSS", after.rss)
 	h.record("MiB RSS at most", after.peak)
-	h.record("wake-ups a second", float64(after.switches-before.switches)/took.Seconds())
+	h.record("wake-ups per second", float64(after.switches-before.switches)/took.Seconds())
 }
 
 // record adds a value to one of a holding's figures.
@@ -157,14 +157,14 @@ func (h *holding) record(unit string, value float64) {
 func (h *holding) figure(unit string) figure {
 	f := figure{Group: holdingGroup, Name: h.name, Addresses: h.addresses, Unit: unit, Values: h.values[unit]}
 	switch {
-	case unit == "calls an interval":
+	case unit == "calls per interval":
 		f.Least = float64(h.reads)
 		f.Goal = 1.1 * f.Least
 	case unit == "MiB RSS at most" && h.addresses == 10000:
 		f.Goal = 60
 	case unit == "ms CPU in 10 s" && h.addresses == 100 && !h.exoscale:
 		f.Goal = 20
-	case unit == "wake-ups a second" && h.interval == 0:
+	case unit == "wake-ups per second" && h.interval == 0:
 		f.Goal = 5
 	}
 	return f
@@ -190,7 +190,7 @@ func (b *bench) verifications(ctx context.Context) error {
 		figure{Group: takeoverGroup, Name: fmt.Sprintf("%v, no distance", http2), Addresses: n, Unit: "s"},
 		figure{Group: holdingGroup, Name: "reads after the writes of a takeover", Addresses: n, Unit: "reads", Least: 3},
 		figure{
-			Group: holdingGroup, Name: "an hour with one takeover, interval 1m", Addresses: n, Unit: "reads an interval", Least: 1, Goal: 1.1,
+			Group: holdingGroup, Name: "an hour with one takeover, interval 1m", Addresses: n, Unit: "reads per interval", Least: 1, Goal: 1.1,
 		},
 	)
 	return err

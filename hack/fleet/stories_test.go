@@ -92,7 +92,7 @@ func TestAnOutageEndsInTheQuiet(t *testing.T) {
 				time.Sleep(5 * time.Minute)
 				// A read and each address are tried each 10 s, less a fifth.
 				if got, most := f.calls(from)[180:].mean(), float64(hosts*(1+perHost))/8; got > most {
-					t.Errorf("%.0f calls a second while nothing works, want %.0f at most", got, most)
+					t.Errorf("%.0f calls per second while nothing works, want %.0f at most", got, most)
 				}
 				f.cloud.become(healthy)
 				time.Sleep(interval)

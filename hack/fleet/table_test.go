@@ -69,7 +69,7 @@ func limits() []limit {
 	}
 }
 
-// bucket is a limit of so many calls a second, of which a second's worth can be saved.
+// bucket is a limit of so many calls per second, of which a second's worth can be saved.
 func bucket(calls int, retryAfter time.Duration) limit {
 	return limit{calls: calls, per: time.Second, retryAfter: retryAfter}
 }

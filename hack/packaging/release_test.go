@@ -59,7 +59,7 @@ func TestAReleaseIsRefused(t *testing.T) {
 		want    string
 	}{
 		"without a version":           {nil, nil, "usage: hack/release VERSION"},
-		"with something else":         {[]string{"v1.2.3"}, nil, "v1.2.3 is no version"},
+		"with something else":         {[]string{"v1.2.3"}, nil, "v1.2.3 is not a version"},
 		"from a tree with an edit":    {[]string{"1.2.3"}, func(c *clone) { c.write("README.md", "edited") }, "the tree is not clean"},
 		"from another branch":         {[]string{"1.2.3"}, func(c *clone) { c.git("-C", c.dir, "checkout", "--quiet", "-b", "other") }, "not on other"},
 		"a second time":               {[]string{"1.2.3"}, func(c *clone) { c.git("-C", c.dir, "tag", "v1.2.3") }, "the tag v1.2.3 exists already"},

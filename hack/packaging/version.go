@@ -45,7 +45,7 @@ func chooseVersion(ctx context.Context, root, asked string, commit time.Time) (s
 // checkVersion returns a version that all three kinds of packages can express.
 func checkVersion(version string) (string, error) {
 	if !regexp.MustCompile(`^\d+\.\d+\.\d+(~(git|rc|beta|alpha)\d*)?(\+git\d+)?$`).MatchString(version) {
-		return "", fmt.Errorf("%q is no version: want X.Y.Z, or X.Y.Z~rcN (also alpha, beta, git)", version)
+		return "", fmt.Errorf("%q is not a version: want X.Y.Z, or X.Y.Z~rcN (also alpha, beta, git)", version)
 	}
 	return version, nil
 }

@@ -159,7 +159,7 @@ func CheckNetwork(network netip.Prefix) error {
 	case network.Addr().Is4In6():
 		return fmt.Errorf("%v is IPv4 in IPv6", network)
 	case !network.IsSingleIP() && (network.Addr().Is4() || network.Bits() != 56 && network.Bits() != 96):
-		return fmt.Errorf("%v is no /32, /128, IPv6 /56 or IPv6 /96", network)
+		return fmt.Errorf("%v is not a /32, /128, IPv6 /56 or IPv6 /96", network)
 	case network != network.Masked():
 		return fmt.Errorf("%v has host bits; the network is %v", network, network.Masked())
 	}

@@ -223,7 +223,7 @@ func TestControlAPIRejectsBadRequests(t *testing.T) {
 		{"POST", "/sim/servers", `{"name": "x"}`, 400, "id is missing"},
 
 		{"POST", "/sim/addresses", `{"address": "192.0.2.7"}`, 400, `netip.ParsePrefix("192.0.2.7")`},
-		{"POST", "/sim/addresses", `{"address": "192.0.2.0/24"}`, 400, "address: 192.0.2.0/24 is no /32"},
+		{"POST", "/sim/addresses", `{"address": "192.0.2.0/24"}`, 400, "address: 192.0.2.0/24 is not a /32"},
 		{"POST", "/sim/addresses", `{}`, 400, "address: no network"},
 		{"POST", "/sim/addresses", `{"address": "192.0.2.7/32", "servers": ["x"]}`, 404, `no server "x"`},
 		{"POST", "/sim/addresses", `{"address": "192.0.2.7/32", "server": "x"}`, 400, `unknown field "server"`},

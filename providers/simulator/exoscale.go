@@ -73,7 +73,7 @@ func (c exoscale) route(v *request, r *http.Request) answer {
 	}
 	kind, id, one := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/")
 	if bare, _, _ := strings.Cut(id, ":"); one && !uuid.MatchString(bare) {
-		return invalid(fmt.Sprintf("%q is no UUID", bare))
+		return invalid(fmt.Sprintf("%q is not a UUID", bare))
 	}
 	switch get := r.Method == http.MethodGet; {
 	case startsOperation(r.Method, r.URL.Path):

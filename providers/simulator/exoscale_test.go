@@ -47,8 +47,8 @@ func TestExoscalesAnswersHaveTheFormOfTheAPI(t *testing.T) {
 		{"PUT", attachPath(addr4), `{"instance":{"id":"` + lb2 + `"}}`, 200, attached("pending")},
 		{"GET", "/v2/operation/" + operation, "", 200, attached("success")},
 
-		{"GET", "/v2/instance/", "", 400, invalid(`\"\" is no UUID`)},
-		{"GET", "/v2/instance/lb1", "", 400, invalid(`\"lb1\" is no UUID`)},
+		{"GET", "/v2/instance/", "", 400, invalid(`\"\" is not a UUID`)},
+		{"GET", "/v2/instance/lb1", "", 400, invalid(`\"lb1\" is not a UUID`)},
 		{"GET", "/v2/instance/" + stranger, "", 404, `{"message":"Instance not found."}`},
 		{"GET", "/v2/operation", "", 404, `{"message":"Not Found"}`},
 		{"GET", "/v2/", "", 404, `{"message":"Not Found"}`},
@@ -57,7 +57,7 @@ func TestExoscalesAnswersHaveTheFormOfTheAPI(t *testing.T) {
 		{"PUT", elasticIPs + "/" + id + ":reset", "", 404, `{"message":"Not Found"}`},
 		{"PUT", elasticIPs + "/" + id, "", 404, `{"message":"Not Found"}`},
 		{"PUT", attachPath(addr4), `{`, 400, invalid("reading the request: unexpected end of JSON input")},
-		{"PUT", attachPath(addr4), `{}`, 400, invalid(`instance.id: \"\" is no UUID`)},
+		{"PUT", attachPath(addr4), `{}`, 400, invalid(`instance.id: \"\" is not a UUID`)},
 	} {
 		got := w.call(test.method, test.path, test.body)
 		if got.status != test.status || got.body != test.want+"\n" || got.header.Get("Content-Type") != "application/json; charset=utf-8" {

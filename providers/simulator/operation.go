@@ -75,7 +75,7 @@ func (c exoscale) change(v *request, path string) answer {
 	case err != nil:
 		return invalid(err.Error())
 	case !uuid.MatchString(server):
-		return invalid(fmt.Sprintf("instance.id: %q is no UUID", server))
+		return invalid(fmt.Sprintf("instance.id: %q is not a UUID", server))
 	case c.serverIndex(server) < 0:
 		return missing("Instance")
 	case c.busy && slices.ContainsFunc(c.pending, func(o *operation) bool { return o.address == a }):

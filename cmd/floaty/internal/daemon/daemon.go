@@ -6,6 +6,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -26,6 +27,9 @@ import (
 
 // stateTimeout is how long the first state of each instance may take, after Keepalived has opened the FIFO, before its absence is logged.
 const stateTimeout = 5 * time.Second
+
+// whyNoState explains why an instance may have no state although Keepalived has the FIFO open.
+const whyNoState = "restart Keepalived, because a reload does not repeat MASTER; vrrp_startup_delay, vrrp_delay_after_boot or a slow first check may also be the reason"
 
 // listenRetryDelay is the delay before the listener is started again, for example after the system ran out of file
 // descriptors.
@@ -169,7 +173,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 			writer.Check(d.running)
 		case <-noState:
 			for _, name := range d.state.Unknown() {
-				d.log.Error(inputs.ErrNoState, "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
+				d.log.Error(errors.New(whyNoState), "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
 			}
 		}
 	}

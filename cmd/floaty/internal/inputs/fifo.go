@@ -2,8 +2,6 @@ package inputs
 
 import (
 	"errors"
-	"net"
-	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -27,9 +25,6 @@ const (
 	warnOtherFIFO    = "keepalived.conf names a different FIFO from the one that this daemon reads"
 	NoteNoFIFO       = "keepalived.conf has no vrrp_notify_fifo: a daemon would receive no events; only notify scripts are called"
 )
-
-// ErrNoState explains why an instance may have no state although Keepalived has the FIFO open.
-var ErrNoState = errors.New("restart Keepalived, because a reload does not repeat MASTER; vrrp_startup_delay, vrrp_delay_after_boot or a slow first check may also be the reason")
 
 // checkFIFO tells why Keepalived's events would not reach the daemon's FIFO.
 func (s Inputs) checkFIFO() []warning {
@@ -158,16 +153,13 @@ func (s Inputs) keepalivedSign() string {
 		defer p.Close()
 		return "Keepalived is running (process " + strconv.Itoa(p.PID) + ")"
 	}
-	local, err := net.InterfaceAddrs()
+	local, err := keepalived.LocalAddrs()
 	if err != nil || s.Keepalived == nil {
 		return ""
 	}
 	for _, inst := range s.Keepalived.Instances {
 		for _, vip := range slices.Concat(inst.Addresses, inst.Excluded) {
-			if slices.ContainsFunc(local, func(a net.Addr) bool {
-				here, err := netip.ParsePrefix(a.String())
-				return err == nil && here.Addr() == vip.Addr()
-			}) {
+			if local[vip.Addr()] {
 				return vip.Addr().String() + ", an address of " + inst.Name + ", is on an interface of this host"
 			}
 		}
