@@ -26,13 +26,16 @@ func TestVulncheckFailsForAVulnerabilityAndNotForAMissingDatabase(t *testing.T) 
 			if err != nil {
 				t.Fatal(err)
 			}
+			dir, err := os.OpenRoot(root)
+			if err != nil {
+				t.Fatal(err)
+			}
 			write := func(path, text string) {
 				t.Helper()
-				path = filepath.Join(root, path)
-				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				if err := dir.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // programs
+				if err := dir.WriteFile(path, []byte(text), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}
