@@ -24,7 +24,7 @@ const (
 	maxDelay = 500 * time.Millisecond
 )
 
-// retryEvery is the delay before a second try if the kernel refused a watch. The numbers of inotify instances and watches are limited per
+// retryEvery is the time between two tries if the kernel refused a watch. The numbers of inotify instances and watches are limited per
 // user, so another program may free some.
 const retryEvery = time.Minute
 

@@ -20,7 +20,7 @@ const (
 type conflict struct {
 	rival string      // the server that a counted reading has shown last; empty: none of them showed any
 	times []time.Time // of the counted readings within the window; while the address is contested, of those that made it so
-	here  bool        // the last reading showed us
+	here  bool        // the last reading that was taken into account showed us
 	calm  int         // refresh readings in a row that showed us
 }
 

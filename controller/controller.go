@@ -10,7 +10,8 @@
 //   - It is ours, and there is no such reading: read first. If nothing can be read, assign it, at most once per interval.
 //
 // A reading is valid until a write or a loss invalidates it. A valid reading that carries an error decides nothing, and the address is read
-// again only after a back-off. The exceptions are [providers.ErrNotFound] and [providers.ErrRefused]: then the address is not written.
+// again only after a back-off. The exceptions are [providers.ErrNotFound] and [providers.ErrRefused]: because of such a reading, the address
+// is not written.
 //
 // The promises:
 //
@@ -220,7 +221,7 @@ func (c *Controller) ReadDone(addrs []netip.Addr) {
 }
 
 // Resume ends all waits of this controller, after a failure, a refusal or as the cloud told, and processes every address again. It is meant
-// for a new credential. A Retry-After that is not over still holds in [providers.Paced].
+// for a credential that is new, or accepted again. A Retry-After that is not over still holds in [providers.Paced].
 func (c *Controller) Resume() {
 	now := time.Now()
 	c.opts.Observed.Resume()

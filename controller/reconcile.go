@@ -163,7 +163,7 @@ func (c *Controller) recordConflict(addr netip.Addr, st *status, server string, 
 			logkey.Address, addr, logkey.Server, server)
 	case began:
 		c.opts.Log.Error(nil, "address is contested: another host keeps moving it, so it is written once per interval; make sure that only one host is MASTER",
-			logkey.Address, addr, logkey.Server, server, logkey.Rival, st.conflict.rival)
+			logkey.Address, addr, logkey.Server, server, logkey.From, st.conflict.rival)
 	case ended:
 		c.opts.Log.Info("address is no longer contested", logkey.Address, addr, logkey.Server, server)
 	}

@@ -139,8 +139,8 @@ func (s *status) justWritten(now time.Time) bool {
 	return s.verify.pending() && s.verify.due().After(now) && s.readAfter.Before(s.writes.acknowledged)
 }
 
-// oldestUsable returns the earliest time of a reading that may show the address in place: it must be from after the last reason for doubt, serve the
-// verification that is due, and not be older than two intervals. Otherwise an old reading would count for ever while reads fail.
+// oldestUsable returns the earliest time of a reading that may show the address in place: it must be from after the last reason for doubt,
+// serve the verification that is due, and not be older than two intervals. Otherwise an old reading would serve for ever while reads fail.
 func (s *status) oldestUsable(interval time.Duration, now time.Time) time.Time {
 	need := later(s.readAfter, now.Add(-2*interval))
 	if s.verify.pending() && !now.Before(s.verify.due()) { // not before it is due: the addresses written last would each start a read of their own

@@ -25,8 +25,8 @@ type Change struct {
 	Warnings []Warning    // those that did not hold before
 }
 
-// Addresses returns the addresses to be reconciled because of a change, the most urgent first. An address may be in it several times, but
-// not because it was both claimed and gained, as with most takeovers.
+// Addresses returns the addresses to be reconciled because of a change, the most urgent first. An address may be in it several times. In
+// most takeovers the addresses that are claimed are those that are gained; then each is in it once.
 func (c Change) Addresses() []netip.Addr {
 	gained := c.Gained
 	if slices.Equal(gained, c.Claimed) {

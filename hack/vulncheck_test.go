@@ -30,6 +30,7 @@ func TestVulncheckFailsForAVulnerabilityAndNotForAMissingDatabase(t *testing.T) 
 			if err != nil {
 				t.Fatal(err)
 			}
+			t.Cleanup(func() { _ = dir.Close() })
 			write := func(path, text string) {
 				t.Helper()
 				if err := dir.MkdirAll(filepath.Dir(path), 0o700); err != nil {

@@ -172,7 +172,7 @@ func (o *Observed) Due() time.Time {
 	return o.due
 }
 
-// Retry returns when a read may be tried again after a failed one; zero if the last read succeeded.
+// Retry returns when a read may be tried again after a failed one; zero if the last read succeeded, or nothing is managed.
 func (o *Observed) Retry() time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()

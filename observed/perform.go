@@ -38,7 +38,7 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 	case err == nil:
 		say = o.succeed(r)
 		o.keep(r, holdings)
-	case r.seq >= o.failure.newest: // else a newer read has returned already
+	case r.seq >= o.failure.newest: // else a newer read has succeeded already
 		say = o.fail(time.Now(), r, err)
 	}
 	log, retry := o.failure.log, o.failure.retry

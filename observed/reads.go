@@ -36,7 +36,7 @@ func (o *Observed) startRefresh(addrs []netip.Addr) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(addrs) == 0 { // nothing is read, so there is nothing to try again
-		o.failure.err = nil
+		o.failure.err, o.failure.retry = nil, time.Time{}
 	}
 	switch {
 	case now.Before(o.due): // an address has just asked for it

@@ -174,7 +174,7 @@ func (p *Paced) wait(told *WaitError) error {
 }
 
 // spread lengthens a wait by the share jitter, up to MaxWait. A wait of MaxWait or more, which is taken for a mistake, becomes MaxWait less
-// up to a fifth, so that hosts still return at different times.
+// a fifth of the share, so that hosts still return at different times.
 func spread(told time.Duration, jitter float64) time.Duration {
 	if told >= MaxWait {
 		return MaxWait - time.Duration(jitter*float64(MaxWait)/5)

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -203,11 +204,19 @@ func TestARenamedInstanceIsLoggedAsRemoved(t *testing.T) {
 	w.eventually("both are named", time.Second, func() bool { return w.logged("instance VI_1 removed, instance VI_2 added") == 1 })
 }
 
-func TestAReloadCountsTheAddressesThatItAddsAndRemoves(t *testing.T) {
+func TestAReloadNamesTheAddressesThatItAddsAndRemoves(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", two, three)))
-	w.eventually("they are counted", time.Second, func() bool { return w.logged("added=2 removed=1") == 1 })
+	w.eventually("they are named", time.Second, func() bool {
+		return w.logged(fmt.Sprintf(`added="%v, %v" removed=%v`, two, three, one)) == 1
+	})
+	many := make([]netip.Addr, 12)
+	for i := range many {
+		many[i] = netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})
+	}
+	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", many...)))
+	w.eventually("the line stays short", time.Second, func() bool { return w.logged("203.0.113.9, 2 more") == 1 })
 }
 
 func TestTheFirstLineDescribesTheDaemon(t *testing.T) {

@@ -8,6 +8,10 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr/funcr"
+
+	"floaty/providers/providertest"
 )
 
 var vip = netip.MustParseAddr("192.0.2.7")
@@ -46,6 +50,16 @@ func TestAReloadKeepsMaster(t *testing.T) {
 	if before.Instances["A"] != after.Instances["A"] {
 		t.Errorf("got %+v, want it as before, %+v", after.Instances["A"], before.Instances["A"])
 	}
+}
+
+func TestALineWithAnUnknownStateIsIgnoredByName(t *testing.T) {
+	var log providertest.Log
+	debug := funcr.New(func(_, line string) { log.Add(line) }, funcr.Options{Verbosity: 1})
+	tr := newTrust(&Options{Log: debug, Conf: Conf{Members: func(string) []string { return nil }}})
+	tr.event(Event{Type: typeInstance, Name: "A", State: "SLEEPING"}, time.Now())
+	tr.event(Event{Type: typeGroup, Name: "G", State: "SLEEPING"}, time.Now())
+	log.Want(t, `"level"=1 "msg"="ignoring a line with an unknown state" "instance"="A" "state"="SLEEPING"`,
+		`"level"=1 "msg"="ignoring a line with an unknown state" "group"="G" "state"="SLEEPING"`)
 }
 
 func TestAReloadThatMakesTheFIFOAgainKeepsMaster(t *testing.T) {

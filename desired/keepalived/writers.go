@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writes reports whether the process has the FIFO open for writing; a nil process does not. It fails if that cannot be seen, because this
-// process neither runs as the same user nor is root with CAP_SYS_PTRACE.
+// writes reports whether the process has the FIFO open for writing; a nil process does not. It fails if that cannot be seen:
+// this process must run as the same user, or be root with CAP_SYS_PTRACE.
 func (p *Process) writes(fifo *fifoFile) (bool, error) {
 	if p == nil {
 		return false, nil

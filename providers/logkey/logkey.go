@@ -18,9 +18,8 @@ const (
 // Where an address is, and where it goes. A server is shown by its name if that is known, and with --verbose by its ID.
 const (
 	Server = "server" // this host's server
-	From   = "from"   // the value before: the servers that held the address, this host's server, or an instance's state; left out if it is not known
+	From   = "from"   // the value before: the servers that held the address, this host's server, or an instance's state; left out if not known
 	To     = "to"     // the value now: the server that the address is assigned to, or this host's new one
-	Rival  = "rival"  // the server that somebody else keeps assigning the address to
 	Shared = "shared" // true: the address is meant to have several holders
 )
 
@@ -48,8 +47,8 @@ const (
 	Instances = "instances" // how many VRRP instances have addresses
 	Addresses = "addresses" // how many addresses are managed
 	Changes   = "changes"   // which keys of the configuration changed, and what it takes to apply them
-	Added     = "added"     // how many addresses a reload added
-	Removed   = "removed"   // how many addresses a reload removed
+	Added     = "added"     // the addresses that a reload added: ten of them, and the number of the others
+	Removed   = "removed"   // the addresses that a reload removed, in the same way
 	Lines     = "lines"     // a number of lines
 	Line      = "line"      // the start of a line in the FIFO, quoted
 	Type      = "type"      // of a line in the FIFO, such as INSTANCE

@@ -47,7 +47,7 @@ func (n *ServerNames) name(id string) string {
 
 // Show replaces the IDs in a log value that contains servers by names, and returns any other value unchanged.
 func (n *ServerNames) Show(key, value string) string {
-	if key != logkey.Server && key != logkey.From && key != logkey.To && key != logkey.Rival {
+	if key != logkey.Server && key != logkey.From && key != logkey.To {
 		return value
 	}
 	ids := strings.Split(value, ", ")

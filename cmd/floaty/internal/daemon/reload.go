@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ func (l *loader) finish() (requested bool) {
 	return requested
 }
 
-// giveUp is called when the reading takes too long. If a file has changed since it began, another reading begins in its place; otherwise it
+// giveUp is called when the reading takes too long. If it is known by then that something has changed since, another reading begins in its place; otherwise it
 // goes on.
 func (l *loader) giveUp() {
 	l.slow = nil
@@ -151,14 +152,27 @@ func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config
 		return nil
 	}
 	about := []any{logkey.Changes, strings.Join(words, "; ")}
-	if n := len(effect.Added); n > 0 {
-		about = append(about, logkey.Added, n)
+	if len(effect.Added) > 0 {
+		about = append(about, logkey.Added, abridge(effect.Added))
 	}
-	if n := len(effect.Removed); n > 0 {
-		about = append(about, logkey.Removed, n)
+	if len(effect.Removed) > 0 {
+		about = append(about, logkey.Removed, abridge(effect.Removed))
 	}
 	d.log.Info("configuration changed", about...)
 	return nil
+}
+
+// abridge returns addrs in words: the first ten of them, and the number of the others.
+func abridge(addrs []netip.Addr) string {
+	var words []string
+	for i, addr := range addrs {
+		if i == 10 {
+			words = append(words, fmt.Sprintf("%d more", len(addrs)-i))
+			break
+		}
+		words = append(words, addr.String())
+	}
+	return strings.Join(words, ", ")
 }
 
 // needsRestart logs that a change is not in force, or that such a change was reverted.

@@ -33,7 +33,7 @@ type MonitorOptions struct {
 type Engine interface {
 	// Statuses returns what is known of each managed address.
 	Statuses() []controller.Status
-	// Retry returns when a read may be made again after the latest failed one.
+	// Retry returns when a read may be made again after a failed one; zero if the last one succeeded.
 	Retry() time.Time
 }
 
