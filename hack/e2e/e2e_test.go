@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,23 @@ func (w *env) play() {
 	w.at(w.a, 15*time.Second)
 	w.start(w.b)
 	w.eventually("the second host knows that it is not MASTER", 5*time.Second, func() bool { return w.said(w.b, "state=BACKUP") })
+}
+
+// saved waits until floaty on h has saved that it is MASTER, and which process said so: killed before, it could not know either.
+func (w *env) saved(h *testenv.Host) {
+	w.Helper()
+	w.eventually("floaty on "+h.Name+" has saved its state", 10*time.Second, func() bool {
+		files, err := filepath.Glob(filepath.Join(h.Path("state"), "*.states"))
+		w.must(err)
+		for _, file := range files {
+			saved, err := os.ReadFile(file)
+			w.must(err)
+			if strings.Contains(string(saved), `"MASTER"`) && !strings.Contains(string(saved), `"pid":0,`) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 func (w *env) eventually(what string, within time.Duration, is func() bool) {

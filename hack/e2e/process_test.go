@@ -34,6 +34,7 @@ func TestAProcessOfAnotherNameAndWithoutPIDFile(t *testing.T) {
 		w.must(w.b.Configure("keepalived.conf", renamed(w.b.Keepalived(100, "", addrs...))))
 		w.start(w.a, w.b)
 		w.at(w.a, 15*time.Second)
+		w.saved(w.a)
 		return w
 	}
 	t.Run("reloaded", func(t *testing.T) {
@@ -71,6 +72,7 @@ func TestKeepalivedInANetworkNamespaceOfItsOwn(t *testing.T) {
 	w.must(w.a.Configure("keepalived.conf", conf))
 	w.start(w.a)
 	w.at(w.a, 15*time.Second)
+	w.saved(w.a)
 	w.a.KillFloaty()
 	w.must(w.a.StartFloaty())
 	time.Sleep(time.Second)

@@ -10,7 +10,7 @@ func restarted(t *testing.T, meanwhile func(w *env)) *env {
 	t.Helper()
 	w := newEnv(t)
 	w.play()
-	time.Sleep(time.Second)
+	w.saved(w.a)
 	w.a.KillFloaty()
 	meanwhile(w)
 	w.must(w.a.StartFloaty())
