@@ -73,7 +73,7 @@ type command struct {
 	mode      mode
 	config    string
 	fifo      string
-	fifoGiven bool             // false: not given, which only --check allows
+	fifoGiven bool             // whether fifo is an argument, which it need not be with --check
 	event     keepalived.Event // the notify script's arguments
 	dryRun    bool
 	watch     bool // with --status: until interrupted
@@ -83,27 +83,26 @@ type command struct {
 	names     *daemon.ServerNames // for log lines
 }
 
+// A selection holds the flags that select a mode. At most one of them may be given.
+type selection struct{ fifo, check, test, status, ready, version bool }
+
+// count returns how many modes are selected.
+func (s selection) count() int {
+	n := 0
+	for _, given := range []bool{s.fifo, s.check, s.test, s.status, s.ready, s.version} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
 // parse parses the command line without the program's name. Its error has one line, or is flag.ErrHelp.
 func parse(args []string) (command, error) {
 	var c command
-	var fifo, check, test, status, ready, version bool
+	var selected selection
 	var output string
-	flags := flag.NewFlagSet("floaty", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.BoolVar(&fifo, "fifo", false, "")
-	flags.BoolVar(&check, "check", false, "")
-	flags.BoolVar(&test, "test", false, "")
-	flags.BoolVar(&test, "T", false, "")
-	flags.BoolVar(&status, "status", false, "")
-	flags.BoolVar(&c.watch, "watch", false, "")
-	flags.BoolVar(&ready, "ready", false, "")
-	flags.BoolVar(&version, "version", false, "")
-	flags.BoolVar(&c.dryRun, "dry-run", false, "")
-	flags.BoolVar(&c.verbose, "verbose", false, "")
-	flags.BoolVar(&c.verbose, "v", false, "")
-	flags.BoolVar(&c.jsonLog, "json-log", false, "")
-	flags.StringVar(&output, "output", "text", "")
-	rest, err := positional(flags, args)
+	rest, err := positional(c.flags(&selected, &output), args)
 	if err != nil {
 		c.jsonLog = c.jsonLog || slices.Contains(args, "--json-log") || slices.Contains(args, "-json-log") // it may follow the mistake
 		return c, err
@@ -112,61 +111,107 @@ func parse(args []string) (command, error) {
 	if c.output, err = report.ParseFormat(output); err != nil {
 		return c, err
 	}
-	want := "CONFIG"
-	modes := 0
-	for _, given := range []bool{fifo, check, test, status, ready, version} {
-		if given {
-			modes++
-		}
+	if c.mode, err = c.choose(selected, len(rest)); err != nil {
+		return c, err
 	}
+	err = c.setArguments(rest)
+	return c, err
+}
+
+// flags returns the flags, which set the fields of c, selected and output.
+func (c *command) flags(selected *selection, output *string) *flag.FlagSet {
+	flags := flag.NewFlagSet("floaty", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&selected.fifo, "fifo", false, "")
+	flags.BoolVar(&selected.check, "check", false, "")
+	flags.BoolVar(&selected.test, "test", false, "")
+	flags.BoolVar(&selected.test, "T", false, "")
+	flags.BoolVar(&selected.status, "status", false, "")
+	flags.BoolVar(&selected.ready, "ready", false, "")
+	flags.BoolVar(&selected.version, "version", false, "")
+	flags.BoolVar(&c.watch, "watch", false, "")
+	flags.BoolVar(&c.dryRun, "dry-run", false, "")
+	flags.BoolVar(&c.verbose, "verbose", false, "")
+	flags.BoolVar(&c.verbose, "v", false, "")
+	flags.BoolVar(&c.jsonLog, "json-log", false, "")
+	flags.StringVar(output, "output", "text", "")
+	return flags
+}
+
+// choose returns the mode that the flags select or, without such a flag, the number of arguments.
+func (c *command) choose(selected selection, arguments int) (mode, error) {
+	modes := selected.count()
 	switch {
-	case modes > 1, c.dryRun && modes > 0 && !fifo:
-		return c, errors.New("--fifo, --check, --test, --status, --ready and --version exclude one another, and --dry-run can be combined with --fifo only")
-	case c.watch && !status:
-		return c, errors.New("--watch can be combined with --status only")
-	case version:
-		c.mode, want = modeVersion, ""
-	case check:
-		c.mode = modeCheck
-		if c.fifoGiven = len(rest) > 1; c.fifoGiven {
-			want = "CONFIG FIFO"
-		}
-	case test:
-		c.mode = modeTest
-	case status:
-		c.mode, want = modeStatus, "CONFIG|SOCKET"
-	case ready:
-		c.mode, want = modeReady, "CONFIG|SOCKET"
-	case fifo:
-		c.mode, want = modeDaemon, "CONFIG FIFO"
-	case len(rest) > 1:
-		c.mode, want = modeNotify, "CONFIG INSTANCE|GROUP NAME STATE PRIORITY"
+	case modes > 1, c.dryRun && modes > 0 && !selected.fifo:
+		return 0, errors.New("--fifo, --check, --test, --status, --ready and --version exclude one another, and --dry-run can be combined with --fifo only")
+	case c.watch && !selected.status:
+		return 0, errors.New("--watch can be combined with --status only")
+	case selected.version:
+		return modeVersion, nil
+	case selected.check:
+		return modeCheck, nil
+	case selected.test:
+		return modeTest, nil
+	case selected.status:
+		return modeStatus, nil
+	case selected.ready:
+		return modeReady, nil
+	case selected.fifo:
+		return modeDaemon, nil
+	case arguments > 1:
+		return modeNotify, nil
 	case c.dryRun:
-		c.mode = modeDiff
-	default:
-		return c, errors.New("no mode given: want --fifo, --dry-run, --check, --test, --status, --ready, --version or the five arguments of a notify script")
+		return modeDiff, nil
 	}
-	if len(rest) != len(strings.Fields(want)) {
-		return c, fmt.Errorf("wrong number of arguments: got %d, want %s", len(rest), cmp.Or(want, "none"))
-	}
-	if want != "" {
-		c.config = rest[0]
-		if c.config == "" {
-			return c, errors.New("the path of the configuration file is empty")
-		}
-	}
-	switch c.mode {
+	return 0, errors.New("no mode given: want --fifo, --dry-run, --check, --test, --status, --ready, --version or the five arguments of a notify script")
+}
+
+// wants returns the arguments of a mode, as the usage names them, separated by blanks. The FIFO of --check, which is optional, is one of them
+// if more than one argument is given.
+func (m mode) wants(given int) string {
+	switch m {
 	case modeDaemon:
-		c.fifo = rest[1]
+		return "CONFIG FIFO"
 	case modeNotify:
-		c.event, err = keepalived.ParseArgs(rest[1:])
+		return "CONFIG INSTANCE|GROUP NAME STATE PRIORITY"
 	case modeCheck:
-		if c.fifoGiven {
-			c.fifo = rest[1]
+		if given > 1 {
+			return "CONFIG FIFO"
 		}
+		return "CONFIG"
+	case modeDiff, modeTest:
+		return "CONFIG"
+	case modeStatus, modeReady:
+		return "CONFIG|SOCKET"
+	case modeVersion:
+	}
+	return ""
+}
+
+// setArguments takes the arguments that are not flags, which must be those that the mode wants.
+func (c *command) setArguments(args []string) error {
+	want := c.mode.wants(len(args))
+	switch {
+	case len(args) != len(strings.Fields(want)):
+		return fmt.Errorf("wrong number of arguments: got %d, want %s", len(args), cmp.Or(want, "none"))
+	case len(args) == 0:
+		return nil
+	}
+	c.config, args = args[0], args[1:]
+	if c.config == "" {
+		return errors.New("the path of the configuration file is empty")
+	}
+	var err error
+	switch c.mode {
+	case modeDaemon, modeCheck:
+		if c.fifoGiven = len(args) > 0; c.fifoGiven {
+			c.fifo = args[0]
+		}
+	case modeNotify:
+		c.event, err = keepalived.ParseArgs(args)
 	case modeDiff, modeTest, modeStatus, modeReady, modeVersion:
 	}
-	return c, err
+	return err
 }
 
 // positional parses the flags in args, which may precede and follow the other arguments, and returns the other
