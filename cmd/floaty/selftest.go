@@ -2,12 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"maps"
-	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -88,23 +83,4 @@ func queryCloud(ctx context.Context, s inputs.Inputs, api cloud.Cloud, set desir
 	t.Name, t.Clock, t.Now = found.name, found.clock, time.Now()
 	t.Contact = contact.Contact()
 	return t
-}
-
-// read reads every managed address, with a deadline.
-func read(ctx context.Context, limit time.Duration, api providers.Provider, set desired.Set) (map[netip.Addr]providers.Holding, error) {
-	addrs := slices.SortedFunc(maps.Keys(set.Addresses), netip.Addr.Compare)
-	return within(ctx, limit, func(ctx context.Context) (map[netip.Addr]providers.Holding, error) {
-		return api.Read(ctx, addrs)
-	})
-}
-
-// within calls f with a deadline and returns at the deadline even if f does not.
-func within[T any](ctx context.Context, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := withTimeout(ctx, limit)
-	defer cancel()
-	value, err := providers.Await(ctx, func() (T, error) { return f(ctx) })
-	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w (%w)", cause, err)
-	}
-	return value, err
 }
