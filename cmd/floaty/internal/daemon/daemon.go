@@ -19,7 +19,6 @@ import (
 	"floaty/cmd/floaty/internal/inputs"
 	"floaty/cmd/floaty/internal/serve"
 	"floaty/config"
-	"floaty/controller"
 	"floaty/desired"
 	"floaty/desired/keepalived"
 	"floaty/providers/logkey"
@@ -48,24 +47,26 @@ type Options struct {
 // A daemon is a running floaty, either with a FIFO or, as a notify script, for one event.
 type daemon struct {
 	opts      Options
-	log       logr.Logger
-	instances []string                    // the instances whose addresses are managed; nil: all
-	fence     func(context.Context) error // called before each changing request; an error forbids it
+	instances []string // the instances whose addresses are managed; nil: all
 	state     desired.State
 	current   atomic.Pointer[config.Config] // the configuration in force, whose credential requests are made with
-	started   *config.Config                // the configuration from the start
-	running   inputs.Inputs                 // owned by run's goroutine
-	rejected  string                        // the logged problems of an unusable edit; empty: none; owned by run's goroutine
-	watcher   *config.Watcher
-	pings     chan struct{} // received by run's goroutine, which shows that it works
-	systemd   *supervisor   // nil: not told of reloads
+	files     files
+	sources   atomic.Pointer[sourceInfo] // what the listener needs to know
+	pings     chan struct{}              // received by run's goroutine, which shows that it works
+	systemd   *supervisor                // nil: not told of reloads
 
-	loader  loader                     // owned by run's goroutine
-	sources atomic.Pointer[sourceInfo] // what the listener needs to know
-	vrrpPID chan int                   // the process ID of the VRRP process, whenever it has become known
+	engineOptions engineOptions
+	engine        atomic.Pointer[engine] // replaced by run's goroutine only
+	monitor       *serve.Monitor
+}
 
-	engine  atomic.Pointer[engine] // replaced by run's goroutine only
-	monitor *serve.Monitor
+// files are what the daemon knows of the configuration and keepalived.conf. All but started and watcher is owned by run's goroutine.
+type files struct {
+	started  *config.Config // the configuration from the start, which stays in force for keys whose change needs a restart
+	watcher  *config.Watcher
+	loader   loader
+	running  inputs.Inputs // those in force
+	rejected string        // the logged problems of an unusable edit; empty: none
 }
 
 // A sourceInfo tells the listener which FIFO and which process to trust.
@@ -77,22 +78,38 @@ type sourceInfo struct {
 // newDaemon returns a daemon that does nothing until run. Only the named instances are managed; nil: all. fence is
 // called before each changing request and forbids it with an error; nil: every request is allowed.
 func newDaemon(opts Options, s inputs.Inputs, instances []string, fence func(context.Context) error) (*daemon, error) {
-	d := &daemon{opts: opts, log: opts.Log, instances: instances, fence: fence, started: s.Config, running: s, vrrpPID: make(chan int, 1), pings: make(chan struct{})}
-	d.loader.path, d.loader.fifo = opts.Config, s.FIFO
+	d := &daemon{
+		opts: opts, instances: instances, pings: make(chan struct{}),
+		files: files{
+			started: s.Config, running: s, watcher: config.NewWatcher(opts.Log), loader: loader{path: opts.Config, fifo: s.FIFO},
+		},
+	}
 	d.current.Store(s.Config)
 	d.monitor = d.newMonitor()
-	first, err := newEngine(s, d.engineOptions())
+	d.engineOptions = engineOptions{
+		dryRun:      opts.DryRun,
+		desired:     &d.state,
+		current:     d.current.Load,
+		fence:       fence,
+		serverFound: d.serverFound,
+		monitor:     d.monitor,
+		names:       opts.Names,
+		log:         opts.Log,
+	}
+	if instances == nil { // a notify script serves no metrics
+		d.engineOptions.queue = d.monitor.Queue()
+	}
+	first, err := newEngine(s, d.engineOptions)
 	if err != nil {
 		return nil, err
 	}
 	d.engine.Store(first)
-	d.watcher = config.NewWatcher(opts.Log)
 	if server, _ := s.Server(); server != "" {
 		d.setServer(server)
 	}
 	d.apply(s)
 	d.monitor.Loaded(s.Config.Provider, "")
-	d.watcher.Watch(s.Files())
+	d.files.watcher.Watch(s.Files())
 	return d, nil
 }
 
@@ -103,17 +120,17 @@ func Run(ctx context.Context, opts Options, s inputs.Inputs, hangup <-chan os.Si
 	if err != nil {
 		return err
 	}
-	connected := make(chan bool, 1)
-	listener = d.newListener(connected)
-	d.systemd = newSupervisor(d.log)
+	heard := listenerNews{connected: make(chan bool, 1), vrrpPID: make(chan int, 1)}
+	listener = d.newListener(heard)
+	d.systemd = newSupervisor(d.opts.Log)
 	live := newLiveness(d.systemd.healthy,
 		loop{"the main loop", d.answer}, loop{"the FIFO's listener", listener.Ping}, loop{"the controller's refresh", d.refreshes})
-	d.log.Info("floaty starts", d.about(s)...)
+	d.opts.Log.Info("floaty starts", d.about(s)...)
 	d.run(ctx, hangup, func(ctx context.Context) {
 		go live.run(ctx, d.systemd.interval()) // not waited for, because the loops that it asks may hang
 		d.listenAndServe(ctx, listener, live.alive, dropped)
-	}, connected)
-	d.log.Info("floaty ends")
+	}, heard)
+	d.opts.Log.Info("floaty ends")
 	return nil
 }
 
@@ -127,9 +144,16 @@ func (d *daemon) about(s inputs.Inputs) []any {
 	return append(about, logkey.Instances, len(instances), logkey.Addresses, d.state.Len())
 }
 
+// listenerNews are what the listener tells run's goroutine. A value that was not received yet is replaced by the next one. Without a
+// listener, as in a notify script, both channels are nil.
+type listenerNews struct {
+	connected chan bool // whether Keepalived has the FIFO open, whenever that has changed
+	vrrpPID   chan int  // the process ID of the VRRP process, whenever it has become known
+}
+
 // run runs the watcher, the engine and feed, and applies changes of the inputs, until ctx ends. A hangup requests a
-// reload. connected receives whether Keepalived has the FIFO open; it may be nil.
-func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(context.Context), connected <-chan bool) {
+// reload.
+func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(context.Context), heard listenerNews) {
 	edited := make(chan struct{}, 1)
 
 	var parts sync.WaitGroup
@@ -139,7 +163,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 	d.engine.Load().start(ctx)
 	defer func() { d.engine.Load().end() }()
 	var noState <-chan time.Time
-	writer := inputs.NewWriterWatch(d.log, connected != nil)
+	writer := inputs.NewWriterWatch(d.opts.Log, heard.connected != nil)
 	defer writer.Stop()
 	for {
 		select {
@@ -148,32 +172,32 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, feed func(con
 			return
 		case <-d.pings:
 		case <-edited:
-			d.loader.start(false)
+			d.files.loader.start(false)
 		case <-hangup:
 			d.systemd.reloading()
-			d.loader.start(true)
-		case l := <-d.loader.result:
-			requested := d.loader.finish()
+			d.files.loader.start(true)
+		case l := <-d.files.loader.result:
+			requested := d.files.loader.finish()
 			d.reload(ctx, l.Inputs, l.Err, requested)
 			if requested {
 				d.systemd.reloaded()
 			}
-		case <-d.loader.slow:
-			d.log.Error(nil, "reading the configuration and keepalived.conf takes too long: the current ones stay in force until it is done", logkey.Path, d.opts.Config)
-			d.loader.giveUp()
-		case pid := <-d.vrrpPID:
+		case <-d.files.loader.slow:
+			d.opts.Log.Error(nil, "reading the configuration and keepalived.conf takes too long: the current ones stay in force until it is done", logkey.Path, d.opts.Config)
+			d.files.loader.giveUp()
+		case pid := <-heard.vrrpPID:
 			d.identified(pid)
-		case on := <-connected:
+		case on := <-heard.connected:
 			noState = nil
 			writer.Connected(on)
 			if on {
 				noState = time.After(stateTimeout)
 			}
 		case <-writer.Tick.C:
-			writer.Check(d.running)
+			writer.Check(d.files.running)
 		case <-noState:
 			for _, name := range d.state.Unknown() {
-				d.log.Error(errors.New(whyNoState), "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
+				d.opts.Log.Error(errors.New(whyNoState), "no state received for this instance yet: its addresses are not assigned", logkey.Instance, name)
 			}
 		}
 	}
@@ -221,7 +245,7 @@ func gcPercent(addresses int) int {
 }
 
 func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
-	d.watcher.Run(ctx, func() {
+	d.files.watcher.Run(ctx, func() {
 		select {
 		case edited <- struct{}{}:
 		default: // a report is pending already
@@ -229,12 +253,12 @@ func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
 	})
 }
 
-// newListener returns the listener for Keepalived's events. connected must have a capacity of 1.
-func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
+// newListener returns the listener for Keepalived's events. The channels of heard must have a capacity of 1.
+func (d *daemon) newListener(heard listenerNews) *keepalived.Listener {
 	was, vrrp := false, 0
 	return keepalived.New(keepalived.Options{
 		Path:      d.opts.FIFO,
-		StateFile: inputs.StateFile(d.running.Config, ".states"),
+		StateFile: inputs.StateFile(d.files.running.Config, ".states"),
 
 		PIDFile: func() string { return d.sources.Load().pidFile },
 		Trusted: func(uid uint32) bool { return slices.Contains(d.sources.Load().owners, uid) },
@@ -250,14 +274,14 @@ func (d *daemon) newListener(connected chan bool) *keepalived.Listener {
 			d.monitor.SetKeepalived(s)
 			if s.PID != 0 && s.PID != vrrp {
 				vrrp = s.PID
-				replace(d.vrrpPID, vrrp)
+				replace(heard.vrrpPID, vrrp)
 			}
 			if s.Connected != was {
 				was = s.Connected
-				replace(connected, was)
+				replace(heard.connected, was)
 			}
 		},
-		Log: d.log,
+		Log: d.opts.Log,
 	})
 }
 
@@ -275,7 +299,7 @@ func replace[T any](c chan T, value T) {
 func (d *daemon) listen(ctx context.Context, listener *keepalived.Listener) {
 	for ctx.Err() == nil {
 		if err := listener.Run(ctx); err != nil {
-			d.log.Error(err, "cannot read the FIFO", logkey.Path, d.opts.FIFO, logkey.Next, time.Now().Add(listenRetryDelay))
+			d.opts.Log.Error(err, "cannot read the FIFO", logkey.Path, d.opts.FIFO, logkey.Next, time.Now().Add(listenRetryDelay))
 			select {
 			case <-ctx.Done():
 			case <-time.After(listenRetryDelay):
@@ -303,26 +327,8 @@ func (d *daemon) logWarning(n desired.Warning) {
 		about = append(about, logkey.Address, n.Address)
 	}
 	if n.Serious {
-		d.log.Error(nil, n.Message, about...)
+		d.opts.Log.Error(nil, n.Message, about...)
 		return
 	}
-	d.log.Info(n.Message, about...)
-}
-
-func (d *daemon) engineOptions() engineOptions {
-	var queue *controller.QueueMetrics
-	if d.instances == nil { // a notify script serves no metrics
-		queue = d.monitor.Queue()
-	}
-	return engineOptions{
-		dryRun:      d.opts.DryRun,
-		desired:     &d.state,
-		current:     d.current.Load,
-		fence:       d.fence,
-		serverFound: d.serverFound,
-		monitor:     d.monitor,
-		queue:       queue,
-		names:       d.opts.Names,
-		log:         d.log,
-	}
+	d.opts.Log.Info(n.Message, about...)
 }

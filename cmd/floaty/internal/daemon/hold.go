@@ -32,7 +32,7 @@ func Hold(ctx context.Context, opts Options, s inputs.Inputs, event keepalived.E
 	}
 	holder = keepalived.NewHolder(event, names, keepalived.HolderOptions{AdvertInterval: d.state.AdvertInterval, Changed: changed, Log: opts.Log})
 	changed()
-	d.run(ctx, hangup, holder.Run, nil)
+	d.run(ctx, hangup, holder.Run, listenerNews{})
 	key := SubjectKey(event)
 	opts.Log.Info("no longer holding the addresses", key, event.Name, logkey.Err, fmt.Sprint(context.Cause(ctx)))
 	return nil

@@ -18,7 +18,7 @@ func (d *daemon) serverFound(server string) {
 		server = known
 	}
 	if known == "" { // otherwise the first line, or one about a renamed host, has shown it
-		d.log.Info("it is now known which server this is", logkey.Server, server)
+		d.opts.Log.Info("it is now known which server this is", logkey.Server, server)
 	}
 	d.changeServer(known, server)
 }
@@ -39,7 +39,7 @@ func (d *daemon) changeServer(known, id string) {
 		return
 	}
 	if known != "" {
-		d.log.Info("this host was renamed: its server has changed", logkey.From, known, logkey.To, id)
+		d.opts.Log.Info("this host was renamed: its server has changed", logkey.From, known, logkey.To, id)
 		d.setServer("") // cancels the writes for the previous server
 	}
 	d.setServer(id)

@@ -22,7 +22,7 @@ func (d *daemon) newMonitor() *serve.Monitor {
 		Desired:    &d.state,
 		ServerName: d.opts.Names.name,
 		HostName:   inputs.HostName,
-		Log:        d.log,
+		Log:        d.opts.Log,
 		Engine:     func() serve.Engine { return d.engine.Load() },
 	})
 }
@@ -36,13 +36,13 @@ func (e *engine) Retry() time.Time { return e.observed.Retry() }
 // listenAndServe runs the listener and serves status and metrics until ctx ends.
 func (d *daemon) listenAndServe(ctx context.Context, listener *keepalived.Listener, alive func() error, dropped func() uint64) {
 	server := serve.New(serve.Options{
-		Socket:  SocketPath(d.started.StateDir, d.started.Path),
-		Address: d.started.ListenAddress,
+		Socket:  SocketPath(d.files.started.StateDir, d.files.started.Path),
+		Address: d.files.started.ListenAddress,
 		Monitor: d.monitor,
 		Heard:   listener.Stats,
 		Dropped: dropped,
 		Alive:   alive,
-		Log:     d.log,
+		Log:     d.opts.Log,
 	})
 	var parts sync.WaitGroup
 	parts.Go(func() { server.Run(ctx) })

@@ -107,7 +107,7 @@ func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 
 // otherTiming returns d's configuration with another timing, which takes a new engine.
 func otherTiming(d *daemon) inputs.Inputs {
-	next := d.running
+	next := d.files.running
 	timing := *next.Config
 	timing.RefreshInterval = 2 * time.Minute
 	next.Config = &timing
@@ -143,16 +143,16 @@ func TestANewPathOfThePIDFileNeedsNoRestart(t *testing.T) {
 		"keepalived.conf": {"", &conf.Config{Instance: "two"}, "/run/keepalived/vrrp_two.pid"},
 		"neither":         {"", nil, "/run/vrrp.pid"},
 	} {
-		next := d.running
+		next := d.files.running
 		edited := *next.Config
 		edited.KeepalivedPIDFile = c.configured
 		next.Config, next.Keepalived = &edited, c.keepalived
-		if err := d.adopt(t.Context(), next, config.Changes(d.running.Config, next.Config), inputs.SameKeepalived(d.running.Keepalived, next.Keepalived)); err != nil {
+		if err := d.adopt(t.Context(), next, config.Changes(d.files.running.Config, next.Config), inputs.SameKeepalived(d.files.running.Keepalived, next.Keepalived)); err != nil {
 			t.Fatal(err)
 		}
 		if got := d.sources.Load().pidFile; got != c.want {
 			t.Errorf("%s: got %s, want %s", what, got, c.want)
 		}
-		d.running = next
+		d.files.running = next
 	}
 }

@@ -64,33 +64,38 @@ func (l *loader) giveUp() {
 // SIGHUP asked for it.
 func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requested bool) {
 	defer d.checkHostName()
-	d.watcher.Watch(slices.Concat(d.running.Files(), next.Files(), candidateFiles(err)))
+	d.files.watcher.Watch(slices.Concat(d.files.running.Files(), next.Files(), candidateFiles(err)))
 	if err != nil {
 		d.logRejected(err)
 		return
 	}
-	next.Keep(d.running)
-	inputs.LogWarnings(d.log, d.running, next, false)
-	changes := config.Changes(d.running.Config, next.Config)
-	same := inputs.SameKeepalived(d.running.Keepalived, next.Keepalived)
-	switch {
-	case len(changes) > 0 || !same:
+	next.Keep(d.files.running)
+	inputs.LogWarnings(d.opts.Log, d.files.running, next, false)
+	changes := config.Changes(d.files.running.Config, next.Config)
+	same := inputs.SameKeepalived(d.files.running.Keepalived, next.Keepalived)
+	if len(changes) > 0 || !same {
 		if err := d.adopt(ctx, next, changes, same); err != nil {
 			d.logRejected(err)
 			return
 		}
-	case d.rejected != "":
+	} else {
 		d.monitor.Loaded(next.Config.Provider, "")
-		d.log.Info("the configuration is valid again and unchanged")
-	case requested:
-		d.monitor.Loaded(next.Config.Provider, "")
-		d.log.Info("configuration read again: nothing has changed")
-	default: // a file was touched, or is watched for the first time
-		d.monitor.Loaded(next.Config.Provider, "")
-		d.log.V(1).Info("configuration read again: nothing has changed")
+		d.logUnchanged(requested)
 	}
-	d.rejected, d.running = "", next
-	d.watcher.Watch(next.Files())
+	d.files.rejected, d.files.running = "", next
+	d.files.watcher.Watch(next.Files())
+}
+
+// logUnchanged logs that the inputs were read again and mean the same as before.
+func (d *daemon) logUnchanged(requested bool) {
+	switch {
+	case d.files.rejected != "":
+		d.opts.Log.Info("the configuration is valid again and unchanged")
+	case requested:
+		d.opts.Log.Info("configuration read again: nothing has changed")
+	default: // a file was touched, or is watched for the first time
+		d.opts.Log.V(1).Info("configuration read again: nothing has changed")
+	}
 }
 
 // candidateFiles returns the files that a failed load has read or missed: a change of one of them may solve the
@@ -110,12 +115,12 @@ func (d *daemon) logRejected(err error) {
 		all = append(all, p.Error())
 	}
 	said := strings.Join(all, "; ")
-	if said == d.rejected {
+	if said == d.files.rejected {
 		return
 	}
-	d.rejected = said
+	d.files.rejected = said
 	d.monitor.Refused(said)
-	d.log.Error(errors.New(said), "the edited configuration is unusable: the running one stays in force")
+	d.opts.Log.Error(errors.New(said), "the edited configuration is unusable: the running one stays in force")
 }
 
 // adopt puts next into force. changes are those of the configuration; same reports whether keepalived.conf means the same as before.
@@ -133,7 +138,7 @@ func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config
 		}
 		words = append(words, change.Text)
 	}
-	before := d.running
+	before := d.files.running
 	if rebuild {
 		if err := d.rebuild(ctx, next); err != nil {
 			return err
@@ -158,7 +163,7 @@ func (d *daemon) adopt(ctx context.Context, next inputs.Inputs, changes []config
 	if len(effect.Removed) > 0 {
 		about = append(about, logkey.Removed, abridge(effect.Removed))
 	}
-	d.log.Info("configuration changed", about...)
+	d.opts.Log.Info("configuration changed", about...)
 	return nil
 }
 
@@ -177,18 +182,18 @@ func abridge(addrs []netip.Addr) string {
 
 // needsRestart logs that a change is not in force, or that such a change was reverted.
 func (d *daemon) needsRestart(change config.Change, next inputs.Inputs) {
-	for _, c := range config.Changes(d.started, next.Config) {
+	for _, c := range config.Changes(d.files.started, next.Config) {
 		if c.Key == change.Key {
-			d.log.Error(errors.New(change.Text), "the change needs a restart")
+			d.opts.Log.Error(errors.New(change.Text), "the change needs a restart")
 			return
 		}
 	}
-	d.log.Info("the change that needed a restart was reverted", logkey.Changes, change.Text)
+	d.opts.Log.Info("the change that needed a restart was reverted", logkey.Changes, change.Text)
 }
 
 // rebuild replaces the engine. If this host may be another server than before, its ID becomes unknown until it has been determined again.
 func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
-	fresh, err := newEngine(next, d.engineOptions())
+	fresh, err := newEngine(next, d.engineOptions)
 	if err != nil {
 		return fmt.Errorf("applying the new configuration: %w", err)
 	}
@@ -197,12 +202,14 @@ func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 	d.engine.Store(fresh) // it keeps changes until it starts; ending the old one takes two seconds if a call does not return
 	old.end()
 	fresh.controller.Inherit(old.controller)
-	was, _ := d.running.Server()
+	before := d.files.running
+	was, _ := before.Server()
 	is, unnamed := next.Server() // with a host name that the configuration lacks, the known server stays
-	if d.running.Config.Provider == next.Config.Provider && d.running.Config.Endpoint() == next.Config.Endpoint() {
+	sameProvider := before.Config.Provider == next.Config.Provider
+	if sameProvider && before.Config.Endpoint() == next.Config.Endpoint() {
 		fresh.paced.Inherit(old.paced)
 	}
-	if was != is && unnamed == "" || d.running.Config.Provider != next.Config.Provider {
+	if was != is && unnamed == "" || !sameProvider {
 		d.setServer("")
 	}
 	d.current.Store(next.Config)
@@ -213,11 +220,11 @@ func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 // identified is called when the VRRP process has become known: keepalived.conf is read again if it was read with another config id.
 func (d *daemon) identified(pid int) {
 	id := inputs.FindConfigID(pid)
-	if !id.Known || id == d.loader.id {
+	if !id.Known || id == d.files.loader.id {
 		return
 	}
-	d.loader.id = id
-	if read := d.running.Keepalived; d.running.Config.KeepalivedConfigID == "" && (read == nil || read.Conditions) {
-		d.loader.start(false)
+	d.files.loader.id = id
+	if read := d.files.running.Keepalived; d.files.running.Config.KeepalivedConfigID == "" && (read == nil || read.Conditions) {
+		d.files.loader.start(false)
 	}
 }
