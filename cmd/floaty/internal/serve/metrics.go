@@ -32,8 +32,8 @@ type metrics struct {
 type addressCounts struct {
 	assigned, failed, contested uint64
 
-	failing  uint64 // Monitor.changes when the last write failed; 0: it succeeded, or there was none
-	disputed uint64 // Monitor.changes when it became contested; 0: it is not
+	failing  uint64 // vrrp.changes when the last write failed; 0: it succeeded, or there was none
+	disputed uint64 // vrrp.changes when it became contested; 0: it is not
 }
 
 func newMetrics() *metrics {
@@ -144,7 +144,7 @@ func (m *metrics) counts(managed map[netip.Addr]bool) map[netip.Addr]addressCoun
 // known from its context, if it was made by a provider from [Monitor.Watch].
 func (m *Monitor) Requested(ctx context.Context, status int, took time.Duration) {
 	m.mu.Lock()
-	provider := m.provider
+	provider := m.config.provider
 	m.mu.Unlock()
 	operation, known := ctx.Value(operationKey{}).(string)
 	if !known {

@@ -44,16 +44,26 @@ type Monitor struct {
 	started time.Time
 	metrics *metrics
 
-	mu         sync.Mutex // guards all below
-	provider   string
-	loaded     time.Time
-	refused    string // why the last edit is not in force; empty: it is
-	keepalived keepalived.Snapshot
+	mu     sync.Mutex // guards all below
+	config configuration
+	vrrp   vrrp
+	cloud  cloud
+	reads  failurelog.Entry // decides which results of reads are events
+	events history
+}
+
+// A configuration describes the one in force.
+type configuration struct {
+	provider string
+	loaded   time.Time
+	refused  string // why the last edit is not in force; empty: it is
+}
+
+// A vrrp is what Keepalived has reported.
+type vrrp struct {
+	keepalived.Snapshot
 	writerGone time.Time // the FIFO has had no writer since; zero: it has one
-	cloud      cloud
-	reads      failurelog.Entry // decides which results of reads are events
-	events     history
-	changes    uint64 // of the states of instances, from 1
+	changes    uint64    // of the states of instances, from 1
 }
 
 // A cloud is how the latest reads ended.
@@ -65,7 +75,8 @@ type cloud struct {
 // NewMonitor returns a monitor that knows of no event yet.
 func NewMonitor(opts MonitorOptions) *Monitor {
 	now := time.Now()
-	return &Monitor{opts: opts, started: now, writerGone: now.Add(-2 * writerAwayAtMost), metrics: newMetrics(), changes: 1} // not just now
+	never := vrrp{writerGone: now.Add(-2 * writerAwayAtMost), changes: 1} // not just now
+	return &Monitor{opts: opts, started: now, metrics: newMetrics(), vrrp: never}
 }
 
 // Loaded notes that the configuration has been read and is in force. changes describes what has changed; empty: nothing has.
@@ -76,23 +87,23 @@ func (m *Monitor) Loaded(provider, changes string) {
 	switch {
 	case changes != "":
 		e.Text = "configuration changed: " + changes
-	case m.refused != "":
+	case m.config.refused != "":
 		e.Text = "the configuration is valid again and unchanged"
 	}
 	if e.Text != "" {
 		m.events.add(e)
 	}
-	m.provider, m.refused, m.loaded = provider, "", e.Time
+	m.config = configuration{provider: provider, loaded: e.Time}
 }
 
 // Refused notes why an edit of the configuration is not in force.
 func (m *Monitor) Refused(why string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.refused == why {
+	if m.config.refused == why {
 		return
 	}
-	m.refused = why
+	m.config.refused = why
 	m.events.add(report.StatusEvent{Time: time.Now(), Kind: report.EventReload, Text: "the edited configuration is unusable: " + why})
 }
 
@@ -101,17 +112,17 @@ func (m *Monitor) SetKeepalived(s keepalived.Snapshot) {
 	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	was := m.keepalived
-	m.keepalived = s
+	was := m.vrrp.Snapshot
+	m.vrrp.Snapshot = s
 	switch {
 	case s.Connected:
-		m.writerGone = time.Time{}
+		m.vrrp.writerGone = time.Time{}
 	case was.Connected:
-		m.writerGone = now
+		m.vrrp.writerGone = now
 	}
 	for name, inst := range s.Instances {
 		if before := was.Instances[name].State; before != inst.State {
-			m.changes++
+			m.vrrp.changes++
 			m.events.add(report.StatusEvent{
 				Time: now, Kind: report.EventState, Instance: name, From: before.String(), To: inst.State.String(),
 			})
@@ -155,7 +166,7 @@ func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.metrics.written(addr, err != nil, m.changes) {
+	if m.metrics.written(addr, err != nil, m.vrrp.changes) {
 		m.events.add(e)
 	}
 }
@@ -172,7 +183,7 @@ func (m *Monitor) Contested(addr netip.Addr, rival string, contested bool) {
 		c.disputed = 0
 		if contested {
 			c.contested++
-			c.disputed = m.changes
+			c.disputed = m.vrrp.changes
 		}
 	})
 	m.events.add(e)
@@ -208,13 +219,13 @@ func (m *Monitor) Status() report.Status {
 	instances := m.opts.Desired.Names()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.Provider = m.provider
+	s.Provider = m.config.provider
 	s.Cloud.LastRead, s.Cloud.Error = m.cloud.lastRead, m.cloud.err
-	s.Config = report.StatusConfig{Loaded: m.loaded, Error: m.refused}
-	s.Keepalived.Connected = m.keepalived.Connected
+	s.Config = report.StatusConfig{Loaded: m.config.loaded, Error: m.config.refused}
+	s.Keepalived.Connected = m.vrrp.Connected
 	s.Instances = make([]report.StatusInstance, 0, len(instances)) // JSON has a list always
 	for _, name := range instances {
-		inst := m.keepalived.Instances[name]
+		inst := m.vrrp.Instances[name]
 		s.Instances = append(s.Instances, report.StatusInstance{Name: name, State: inst.State.String(), Since: inst.Since})
 	}
 	s.Events = append([]report.StatusEvent{}, m.events...)
@@ -261,7 +272,7 @@ func (m *Monitor) NotReady() []string {
 	r.server = m.opts.Desired.Server()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r.cloud, r.writerGone = m.cloud, m.writerGone
+	r.cloud, r.writerGone = m.cloud, m.vrrp.writerGone
 	return notReady(r)
 }
 
