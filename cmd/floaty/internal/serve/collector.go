@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"floaty/cmd/floaty/internal/report"
+	"floaty/desired/keepalived"
 )
 
 // A collector turns what the monitor knows at the time of a scrape into metrics. Therefore, what is no longer managed has no series.
@@ -79,8 +80,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			continue
 		}
 		named[name] = true
-		for _, state := range states {
-			gauge(c.state, number(inst.State == state), name, state)
+		for state := keepalived.Unknown; state <= keepalived.Deleted; state++ {
+			gauge(c.state, number(inst.State == state.String()), name, state.String())
 		}
 	}
 	counts := c.opts.Monitor.metrics.counts(managed(status))
@@ -102,9 +103,6 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(c.standstills, float64(heard.Standstills))
 	counter(c.dropped, float64(c.opts.Dropped()))
 }
-
-// states are those of VRRP instances, as Keepalived writes them.
-var states = [...]string{"MASTER", "BACKUP", "FAULT", "STOP", "DELETED", "unknown"}
 
 // managed returns the addresses of a status.
 func managed(s report.Status) map[netip.Addr]bool {

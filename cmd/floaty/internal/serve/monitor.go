@@ -75,8 +75,8 @@ type cloud struct {
 // NewMonitor returns a monitor that knows of no event yet.
 func NewMonitor(opts MonitorOptions) *Monitor {
 	now := time.Now()
-	never := vrrp{writerGone: now.Add(-2 * writerAwayAtMost), changes: 1} // not just now
-	return &Monitor{opts: opts, started: now, metrics: newMetrics(), vrrp: never}
+	unheard := vrrp{writerGone: now.Add(-2 * writerAwayAtMost), changes: 1} // not ready until there is a writer
+	return &Monitor{opts: opts, started: now, metrics: newMetrics(), vrrp: unheard}
 }
 
 // Loaded notes that the configuration has been read and is in force. changes describes what has changed; empty: nothing has.
