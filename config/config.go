@@ -14,8 +14,9 @@ package config
 import (
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
+
+	"floaty/providers/grammar"
 )
 
 // A Config is a complete, usable configuration: defaults are filled in and every value is in its range. Its paths are
@@ -69,18 +70,7 @@ type BackOff struct {
 }
 
 // Cleartext reports whether the credential is sent unencrypted to another host.
-func (c *Config) Cleartext() bool { return cleartext(c.Endpoint()) }
-
-// cleartext reports whether endpoint is plain HTTP to a host other than this one.
-func cleartext(endpoint string) bool {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" {
-		return false
-	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	return err != nil || !addr.Unmap().IsLoopback()
+func (c *Config) Cleartext() bool {
+	u, err := url.Parse(c.Endpoint())
+	return err == nil && u.Scheme == "http" && !grammar.IsLoopback(u.Hostname())
 }

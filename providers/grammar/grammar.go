@@ -1,4 +1,4 @@
-// Package grammar checks values that both a configuration and a cloud may provide: UUIDs, zones and URLs of APIs. Both are checked
+// Package grammar checks values that several packages get from outside: UUIDs, zones, hosts, ports and URLs of APIs. They are checked
 // here, so that no value is valid in one place and not in the other. It contacts nobody, so it cannot tell whether what a value names exists.
 package grammar
 
@@ -64,6 +64,17 @@ func Host(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return !isDigit(r) && !isLower(r) && (r < 'A' || r > 'Z') && !strings.ContainsRune("-_.", r)
 	})
+}
+
+// IsLoopback reports whether host is a loopback address, or a name that always stands for one: localhost and those below it (RFC 6761). A
+// dot at its end does not count.
+func IsLoopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
 }
 
 // Port reports whether text is empty or a number from 1 to 65535.

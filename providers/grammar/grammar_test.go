@@ -65,3 +65,14 @@ func TestEndpoints(t *testing.T) {
 		}
 	}
 }
+
+func TestLoopbackHosts(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "LOCALHOST.": true, "sim.localhost": true, "127.0.0.1": true, "127.9.9.9": true, "::1": true, "::ffff:127.0.0.1": true,
+		"": false, "localhost.example.com": false, "notlocalhost": false, "0.0.0.0": false, "192.0.2.1": false, "2001:db8::1": false,
+	} {
+		if got := IsLoopback(host); got != want {
+			t.Errorf("IsLoopback(%q): got %v, want %v", host, got, want)
+		}
+	}
+}

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
+
+	"floaty/providers/grammar"
 )
 
 const (
@@ -136,23 +137,13 @@ func plain(w http.ResponseWriter, text string) {
 // this host are accepted: with any other name, a page of another site may be using the visitor's browser to reach it.
 func allowedHosts(address string) func(string) bool {
 	host, _, err := net.SplitHostPort(address)
-	if err != nil || !isLoopback(host) {
+	if err != nil || !grammar.IsLoopback(host) {
 		return nil
 	}
 	return func(asked string) bool {
 		if name, _, err := net.SplitHostPort(asked); err == nil {
 			asked = name
 		}
-		return isLoopback(strings.Trim(asked, "[]")) || strings.EqualFold(asked, host)
+		return grammar.IsLoopback(strings.Trim(asked, "[]")) || strings.EqualFold(asked, host)
 	}
-}
-
-// isLoopback reports whether host is a loopback address or a name that stands for one.
-func isLoopback(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }
