@@ -49,17 +49,29 @@ type Paced struct {
 	opts     PacedOptions
 	probeNow atomic.Bool // the next probe need not wait; set without mu, because a MASTER line must not wait for mu
 
-	mu       sync.Mutex       // guards all below
-	until    time.Time        // Retry-After: no call before then
-	reason   error            // of until
-	jitter   float64          // the share by which the present wait was lengthened
-	throttle failurelog.Entry // a Retry-After was received, and no call that began after its end has succeeded yet
-
-	rejected   error            // why the credential is not accepted; nil: as far as known, it is
-	rejections failurelog.Entry // of rejected
-	probe      time.Time        // when the next probe may be made
-	generation uint64           // counts the changes of what is known about the credential
+	mu         sync.Mutex // guards all below
+	throttle   throttle
+	credential credential
 }
+
+// A throttle is the wait that the cloud asked for with Retry-After. Its zero value is none.
+type throttle struct {
+	until  time.Time        // no call before then
+	reason error            // of until
+	jitter float64          // the share by which the present wait was lengthened
+	log    failurelog.Entry // a Retry-After was received, and no call that began after its end has succeeded yet
+}
+
+// A credential is what is known about the credential with which calls are made.
+type credential struct {
+	rejected   error            // why it is not accepted; nil: as far as known, it is
+	log        failurelog.Entry // of rejected
+	probe      time.Time        // when the next probe may be made; set while rejected is
+	generation uint64           // counts the changes of what is known
+}
+
+// unrejected returns what is known of a credential that is accepted again, or is another one.
+func (c credential) unrejected() credential { return credential{generation: c.generation + 1} }
 
 // A ticket lets one call through.
 type ticket struct {
@@ -104,9 +116,8 @@ func (p *Paced) Probe() { p.probeNow.Store(true) }
 // also have refused the old credential call by call (Exoscale answers 403), and those waits end too.
 func (p *Paced) CredentialChanged() {
 	p.mu.Lock()
-	p.generation++
-	blocked := p.rejected != nil
-	p.rejected, p.rejections = nil, failurelog.Entry{}
+	blocked := p.credential.rejected != nil
+	p.credential = p.credential.unrejected()
 	p.mu.Unlock()
 	if blocked {
 		p.opts.Log.Info("the credential changed: calling the cloud again")
@@ -117,11 +128,11 @@ func (p *Paced) CredentialChanged() {
 // Inherit makes p take over the Retry-After that still holds back the Paced it replaces.
 func (p *Paced) Inherit(from *Paced) {
 	from.mu.Lock()
-	until, reason, throttle := from.until, from.reason, from.throttle
+	throttle := from.throttle
 	from.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.until, p.reason, p.throttle = until, reason, throttle
+	p.throttle = throttle
 }
 
 // admit lets a call through, or returns how long it has to wait.
@@ -129,16 +140,16 @@ func (p *Paced) admit() (ticket, error) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if wait := p.until.Sub(now); wait > 0 {
-		return ticket{}, &WaitError{Wait: wait, Err: p.reason}
+	if wait := p.throttle.until.Sub(now); wait > 0 {
+		return ticket{}, &WaitError{Wait: wait, Err: p.throttle.reason}
 	}
-	if p.rejected != nil {
-		if wait := p.probe.Sub(now); !p.probeNow.Swap(false) && wait > 0 {
-			return ticket{}, &WaitError{Wait: wait, Err: p.rejected}
+	if c := &p.credential; c.rejected != nil {
+		if wait := c.probe.Sub(now); !p.probeNow.Swap(false) && wait > 0 {
+			return ticket{}, &WaitError{Wait: wait, Err: c.rejected}
 		}
-		p.probe = now.Add(p.opts.MaxInterval)
+		c.probe = now.Add(p.opts.MaxInterval)
 	}
-	return ticket{now, p.generation}, nil
+	return ticket{now, p.credential.generation}, nil
 }
 
 // record notes what the answer to a call says about the cloud, and returns the error that the caller gets.
@@ -159,13 +170,14 @@ func (p *Paced) record(t ticket, err error) error {
 func (p *Paced) wait(told *WaitError) error {
 	now := time.Now()
 	p.mu.Lock()
-	if !now.Before(p.until) { // concurrent answers share one draw: with one each, the longest would always win
-		p.jitter = p.opts.Spread * rand.Float64() //nolint:gosec // spreads load, guards nothing
+	t := &p.throttle
+	if !now.Before(t.until) { // concurrent answers share one draw: with one each, the longest would always win
+		t.jitter = p.opts.Spread * rand.Float64() //nolint:gosec // spreads load, guards nothing
 	}
-	if end := now.Add(spread(told.Wait, p.jitter)); end.After(p.until) {
-		p.until, p.reason = end, told.Err
+	if end := now.Add(spread(told.Wait, t.jitter)); end.After(t.until) {
+		t.until, t.reason = end, told.Err
 	}
-	remaining, say := p.until.Sub(now), p.throttle.Failed(now)
+	remaining, say := t.until.Sub(now), t.log.Failed(now)
 	p.mu.Unlock()
 	if say {
 		p.opts.Log.Error(told.Err, "the cloud asks to wait: no call is made until then, not even for a takeover", logkey.Next, now.Add(remaining))
@@ -186,20 +198,21 @@ func spread(told time.Duration, jitter float64) time.Duration {
 func (p *Paced) reject(t ticket, err error) error {
 	now := time.Now()
 	p.mu.Lock()
-	first := p.rejected == nil
-	if first && t.generation != p.generation { // about a credential that is no longer used
+	c := &p.credential
+	first := c.rejected == nil
+	if first && t.generation != c.generation { // about a credential that is no longer used
 		p.mu.Unlock()
 		return err
 	}
 	if first {
-		p.generation++
-		p.rejected = err
+		c.generation++
+		c.rejected = err
 		p.probeNow.Store(false) // Probe was called before there was anything to probe
 	}
-	if !p.probe.After(now) || first {
-		p.probe = now.Add(p.opts.MaxInterval)
+	if !c.probe.After(now) || first {
+		c.probe = now.Add(p.opts.MaxInterval)
 	}
-	remaining, say := p.probe.Sub(now), p.rejections.Failed(now)
+	remaining, say := c.probe.Sub(now), c.log.Failed(now)
 	p.mu.Unlock()
 	if say {
 		p.opts.Log.Error(err, "the cloud does not accept the credential, so no address can be assigned: configure a valid one; it is tried now and then", logkey.Next, now.Add(remaining))
@@ -210,11 +223,10 @@ func (p *Paced) reject(t ticket, err error) error {
 // accept ends the waits that this answer proves to be over.
 func (p *Paced) accept(t ticket) {
 	p.mu.Lock()
-	throttled := !t.at.Before(p.until) && p.throttle.Succeeded(time.Now())
-	blocked := p.rejected != nil && t.generation == p.generation
+	throttled := !t.at.Before(p.throttle.until) && p.throttle.log.Succeeded(time.Now())
+	blocked := p.credential.rejected != nil && t.generation == p.credential.generation
 	if blocked {
-		p.rejected, p.rejections = nil, failurelog.Entry{}
-		p.generation++
+		p.credential = p.credential.unrejected()
 	}
 	p.mu.Unlock()
 	if throttled {
