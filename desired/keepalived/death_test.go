@@ -140,7 +140,7 @@ func TestLinesOfASuccessorCountEvenIfNoEndOfFileWasSeen(t *testing.T) {
 			env.wantLast(c.want)
 			env.step(settleTime)
 			env.wantLast(c.settle)
-			env.step(lookEvery)
+			env.step(checkEvery)
 
 			// The successor is known from now on.
 			fresh.say(`INSTANCE "A" MASTER 100`)

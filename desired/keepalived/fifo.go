@@ -66,7 +66,7 @@ func (f *fifo) follow(now time.Time) {
 	if f.connected && f.next == nil && !due {
 		return
 	}
-	f.at.looked = now
+	f.at.checked = now
 	if f.current != nil {
 		if same, err := f.current.isAt(f.at.opts.Path); err == nil && same {
 			f.at.found(now)
@@ -112,7 +112,7 @@ func (f *fifo) wait(now time.Time, fds []int) (time.Duration, []int) {
 	wait := probeEvery
 	if f.connected {
 		fds = append(fds, f.current.fd)
-		wait = max(f.at.looked.Add(f.at.interval(f.next != nil)).Sub(now), time.Millisecond)
+		wait = max(f.at.checked.Add(f.at.interval(f.next != nil)).Sub(now), time.Millisecond)
 	}
 	if pause := f.at.dir.pause(now); pause > 0 {
 		wait = min(wait, pause)

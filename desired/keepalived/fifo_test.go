@@ -51,18 +51,18 @@ func TestTheOldFIFOIsReadWhileItHasAWriter(t *testing.T) {
 	old.say(`INSTANCE "A" BACKUP 100`)
 	env.step(0)
 	env.remakeFIFO()
-	env.step(lookEvery)
+	env.step(checkEvery)
 	old.say(`INSTANCE "A" MASTER 100`)
-	env.step(lookEvery)
+	env.step(checkEvery)
 	env.wantLast("writer: A MASTER")
 
 	old.say(`INSTANCE "B" FAULT 100`)
 	fresh := env.writer()
 	fresh.say(`INSTANCE "A" BACKUP 100`)
-	env.step(lookEvery)
+	env.step(checkEvery)
 	env.wantLast("writer: A BACKUP, B FAULT?") // what the old one still held was written earlier
 	old.say(`INSTANCE "A" MASTER 100`)         // nobody reads it any more
-	env.step(lookEvery)
+	env.step(checkEvery)
 	env.wantLast("writer: A BACKUP, B FAULT")
 	env.wantOpen(3) // both writers, and one to read
 }
@@ -74,7 +74,7 @@ func TestANewFIFOWinsEvenIfItsWriterIsSilent(t *testing.T) {
 	env.step(0)
 	env.remakeFIFO()
 	fresh := env.writer()
-	env.step(lookEvery)
+	env.step(checkEvery)
 	env.wantLast("writer: A MASTER?") // as after any reload
 	env.step(settleTime)
 	env.wantLast("writer: A MASTER")
@@ -109,7 +109,7 @@ func TestANewFIFOIsNoticedAtOnce(t *testing.T) {
 		env.waitFor("writer: A " + state)
 		best = min(best, time.Since(began))
 	}
-	if most := lookEvery / 4; best > most {
+	if most := checkEvery / 4; best > most {
 		t.Errorf("got the line after %v, want it within %v", best, most)
 	}
 }
@@ -141,7 +141,7 @@ func TestASymbolicLinkToTheDirectoryIsFollowed(t *testing.T) {
 	began := time.Now()
 	env.waitFor("writer: A MASTER")
 	if took := time.Since(began); took > restEvery/2 {
-		t.Errorf("got the line after %v, want it within about %v", took, lookEvery)
+		t.Errorf("got the line after %v, want it within about %v", took, checkEvery)
 	}
 }
 
@@ -151,7 +151,7 @@ func TestTheNewFIFOWinsOnceTheOldOneHasNoWriter(t *testing.T) {
 	old.say(`INSTANCE "A" BACKUP 100`)
 	env.step(0)
 	env.remakeFIFO()
-	env.step(lookEvery)
+	env.step(checkEvery)
 	old.close()
 	env.step(0)
 	env.wantLast("no writer: A BACKUP?")
@@ -167,7 +167,7 @@ func TestAFIFOMadeAgainManyTimesLeaksNoDescriptors(t *testing.T) {
 	env.step(0)
 	for range 5 { // with a writer on the first one
 		env.remakeFIFO()
-		env.step(lookEvery)
+		env.step(checkEvery)
 	}
 	env.wantOpen(3) // the first one, its writer, and the last one
 	wr.close()
@@ -277,14 +277,14 @@ func TestAReplacedFIFOIsReadToItsEndBeforeTheNewOne(t *testing.T) {
 	l.wants(t, "connected")
 
 	env.remakeFIFO()
-	l.follow(env.now.Add(lookEvery))
+	l.follow(env.now.Add(checkEvery))
 	l.wants(t)
 	if l.next == nil {
 		t.Fatal("got no next FIFO, want the one at the path opened")
 	}
 	old.say(`INSTANCE "A" MASTER 100`)
 	env.writer().say(`INSTANCE "A" BACKUP 100`)
-	l.follow(env.now.Add(2 * lookEvery))
+	l.follow(env.now.Add(2 * checkEvery))
 	l.wants(t, "A MASTER", "gone", "connected", "A BACKUP")
 	if l.next != nil || !l.connected {
 		t.Errorf("got next FIFO %v and connected %v, want none and true", l.next, l.connected)
@@ -313,5 +313,5 @@ func TestHowLongAFIFONeedsNoAttention(t *testing.T) {
 	l.follow(now)
 	is("something has just happened in the directory", newsEvery, l.current.fd)
 	now = now.Add(newsEvery)
-	is("a FIFO without a writer at the path", lookEvery-newsEvery, l.current.fd, l.at.dir.fd)
+	is("a FIFO without a writer at the path", checkEvery-newsEvery, l.current.fd, l.at.dir.fd)
 }

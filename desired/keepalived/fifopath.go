@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	lookEvery  = 2 * time.Second  // between looks at the path, if nothing would report that another FIFO is there now
-	restEvery  = 30 * time.Second // between looks at the path, and at the pid file, when no change is expected
+	checkEvery = 2 * time.Second  // between two checks of the path, if nothing would report that another FIFO is there now
+	restEvery  = 30 * time.Second // between two checks of the path, or of the pid file, when no change is expected
 	missingFor = 2 * time.Second  // how long the FIFO must be missing before floaty makes it: on each reload, Keepalived makes it again itself
 )
 
 // A fifoPath opens the FIFO at a path, and makes it if nothing is there.
 type fifoPath struct {
 	opts    *Options
-	dir     *dirWatch        // tells when to look at the path; nil: nothing does
-	looked  time.Time        // when the path was last looked at
+	dir     *dirWatch        // tells when to check the path; nil: nothing does
+	checked time.Time        // when the path was last checked
 	missing time.Time        // since when nothing has been at the path; zero: something is
 	existed bool             // a FIFO has been there, so if it is missing, Keepalived may be about to make it
 	failure failurelog.Entry // to open the FIFO or to make it
 }
 
-// due reports whether it is time to look at the path. waiting means that something is about to change there.
+// due reports whether it is time to check the path. waiting means that something is about to change there.
 func (p *fifoPath) due(now time.Time, waiting bool) bool {
 	news := p.dir.changed(now) // first: this empties its queue
-	return news || now.Sub(p.looked) >= p.interval(waiting)
+	return news || now.Sub(p.checked) >= p.interval(waiting)
 }
 
-// interval is how often to look at the path while the open FIFO has a writer.
+// interval is how often to check the path while the open FIFO has a writer.
 func (p *fifoPath) interval(waiting bool) time.Duration {
 	if waiting || !p.missing.IsZero() || p.dir == nil || !p.dir.complete {
-		return lookEvery
+		return checkEvery
 	}
 	return restEvery
 }
@@ -85,7 +85,7 @@ func (p *fifoPath) makeMissing(now time.Time) {
 	}
 	p.missing, p.existed = time.Time{}, true
 	p.opts.Log.Info("FIFO made", logkey.Path, p.opts.Path)
-	p.looked = time.Time{} // open it at once
+	p.checked = time.Time{} // open it at once
 }
 
 func (p *fifoPath) fail(err error, now time.Time) {

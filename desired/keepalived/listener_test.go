@@ -177,7 +177,7 @@ func TestRunReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 		stop()
 		best = min(best, time.Since(began))
 	}
-	if most := lookEvery / 4; best > most {
+	if most := checkEvery / 4; best > most {
 		t.Errorf("got an end after %v, want it within %v", best, most)
 	}
 }

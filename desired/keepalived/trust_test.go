@@ -366,7 +366,7 @@ func TestAPIDFileThatAppearsLateIsUsed(t *testing.T) {
 	k.say(`INSTANCE "A" MASTER 100`)
 	env.step(0)
 	k.writePIDFile()
-	env.step(lookEvery)
+	env.step(checkEvery)
 	if err := os.Remove(env.pidPath); err != nil { // the process is known by now
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func (v *vrrpProcess) wait(now time.Time, fds []int) (time.Duration, []int) {
 	if fd := v.process.descriptor(); fd >= 0 {
 		fds = append(fds, fd)
 	} else if v.process != nil { // its end wakes nobody
-		wait = lookEvery
+		wait = checkEvery
 	}
 	if v.process == nil || !v.registered {
 		wait = min(wait, v.interval(now))
