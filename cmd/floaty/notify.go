@@ -85,7 +85,7 @@ func lockSettings(s inputs.Inputs, path string) config.Lock {
 // the exit status.
 func acquireLock(ctx context.Context, c command, log logr.Logger, settings config.Lock, above *handover.Keepalived) (*handover.Lock, int) {
 	key, name := daemon.SubjectKey(c.event), c.event.Name
-	if c.event.Type == "GROUP" {
+	if c.event.IsGroup() {
 		name = "GROUP-" + name
 	}
 	path := fmt.Sprintf(settings.FileTemplate, url.PathEscape(name))

@@ -96,5 +96,8 @@ func (e Event) IsRemark() bool {
 	return strings.HasSuffix(e.State, "_PRIORITY") || e.State == lowerPriorityHeard
 }
 
+// IsGroup reports whether the event is about a sync group rather than an instance.
+func (e Event) IsGroup() bool { return e.Type == typeGroup }
+
 // Claims reports whether the event says that the instance or group is MASTER.
 func (e Event) Claims() bool { return e.State == Master.String() }

@@ -54,7 +54,7 @@ func (t *trust) event(e Event, now time.Time) {
 		return
 	}
 	if !t.states.apply(e, members, now) {
-		if e.Type == typeGroup {
+		if e.IsGroup() {
 			log = log.WithValues(logkey.Group, e.Name)
 		} else {
 			log = log.WithValues(logkey.Instance, e.Name)

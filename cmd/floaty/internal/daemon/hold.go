@@ -40,7 +40,7 @@ func Hold(ctx context.Context, opts Options, s inputs.Inputs, event keepalived.E
 
 // SubjectKey returns the log key for the name in an event.
 func SubjectKey(e keepalived.Event) string {
-	if e.Type == "GROUP" {
+	if e.IsGroup() {
 		return logkey.Group
 	}
 	return logkey.Instance

@@ -11,7 +11,7 @@ import (
 // EventInstances returns the names of the instances that an event is about. If keepalived.conf is known and lacks the
 // name, that is an error.
 func (s Inputs) EventInstances(e keepalived.Event) ([]string, error) {
-	if e.Type == "INSTANCE" {
+	if !e.IsGroup() {
 		if s.Keepalived != nil && !slices.ContainsFunc(s.Keepalived.Instances, func(i conf.Instance) bool { return i.Name == e.Name }) {
 			return nil, fmt.Errorf("keepalived-config: %s does not name the instance %q", s.Config.KeepalivedConfig, e.Name)
 		}
