@@ -456,3 +456,26 @@ func TestWithoutAddressesAFailedReadIsNotRetried(t *testing.T) {
 		}
 	})
 }
+
+// The back-off of a failed read would otherwise hold up the refresh, and show in the status as a wait for nothing.
+func TestWithoutAddressesTheBackOffOfAFailedReadEnds(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
+		refresh(o)
+		time.Sleep(time.Until(o.Due()) - 500*time.Millisecond)
+		c.set(func() { c.err = errDown })
+		if _, err := reading(t.Context(), o, one, time.Now()); err == nil {
+			t.Fatal("got a reading, want an error")
+		}
+		if !o.Retry().After(o.Due()) {
+			t.Fatalf("the failed read is tried again at %v, want that after the refresh at %v", o.Retry(), o.Due())
+		}
+		o.opts.Addresses = func() []netip.Addr { return nil }
+		time.Sleep(time.Until(o.Due()))
+		if rest := o.Refresh(); rest < 50*time.Second {
+			t.Errorf("the next refresh is due in %v, want it after an interval", rest)
+		}
+		if retry := o.Retry(); !retry.IsZero() {
+			t.Errorf("a read may be tried again at %v, want no such time", retry)
+		}
+	})
+}

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// read does what Read does, but starts a read only if managed is not nil. Otherwise it returns the zero Reading if a read must be started.
+// read does what Read does, but starts a read only if managed is not nil; if one must be started, it otherwise returns the zero Reading. So
+// Options.Addresses, which has a lock of its own and sorts, is called neither for a reading that is there already nor with o.mu held.
 func (o *Observed) read(addr netip.Addr, after time.Time, managed []netip.Addr) (reading Reading, pending bool, err error) {
 	now := time.Now()
 	o.mu.Lock()
