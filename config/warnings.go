@@ -81,8 +81,8 @@ const (
 )
 
 // tooOpen tells which access everybody has to the file but should not have; empty: none, or there is no such file.
-func (g protectedFile) tooOpen() string {
-	path, err := filepath.EvalSymlinks(g.path)
+func (f protectedFile) tooOpen() string {
+	path, err := filepath.EvalSymlinks(f.path)
 	if err != nil {
 		return ""
 	}
@@ -98,7 +98,7 @@ func (g protectedFile) tooOpen() string {
 		return fmt.Sprintf("everybody may write to it (mode %04o): chmod o-w", mode.Perm())
 	case replaceable != "":
 		return "everybody may replace it, because its parent directory is world-writable: " + replaceable
-	case g.secret && mode&othersRead != 0:
+	case f.secret && mode&othersRead != 0:
 		return fmt.Sprintf("everybody may read the secret in it (mode %04o): chmod o-r", mode.Perm())
 	}
 	return ""

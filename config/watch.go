@@ -40,9 +40,9 @@ type Watcher struct {
 	retry    time.Duration                     // the delay before trying again
 	replaced chan struct{}                     // receives when paths or unreported have changed
 
-	mu         sync.Mutex
-	paths      []string // guarded by mu; absolute
-	unreported bool     // guarded by mu; at least one of paths was not reported yet
+	mu         sync.Mutex // guards all below
+	paths      []string   // absolute
+	unreported bool       // at least one of paths was not reported yet
 }
 
 // NewWatcher returns a Watcher of no paths.

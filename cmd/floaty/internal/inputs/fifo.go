@@ -111,37 +111,37 @@ type WriterWatch struct {
 // NewWriterWatch returns a WriterWatch whose Tick asks for a check while there is no writer. Without a FIFO it never
 // ticks.
 func NewWriterWatch(log logr.Logger, fifo bool) *WriterWatch {
-	l := &WriterWatch{log: log, Tick: time.NewTicker(writerTimeout)}
+	w := &WriterWatch{log: log, Tick: time.NewTicker(writerTimeout)}
 	if !fifo {
-		l.Stop()
+		w.Stop()
 	}
-	return l
+	return w
 }
 
 // Stop releases the ticker.
-func (l *WriterWatch) Stop() { l.Tick.Stop() }
+func (w *WriterWatch) Stop() { w.Tick.Stop() }
 
 // Connected is called when the FIFO has got a writer, or lost the last one.
-func (l *WriterWatch) Connected(on bool) {
+func (w *WriterWatch) Connected(on bool) {
 	if !on {
-		l.Tick.Reset(writerTimeout)
+		w.Tick.Reset(writerTimeout)
 		return
 	}
-	l.Stop()
-	if l.failures.Succeeded(time.Now()) {
-		l.log.Info("the FIFO has a writer again")
+	w.Stop()
+	if w.failures.Succeeded(time.Now()) {
+		w.log.Info("the FIFO has a writer again")
 	}
 }
 
 // Check logs that Keepalived runs without having the FIFO open: at once, and then at growing intervals.
-func (l *WriterWatch) Check(s Inputs) {
+func (w *WriterWatch) Check(s Inputs) {
 	sign := s.keepalivedSign()
 	if sign == "" {
-		l.failures = failurelog.Entry{} // Keepalived does not run, so nothing is wrong
+		w.failures = failurelog.Entry{} // Keepalived does not run, so nothing is wrong
 		return
 	}
-	if l.failures.Failed(time.Now()) {
-		l.log.Error(errors.New(sign+": keepalived.conf may name another FIFO, or Keepalived was reloaded and must be restarted, or it "+
+	if w.failures.Failed(time.Now()) {
+		w.log.Error(errors.New(sign+": keepalived.conf may name another FIFO, or Keepalived was reloaded and must be restarted, or it "+
 			"rejects a FIFO owned by neither its own user nor the named one (vrrp_notify_fifo PATH USER, since 2.4)"),
 			"no process has the FIFO open for writing: the states of all instances are unknown", logkey.Path, *s.FIFO)
 	}
