@@ -51,7 +51,7 @@ type StatusAddress struct {
 	Targets   []string   `json:"targets"`           // IDs of the servers that it points at, by the last reading without an error
 	Since     time.Time  `json:"since,omitzero"`    // it has been in place since
 	Verified  time.Time  `json:"verified,omitzero"` // that reading's request was sent
-	Next      time.Time  `json:"next,omitzero"`     // the next look
+	Next      time.Time  `json:"next,omitzero"`     // when it is reconciled next, unless an event comes first
 	Contested bool       `json:"contested"`
 	Rival     string     `json:"rival,omitempty"` // ID of the server that contests it, where it is known
 	Error     string     `json:"error"`           // of the last read or write of it; empty: none
