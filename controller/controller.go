@@ -245,7 +245,13 @@ func (c *Controller) Inherit(from *Controller) {
 			readAfter: st.readAfter, verify: st.verify, conflict: st.conflict, writes: st.writes,
 		}
 	}
-	c.add(c.opts.Desired.Addresses())
+	addrs := c.opts.Desired.Addresses()
+	for _, addr := range addrs { // c does not know yet which of them share a resource
+		if st := from.statuses[from.lead(addr)]; st != nil && c.statuses[addr] == nil {
+			c.statuses[addr] = &status{noticed: st.answered, answered: st.answered, readAfter: st.readAfter}
+		}
+	}
+	c.add(addrs)
 }
 
 // add queues addrs and their leads.

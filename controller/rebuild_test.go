@@ -116,6 +116,23 @@ func TestARebuiltControllerDoesNotEndAConflict(t *testing.T) {
 	})
 }
 
+// Only the lead of a resource has a status, and the new controller does not know yet which addresses are in one.
+func TestARebuiltControllerWritesNothingOfAnUnclaimedResource(t *testing.T) {
+	network(t, func(t *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(interval)
+		h.stop()
+		c.count()
+		h.rebuild(func() {})
+		defer h.stop()
+		time.Sleep(20 * time.Second)
+		h.wrote("0")
+		if lines := h.lines("assigned"); len(lines) != 1 {
+			t.Errorf("got %q, want one line, about the takeover", lines)
+		}
+	})
+}
+
 // suspends makes an instance suspended, or ends that.
 func (h *host) suspends(instance string, suspended bool) {
 	states := map[string]keepalived.Status{}
