@@ -75,7 +75,8 @@ func (c *Controller) inheritStatus(heir netip.Addr, from *status) {
 	_, busy := c.slots.writes[heir]
 	switch {
 	case st == nil:
-		c.statuses[heir] = from
+		own := *from // a copy, because from may still be in the line for a slot, under its own address
+		c.statuses[heir] = &own
 	case !busy:
 		st.answered = max(st.answered, from.answered)
 		if len(st.verify.delays) < len(from.verify.delays) {

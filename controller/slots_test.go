@@ -194,6 +194,33 @@ func TestASlotIsNotKeptWhileAReadIsInProgress(t *testing.T) {
 	}
 }
 
+// The address that stands for the others from then on takes over its status, and has its own place in the line.
+func TestTheLeadOfAResourceMayBeRemovedWhileItWaitsForASlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(one, inside[0])
+		c.join(inside...)
+		h := newHost(t, c, here, c, append([]netip.Addr{one}, inside...)...)
+		defer h.stop()
+		h.slots(1)
+		time.Sleep(time.Second)
+		c.set(nil, func(ctx context.Context, addr netip.Addr, _ string) error {
+			if addr == one {
+				return pass(ctx, 5*time.Second)
+			}
+			return nil
+		})
+		h.says(keepalived.Master)
+		time.Sleep(time.Second)
+		h.wants(map[string][]netip.Addr{"VI": append([]netip.Addr{one}, inside[1:]...)})
+		time.Sleep(4*time.Second + 3*trip) // one is written by then
+		h.holds(inside[1])
+		time.Sleep(2 * time.Second)
+		if left := h.leftovers(1); left != "" {
+			t.Errorf("left over: %s", left)
+		}
+	})
+}
+
 // slots changes how many writes may be made side by side, before any was made.
 func (h *host) slots(n int) {
 	h.ctl.mu.Lock()
