@@ -19,17 +19,30 @@ func (c *Controller) lead(addr netip.Addr) netip.Addr {
 }
 
 // want returns what is desired for addr and all addresses that share its resource, as one: it is ours while any of them is, and has the
-// latest generation of all. managed tells whether addr itself is managed.
+// latest generation of all. What Keepalived said of an address before the address was lost no longer matters, and is left out. managed tells
+// whether addr itself is managed.
 func (c *Controller) want(addr netip.Addr) (want desired.Address, managed bool) {
 	want, managed = c.opts.Desired.Address(addr)
+	want.Generation = sinceLoss(want.Generation)
 	for _, other := range c.opts.Observed.Sharing(addr) {
 		also, _ := c.opts.Desired.Address(other)
 		want.Ours = want.Ours || also.Ours
 		want.Server = cmp.Or(want.Server, also.Server)
-		want.Generation = want.Latest(also.Generation)
+		want.Generation = want.Latest(sinceLoss(also.Generation))
 		want.Changed = later(want.Changed, also.Changed)
 	}
 	return want, managed
+}
+
+// sinceLoss returns g without a claim and a rival from before the loss.
+func sinceLoss(g desired.Generation) desired.Generation {
+	if g.LastClaim < g.LastLoss {
+		g.LastClaim = 0
+	}
+	if g.LastRival < g.LastLoss {
+		g.LastRival = 0
+	}
+	return g
 }
 
 // drop ends the processing of an address that is no longer managed, or that has a lead since it became known that they share a resource.

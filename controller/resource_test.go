@@ -295,3 +295,45 @@ func TestAResourceThatIsOursNoMoreIsNotContested(t *testing.T) {
 		}
 	})
 }
+
+// One address of a resource is lost and another one claimed, in any order: the claim is answered at once, though no reading is valid.
+func TestALossOfOneAddressDoesNotHideTheClaimOfAnother(t *testing.T) {
+	for order, happens := range map[string]func(h *host){
+		"the claim first": func(h *host) { h.saysOf("B", keepalived.Master); h.saysOf("A", keepalived.Backup) },
+		"the loss first":  func(h *host) { h.saysOf("A", keepalived.Backup); h.saysOf("B", keepalived.Master) },
+		"at once": func(h *host) {
+			h.states = map[string]keepalived.Status{"A": {State: keepalived.Backup, Claims: 1}, "B": {State: keepalived.Master, Claims: 1}}
+			h.apply(h.desired.SetKeepalived(h.states))
+		},
+	} {
+		t.Run(order, func(t *testing.T) {
+			network(t, func(_ *testing.T, c *cloud, h *host) {
+				h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
+				h.saysOf("B", keepalived.Backup)
+				h.saysOf("A", keepalived.Master)
+				time.Sleep(interval)
+				c.move(inside[0], there)
+				c.set(hang, nil)
+				happens(h)
+				time.Sleep(2 * trip)
+				h.holds(inside[0])
+			})
+		})
+	}
+}
+
+// The new master of the lost address may still write the resource.
+func TestAResourceIsVerifiedAfterALossOfOneAddress(t *testing.T) {
+	network(t, func(_ *testing.T, c *cloud, h *host) {
+		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
+		time.Sleep(interval)
+		h.saysOf("A", keepalived.Master)
+		h.saysOf("B", keepalived.Master)
+		time.Sleep(500 * time.Millisecond)
+		h.saysOf("A", keepalived.Backup)
+		time.Sleep(2 * time.Second)
+		c.move(inside[0], there)
+		time.Sleep(time.Second + 3*trip)
+		h.holds(inside[0])
+	})
+}

@@ -74,11 +74,13 @@ type writes struct {
 func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool) {
 	lost, claimed = want.LastLoss > s.noticed, want.LastClaim > s.noticed
 	gained, rival, idle := want.LastGain > s.noticed, want.LastRival > s.noticed, s.noticed <= s.answered
+	inPart := lost && want.Ours && !gained // another address of its resource was lost, and its new master may write the resource
+	wholly := lost && !inPart
 	s.noticed = max(s.noticed, want.Last())
-	if lost { // what came before the loss no longer matters
+	if wholly { // what came before the loss no longer matters
 		s.lose(want)
 	}
-	if lost || !want.Ours { // a resource may have lost the address that made it ours, without a loss of its own
+	if wholly || !want.Ours { // a resource may have lost the address that made it ours, without a loss of its own
 		s.conflict, s.writes = conflict{}, writes{failing: s.writes.failing}
 	}
 	if !want.Ours {
@@ -86,7 +88,7 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 		return lost, claimed
 	}
 	switch {
-	case gained, claimed:
+	case gained, claimed, inPart:
 		s.readAfter = want.Changed
 	case rival && idle: // otherwise a reading is awaited already: this rival is considered after that
 		s.readForRival(want)
@@ -97,7 +99,7 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 			s.writes.takeover = &Takeover{Claimed: want.Changed}
 		}
 	}
-	if rival && len(s.verify.delays) < len(verifyDelays) { // its write may take effect after the reading that is made now
+	if (rival || inPart) && len(s.verify.delays) < len(verifyDelays) { // its write may take effect after the reading that is made now
 		s.verifyFrom(now)
 	}
 	return lost, claimed
@@ -106,7 +108,6 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 // lose drops the readings that were still required from the time when the address was ours. Unless it is ours again, it schedules one that
 // shows where the new master has put it.
 func (s *status) lose(want desired.Address) {
-	s.answered = max(s.answered, want.LastLoss)
 	s.readAfter, s.verify = time.Time{}, verifications{}
 	if !want.Ours {
 		s.verify = verifications{want.Changed, []time.Duration{afterLoss}}
