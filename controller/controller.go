@@ -171,6 +171,7 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 	case outcome == assigned, outcome == inPlace:
 		c.queue.Forget(addr)
 	case outcome != failed && outcome != notWritten: // no write was made, or it no longer matters
+	case after > 0: // it failed, and Resume has ended its wait already
 	case errors.As(err, &told):
 		after = max(told.Wait, soon)
 		c.pace.Hold(addr, after)
@@ -187,7 +188,7 @@ func (c *Controller) requeue(addr netip.Addr, st *status, outcome outcome, after
 	var next time.Time // zero: with the next refresh
 	switch {
 	case outcome == failed:
-		next = c.pace.Next(addr)
+		next = later(c.pace.Next(addr), time.Now().Add(after))
 		c.logFailure(addr, st, err, next)
 	case after > 0:
 		next = time.Now().Add(after)
@@ -220,8 +221,9 @@ func (c *Controller) ReadDone(addrs []netip.Addr) {
 	c.queue.Add(everything)
 }
 
-// Resume ends all waits of this controller, after a failure, a refusal or as the cloud told, and processes every address again. It is meant
-// for a credential that is new, or accepted again. A Retry-After that is not over still holds in [providers.Paced].
+// Resume ends all waits of this controller, after a failure, a refusal or as the cloud told, and processes every address again. A write in
+// progress that fails may be repeated at once, too. Resume is meant for a credential that is new, or accepted again. A Retry-After that is
+// not over still holds in [providers.Paced].
 func (c *Controller) Resume() {
 	now := time.Now()
 	c.opts.Observed.Resume()

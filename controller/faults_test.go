@@ -328,3 +328,26 @@ func TestAnUnreadableAddressWaitsUntilItMayBeReadAgain(t *testing.T) {
 		}
 	})
 }
+
+// A write with the old credential may be refused after Resume: the new credential does not wait for that.
+func TestResumeDuringAWriteEndsTheWaitThatFollows(t *testing.T) {
+	for name, fault := range map[string]error{
+		"refused":       fmt.Errorf("403: %w", providers.ErrRefused),
+		"not accepted":  fmt.Errorf("401: %w", providers.ErrUnauthorized),
+		"asked to wait": &providers.WaitError{Wait: 10 * time.Second, Err: errDown},
+		"not available": errDown,
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(_ *testing.T, c *cloud, h *host) {
+				c.set(nil, func(ctx context.Context, _ netip.Addr, _ string) error { return errors.Join(pass(ctx, trip), fault) })
+				h.says(keepalived.Master)
+				time.Sleep(trip / 2)
+				c.set(nil, nil)
+				h.ctl.Resume()
+				time.Sleep(2 * trip)
+				h.holds(one)
+				h.holds(two)
+			})
+		})
+	}
+}

@@ -20,6 +20,7 @@ type attempt struct {
 	reading observed.Reading // the reading that it answers
 	news    bool             // it answers a claim or a rival, or is the first one, so it is worth a log line
 	claims  bool             // it answers a claim
+	began   time.Time        // set by begin
 	call    context.Context  // ends when the address stops being ours, or at the deadline
 	end     context.CancelFunc
 }
@@ -59,6 +60,7 @@ func (c *Controller) begin(ctx context.Context, addr netip.Addr, st *status, w *
 		lose(nil)
 		return backingOff, wait
 	}
+	w.began = time.Now()
 	var cancel context.CancelFunc
 	w.call, cancel = context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 	w.end = func() {
@@ -99,6 +101,9 @@ func (c *Controller) concluded(addr netip.Addr, st *status, w *attempt, err erro
 		c.opts.Observed.Invalidate(addr)
 	}
 	c.opts.Recorder.Assigned(addr, w.reading.Servers, w.server, err)
+	if w.began.Before(c.lastResumed()) { // it may have failed because of the old credential
+		return failed, soon
+	}
 	return failed, atRefresh
 }
 
