@@ -128,3 +128,23 @@ func TestResumeAndStateChangesMayHappenAtTheSameTime(t *testing.T) {
 		}
 	})
 }
+
+// A newer read that succeeds does not stand for a refresh that fails later, unless it covers everything.
+func TestARefreshThatFailsAfterANewerReadIsTriedAgain(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		h.wants(map[string][]netip.Addr{"A": {one}, "B": {two}})
+		h.saysOf("A", keepalived.Master)
+		h.saysOf("B", keepalived.Master)
+		time.Sleep(interval)
+		c.count()
+		c.set(hang, nil)
+		for reads := 0; reads == 0; reads, _ = c.count() { // until the refresh
+			time.Sleep(trip)
+		}
+		c.set(nil, nil)
+		c.move(two, there)
+		h.hearsRivalOf("A")
+		time.Sleep(10*time.Second + 1200*time.Millisecond + 3*trip) // the deadline, and a back-off
+		h.holds(two)
+	})
+}

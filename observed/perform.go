@@ -40,6 +40,10 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 		o.keep(r, holdings)
 	case r.seq >= o.failure.newest: // else a newer read has succeeded already
 		say = o.fail(time.Now(), r, err)
+	case r.refresh: // the newer read may have covered other addresses only
+		if again := time.Now().Add(o.opts.BackOff.Wait(1)); again.Before(o.due) {
+			o.due = again
+		}
 	}
 	log, retry := o.failure.log, o.failure.retry
 	o.mu.Unlock()
