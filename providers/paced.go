@@ -244,17 +244,23 @@ func (p *Paced) resume() {
 	}
 }
 
-// cloudWide returns an error of one of holdings that concerns the whole cloud; nil if there is none.
+// cloudWide returns an error of one of holdings that concerns the whole cloud: the longest wait, if there is any; nil if there is none.
 func cloudWide(holdings map[netip.Addr]Holding) error {
+	var longest *WaitError
 	var rejected error
 	for _, h := range holdings {
 		var told *WaitError
-		if errors.As(h.Err, &told) {
-			return h.Err
-		}
-		if errors.Is(h.Err, ErrUnauthorized) {
+		switch {
+		case errors.As(h.Err, &told):
+			if longest == nil || told.Wait > longest.Wait {
+				longest = told
+			}
+		case errors.Is(h.Err, ErrUnauthorized):
 			rejected = h.Err
 		}
+	}
+	if longest != nil {
+		return longest
 	}
 	return rejected
 }

@@ -159,3 +159,16 @@ func TestLongRetryAfterIsLoggedAgainAtGrowingDistance(t *testing.T) {
 		})
 	}
 }
+
+func TestLongestRetryAfterOfAReadCounts(t *testing.T) {
+	for range 20 { // the holdings come in any order
+		synctest.Test(t, func(t *testing.T) {
+			c := &cloud{holdings: map[netip.Addr]providers.Holding{addr: {Err: full(time.Second)}, other: {Err: full(time.Minute)}}}
+			p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})
+			if _, err := p.Read(t.Context(), addrs); err != nil {
+				t.Fatal(err)
+			}
+			wantWait(t, assign(t, p), time.Minute, errFull)
+		})
+	}
+}
