@@ -11,6 +11,7 @@ import (
 
 	"floaty/providers"
 	"floaty/providers/cloudscale"
+	"floaty/providers/httpapi"
 )
 
 func TestAssignIsOneRequest(t *testing.T) {
@@ -135,7 +136,7 @@ func TestAssignPassesTheFence(t *testing.T) {
 	t.Parallel()
 	stopped := errors.New("no longer wanted")
 	w := newEnv(t)
-	p := provider(t, cloudscale.Options{Endpoint: w.url, Before: func(context.Context) error { return stopped }})
+	p := provider(t, cloudscale.Options{Endpoint: w.url, Hooks: httpapi.Hooks{Before: func(context.Context) error { return stopped }}})
 	if err := p.Assign(t.Context(), addr, here, nil); !errors.Is(err, stopped) {
 		t.Errorf("got %v, want %v", err, stopped)
 	}

@@ -11,10 +11,8 @@
 package cloudscale
 
 import (
-	"context"
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	sdk "github.com/cloudscale-ch/cloudscale-go-sdk/v8"
 
@@ -42,13 +40,7 @@ type Options struct {
 	ServerByHostName func() string
 	// MetadataURL is the URL of the metadata. If empty, it is that of cloudscale.ch.
 	MetadataURL string
-	// Before is called when a changing request is about to be sent; its error ends the call. It may be nil. See
-	// [httpapi.Options].
-	Before func(context.Context) error
-	// Observe is called after each request. It may be nil. See [httpapi.Options].
-	Observe func(ctx context.Context, status int, took time.Duration)
-	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
-	Addresses func() int
+	httpapi.Hooks
 	// MaxConcurrentRequests is how many calls are made at the same time.
 	MaxConcurrentRequests int
 }
@@ -85,12 +77,10 @@ func New(opts Options) (*Provider, error) {
 		}
 	}
 	client := httpapi.New(httpapi.Options{
-		Endpoint:  endpoint,
-		Token:     opts.Token,
-		Before:    opts.Before,
-		Observe:   opts.Observe,
-		Addresses: opts.Addresses,
-		Parallel:  opts.MaxConcurrentRequests,
+		Endpoint: endpoint,
+		Token:    opts.Token,
+		Hooks:    opts.Hooks,
+		Parallel: opts.MaxConcurrentRequests,
 	})
 	api := sdk.NewClient(client)
 	api.BaseURL = endpoint // NewClient obeys the environment variable CLOUDSCALE_API_URL

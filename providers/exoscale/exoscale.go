@@ -22,7 +22,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	v3 "github.com/exoscale/egoscale/v3"
 	"github.com/exoscale/egoscale/v3/credentials"
@@ -51,13 +50,7 @@ type Options struct {
 	DetachManaged bool
 	// MetadataURL is the URL of the metadata directory. If empty, it is that of Exoscale.
 	MetadataURL string
-	// Before is called when a changing request is about to be sent; its error ends the call. It may be nil. See
-	// [httpapi.Options].
-	Before func(context.Context) error
-	// Observe is called after each request. It may be nil. See [httpapi.Options].
-	Observe func(ctx context.Context, status int, took time.Duration)
-	// Addresses returns how many addresses a takeover may have to move. It may be nil. See [httpapi.Options].
-	Addresses func() int
+	httpapi.Hooks
 	// MaxConcurrentRequests is how many calls one Read or Assign makes at the same time.
 	MaxConcurrentRequests int
 	// Log gets a line if the API key lacks a right that floaty can work without. The zero Logger drops it.
@@ -110,10 +103,8 @@ func New(opts Options) (*Provider, error) {
 			key, secret := opts.Credential()
 			return []string{secret, key}
 		},
-		Before:    opts.Before,
-		Observe:   opts.Observe,
-		Addresses: opts.Addresses,
-		Parallel:  opts.MaxConcurrentRequests,
+		Hooks:    opts.Hooks,
+		Parallel: opts.MaxConcurrentRequests,
 	})
 	return p, nil
 }

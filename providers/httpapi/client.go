@@ -70,18 +70,23 @@ type Options struct {
 	// Secrets returns what else must not appear in messages, for credentials that are not sent as a token. It is called for
 	// each request. It may be nil.
 	Secrets func() []string
+	Hooks
+	// Parallel is how many calls are made at the same time. An HTTP/1.1 server needs that many connections.
+	Parallel int
+}
+
+// Hooks let the rest of floaty observe and forbid requests. A provider passes them on from its own options. Each may be nil.
+type Hooks struct {
 	// Before is called before each request except GET and HEAD, and again when its body is sent, on each connection that it
 	// is sent on. If it returns an error, the call fails with that error and no server receives the whole request. Before
-	// gets the call's context and may block until it ends. It may be nil.
+	// gets the call's context and may block until it ends.
 	Before func(context.Context) error
 	// Observe is called after each request, unless the request was cancelled. status is that of the answer, or 0 if there was none; took is
-	// the time until the answer began. Observe gets the call's context, and must not block. It may be nil.
+	// the time until the answer began. Observe gets the call's context, and must not block.
 	Observe func(ctx context.Context, status int, took time.Duration)
 	// Addresses returns how many addresses a takeover may have to move. That many connections, ten at most, are kept open to a server that
 	// speaks only HTTP/1.1. If it is nil, one connection is kept open.
 	Addresses func() int
-	// Parallel is how many calls are made at the same time. An HTTP/1.1 server needs that many connections.
-	Parallel int
 }
 
 // New returns a client for one API. It uses the proxy that the environment names, if any.
@@ -94,10 +99,7 @@ func New(opts Options) *http.Client {
 		warm.addresses = func() int { return 1 }
 	}
 	base.DialContext = warm.watch(base.DialContext)
-	return client(&transport{
-		base: base, warm: warm, endpoint: opts.Endpoint, token: opts.Token, secrets: opts.Secrets, before: opts.Before, observe: opts.Observe,
-		slot: make(chan struct{}, 1),
-	})
+	return client(&transport{base: base, warm: warm, opts: opts, slot: make(chan struct{}, 1)})
 }
 
 func client(rt http.RoundTripper) *http.Client {

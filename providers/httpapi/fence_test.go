@@ -19,7 +19,7 @@ func (a *api) fenced(t *testing.T, refuse int64) (*http.Client, *atomic.Int64) {
 	t.Helper()
 	asked := new(atomic.Int64)
 	client := clientOf(t, a.Server, a.URL)
-	client.Transport.(*transport).before = func(context.Context) error {
+	client.Transport.(*transport).opts.Before = func(context.Context) error {
 		if n := asked.Add(1); refuse != 0 && n >= refuse {
 			return errStopped
 		}
@@ -180,7 +180,7 @@ func TestWaitingAtTheFenceEndsWithTheCall(t *testing.T) {
 		a, complete := whole(t, http2, nil)
 		for refuse := range int64(2) {
 			client, asked := a.fenced(t, 0)
-			client.Transport.(*transport).before = func(ctx context.Context) error {
+			client.Transport.(*transport).opts.Before = func(ctx context.Context) error {
 				if asked.Add(1) <= refuse {
 					return nil
 				}

@@ -24,12 +24,12 @@ func TestObserveIsToldOfEachRequestButCancelledOnes(t *testing.T) {
 		}
 	})
 	var told []int
-	client := New(Options{Observe: func(_ context.Context, status int, took time.Duration) {
+	client := New(Options{Hooks: Hooks{Observe: func(_ context.Context, status int, took time.Duration) {
 		if took <= 0 {
 			t.Errorf("status %d: took %v, want more than nothing", status, took)
 		}
 		told = append(told, status)
-	}})
+	}}})
 	t.Cleanup(client.CloseIdleConnections)
 	for _, path := range []string{"/", "/503", "/dropped"} {
 		_, _ = do(t, t.Context(), client, http.MethodPost, a.URL+path) // how it ends is told

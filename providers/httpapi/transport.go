@@ -6,21 +6,16 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
 
 // A transport makes requests and keeps their answers for the caller (see [Capture]).
 type transport struct {
-	base     *http.Transport
-	warm     *warmer  // nil: connections are not kept
-	endpoint *url.URL // the token's only destination
-	token    func() string
-	slot     chan struct{}                             // has room for one: see waitForSlot
-	secrets  func() []string                           // other than the token, to be kept out of messages
-	before   func(context.Context) error               // allows or refuses a changing request; nil: all are allowed
-	observe  func(context.Context, int, time.Duration) // called after each request; nil: not called
+	base *http.Transport
+	warm *warmer // nil: connections are not kept
+	opts Options
+	slot chan struct{} // has room for one: see waitForSlot
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -32,12 +27,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		out.Header["X-Idempotency-Key"] = []string{}
 	}
 	hidden := secrets{t.authorize(out)}
-	if t.secrets != nil {
-		hidden = append(hidden, t.secrets()...)
+	if t.opts.Secrets != nil {
+		hidden = append(hidden, t.opts.Secrets()...)
 	}
 	answer := captured(req.Context())
 	answer.begin(req, hidden)
-	if err := fence(out, t.before); err != nil {
+	if err := fence(out, t.opts.Before); err != nil {
 		return nil, err
 	}
 	if t.warm != nil {
@@ -65,23 +60,23 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// observed calls observe with the result of a request; resp is nil if there was no answer.
+// observed calls Observe with the result of a request; resp is nil if there was no answer.
 func (t *transport) observed(ctx context.Context, resp *http.Response, took time.Duration) {
 	switch {
-	case t.observe == nil:
+	case t.opts.Observe == nil:
 	case resp != nil:
-		t.observe(ctx, resp.StatusCode, took)
+		t.opts.Observe(ctx, resp.StatusCode, took)
 	case !errors.Is(ctx.Err(), context.Canceled): // a missed deadline counts, because there was no answer
-		t.observe(ctx, 0, took)
+		t.opts.Observe(ctx, 0, took)
 	}
 }
 
 // authorize sets the credential and returns it. It returns "" if the request goes elsewhere.
 func (t *transport) authorize(req *http.Request) string {
-	if t.token == nil || req.URL.Scheme != t.endpoint.Scheme || !strings.EqualFold(req.URL.Host, t.endpoint.Host) {
+	if t.opts.Token == nil || req.URL.Scheme != t.opts.Endpoint.Scheme || !strings.EqualFold(req.URL.Host, t.opts.Endpoint.Host) {
 		return ""
 	}
-	token := t.token()
+	token := t.opts.Token()
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}

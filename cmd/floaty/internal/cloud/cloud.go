@@ -16,6 +16,7 @@ import (
 	"floaty/providers"
 	"floaty/providers/cloudscale"
 	"floaty/providers/exoscale"
+	"floaty/providers/httpapi"
 )
 
 // A Cloud is a provider with further methods that only the command needs.
@@ -31,11 +32,9 @@ type Cloud interface {
 
 // Options are what a cloud needs in addition to the inputs.
 type Options struct {
-	Current   func() *config.Config                                     // returns the configuration in force, from which every call takes the credential
-	Before    func(context.Context) error                               // called before each changing request; an error forbids it; nil: all are allowed
-	Observe   func(ctx context.Context, status int, took time.Duration) // called after each request; may be nil
-	Addresses func() int                                                // returns the number of managed addresses; nil: none will be assigned
-	Log       logr.Logger
+	Current func() *config.Config // returns the configuration in force, from which every call takes the credential
+	httpapi.Hooks
+	Log logr.Logger
 }
 
 // New returns the configured cloud, without a wrapper: that would hide the methods that only some clouds have.
@@ -59,9 +58,7 @@ func newCloudscale(c *config.Config, opts Options) (Cloud, error) {
 			id, _ := inputs.ServerByHostName(opts.Current(), inputs.HostName())
 			return id
 		},
-		Before:                opts.Before,
-		Observe:               opts.Observe,
-		Addresses:             opts.Addresses,
+		Hooks:                 opts.Hooks,
 		MaxConcurrentRequests: c.MaxConcurrentRequests,
 	})
 }
@@ -75,10 +72,8 @@ func newExoscale(c *config.Config, opts Options) (Cloud, error) {
 			return c.Key.Reveal(), c.Secret.Reveal()
 		},
 		Instance:              c.Exoscale.InstanceID,
-		Before:                opts.Before,
-		Observe:               opts.Observe,
 		DetachManaged:         c.Exoscale.DetachManaged,
-		Addresses:             opts.Addresses,
+		Hooks:                 opts.Hooks,
 		MaxConcurrentRequests: c.MaxConcurrentRequests,
 		Log:                   opts.Log,
 	})

@@ -15,6 +15,7 @@ import (
 	"floaty/desired"
 	"floaty/observed"
 	"floaty/providers"
+	"floaty/providers/httpapi"
 	"floaty/providers/logkey"
 )
 
@@ -60,7 +61,9 @@ type engineOptions struct {
 func newEngine(s inputs.Inputs, opts engineOptions) (*engine, error) {
 	log := opts.log.WithValues(logkey.Provider, s.Config.Provider)
 	api, err := cloud.New(s, cloud.Options{
-		Current: opts.current, Before: opts.fence, Observe: opts.monitor.Requested, Addresses: opts.desired.Len, Log: log,
+		Current: opts.current,
+		Hooks:   httpapi.Hooks{Before: opts.fence, Observe: opts.monitor.Requested, Addresses: opts.desired.Len},
+		Log:     log,
 	})
 	if err != nil {
 		return nil, err
