@@ -61,18 +61,23 @@ type Options struct {
 type Provider struct {
 	opts    Options
 	client  *http.Client
+	sdk     sdk
 	account account
 	filter  filter
 	started started
 	flights flights
 	names   providers.Names // of instances in lists
 
-	mu        sync.Mutex // guards all below
-	api       *v3.Client // the latest; nil: not made yet
-	key       string     // of api
-	secret    string
-	zone      string           // from the metadata service
+	mu        sync.Mutex       // guards all below
+	zone      string           // from the metadata service; empty: not asked for yet
 	unqueried failurelog.Entry // operations cannot be queried
+}
+
+// An sdk is the SDK's client for the current credential. A client keeps the credential that it was made with.
+type sdk struct {
+	mu          sync.Mutex // guards all below
+	client      *v3.Client // the latest; nil: not made yet
+	key, secret string     // of client
 }
 
 // New returns a provider. It makes no call. It returns an error if the endpoint or the instance's ID is not valid.
@@ -112,17 +117,17 @@ func New(opts Options) (*Provider, error) {
 // Close closes idle connections. Later calls open new ones.
 func (p *Provider) Close() { p.client.CloseIdleConnections() }
 
-// connect returns an SDK client with the current credential. A client keeps the credential that it was made with.
+// connect returns an SDK client with the current credential.
 func (p *Provider) connect(ctx context.Context) (*v3.Client, error) {
 	endpoint, err := p.endpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
 	key, secret := p.opts.Credential()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.api != nil && p.key == key && p.secret == secret {
-		return p.api, nil
+	p.sdk.mu.Lock()
+	defer p.sdk.mu.Unlock()
+	if p.sdk.client != nil && p.sdk.key == key && p.sdk.secret == secret {
+		return p.sdk.client, nil
 	}
 	// The SDK's default HTTP client retries silently: a 503 took five requests and 15 s.
 	api, err := v3.NewClient(credentials.NewStaticCredentials(key, secret), v3.ClientOptWithHTTPClient(p.client),
@@ -130,7 +135,7 @@ func (p *Provider) connect(ctx context.Context) (*v3.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the Exoscale client: %w", err)
 	}
-	p.api, p.key, p.secret = api, key, secret
+	p.sdk.client, p.sdk.key, p.sdk.secret = api, key, secret
 	return api, nil
 }
 
