@@ -36,53 +36,80 @@ const (
 // more. On a terminal, Watch redraws it in place, waits for a daemon that has gone, and brings back what was there before, at the end and
 // while Watch is stopped with Ctrl-Z. Elsewhere, it writes one status after another, and a daemon that has gone is an error.
 func (c *Client) Watch(ctx context.Context, out io.Writer, write func(io.Writer, report.Status) error) error {
+	if t, ok := newTerminal(out); ok {
+		return c.watchOn(ctx, t, write)
+	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	suspended := make(chan os.Signal, 1)
-	draw := func(text []byte) error { _, err := out.Write(text); return err }
-	terminal, redraws := newTerminal(out)
-	if redraws {
-		draw = terminal.draw
-		var stop context.CancelFunc
-		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
-		defer stop()
-		signal.Notify(suspended, syscall.SIGTSTP)
-		defer signal.Stop(suspended)
-		terminal.open()
-		defer terminal.close()
+	for {
+		status, err := c.Status(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		var text bytes.Buffer
+		if err == nil {
+			err = write(&text, status)
+		}
+		if err == nil {
+			_, err = out.Write(text.Bytes())
+		}
+		if err != nil {
+			return unlessUnread(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
 	}
-	var text bytes.Buffer
+}
+
+// watchOn is Watch on a terminal.
+func (c *Client) watchOn(ctx context.Context, t terminal, write func(io.Writer, report.Status) error) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+	defer stop()
+	suspended := make(chan os.Signal, 1)
+	signal.Notify(suspended, syscall.SIGTSTP)
+	defer signal.Stop(suspended)
+	t.open()
+	defer t.close()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	var shown []byte
 	var last time.Time
 	for {
 		status, err := c.Status(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err == nil:
-			last = time.Now()
-			text.Reset()
-			err = write(&text, status)
-		case redraws:
-			text = *bytes.NewBuffer(outOfTouch(text.Bytes(), err, last))
-			err = nil
-		}
-		if err == nil {
-			err = draw(text.Bytes())
-		}
-		switch {
-		case errors.Is(err, syscall.EPIPE):
-			return nil
 		case err != nil:
-			return err
+			shown = outOfTouch(shown, err, last)
+		default:
+			var text bytes.Buffer
+			if err := write(&text, status); err != nil {
+				return err
+			}
+			shown, last = text.Bytes(), time.Now()
+		}
+		if err := t.draw(shown); err != nil {
+			return unlessUnread(err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-suspended:
-			terminal.giveBack()
+			t.giveBack()
 		case <-tick.C:
 		}
 	}
+}
+
+// unlessUnread returns the error of writing, or nil if that is because the output has no reader any more.
+func unlessUnread(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
 }
 
 // touchMark begins the line above a status that is out of date.
