@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// unusable are the files of testdata with what Load says of each, except the file's own name; DIR is testdata. Where a
-// file holds a secret, it is "hush".
+// unusable maps the NAME of each testdata/NAME.bad.yml to the problems that Load reports for it, without the path of the file
+// itself. DIR stands for the directory testdata. Every secret in these files contains "hush".
 var unusable = map[string][]string{
 	"addresses": {
 		`managed-addresses: item 1: "198.51.100" is not an address: want something like 192.0.2.7, 192.0.2.7/24 or 2001:db8::7`,

@@ -13,10 +13,10 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 		change func(c *Config)
 		want   []Change
 	}{
-		"nothing":                {func(*Config) {}, nil},
-		"path":                   {func(c *Config) { c.Path = "/elsewhere" }, nil},
-		"order":                  {func(c *Config) { slices.Reverse(c.ManagedAddresses) }, nil},
-		"an empty map is no map": {func(c *Config) { c.Cloudscale.HostnameToServerUUID = map[string]string{} }, nil},
+		"nothing":                           {func(*Config) {}, nil},
+		"path":                              {func(c *Config) { c.Path = "/elsewhere" }, nil},
+		"order":                             {func(c *Config) { slices.Reverse(c.ManagedAddresses) }, nil},
+		"an empty map instead of a nil one": {func(c *Config) { c.Cloudscale.HostnameToServerUUID = map[string]string{} }, nil},
 		"an address": {
 			func(c *Config) { c.ManagedAddresses = addrs("198.51.100.8", "2001:db8::1") },
 			[]Change{{"managed-addresses", "managed-addresses +2001:db8::1 -198.51.100.7", InPlace}},
@@ -38,7 +38,7 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 				{"instances", "instances.VI_4 added: none", InPlace},
 			},
 		},
-		"times": {
+		"interval and multiplier": {
 			func(c *Config) { c.RefreshInterval, c.BackOff.Multiplier = 30*time.Second, 2 },
 			[]Change{{"refresh-interval", "refresh-interval 1m0s → 30s", NewEngine}, {"back-off.multiplier", "back-off.multiplier 1.1 → 2", NewEngine}},
 		},
@@ -46,7 +46,7 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 			func(c *Config) { c.Cloudscale.Token = NewSecret("new") },
 			[]Change{{"cloudscale.token", "cloudscale.token changed", InPlace}},
 		},
-		"token into a file": {
+		"token file": {
 			func(c *Config) { c.Cloudscale.TokenFile = "/etc/token" },
 			[]Change{{"cloudscale.token-file", "cloudscale.token-file (none) → /etc/token", InPlace}},
 		},
@@ -54,7 +54,7 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 			func(c *Config) { c.Cloudscale.HostnameToServerUUID = map[string]string{"lb1": "x"} },
 			[]Change{{"cloudscale.hostname-to-server-uuid", "cloudscale.hostname-to-server-uuid changed", NewEngine}},
 		},
-		"what needs a restart": {
+		"keys that need a restart": {
 			func(c *Config) { c.StateDir, c.ListenAddress = "/var/lib/floaty", ":9753" },
 			[]Change{{"state-dir", "state-dir /run/floaty → /var/lib/floaty", Restart}, {"listen-address", "listen-address (none) → :9753", Restart}},
 		},
@@ -67,7 +67,7 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 	}
 }
 
-// A field added to Config but not to Changes would be a reload that does nothing.
+// If a field of Config were missing from Changes, a reload that changes it would do nothing.
 func TestChangesCoverEveryField(t *testing.T) {
 	var fields int
 	set(t, reflect.ValueOf(example()).Elem(), "", func(field string, c *Config) {
@@ -81,7 +81,7 @@ func TestChangesCoverEveryField(t *testing.T) {
 	}
 }
 
-// set gives each field of v in turn another value, in a fresh example each time.
+// set changes one field of v after the other, each in a fresh example, and calls each with the field's path and that example.
 func set(t *testing.T, v reflect.Value, path string, each func(string, *Config), index []int) {
 	t.Helper()
 	for i := range v.NumField() {
@@ -128,7 +128,7 @@ func TestALongListOfNewAddressesIsShortened(t *testing.T) {
 	}
 }
 
-// defaults returns what an empty file means, which lacks but the provider.
+// defaults returns the configuration that an empty file stands for. Only the provider is missing in it.
 func defaults() *Config {
 	c, _ := decodeConfig("/", nil)
 	return c

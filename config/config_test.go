@@ -173,7 +173,7 @@ func TestCleartextEndpointsAreDetected(t *testing.T) {
 		}
 	}
 	if c := (&Config{Provider: "exoscale"}); c.Cleartext() {
-		t.Error("Exoscale's own endpoint is taken for clear text")
+		t.Error("got cleartext for Exoscale without an endpoint, want not: its default endpoint uses https")
 	}
 }
 
@@ -192,7 +192,7 @@ func TestExoscaleCredentialsAreReadFromFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Exoscale.Key.Reveal() != "EXO0123456789" || got.Exoscale.Secret.Reveal() != "hush-hush" {
-		t.Errorf("got %q and %q, want what the files hold", got.Exoscale.Key.Reveal(), got.Exoscale.Secret.Reveal())
+		t.Errorf("got %q and %q, want the contents of the files", got.Exoscale.Key.Reveal(), got.Exoscale.Secret.Reveal())
 	}
 	want := []string{filepath.Join(dir, "floaty.yml"), filepath.Join(dir, "key"), filepath.Join(dir, "secret")}
 	if files := got.Files(); !reflect.DeepEqual(files, want) {
@@ -208,7 +208,7 @@ func addrs(texts ...string) []netip.Addr {
 	return all
 }
 
-// write makes a file of that name in a directory of its own, one below the test's.
+// write creates the named file in a new subdirectory of the test's temporary directory, and returns its path.
 func write(t *testing.T, name, content string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "floaty")

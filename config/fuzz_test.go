@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// secretLine is where a secret belongs; one that stands elsewhere, such as in a path, cannot be told from a value.
+// secretLine matches a line on which a secret belongs. Anywhere else, such as in a path, a secret cannot be told from an ordinary value.
 var secretLine = regexp.MustCompile(`^[\t ]*(token|key|secret): `)
 
-// FuzzConfig wants, of whatever file: no panic, one line a problem, no secret in any of them, and of a usable one that
+// FuzzConfig checks that no file causes a panic, that each problem is one line and contains no secret, and that in a usable file
 // every value is in its range.
 func FuzzConfig(f *testing.F) {
 	paths, err := filepath.Glob("testdata/*.yml")
@@ -34,7 +34,7 @@ func FuzzConfig(f *testing.F) {
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if strings.Contains(string(data), "token-file") {
-			return // it could name any file of this machine
+			return // it could name any file on this machine
 		}
 		c, err := parse(filepath.Join(dir, "floaty.yml"), data)
 		if err != nil {
@@ -46,7 +46,7 @@ func FuzzConfig(f *testing.F) {
 			checkSecret(t, data, change.Text)
 		}
 		if changes := Changes(c, c); len(changes) > 0 {
-			t.Errorf("got changes %q against itself, want none", changes)
+			t.Errorf("got changes %q between a configuration and itself, want none", changes)
 		}
 		check(t, "%+v", fmt.Sprintf("%+v", c.Cloudscale.Token))
 	})
@@ -67,7 +67,7 @@ func checkProblems(t *testing.T, data []byte, err error) {
 	}
 }
 
-// checkSecret wants no hush in line, if it is the value of a secret wherever it stands in data.
+// checkSecret fails if line contains "hush", unless data also has it outside the lines on which a secret belongs.
 func checkSecret(t *testing.T, data []byte, line string) {
 	t.Helper()
 	for row := range strings.Lines(string(data)) {
@@ -92,13 +92,13 @@ func checkRanges(t *testing.T, c *Config) {
 	}
 	b := c.BackOff
 	if b.MaxInterval < b.InitialInterval || b.MaxElapsedTime < 0 || !(b.Multiplier >= 1 && b.Multiplier <= math.MaxFloat64) {
-		t.Errorf("got back-off %+v, want it in its ranges", b)
+		t.Errorf("got back-off %+v, want each value in its range", b)
 	}
 	if c.MaxConcurrentRequests < 1 || c.MaxConcurrentRequests > 10000 {
 		t.Errorf("got max-concurrent-requests %d, want 1 to 10000", c.MaxConcurrentRequests)
 	}
 	if got := fmt.Sprintf(c.Lock.FileTemplate, "X"); strings.Contains(got, "%") || !strings.Contains(got, "X") {
-		t.Errorf("got lock file %q, want the instance in it", got)
+		t.Errorf("got lock file %q, want one that contains the instance name", got)
 	}
 	for _, path := range []string{c.Path, c.Lock.FileTemplate, c.KeepalivedConfig, c.StateDir, c.KeepalivedPIDFile} {
 		if path != "" && !filepath.IsAbs(path) {
@@ -106,7 +106,7 @@ func checkRanges(t *testing.T, c *Config) {
 		}
 	}
 	if c.Provider != "cloudscale" || c.Cloudscale.Token == (Secret{}) || c.Cloudscale.Endpoint == "" {
-		t.Errorf("got provider %q %+v, want it whole", c.Provider, c.Cloudscale)
+		t.Errorf("got provider %q with %+v, want cloudscale with a token and an endpoint", c.Provider, c.Cloudscale)
 	}
 	checkAddresses(t, c.ManagedAddresses)
 	for _, instance := range c.Instances {
@@ -119,7 +119,7 @@ func checkAddresses(t *testing.T, all []netip.Addr) {
 	seen := map[netip.Addr]bool{}
 	for _, addr := range all {
 		if seen[addr] || !addr.IsGlobalUnicast() || addr.Is4In6() || addr.Zone() != "" {
-			t.Errorf("got address %v in %v, want global ones, each once", addr, all)
+			t.Errorf("got address %v in %v, want global unicast addresses, each only once", addr, all)
 		}
 		seen[addr] = true
 	}

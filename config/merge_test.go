@@ -17,31 +17,31 @@ func TestMergeKeysAreApplied(t *testing.T) {
 			"instances:\n  VI_1: &one\n    addresses: [192.0.2.1]\n  VI_2:\n    <<: *one\n",
 			map[string][]netip.Addr{"VI_1": addrs("192.0.2.1"), "VI_2": addrs("192.0.2.1")},
 		},
-		"in braces": {
+		"in flow style": {
 			"instances: {VI_1: &one {addresses: [192.0.2.1]}, VI_2: {<<: *one}}\n",
 			map[string][]netip.Addr{"VI_1": addrs("192.0.2.1"), "VI_2": addrs("192.0.2.1")},
 		},
-		"the mapping's own key wins, before and after": {
+		"the mapping's own key wins, before or after the merge key": {
 			"instances:\n  VI_1: &one {addresses: [192.0.2.1]}\n  VI_2:\n    <<: *one\n    addresses: [192.0.2.2]\n  VI_3:\n    addresses: [192.0.2.3]\n    << : *one\n",
 			map[string][]netip.Addr{"VI_1": addrs("192.0.2.1"), "VI_2": addrs("192.0.2.2"), "VI_3": addrs("192.0.2.3")},
 		},
-		"of several the first wins": {
+		"the first of several merged mappings wins": {
 			"instances:\n  VI_1: &one {addresses: [192.0.2.1]}\n  VI_2: &two {addresses: [192.0.2.2]}\n  VI_3:\n    <<: [*one, *two]\n",
 			map[string][]netip.Addr{"VI_1": addrs("192.0.2.1"), "VI_2": addrs("192.0.2.2"), "VI_3": addrs("192.0.2.1")},
 		},
-		"a merge within what is merged": {
+		"a merged mapping merges another one": {
 			"instances:\n  VI_1: &one {addresses: [192.0.2.1]}\n  VI_2: &two\n    <<: *one\n  VI_3:\n    <<: *two\n",
 			map[string][]netip.Addr{"VI_1": addrs("192.0.2.1"), "VI_2": addrs("192.0.2.1"), "VI_3": addrs("192.0.2.1")},
 		},
-		"instances that are merged": {
+		"merged instances": {
 			"instances:\n  <<: {VI_1: {addresses: [192.0.2.1]}}\n  VI_2: {addresses: []}\n",
 			map[string][]netip.Addr{"VI_1": addrs("192.0.2.1"), "VI_2": {}},
 		},
-		"a name that looks like a merge key is none": {
+		"a quoted name is not a merge key": {
 			"instances: {'<<': {addresses: [192.0.2.1]}, 'a<<: b': {addresses: []}}\n",
 			map[string][]netip.Addr{"<<": addrs("192.0.2.1"), "a<<: b": {}},
 		},
-		"nor is a comment": {
+		"a comment is not a merge key": {
 			"# <<: *nothing\ninstances: {VI_1: {addresses: [192.0.2.1]}} # {<<: *nothing}\n",
 			map[string][]netip.Addr{"VI_1": addrs("192.0.2.1")},
 		},
@@ -67,11 +67,11 @@ func TestAWholeSectionMayBeMerged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Cloudscale.Token != NewSecret("abc") || got.RefreshInterval.String() != "7s" {
-		t.Errorf("got token %q and interval %v, want what is merged, and 7s", got.Cloudscale.Token.Reveal(), got.RefreshInterval)
+		t.Errorf("got token %q and interval %v, want the merged token, and the file's own 7s", got.Cloudscale.Token.Reveal(), got.RefreshInterval)
 	}
 }
 
-// A merged mapping replaces no part of one that the file has itself: merging is shallow.
+// If the file itself has a key, the merged value of that key is ignored as a whole, even if both values are mappings.
 func TestMergingIsShallow(t *testing.T) {
 	got, err := parse("/f", []byte("provider: cloudscale\ncloudscale: {token: abc}\nback-off: {multiplier: 3}\n<<: {back-off: {max-interval: 1m}}\n"))
 	if err != nil {
@@ -87,11 +87,11 @@ func TestInvalidMergeKeysAreReported(t *testing.T) {
 		file string
 		want error
 	}{
-		"a list of words":            {"<<: [a]\n", nil},
-		"a word":                     {"<<: a\n", nil},
-		"an unknown anchor":          {"<<: *nobody\n", nil},
-		"the same within a text":     {"provider: cloudscale\nstate-dir: \"/a, <<: /b\"\n", errMergePlace},
-		"an unknown key is told off": {"provider: cloudscale\ncloudscale: {token: abc}\n<<: {nonsense: 1}\n", nil},
+		"a list of words":          {"<<: [a]\n", nil},
+		"a word":                   {"<<: a\n", nil},
+		"an unknown anchor":        {"<<: *nobody\n", nil},
+		"<<: within a quoted text": {"provider: cloudscale\nstate-dir: \"/a, <<: /b\"\n", errMergePlace},
+		"an unknown merged key":    {"provider: cloudscale\ncloudscale: {token: abc}\n<<: {nonsense: 1}\n", nil},
 	} {
 		_, err := parse("/f", []byte(c.file))
 		var problems Problems

@@ -9,19 +9,19 @@ import (
 	"testing"
 )
 
-// A description is what a page says about a key.
+// A description is what a documentation page states about a key.
 type description struct {
-	defaultValue string // its default; empty: none
+	defaultValue string // empty if the page gives none
 	restart      bool   // whether a change needs a restart
 }
 
-// The pages that describe every key, and how to read them.
+// The pages that describe every key, each with the function that reads its descriptions.
 var pages = map[string]func(t *testing.T, text string) map[string]description{
 	"../hack/docs/configuration.md": fromTable,
 	"../hack/docs/man/floaty.yml.5": fromManual,
 }
 
-// Keys whose default depends on keepalived.conf or on the zone, so that the table of keys has none.
+// Keys whose default depends on keepalived.conf or on the zone. The code's table of keys therefore has no default for them.
 var derived = []string{"keepalived-pid-file", "exoscale.endpoint"}
 
 func TestTheDocumentationDescribesEveryKey(t *testing.T) {
@@ -40,7 +40,7 @@ func TestTheDocumentationDescribesEveryKey(t *testing.T) {
 				}
 				delete(described, k.name)
 				if want := k.reload == Restart; d.restart != want {
-					t.Errorf("%s: got a restart needed: %v, want %v", k.name, d.restart, want)
+					t.Errorf("%s: got restart needed %v, want %v", k.name, d.restart, want)
 				}
 				switch {
 				case slices.Contains(derived, k.name):
@@ -59,10 +59,10 @@ func TestTheDocumentationDescribesEveryKey(t *testing.T) {
 	}
 }
 
-// quoted is what stands in backquotes.
+// quoted matches a text in backquotes.
 var quoted = regexp.MustCompile("`([^`]*)`")
 
-// fromTable reads a table of keys in Markdown, and the sentence below it that names those which need a restart.
+// fromTable reads a Markdown table of keys, and the sentence below it that lists the keys whose change needs a restart.
 func fromTable(t *testing.T, text string) map[string]description {
 	t.Helper()
 	_, table, _ := strings.Cut(text, "| key | default | |\n|---|---|---|\n")
@@ -70,9 +70,9 @@ func fromTable(t *testing.T, text string) map[string]description {
 	restart := regexp.MustCompile(`[^.]* need a restart`).FindString(rest)
 	described := map[string]description{}
 	for row := range strings.Lines(table) {
-		cells := strings.Split(row, "|") // the first is before the row
+		cells := strings.Split(row, "|") // the first cell is the empty text before the first |
 		if len(cells) < 4 {
-			t.Fatalf("got the row %q, want cells", row)
+			t.Fatalf("got the row %q, want at least three cells", row)
 		}
 		for _, name := range quoted.FindAllStringSubmatch(cells[1], -1) {
 			d := description{restart: strings.Contains(restart, name[0])}
@@ -85,7 +85,7 @@ func fromTable(t *testing.T, text string) map[string]description {
 	return described
 }
 
-// fromManual reads the items of a manual in mdoc.
+// fromManual reads the items of a manual page in mdoc.
 func fromManual(t *testing.T, text string) map[string]description {
 	t.Helper()
 	described := map[string]description{}
@@ -102,7 +102,7 @@ func fromManual(t *testing.T, text string) map[string]description {
 	return described
 }
 
-// isDefault checks that a file with that value of a key means the same as one without it.
+// isDefault checks that setting the key to this value is the same as leaving it out.
 func isDefault(t *testing.T, key, value string) {
 	t.Helper()
 	text := key + ": " + value
@@ -111,13 +111,13 @@ func isDefault(t *testing.T, key, value string) {
 	}
 	root, err := decodeYAML([]byte(text))
 	if err != nil {
-		t.Fatalf("%s: got %v, want it to be YAML", text, err)
+		t.Fatalf("%s: got %v, want valid YAML", text, err)
 	}
 	got, problems := decodeConfig("/", root)
 	if len(problems) != 1 { // no provider
-		t.Errorf("%s: got %v, want nothing but that the provider is missing", text, problems)
+		t.Errorf("%s: got %v, want only the missing provider", text, problems)
 	}
 	if changes := Changes(defaults(), got); len(changes) > 0 {
-		t.Errorf("the page names the default %s, but: %s", text, changes[0].Text)
+		t.Errorf("the page gives the default %s, but the real one differs: %s", text, changes[0].Text)
 	}
 }

@@ -41,7 +41,7 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 		check(t, name+" JSON", encoded(json.Marshal(value)))
 		check(t, name+" XML", encoded(xml.Marshal(value)))
 		check(t, name+" slog", slog.AnyValue(value).String())
-		if name != "struct" && name != "pointer2" { // whose map has keys that YAML takes for one and the same
+		if name != "struct" && name != "pointer2" { // the YAML of maps with Secrets as keys is not checked
 			check(t, name+" YAML", encoded(yaml.Marshal(value)))
 			check(t, name+" goyaml", encoded(yamlv2.Marshal(value)))
 		}
@@ -50,13 +50,13 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 
 func TestSecretsAreComparedByValue(t *testing.T) {
 	if NewSecret("a") != NewSecret(strings.Clone("a")) {
-		t.Error("got two secrets that differ, want equal ones of one value")
+		t.Error("got different secrets for the same value, want equal ones")
 	}
 	if NewSecret("a") == NewSecret("b") {
-		t.Error("got equal secrets, want different ones of two values")
+		t.Error("got equal secrets for different values, want different ones")
 	}
 	if NewSecret("") != (Secret{}) {
-		t.Error("got a secret of nothing, want the zero one")
+		t.Error("got a secret that differs from the zero Secret for an empty value, want them equal")
 	}
 }
 
@@ -82,7 +82,7 @@ func check(t *testing.T, how, got string) {
 	hex := fmt.Sprintf("%x", hidden)
 	for _, form := range []string{hidden, hidden[:4], hex, strings.ToUpper(hex), fmt.Sprintf("% x", hidden)} {
 		if strings.Contains(got, form) {
-			t.Errorf("%s: got %q, want no part of the secret", how, got)
+			t.Errorf("%s: got %q, want it without any part of the secret", how, got)
 		}
 	}
 }

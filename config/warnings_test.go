@@ -25,7 +25,7 @@ func TestTheDefaultTimeoutIsAtMostTheRefreshInterval(t *testing.T) {
 	}
 }
 
-func TestUnusualIntervalsAreWarnings(t *testing.T) {
+func TestUnusualIntervalsCauseWarnings(t *testing.T) {
 	for file, want := range map[string]string{
 		"":                          "",
 		"refresh-interval: 1s\n":    "",
@@ -41,7 +41,7 @@ func TestUnusualIntervalsAreWarnings(t *testing.T) {
 		for _, w := range c.Warnings() {
 			keys = append(keys, w.Key)
 			if w.Serious {
-				t.Errorf("%q: got %+v, want no serious one", file, w)
+				t.Errorf("%q: got %+v, want no serious warning", file, w)
 			}
 		}
 		if got := strings.Join(keys, " "); got != want {
@@ -50,13 +50,13 @@ func TestUnusualIntervalsAreWarnings(t *testing.T) {
 	}
 }
 
-// publicDir is a directory of a test that everybody may reach: what everybody may do shows only there. That of the test itself
-// is closed.
+// publicDir returns a temporary directory that every user can enter. Only there does a world-readable or world-writable file cause a
+// warning: other users cannot reach the directory that t.TempDir returns.
 func publicDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		must(t, os.Chmod(d, 0o755)) //nolint:gosec // that is the point
+		must(t, os.Chmod(d, 0o755)) //nolint:gosec // the mode under test
 	}
 	if replaceable, reachable := checkParents(filepath.Join(dir, "x")); !reachable || replaceable != "" {
 		t.Skipf("%s is not like /tmp: others may not reach it, or may replace what is in it", os.TempDir())
@@ -64,66 +64,66 @@ func publicDir(t *testing.T) string {
 	return dir
 }
 
-func TestFilesThatEverybodyMayReadOrWriteAreWarnings(t *testing.T) {
+func TestWorldReadableOrWritableFilesCauseWarnings(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(t *testing.T, dir string)
 		want  []string // "KEY: a part of the text"
 	}{
-		"all is well": {func(*testing.T, string) {}, nil},
-		"a configuration that everybody may write to": {func(t *testing.T, dir string) {
+		"safe modes": {func(*testing.T, string) {}, nil},
+		"a world-writable configuration": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "floaty.yml"), 0o602)) //nolint:gosec // that is the point
+			must(t, os.Chmod(filepath.Join(dir, "floaty.yml"), 0o602)) //nolint:gosec // the mode under test
 		}, []string{": write to it (mode 0602)"}},
-		"a configuration without a secret may be read": {func(t *testing.T, dir string) {
+		"a world-readable configuration without a secret": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "floaty.yml"), 0o644)) //nolint:gosec // that is the point
+			must(t, os.Chmod(filepath.Join(dir, "floaty.yml"), 0o644)) //nolint:gosec // the mode under test
 		}, nil},
-		"a secret in the configuration": {func(t *testing.T, dir string) {
+		"a world-readable configuration with a secret": {func(t *testing.T, dir string) {
 			t.Helper()
 			path := filepath.Join(dir, "floaty.yml")
 			put(t, path, "provider: cloudscale\ncloudscale: {token: abc}\nstate-dir: state\nkeepalived-config: keepalived.conf\n")
-			must(t, os.Chmod(path, 0o644)) //nolint:gosec // that is the point
+			must(t, os.Chmod(path, 0o644)) //nolint:gosec // the mode under test
 		}, []string{": read the secret in it (mode 0644)"}},
-		"a secret of the other cloud": {func(t *testing.T, dir string) {
+		"a world-readable configuration with a secret of the other cloud": {func(t *testing.T, dir string) {
 			t.Helper()
 			path := filepath.Join(dir, "floaty.yml")
 			put(t, path, "provider: cloudscale\ncloudscale: {token-file: token}\nexoscale: {secret: abc}\nstate-dir: state\nkeepalived-config: keepalived.conf\n")
-			must(t, os.Chmod(path, 0o644)) //nolint:gosec // that is the point
+			must(t, os.Chmod(path, 0o644)) //nolint:gosec // the mode under test
 		}, []string{": read the secret in it"}},
-		"a token file": {func(t *testing.T, dir string) {
+		"a world-readable token file": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "token"), 0o644)) //nolint:gosec // that is the point
+			must(t, os.Chmod(filepath.Join(dir, "token"), 0o644)) //nolint:gosec // the mode under test
 		}, []string{"cloudscale.token-file: read the secret in it"}},
-		"a token file that everybody may write to": {func(t *testing.T, dir string) {
+		"a world-writable token file": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "token"), 0o622)) //nolint:gosec // that is the point
+			must(t, os.Chmod(filepath.Join(dir, "token"), 0o622)) //nolint:gosec // the mode under test
 		}, []string{"cloudscale.token-file: write to it"}},
-		"a group may read": {func(t *testing.T, dir string) {
+		"a group-readable token file": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "token"), 0o640)) //nolint:gosec // that is the point
+			must(t, os.Chmod(filepath.Join(dir, "token"), 0o640)) //nolint:gosec // the mode under test
 		}, nil},
 		"a state-dir like /tmp": {func(t *testing.T, dir string) {
 			t.Helper()
 			must(t, os.Chmod(filepath.Join(dir, "state"), 0o777|os.ModeSticky))
 		}, []string{"state-dir: write to it"}},
-		"a keepalived.conf": {func(t *testing.T, dir string) {
+		"a world-writable keepalived.conf": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "keepalived.conf"), 0o666)) //nolint:gosec // that is the point
+			must(t, os.Chmod(filepath.Join(dir, "keepalived.conf"), 0o666)) //nolint:gosec // the mode under test
 		}, []string{"keepalived-config: write to it"}},
-		"a directory in which everything may be replaced": {func(t *testing.T, dir string) {
+		"a world-writable directory around them": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(dir, 0o777)) //nolint:gosec // that is the point
+			must(t, os.Chmod(dir, 0o777)) //nolint:gosec // the mode under test
 		}, []string{": replace it", "keepalived-config: replace it", "state-dir: replace it", "cloudscale.token-file: replace it"}},
-		"nobody gets there": {func(t *testing.T, dir string) {
+		"a directory around them that is closed to other users": {func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Chmod(filepath.Join(dir, "token"), 0o666)) //nolint:gosec // that is the point
-			must(t, os.Chmod(dir, 0o750))                         //nolint:gosec // that is the point
+			must(t, os.Chmod(filepath.Join(dir, "token"), 0o666)) //nolint:gosec // the mode under test
+			must(t, os.Chmod(dir, 0o750))                         //nolint:gosec // the mode under test
 		}, nil},
-		"behind a symbolic link": {func(t *testing.T, dir string) {
+		"a world-readable token file behind a symbolic link": {func(t *testing.T, dir string) {
 			t.Helper()
 			must(t, os.Rename(filepath.Join(dir, "token"), filepath.Join(dir, "real")))
 			must(t, os.Symlink("real", filepath.Join(dir, "token")))
-			must(t, os.Chmod(filepath.Join(dir, "real"), 0o604)) //nolint:gosec // that is the point
+			must(t, os.Chmod(filepath.Join(dir, "real"), 0o604)) //nolint:gosec // the mode under test
 		}, []string{"cloudscale.token-file: read the secret in it (mode 0604)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestFilesThatEverybodyMayReadOrWriteAreWarnings(t *testing.T) {
 			for i, w := range warnings {
 				key, text, _ := strings.Cut(c.want[i], ": ")
 				if w.Key != key || !strings.Contains(w.Text, text) || !w.Serious || w.File == "" {
-					t.Errorf("got %+v, want a serious one %q with its file", w, c.want[i])
+					t.Errorf("got %+v, want a serious warning %q that names its file", w, c.want[i])
 				}
 			}
 		})

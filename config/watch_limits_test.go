@@ -17,11 +17,11 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// The kernel's queue holds 16384 events; what happens while it is full is lost, except the fact that it was full.
+// The kernel's queue holds 16384 events. While it is full, further events are lost; the Watcher learns only that some were lost.
 func TestAChangeLostToAnOverflowIsReported(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
-	busy := []string{path + ".1", path + ".2"} // in turn, as the kernel merges two equal events
+	busy := []string{path + ".1", path + ".2"} // in turn, because the kernel merges two equal events in a row
 	put(t, busy[0], "a")
 	put(t, busy[1], "a")
 	watcher := NewWatcher(logr.Discard())
@@ -66,13 +66,13 @@ func TestNoGoroutineOutlivesTheContext(t *testing.T) {
 	}
 }
 
-// Where the kernel has no watches left, that concerns thousands of paths, and it may have some again at any time.
+// If the kernel has no inotify watches left, thousands of paths may be affected, and watches may become available again at any time.
 func TestUnwatchablePathsAreLoggedOnceAndRetried(t *testing.T) {
 	t.Parallel()
 	var log providertest.Log
 	refusing, err := fsnotify.NewWatcher()
 	must(t, err)
-	must(t, refusing.Close()) // then every directory is refused
+	must(t, refusing.Close()) // so it refuses to watch any directory
 	dir := t.TempDir()
 	var paths []string
 	for i := range 1000 {
@@ -89,17 +89,17 @@ func TestUnwatchablePathsAreLoggedOnceAndRetried(t *testing.T) {
 		t.Errorf("got %d lines %.300q, want one that counts the paths", len(lines), lines)
 	}
 	if !loop.retryTimer.Stop() {
-		t.Error("it is not tried again")
+		t.Error("got no retry scheduled, want one")
 	}
 	loop.notify, err = fsnotify.NewWatcher()
 	must(t, err)
 	defer func() { _ = loop.notify.Close() }()
 	loop.rewatch()
 	if lines := log.Lines(""); len(lines) != 2 || !strings.Contains(lines[1], "watched for changes again") {
-		t.Errorf("got %d lines %.300q, want one more that says that all is well again", len(lines), lines)
+		t.Errorf("got %d lines %.300q, want one more that reports the recovery", len(lines), lines)
 	}
 	if loop.retryTimer.Stop() {
-		t.Error("it is tried again though all is well")
+		t.Error("got a retry scheduled after the recovery, want none")
 	}
 }
 
@@ -121,10 +121,10 @@ func TestARefusedInotifyInstanceIsRetried(t *testing.T) {
 	reported := false
 	watcher.Run(ctx, func() { reported = true; cancel() })
 	if !reported {
-		t.Error("got no report once there were notifications again, want one for what was missed")
+		t.Error("got no report once there was an inotify instance, want one for the changes missed until then")
 	}
 	if lines := log.Lines(""); len(lines) != 2 || !strings.Contains(lines[0], "SIGHUP") || !strings.Contains(lines[1], "watched for changes again") {
-		t.Errorf("got lines %q, want one when it begins and one when it ends", lines)
+		t.Errorf("got lines %q, want one for the failure and one for the recovery", lines)
 	}
 }
 

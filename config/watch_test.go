@@ -11,21 +11,21 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// within is the promise of a report; the tests wait longer only to tell late from never.
+// within is the time in which the Watcher promises a report. The tests wait longer, only to tell a late report from a missing one.
 const within = time.Second
 
-// A watching is a Watcher that runs, its first report behind it.
-type watching struct {
+// A runningWatcher is a Watcher that is running and has already made its first report.
+type runningWatcher struct {
 	*Watcher
 	t       *testing.T
 	reports atomic.Int64
 	seen    int64
 }
 
-func watch(t *testing.T, paths ...string) *watching {
+func watch(t *testing.T, paths ...string) *runningWatcher {
 	t.Helper()
 	watcher := NewWatcher(logr.Discard())
-	w := &watching{Watcher: watcher, t: t}
+	w := &runningWatcher{Watcher: watcher, t: t}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -42,7 +42,7 @@ func watch(t *testing.T, paths ...string) *watching {
 }
 
 // want waits for one more report, and fails if it is late.
-func (w *watching) want(after string) {
+func (w *runningWatcher) want(after string) {
 	w.t.Helper()
 	start := time.Now()
 	for w.reports.Load() == w.seen {
@@ -77,13 +77,13 @@ func TestARenameOverIsReported(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
 	w := watch(t, path)
-	for range 2 { // the second time of a file that came by the first
+	for range 2 { // the second rename replaces a file that was itself renamed into place
 		put(t, path+".new", "b")
 		must(t, os.Rename(path+".new", path))
-		w.want("a rename over")
+		w.want("a rename over the file")
 	}
 	put(t, path, "c")
-	w.want("an edit of what was renamed over")
+	w.want("an edit of the file renamed into place")
 }
 
 func TestAFileRemovedAndCreatedAgainIsReported(t *testing.T) {
@@ -94,7 +94,7 @@ func TestAFileRemovedAndCreatedAgainIsReported(t *testing.T) {
 		must(t, os.Remove(path))
 		w.want("a removal")
 		put(t, path, "b")
-		w.want("a file made anew")
+		w.want("creating the file again")
 	}
 }
 
@@ -160,7 +160,7 @@ func TestADirectoryRemovedAndCreatedAgainIsReported(t *testing.T) {
 		w.want("the removal of the directory")
 		must(t, os.Mkdir(dir, 0o700))
 		put(t, path, "b")
-		w.want("the directory made anew")
+		w.want("creating the directory again")
 		put(t, path, "c")
 		w.want("an edit in it")
 	}
@@ -174,12 +174,12 @@ func TestAReplacedDirectoryIsReported(t *testing.T) {
 	must(t, os.Rename(dir, dir+".old"))
 	must(t, os.Mkdir(dir, 0o700))
 	put(t, path, "b")
-	w.want("the directory renamed away and made anew")
+	w.want("renaming the directory and creating it again")
 	put(t, path, "c")
 	w.want("an edit in it")
 	must(t, os.RemoveAll(dir))
 	must(t, os.Rename(dir+".old", dir))
-	w.want("the old directory renamed back")
+	w.want("renaming the old directory back")
 	put(t, path, "d")
 	w.want("an edit in the old directory")
 }
@@ -227,17 +227,17 @@ func TestAFileThatNeverStopsChangingIsReported(t *testing.T) {
 			}
 		}
 	}()
-	w.want("writing without a pause")
+	w.want("continuous writes")
 	close(stop)
 	<-stopped
 }
 
-// The edits are made while the watcher is busy with its callback, so that it sees them together on a slow machine too.
+// The edits are made while the watcher is busy with its callback, so that it sees them together even on a slow machine.
 func TestEditsInQuickSuccessionAreReportedOnce(t *testing.T) {
 	t.Parallel()
 	path := write(t, "floaty.yml", "a")
 	watcher := NewWatcher(logr.Discard())
-	w := &watching{Watcher: watcher, t: t}
+	w := &runningWatcher{Watcher: watcher, t: t}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	done := make(chan struct{})
 	go func() {
@@ -269,9 +269,9 @@ func TestAnUnrelatedFileIsNotReported(t *testing.T) {
 	w.quietFor(filepath.Join(dir, "other"))
 }
 
-// quietFor wants no report until another watcher has had two of other, which take at least as long as the one that
-// should not be.
-func (w *watching) quietFor(other string) {
+// quietFor fails if w reports anything before a second watcher has reported two edits of other. That takes at least as long as an
+// unwanted report would.
+func (w *runningWatcher) quietFor(other string) {
 	w.t.Helper()
 	second := watch(w.t, other)
 	for range 2 {
@@ -292,7 +292,7 @@ func TestPathsCanBeReplacedWhileRunning(t *testing.T) {
 	put(t, next, "b")
 	w.want("an edit of the new path")
 	w.Watch([]string{next})
-	put(t, first, "c") // may still be seen, before the paths are replaced
+	put(t, first, "c") // this may still be reported, if the paths have not been replaced yet
 	put(t, next, "c")
 	w.want("an edit of the path that stays")
 	w.quietFor(first)
@@ -308,7 +308,7 @@ func TestPathsCanBeReplacedFromTheCallback(t *testing.T) {
 	var reports int
 	watcher.Run(ctx, func() {
 		reports++
-		watcher.Watch([]string{path, path + ".included"}) // new the first time only
+		watcher.Watch([]string{path, path + ".included"}) // the second path is new only in the first call
 		if reports == 2 {
 			cancel()
 		}
