@@ -22,7 +22,7 @@ func addrs(list ...string) []netip.Addr {
 	return out
 }
 
-// instance is one of keepalived.conf.
+// instance returns an instance of keepalived.conf with these virtual addresses.
 func instance(name string, prefixes ...string) conf.Instance {
 	inst := conf.Instance{Name: name}
 	for _, p := range prefixes {
@@ -31,7 +31,7 @@ func instance(name string, prefixes ...string) conf.Instance {
 	return inst
 }
 
-// is makes the states of instances from pairs "NAME STATE".
+// is returns instance states from pairs "NAME STATE". A question mark after the state suspends the instance.
 func is(pairs ...string) map[string]keepalived.Status {
 	states := map[string]keepalived.Status{}
 	for _, pair := range pairs {
@@ -48,7 +48,7 @@ func is(pairs ...string) map[string]keepalived.Status {
 	return states
 }
 
-// summary writes a set as "ADDR:INSTANCES[!]", with a ! where it is ours.
+// summary formats a set as a list of "ADDR:INSTANCES[!]". The ! marks an address that is ours.
 func summary(s Set) string {
 	var out []string
 	for _, a := range slices.SortedFunc(maps.Keys(s.Addresses), netip.Addr.Compare) {
@@ -73,81 +73,81 @@ func TestCompute(t *testing.T) {
 		Excluded:  []netip.Prefix{netip.MustParsePrefix("2001:db8::1/64"), netip.MustParsePrefix("fe80::1/64"), netip.MustParsePrefix("192.0.2.1/32")},
 	}}}
 	for _, c := range []struct {
-		name  string
-		in    Input
-		want  string
-		notes []string
+		name     string
+		in       Input
+		want     string
+		warnings []string
 	}{
 		{
-			"nobody has spoken",
+			"no states known",
 			Input{Settings: Settings{Keepalived: kc}, Server: "s"},
 			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
 			[]string{warnNoAddress + " C"},
 		},
 		{
-			"only MASTER is ours",
+			"MASTER makes an address ours",
 			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A MASTER", "B BACKUP", "C FAULT")},
 			"192.0.2.1:A! 192.0.2.2:A! 192.0.2.3:B",
 			[]string{warnNoAddress + " C"},
 		},
 		{
-			"FAULT, STOP and DELETED are not",
+			"FAULT, STOP and DELETED do not",
 			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A FAULT", "B STOP", "C DELETED")},
 			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
 			[]string{warnNoAddress + " C"},
 		},
 		{
-			"in doubt, nothing is",
+			"a suspended MASTER does not",
 			Input{Settings: Settings{Keepalived: kc}, Server: "s", States: is("A MASTER?", "B MASTER")},
 			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B!",
 			[]string{warnNoAddress + " C"},
 		},
 		{
-			"without a server, nothing is",
+			"nothing is ours while the server is unknown",
 			Input{Settings: Settings{Keepalived: kc}, States: is("A MASTER")},
 			"192.0.2.1:A 192.0.2.2:A 192.0.2.3:B",
 			[]string{warnNoAddress + " C"},
 		},
 		{
-			"the configuration's come first, then the managed ones",
+			"the addresses under instances come first, then the managed ones",
 			Input{Settings: Settings{Keepalived: kc, Instances: map[string][]netip.Addr{"A": addrs("198.51.100.9")}, Managed: addrs("198.51.100.1")}, Server: "s", States: is("B MASTER")},
 			"198.51.100.1:B+C! 198.51.100.9:A",
 			[]string{warnTwice + " B, C 198.51.100.1"},
 		},
 		{
-			"in one sync group: no warning",
+			"no warning within one sync group",
 			Input{Settings: Settings{Keepalived: kc, Instances: map[string][]netip.Addr{"A": addrs("198.51.100.9"), "B": addrs("198.51.100.9"), "C": addrs("192.0.2.9")}}, Server: "s", States: is("B MASTER")},
 			"192.0.2.9:C 198.51.100.9:A+B!", nil,
 		},
 		{
-			"link-local ones are not managed, excluded ones are, each once",
+			"excluded addresses are managed, link-local ones are not, and each counts once",
 			Input{Settings: Settings{Keepalived: excluded}, Server: "s"},
 			"192.0.2.1:A 2001:db8::1:A", nil,
 		},
 		{
-			"an instance that keepalived.conf lacks counts for nothing",
+			"an instance that is missing in keepalived.conf is ignored",
 			Input{Settings: Settings{Keepalived: excluded, Managed: addrs("198.51.100.1")}, Server: "s", States: is("X MASTER")},
 			"198.51.100.1:A",
 			[]string{warnUnnamed + " X"},
 		},
 		{
-			"nor does one that only the configuration has",
+			"even if the configuration names it",
 			Input{Settings: Settings{Keepalived: excluded, Instances: map[string][]netip.Addr{"X": addrs("198.51.100.1")}}, Server: "s", States: is("X MASTER")},
 			"192.0.2.1:A 2001:db8::1:A",
 			[]string{warnUnnamed + " X", warnMistaken + " X"},
 		},
 		{
-			"without keepalived.conf, all managed ones are known before anybody speaks",
+			"without keepalived.conf, managed addresses are known before any state",
 			Input{Settings: Settings{Managed: addrs("198.51.100.1")}, Server: "s"},
 			"198.51.100.1:", nil,
 		},
 		{
-			"and then belong to whoever speaks",
+			"without keepalived.conf, managed addresses belong to every instance with a state",
 			Input{Settings: Settings{Managed: addrs("198.51.100.1")}, Server: "s", States: is("X MASTER")},
 			"198.51.100.1:X!", nil,
 		},
 		{
-			"without keepalived.conf and managed ones, only named instances count",
+			"without keepalived.conf and managed addresses, only instances in the configuration count",
 			Input{Settings: Settings{Instances: map[string][]netip.Addr{"A": addrs("198.51.100.1")}}, Server: "s", States: is("A MASTER", "X MASTER")},
 			"198.51.100.1:A!",
 			[]string{warnUnlisted + " X"},
@@ -158,12 +158,12 @@ func TestCompute(t *testing.T) {
 			if got := summary(set); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
-			var notes []string
-			for _, n := range set.Warnings {
-				notes = append(notes, strings.TrimSpace(strings.Join([]string{n.Message, n.Instance, n.Address}, " ")))
+			var warnings []string
+			for _, w := range set.Warnings {
+				warnings = append(warnings, strings.TrimSpace(strings.Join([]string{w.Message, w.Instance, w.Address}, " ")))
 			}
-			if !slices.Equal(notes, c.notes) {
-				t.Errorf("notes: got %q, want %q", notes, c.notes)
+			if !slices.Equal(warnings, c.warnings) {
+				t.Errorf("warnings: got %q, want %q", warnings, c.warnings)
 			}
 		})
 	}

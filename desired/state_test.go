@@ -14,7 +14,7 @@ import (
 	"floaty/desired/keepalived/conf"
 )
 
-// newState is a host on which A wants .1 and B wants .2, both BACKUP.
+// newState returns the state of a host on which A wants 192.0.2.1 and B wants 192.0.2.2. Both are BACKUP.
 func newState() *State {
 	var s State
 	s.SetServer("s")
@@ -30,6 +30,7 @@ func expect(t *testing.T, what string, got []netip.Addr, want ...string) {
 	}
 }
 
+// claim is like is, and counts one claim for each MASTER.
 func claim(pairs ...string) map[string]keepalived.Status {
 	states := is(pairs...)
 	for name, inst := range states {
@@ -52,11 +53,11 @@ func TestMasterGainsAndClaims(t *testing.T) {
 		t.Errorf("got %q %v, want s true", is.Server, is.Ours)
 	}
 	if is, _ := s.Address(addr("192.0.2.2")); is.Ours {
-		t.Error("the other instance's address is ours, want it not")
+		t.Error("got the other instance's address as ours, want it not")
 	}
 }
 
-func TestMasterSaidAgainClaimsAndGainsNothing(t *testing.T) {
+func TestARepeatedMasterIsAClaimButNoGain(t *testing.T) {
 	s := newState()
 	states := claim("A MASTER", "B BACKUP")
 	s.SetKeepalived(states)
@@ -106,16 +107,16 @@ func TestSettingsAddAndRemoveAddresses(t *testing.T) {
 	expect(t, "gained", c.Gained, "192.0.2.3")
 }
 
-func TestTheServerGainsWhenItIsFound(t *testing.T) {
+func TestAddressesAreGainedAndClaimedWhenTheServerBecomesKnown(t *testing.T) {
 	s := newState()
 	s.SetServer("")
 	s.SetKeepalived(claim("A MASTER", "B BACKUP"))
 	if is, _ := s.Address(addr("192.0.2.1")); is.Ours {
-		t.Error("ours without a known server")
+		t.Error("got the address as ours without a known server, want it not")
 	}
 	c := s.SetServer("s2")
 	expect(t, "gained", c.Gained, "192.0.2.1")
-	expect(t, "claimed", c.Claimed, "192.0.2.1") // what was said before counts as said now: a takeover does not wait for a read
+	expect(t, "claimed", c.Claimed, "192.0.2.1") // an earlier MASTER counts as said now, so that the takeover does not wait for a read
 	c = s.SetServer("s2")
 	expect(t, "claimed by the same server", c.Claimed)
 }
@@ -128,7 +129,7 @@ func TestAWarningIsReportedOnce(t *testing.T) {
 			states = is("A BACKUP", "B BACKUP")
 		}
 		if c := s.SetKeepalived(states); len(c.Warnings) != want {
-			t.Errorf("step %d: notes %v, want %d", i, c.Warnings, want)
+			t.Errorf("step %d: got warnings %v, want %d", i, c.Warnings, want)
 		}
 	}
 }
@@ -148,7 +149,7 @@ func TestNamedReportsTheInstancesThatCount(t *testing.T) {
 		want     map[string]bool
 	}{
 		{"keepalived.conf names them", Settings{Managed: addrs("192.0.2.1"), Keepalived: &conf.Config{Instances: []conf.Instance{instance("A")}}}, map[string]bool{"A": true, "B": false}},
-		{"any may want the managed addresses", Settings{Managed: addrs("192.0.2.1")}, map[string]bool{"A": true, "B": true}},
+		{"every instance wants the managed addresses", Settings{Managed: addrs("192.0.2.1")}, map[string]bool{"A": true, "B": true}},
 		{"the configuration names them", Settings{Instances: map[string][]netip.Addr{"A": addrs("192.0.2.1")}}, map[string]bool{"A": true, "B": false}},
 	} {
 		var s State
@@ -161,7 +162,6 @@ func TestNamedReportsTheInstancesThatCount(t *testing.T) {
 	}
 }
 
-// What is worked out for the changed instances alone is what is worked out anew, whatever comes after what.
 func TestAdvertIntervalDefaultsToOneSecond(t *testing.T) {
 	var s State
 	if got := s.AdvertInterval("A"); got != time.Second {
@@ -177,12 +177,14 @@ func TestAdvertIntervalDefaultsToOneSecond(t *testing.T) {
 	}
 }
 
+// SetKeepalived updates the set for the changed instances only. The result must equal a set computed from scratch, whatever the order
+// of the changes.
 func TestAPatchEqualsTheSetComputedFromScratch(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a story to be told again
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a fixed seed, so that a failure repeats
 	kc := &conf.Config{Instances: []conf.Instance{
 		instance("A", "192.0.2.1/32", "192.0.2.2/32"), instance("B", "192.0.2.2/32", "192.0.2.3/32"), instance("C", "192.0.2.4/32"),
 	}}
-	var patched, anew State
+	var patched, fresh State
 	for range 2000 {
 		if random.IntN(20) == 0 {
 			settings := Settings{Keepalived: kc}
@@ -191,9 +193,9 @@ func TestAPatchEqualsTheSetComputedFromScratch(t *testing.T) {
 			}
 			server := []string{"", "me"}[random.IntN(2)]
 			patched.SetSettings(settings)
-			anew.SetSettings(settings)
+			fresh.SetSettings(settings)
 			patched.SetServer(server)
-			anew.SetServer(server)
+			fresh.SetServer(server)
 		}
 		states := map[string]keepalived.Status{}
 		for _, name := range []string{"A", "B", "C", "D"} {
@@ -205,20 +207,20 @@ func TestAPatchEqualsTheSetComputedFromScratch(t *testing.T) {
 				Claims: random.Uint64N(2), Rivals: random.Uint64N(2),
 			}
 		}
-		anew.wants = nil // so that it does not patch
-		got, want := patched.SetKeepalived(states), anew.SetKeepalived(states)
-		if !reflect.DeepEqual(got, want) || summary(patched.set) != summary(anew.set) {
-			t.Fatalf("states %+v:\ngot  %+v, %s\nwant %+v, %s", states, got, summary(patched.set), want, summary(anew.set))
+		fresh.wants = nil // so that it computes the whole set
+		got, want := patched.SetKeepalived(states), fresh.SetKeepalived(states)
+		if !reflect.DeepEqual(got, want) || summary(patched.set) != summary(fresh.set) {
+			t.Fatalf("states %+v:\ngot  %+v, %s\nwant %+v, %s", states, got, summary(patched.set), want, summary(fresh.set))
 		}
 		for addr, is := range patched.set.Addresses {
-			if want := anew.set.Addresses[addr].Generation; is.Generation != want {
+			if want := fresh.set.Addresses[addr].Generation; is.Generation != want {
 				t.Fatalf("states %+v: %v: got %+v, want %+v", states, addr, is.Generation, want)
 			}
 		}
 	}
 }
 
-func BenchmarkOneInstanceOfManySpeaks(b *testing.B) {
+func BenchmarkOneOfManyInstancesChanges(b *testing.B) {
 	var s State
 	kc := &conf.Config{}
 	states := map[string]keepalived.Status{}
@@ -256,11 +258,11 @@ func TestInstancesThatShareAResourceAreApartUnlessInOneSyncGroup(t *testing.T) {
 		Groups:    []conf.Group{{Name: "G", Members: []string{"A", "B"}}},
 	}})
 	if got := s.Apart([]netip.Addr{one, two}); got != nil {
-		t.Errorf("got %q, want none: a sync group has both", got)
+		t.Errorf("got %q, want none: both are in one sync group", got)
 	}
 	s.SetSettings(Settings{Managed: []netip.Addr{one, two}})
 	if got := s.Apart([]netip.Addr{one, two}); got != nil {
-		t.Errorf("got %q, want none: a warning says already that both want both", got)
+		t.Errorf("got %q, want none: another warning already reports that both instances want both addresses", got)
 	}
 }
 
@@ -287,11 +289,11 @@ func TestGenerationsRiseWithEachClaimRivalAndLoss(t *testing.T) {
 		claim, rival, lost   bool // of A's address
 		changed, otherChange bool
 	}{
-		{"the same once more", func() {}, false, false, false, false, false},
+		{"the same states again", func() {}, false, false, false, false, false},
 		{"A is MASTER", func() { set("A", keepalived.Master) }, true, false, false, true, false},
-		{"A says MASTER again", func() { set("A", keepalived.Master) }, true, false, false, true, false},
+		{"A is MASTER again", func() { set("A", keepalived.Master) }, true, false, false, true, false},
 		{"A hears a rival", func() { rival("A") }, false, true, false, true, false},
-		{"B hears one, as a BACKUP", func() { rival("B") }, false, false, false, false, false},
+		{"B hears one as a BACKUP", func() { rival("B") }, false, false, false, false, false},
 		{"A is BACKUP", func() { set("A", keepalived.Backup) }, false, false, true, true, false},
 		{"both are MASTER", func() { set("A", keepalived.Master); set("B", keepalived.Master) }, true, false, false, true, true},
 	} {
@@ -310,6 +312,6 @@ func TestGenerationsRiseWithEachClaimRivalAndLoss(t *testing.T) {
 		}
 	}
 	if first, second := s.set.Addresses[a], s.set.Addresses[b]; first.LastClaim != second.LastClaim || !first.Changed.Equal(second.Changed) {
-		t.Errorf("claimed together: %+v and %+v, want one number and one instant", first, second)
+		t.Errorf("claimed together: got %+v and %+v, want the same number and the same time", first, second)
 	}
 }

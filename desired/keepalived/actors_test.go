@@ -16,13 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A writer has the FIFO open for writing, as Keepalived has, in the process of the test, so that no pid file names it.
+// A writer has the FIFO open for writing, as Keepalived does. It belongs to the test's own process, which no pid file names.
 type writer struct {
 	t  *testing.T
 	fd int
 }
 
-// writer opens the FIFO at the path.
+// writer opens the FIFO at the path for writing.
 func (env *testEnv) writer() *writer {
 	env.t.Helper()
 	fd, err := openAsKeepalived(env.opts.Path)
@@ -34,7 +34,7 @@ func (env *testEnv) writer() *writer {
 	return wr
 }
 
-// openAsKeepalived needs no reader and never blocks (read in the source of v2.2.7).
+// openAsKeepalived opens a FIFO with Keepalived's flags (from the source of v2.2.7): this needs no reader and never blocks.
 func openAsKeepalived(path string) (int, error) {
 	return unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 }
@@ -55,7 +55,7 @@ func (wr *writer) raw(text string) {
 	}
 }
 
-// close closes the FIFO and waits until it has no writer at all: a process that another test is starting has a copy of each
+// close closes the FIFO and waits until it has no writer at all: a process that another test has just forked has a copy of each
 // descriptor until it executes its program.
 func (wr *writer) close() {
 	wr.t.Helper()
@@ -73,7 +73,7 @@ func (wr *writer) close() {
 	})
 }
 
-// waitUnlocked waits until nobody holds the lock on the FIFO, not even a copy of the descriptor.
+// waitUnlocked waits until no process holds the lock on the FIFO, not even through a copy of the descriptor.
 func (env *testEnv) waitUnlocked() {
 	env.t.Helper()
 	eventually(env.t, func() (string, bool) {
@@ -103,7 +103,7 @@ func (env *testEnv) keepalived() *fakeVRRP {
 	return k
 }
 
-// process starts a fakeVRRP whose program has this name. It ends with the test, if not before.
+// process starts a fakeVRRP whose program has this name. It ends with the test at the latest.
 func (env *testEnv) process(name string) *fakeVRRP {
 	env.t.Helper()
 	return env.processWith(name, nil)
@@ -120,7 +120,7 @@ func (env *testEnv) processWith(name string, attr *syscall.SysProcAttr) *fakeVRR
 	if err := os.Link(self, file); err != nil {
 		program, err := os.ReadFile(self) //nolint:gosec // this test program
 		if err == nil {
-			syscall.ForkLock.RLock()                 // a process that another test is starting would have the file open for writing: "text file busy"
+			syscall.ForkLock.RLock()                 // a process that another test forks now would inherit the file open for writing: "text file busy"
 			err = os.WriteFile(file, program, 0o700) //nolint:gosec // a program
 			syscall.ForkLock.RUnlock()
 		}
@@ -146,7 +146,7 @@ func (env *testEnv) processWith(name string, attr *syscall.SysProcAttr) *fakeVRR
 	return k
 }
 
-// writePIDFile writes its pid file.
+// writePIDFile makes the pid file name this process.
 func (k *fakeVRRP) writePIDFile() {
 	k.t.Helper()
 	k.env.pidFile(strconv.Itoa(k.cmd.Process.Pid) + "\n")
@@ -177,7 +177,7 @@ func (k *fakeVRRP) kill() {
 	}
 }
 
-// do has the process do something and waits until it has.
+// do sends the process a command and waits until it has carried it out.
 func (k *fakeVRRP) do(what string) {
 	k.t.Helper()
 	_, err := fmt.Fprintln(k.in, what)
@@ -186,16 +186,16 @@ func (k *fakeVRRP) do(what string) {
 		answer, err = k.out.ReadString('\n')
 	}
 	if err != nil || answer != "done\n" {
-		k.t.Fatalf("%s: got %q, %v, want it done", what, answer, err)
+		k.t.Fatalf("%s: got %q, %v, want done", what, answer, err)
 	}
 }
 
-// runFakeKeepalived is the main function of a fakeVRRP. It ends with its standard input, and so with the test.
+// runFakeKeepalived is the main function of a fakeVRRP. It returns when its standard input ends, so at the latest with the test.
 func runFakeKeepalived() {
 	fd := -1
-	orders := bufio.NewScanner(os.Stdin)
-	for orders.Scan() {
-		what, rest, _ := strings.Cut(orders.Text(), " ")
+	commands := bufio.NewScanner(os.Stdin)
+	for commands.Scan() {
+		what, rest, _ := strings.Cut(commands.Text(), " ")
 		var err error
 		switch what {
 		case "open":
@@ -207,7 +207,7 @@ func runFakeKeepalived() {
 		case "child":
 			err = inherit(fd)
 		case "ip":
-			err = exec.Command("ip", strings.Fields(rest)...).Run() //nolint:gosec // from the test
+			err = exec.Command("ip", strings.Fields(rest)...).Run() //nolint:gosec // the test's own command
 		default:
 			err = errors.New("unknown command")
 		}
@@ -219,7 +219,7 @@ func runFakeKeepalived() {
 	}
 }
 
-// inherit starts a child that inherits the descriptor, as a script of Keepalived may. The child ends with this process.
+// inherit starts a child that inherits the descriptor, as a script of Keepalived might. The child ends with this process.
 func inherit(fd int) error {
 	child := exec.Command("/proc/self/exe", fakeKeepalived)
 	if _, err := child.StdinPipe(); err != nil {

@@ -16,7 +16,7 @@ import (
 func BenchmarkLineToSnapshot(b *testing.B) {
 	for _, instances := range []int{1, 100} {
 		b.Run(fmt.Sprintf("instances=%d", instances), func(b *testing.B) {
-			handedOn := 0
+			reported := 0
 			l := New(Options{
 				Path:    filepath.Join(b.TempDir(), "fifo"),
 				PIDFile: func() string { return "/nonexistent" },
@@ -26,11 +26,11 @@ func BenchmarkLineToSnapshot(b *testing.B) {
 					AdvertInterval: func(string) time.Duration { return time.Second },
 					VIPs:           func(string) []netip.Addr { return nil },
 				},
-				Changed: func(Snapshot) { handedOn++ },
+				Changed: func(Snapshot) { reported++ },
 				Log:     logr.Discard(),
 			})
 			now := time.Now()
-			l.pass(now) // makes the FIFO
+			l.pass(now) // creates the FIFO
 			l.pass(now) // opens it
 			fd, err := openAsKeepalived(l.opts.Path)
 			if err != nil {
@@ -47,7 +47,7 @@ func BenchmarkLineToSnapshot(b *testing.B) {
 			}
 			l.pass(now)
 			lines := [2][]byte{[]byte("INSTANCE \"VI_0\" MASTER 100\n"), []byte("INSTANCE \"VI_0\" BACKUP 100\n")}
-			handedOn = 0
+			reported = 0
 			n := 0
 			b.ReportAllocs()
 			for b.Loop() {
@@ -57,8 +57,8 @@ func BenchmarkLineToSnapshot(b *testing.B) {
 				n++
 				l.pass(now)
 			}
-			if handedOn != n {
-				b.Errorf("got %d snapshots handed on for %d lines, want one for each", handedOn, n)
+			if reported != n {
+				b.Errorf("got %d snapshots reported for %d lines, want one for each", reported, n)
 			}
 			l.trust.vrrp.search.end()
 		})

@@ -17,7 +17,7 @@ func TestConfigIDOfACommandLine(t *testing.T) {
 		"--config-id=east":              "east",
 		"--config-i=east":               "east",
 		"--config-test=east":            "",
-		"-f -i -P":                      "", // a file of that name
+		"-f -i -P":                      "", // -i is the name of a file here
 		"-fi east":                      "",
 		"-ti east":                      "",
 		"-i east --config-id west":      "west",
@@ -34,7 +34,7 @@ func TestConfigIDOfACommandLine(t *testing.T) {
 }
 
 func TestConfigIDOfARunningProcess(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", "read x", "-i", "east") // to a shell these are mere arguments
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "read x", "-i", "east") // sh treats these as positional parameters
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -43,17 +43,17 @@ func TestConfigIDOfARunningProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	var id string
-	eventually(t, func() (string, bool) { // Start returns a moment before the kernel shows the command line
+	eventually(t, func() (string, bool) { // the kernel shows the command line a moment after Start returns
 		var ok bool
 		id, ok = ConfigID(cmd.Process.Pid)
 		return "the command line is empty", ok
 	})
 	_ = in.Close()
-	_ = cmd.Wait() // it has read nothing
+	_ = cmd.Wait() // it fails, because read found the end of its input
 	if id != "east" {
 		t.Errorf("got %q, want east", id)
 	}
 	if id, ok := ConfigID(cmd.Process.Pid); ok {
-		t.Errorf("ended: got %q, want that it is not known", id)
+		t.Errorf("ended process: got config ID %q, want none", id)
 	}
 }

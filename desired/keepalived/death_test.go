@@ -21,7 +21,7 @@ func TestStatesAreForgottenWhenKeepalivedDiesEvenIfTheFIFOHasAnotherWriter(t *te
 	env := newEnvWithFIFO(t)
 	env.setVIP("A", true)
 	k := env.keepalived()
-	env.writer() // as the checker process is one where notify_fifo serves both
+	env.writer() // the checker process is such a writer if notify_fifo is set
 	env.run()
 	k.say(`INSTANCE "A" MASTER 100`, `INSTANCE "B" BACKUP 100`)
 	env.waitFor("writer: A MASTER, B BACKUP")
@@ -41,7 +41,7 @@ func TestUnreadLinesOfADeadKeepalivedDoNotCount(t *testing.T) {
 	env.wantLast("no writer: A unknown")
 	env.wantNever("A", Master)
 	env.step(probeEvery)
-	env.writer() // whoever that is
+	env.writer() // an unidentified process
 	env.step(probeEvery)
 	env.step(settleTime)
 	env.wantLast("writer: A unknown")
@@ -57,11 +57,11 @@ func TestARestartedKeepalivedStartsWithUnknownStates(t *testing.T) {
 	old.kill()
 	fresh := env.process("keepalived")
 	fresh.writePIDFile()
-	env.step(0) // the end of file is seen
+	env.step(0) // sees the end of file
 	fresh.openFIFO()
 	env.step(probeEvery)
 	env.wantLast("writer: A unknown, B unknown")
-	env.step(time.Hour) // a track script runs: it says nothing for long
+	env.step(time.Hour) // while a track script is running, Keepalived may write nothing for a long time
 	env.wantLast("writer: A unknown, B unknown")
 	fresh.say(`INSTANCE "A" BACKUP 100`)
 	env.step(0)
@@ -93,36 +93,36 @@ func TestAnUnidentifiedSuccessorStartsWithUnknownStates(t *testing.T) {
 	old.closeFIFO()
 	env.step(0)
 	old.kill()
-	env.writer().say(`INSTANCE "A" MASTER 255`) // and the pid file still names the dead one
+	env.writer().say(`INSTANCE "A" MASTER 255`) // the pid file still names the dead process
 	env.step(probeEvery)
 	env.wantLast("writer: A MASTER, B unknown")
 }
 
 // If only the VRRP process dies, its successor writes after 1 ms (seen on 2.2.7). If the listener did not run in between, because the
-// machine was busy, it sees no end of file, and what is unread may be from either process.
+// machine was busy, it sees no end of file, and unread lines may come from either process.
 func TestLinesOfASuccessorCountEvenIfNoEndOfFileWasSeen(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		local  bool
-		before []string // unread, by the one that died
-		after  []string // unread, by its successor
+		before []string // unread lines of the process that died
+		after  []string // unread lines of its successor
 		want   string
 		settle string
 	}{
 		{
-			what: "it says BACKUP", local: true, after: []string{`INSTANCE "A" BACKUP 100`, `INSTANCE "B" BACKUP 100`},
+			what: "the successor writes BACKUP", local: true, after: []string{`INSTANCE "A" BACKUP 100`, `INSTANCE "B" BACKUP 100`},
 			want: "writer: A BACKUP?, B BACKUP?", settle: "writer: A BACKUP, B BACKUP",
 		},
 		{
-			what: "it is MASTER at once", local: true, after: []string{`INSTANCE "A" MASTER 255`},
+			what: "the successor is MASTER at once", local: true, after: []string{`INSTANCE "A" MASTER 255`},
 			want: "writer: A MASTER?, B unknown", settle: "writer: A MASTER, B unknown",
 		},
 		{
-			what: "it is silent", local: true,
+			what: "the successor is silent", local: true,
 			want: "writer: A unknown, B unknown", settle: "writer: A unknown, B unknown",
 		},
-		{ // it takes off the addresses that it finds within 0.2 s (seen on 2.2.7)
-			what: "it is silent, after a last MASTER", local: false, before: []string{`INSTANCE "A" MASTER 100`},
+		{ // within 0.2 s the successor removes the addresses that it finds (seen on 2.2.7)
+			what: "the successor is silent, after an unread MASTER", local: false, before: []string{`INSTANCE "A" MASTER 100`},
 			want: "writer: A MASTER?, B unknown", settle: "writer: A unknown, B unknown",
 		},
 	} {
@@ -142,7 +142,7 @@ func TestLinesOfASuccessorCountEvenIfNoEndOfFileWasSeen(t *testing.T) {
 			env.wantLast(c.settle)
 			env.step(checkEvery)
 
-			// The successor is known from now on.
+			// From now on the successor is identified.
 			fresh.say(`INSTANCE "A" MASTER 100`)
 			env.step(0)
 			fresh.closeFIFO()
@@ -164,17 +164,17 @@ func TestAnotherKeepalivedStartsWithUnknownStates(t *testing.T) {
 	old := env.keepalived()
 	old.say(`INSTANCE "A" MASTER 100`)
 	env.step(0)
-	old.closeFIFO() // it lives on, as one that is being stopped does for a second
+	old.closeFIFO() // its process lives on, as that of a Keepalived that is being stopped does for a second
 	env.step(0)
 	env.keepalived()
 	env.step(probeEvery)
 	env.wantLast("writer: A unknown")
 	old.kill()
 	env.step(probeEvery)
-	env.wantLogged("has ended", 0) // of the one that counts
+	env.wantLogged("has ended", 0) // the old process no longer counts
 }
 
-// If the checker process also has the FIFO open (notify_fifo), only the pidfd shows the end of the VRRP process. Its successor writes its
+// If the checker process also has the FIFO open (notify_fifo), only the pidfd shows the end of the VRRP process. The successor writes its
 // pid file a moment later.
 func TestASuccessorIsIdentifiedSoonEvenIfTheFIFOAlwaysHasAWriter(t *testing.T) {
 	env := newEnvWithFIFO(t)

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a test waits for something that must happen. It costs nothing if all is well.
+// patience is how long a test waits for something that must happen. A test that passes does not wait that long.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
@@ -33,27 +33,27 @@ func TestMain(m *testing.M) {
 type testEnv struct {
 	*Listener
 	t       *testing.T
-	now     time.Time // of the last pass, if the test calls step
+	now     time.Time // the time of the last pass, if the test calls step
 	pidPath string    // the path of the pid file
 	vips    map[string][]netip.Addr
-	waited  int // how many of the reports waitFor has passed
+	waited  int // how many reports waitFor has gone through
 
 	mu       sync.Mutex // guards all below
 	local    map[netip.Addr]bool
-	localErr error // with which listing the local addresses fails
+	localErr error // the error of listing the local addresses
 	reported []report
 	log      providertest.Log
 }
 
-// A report is a snapshot that was handed on, and when.
+// A report is a snapshot that the Listener reported, with the time.
 type report struct {
 	at   time.Time
 	text string
 	Snapshot
 }
 
-// newEnv returns a host with an empty directory for the FIFO, no pid file, a sync group G of A and B, and a Listener that does not
-// run.
+// newEnv returns a host with an empty directory for the FIFO, no pid file, a sync group G of A and B, and a Listener that is not
+// running.
 func newEnv(t *testing.T) *testEnv {
 	t.Helper()
 	t.Parallel()
@@ -88,7 +88,7 @@ func newEnv(t *testing.T) *testEnv {
 	return env
 }
 
-// newFIFO is a testEnv with a FIFO that somebody made before.
+// newEnvWithFIFO is like newEnv, but the FIFO exists already.
 func newEnvWithFIFO(t *testing.T) *testEnv {
 	t.Helper()
 	env := newEnv(t)
@@ -103,7 +103,7 @@ func (env *testEnv) makeFIFO() {
 	}
 }
 
-// remakeFIFO removes the FIFO and makes it again, as Keepalived does on a reload with one that it made.
+// remakeFIFO removes the FIFO and creates it again, as Keepalived does on a reload with a FIFO that it created.
 func (env *testEnv) remakeFIFO() {
 	env.t.Helper()
 	env.removeFIFO()
@@ -138,12 +138,12 @@ func (env *testEnv) run() (stop func()) {
 	return stop
 }
 
-// step makes one pass of a Listener that does not run, at the given time after the last pass by the test's own clock. It is for tests
-// in which durations, or what happens between two passes, matter.
+// step makes one pass of a Listener that is not running. By the test's own clock, the pass comes this long after the last one. step is
+// for tests in which exact durations matter, or what happens between two passes.
 func (env *testEnv) step(after time.Duration) {
 	env.now = env.now.Add(after)
 	env.pass(env.now)
-	if env.waitSaved(); env.stateFile.last != nil { // what was saved has just been read
+	if env.waitSaved(); env.stateFile.last != nil { // the saved states have just been read
 		env.pass(env.now)
 		env.waitSaved()
 	}
@@ -170,11 +170,11 @@ func (env *testEnv) waitSaved() {
 func format(s Snapshot) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(s.Instances)) {
-		doubt := ""
+		mark := ""
 		if s.Instances[name].Suspended {
-			doubt = "?"
+			mark = "?"
 		}
-		all = append(all, fmt.Sprintf("%s %v%s", name, s.Instances[name].State, doubt))
+		all = append(all, fmt.Sprintf("%s %v%s", name, s.Instances[name].State, mark))
 	}
 	writer := "no writer:"
 	if s.Connected {
@@ -183,7 +183,7 @@ func format(s Snapshot) string {
 	return strings.TrimSpace(writer + " " + strings.Join(all, ", "))
 }
 
-// reports returns everything that was handed on.
+// reports returns all reports so far.
 func (env *testEnv) reports() []report {
 	env.mu.Lock()
 	defer env.mu.Unlock()
@@ -198,7 +198,7 @@ func (env *testEnv) last() report {
 	return seen[len(seen)-1]
 }
 
-// wantLast asserts what was handed on last.
+// wantLast checks the text of the last report.
 func (env *testEnv) wantLast(want string) {
 	env.t.Helper()
 	if got := env.last().text; got != want {
@@ -206,7 +206,8 @@ func (env *testEnv) wantLast(want string) {
 	}
 }
 
-// waitFor waits until this is handed on, after what was waited for before, even if it is replaced at once.
+// waitFor waits for a report with this text that comes after those that earlier calls have gone through. Another report may follow it at
+// once.
 func (env *testEnv) waitFor(want string) (got report) {
 	env.t.Helper()
 	eventually(env.t, func() (string, bool) {
@@ -222,7 +223,7 @@ func (env *testEnv) waitFor(want string) (got report) {
 	return got
 }
 
-// wantNever asserts that an instance was never reported in this state without being suspended.
+// wantNever checks that an instance was never reported in this state without being suspended.
 func (env *testEnv) wantNever(instance string, state State) {
 	env.t.Helper()
 	for _, s := range env.reports() {
@@ -232,7 +233,7 @@ func (env *testEnv) wantNever(instance string, state State) {
 	}
 }
 
-// wantLogged asserts how many log lines contain part.
+// wantLogged checks how many log lines contain part.
 func (env *testEnv) wantLogged(part string, want int) {
 	env.t.Helper()
 	if got := env.log.Lines(part); len(got) != want {
@@ -240,7 +241,7 @@ func (env *testEnv) wantLogged(part string, want int) {
 	}
 }
 
-// eventually waits until check reports ok; what describes what is still missing.
+// eventually waits until check returns ok. The text what is the failure message if it never does.
 func eventually(t *testing.T, check func() (what string, ok bool)) {
 	t.Helper()
 	deadline := time.Now().Add(patience)

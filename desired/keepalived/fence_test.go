@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settle calls Settle of the running Listener and returns what has been handed on by then.
+// settle calls Settle of the running Listener and returns the text of the last report by then.
 func (env *testEnv) settle() string {
 	env.t.Helper()
 	ctx, cancel := context.WithTimeout(env.t.Context(), patience)
@@ -49,7 +49,7 @@ func TestSettleWaitsUntilTheLossOfTheWriterIsHandled(t *testing.T) {
 	}
 }
 
-// Another process keeps the FIFO open that Keepalived has removed, while Keepalived writes to the one that it has made.
+// Another process keeps the old FIFO open, which Keepalived has removed, while Keepalived writes to the new one.
 func TestSettleWaitsUntilTheNextFIFOIsRead(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.writer().say(`INSTANCE "A" MASTER 100`)
@@ -84,10 +84,10 @@ func TestSettleWaitsUntilAStandstillIsHandled(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	wr := env.writer()
 	wr.say(`INSTANCE "A" MASTER 100`)
-	env.opts.Conf.AdvertInterval = func(string) time.Duration { return time.Microsecond } // MASTER was said long ago
+	env.opts.Conf.AdvertInterval = func(string) time.Duration { return time.Microsecond } // so that the MASTER line counts as old
 	env.run()
 	env.waitFor("writer: A MASTER")
-	eventually(t, func() (string, bool) { // the first beat is expected a moment after MASTER was handed on
+	eventually(t, func() (string, bool) { // the first beat is expected a moment after MASTER is reported
 		env.fence.mu.Lock()
 		defer env.fence.mu.Unlock()
 		if env.fence.clock.due.IsZero() {
@@ -118,7 +118,7 @@ func TestSettleWaitsUntilASuspendOfTheMachineIsHandled(t *testing.T) {
 	}
 }
 
-// What the listener hands on may cancel the very write that called Settle. That write must not go on.
+// A report of the listener may cancel the very write that called Settle. That write must not go on.
 func TestSettleReturnsTheCauseIfALineCancelsItsContext(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	wr := env.writer()
@@ -148,7 +148,7 @@ func TestSettleReturnsTheCauseIfALineCancelsItsContext(t *testing.T) {
 }
 
 func TestSettleEndsWithItsContext(t *testing.T) {
-	env := newEnvWithFIFO(t) // nobody listens
+	env := newEnvWithFIFO(t) // its Listener is not running
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if err := env.Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -158,7 +158,7 @@ func TestSettleEndsWithItsContext(t *testing.T) {
 
 func TestAThousandCallsOfSettleShareAPass(t *testing.T) {
 	t.Parallel()
-	var pipe [2]int // something lies in it
+	var pipe [2]int // it has an unread byte
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestAThousandCallsOfSettleShareAPass(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var woken, passed atomic.Int64
+		var woken, returned atomic.Int64
 		f := newFence()
 		f.open(func() { woken.Add(1) })
 		f.begin() // a pass is under way
@@ -176,24 +176,24 @@ func TestAThousandCallsOfSettleShareAPass(t *testing.T) {
 				if err := f.settle(t.Context(), false); err != nil {
 					t.Errorf("got %v, want nil", err)
 				}
-				passed.Add(1)
+				returned.Add(1)
 			}()
 		}
 		synctest.Wait()
 		f.end(pipe[0], -1, -1)
 		synctest.Wait()
-		if woken.Load() == 0 || passed.Load() != 0 {
-			t.Errorf("got the listener woken %d times and %d passed, want it woken and none, for something is unread", woken.Load(), passed.Load())
+		if woken.Load() == 0 || returned.Load() != 0 {
+			t.Errorf("got the listener woken %d times and %d calls returned, want it woken and none returned, because of the unread byte", woken.Load(), returned.Load())
 		}
-		f.begin() // the pass that all wait for
+		f.begin() // the pass for which all calls wait
 		synctest.Wait()
-		if got := passed.Load(); got != 0 {
-			t.Errorf("got %d passed before it has ended, want none", got)
+		if got := returned.Load(); got != 0 {
+			t.Errorf("got %d calls returned before the pass ended, want none", got)
 		}
 		f.end(pipe[0], -1, -1)
 		synctest.Wait()
-		if got := passed.Load(); got != 1000 {
-			t.Errorf("got %d passed after it, want all 1000", got)
+		if got := returned.Load(); got != 1000 {
+			t.Errorf("got %d calls returned after the pass, want all 1000", got)
 		}
 	})
 }

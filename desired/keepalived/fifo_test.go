@@ -27,7 +27,7 @@ func TestASecondReaderWaits(t *testing.T) {
 	first.step(0)
 	first.wantLast("writer: A MASTER")
 
-	first.fifo.current.close() // as its end does
+	first.fifo.current.close() // as the end of its process would
 	first.waitUnlocked()
 	wr.say(`INSTANCE "A" BACKUP 100`)
 	second.step(probeEvery)
@@ -35,7 +35,7 @@ func TestASecondReaderWaits(t *testing.T) {
 	second.wantLogged("the FIFO can be read now", 1)
 }
 
-// secondListener returns a host with another Listener on the same FIFO.
+// secondListener returns a testEnv with another Listener on the same FIFO.
 func (env *testEnv) secondListener() *testEnv {
 	second := &testEnv{t: env.t, now: env.now}
 	opts := env.opts
@@ -60,11 +60,11 @@ func TestTheOldFIFOIsReadWhileItHasAWriter(t *testing.T) {
 	fresh := env.writer()
 	fresh.say(`INSTANCE "A" BACKUP 100`)
 	env.step(checkEvery)
-	env.wantLast("writer: A BACKUP, B FAULT?") // what the old one still held was written earlier
+	env.wantLast("writer: A BACKUP, B FAULT?") // the lines left in the old one are earlier
 	old.say(`INSTANCE "A" MASTER 100`)         // nobody reads it any more
 	env.step(checkEvery)
 	env.wantLast("writer: A BACKUP, B FAULT")
-	env.wantOpen(3) // both writers, and one to read
+	env.wantOpen(3) // both writers and our reader
 }
 
 func TestANewFIFOWinsEvenIfItsWriterIsSilent(t *testing.T) {
@@ -83,8 +83,8 @@ func TestANewFIFOWinsEvenIfItsWriterIsSilent(t *testing.T) {
 	env.wantLast("no writer: A MASTER?")
 }
 
-// While all is well, the path is looked at only when the directory changes. The best of several tries counts, because the machine may be
-// busy.
+// While the FIFO has a writer, a change in its directory is what makes the listener check the path at once. Only the fastest of several
+// tries counts, because the machine may be busy.
 func TestANewFIFOIsNoticedAtOnce(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.writer()
@@ -114,7 +114,7 @@ func TestANewFIFOIsNoticedAtOnce(t *testing.T) {
 	}
 }
 
-// No event tells that a symbolic link, such as /var/run, has changed.
+// A change of a symbolic link to the directory, such as /var/run, causes no inotify event.
 func TestASymbolicLinkToTheDirectoryIsFollowed(t *testing.T) {
 	env := newEnv(t)
 	base := t.TempDir()
@@ -161,22 +161,22 @@ func TestTheNewFIFOWinsOnceTheOldOneHasNoWriter(t *testing.T) {
 	env.wantLast("writer: A MASTER")
 }
 
-func TestAFIFOMadeAgainManyTimesLeaksNoDescriptors(t *testing.T) {
+func TestRecreatingTheFIFOLeaksNoDescriptors(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	wr := env.writer()
 	env.step(0)
-	for range 5 { // with a writer on the first one
+	for range 5 { // the first FIFO still has its writer
 		env.remakeFIFO()
 		env.step(checkEvery)
 	}
-	env.wantOpen(3) // the first one, its writer, and the last one
+	env.wantOpen(3) // the first FIFO, its writer, and the last FIFO
 	wr.close()
 	env.step(0)
 	env.step(probeEvery)
 	env.wantOpen(1)
 }
 
-// openFiles returns the files that this process has open and that are, or were, at the path.
+// openFiles returns the open files of this process that are, or were, at the FIFO's path.
 func (env *testEnv) openFiles() []string {
 	env.t.Helper()
 	fds, err := filepath.Glob("/proc/self/fd/*")
@@ -203,7 +203,7 @@ func TestLinesInARemovedFIFOAreNotLost(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.setVIP("A", true)
 	env.step(0)
-	// Within one probe Keepalived starts, becomes MASTER and is reloaded; it does not say MASTER again.
+	// Between two probes Keepalived starts, becomes MASTER and is reloaded. It does not repeat MASTER.
 	wr := env.writer()
 	wr.say(`INSTANCE "A" MASTER 255`)
 	wr.close()
@@ -215,13 +215,13 @@ func TestLinesInARemovedFIFOAreNotLost(t *testing.T) {
 	env.wantLast("writer: A MASTER")
 }
 
-// A fifoLog is a fifo, and what it has called so far.
+// A fifoLog is a fifo that records which handlers it calls.
 type fifoLog struct {
 	*fifo
 	calls []string
 }
 
-// newFIFOLog returns a fifo without a Listener.
+// newFIFOLog returns a fifoLog that works without a Listener.
 func newFIFOLog(t *testing.T, opts *Options) *fifoLog {
 	t.Helper()
 	l := &fifoLog{}
@@ -234,7 +234,7 @@ func newFIFOLog(t *testing.T, opts *Options) *fifoLog {
 	return l
 }
 
-// wants asserts what has been called since the last assertion.
+// wants checks which handlers have been called since it was last called.
 func (l *fifoLog) wants(t *testing.T, want ...string) {
 	t.Helper()
 	if !slices.Equal(l.calls, want) {
@@ -243,7 +243,7 @@ func (l *fifoLog) wants(t *testing.T, want ...string) {
 	l.calls = nil
 }
 
-func TestAFIFOCallsInTheOrderOfEvents(t *testing.T) {
+func TestFIFOHandlersAreCalledInTheOrderOfEvents(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	l := newFIFOLog(t, &env.opts)
 	l.follow(env.now)
@@ -258,10 +258,10 @@ func TestAFIFOCallsInTheOrderOfEvents(t *testing.T) {
 	l.read(env.now)
 	l.wants(t, "A MASTER", "A BACKUP", "gone")
 	if l.connected {
-		t.Error("got it connected, want not")
+		t.Error("got connected after the writer has gone, want not")
 	}
 
-	wr = env.writer() // comes and goes between two reads
+	wr = env.writer() // it comes and goes between two reads
 	wr.say(`INSTANCE "A" FAULT 100`)
 	wr.close()
 	l.read(env.now)
@@ -280,7 +280,7 @@ func TestAReplacedFIFOIsReadToItsEndBeforeTheNewOne(t *testing.T) {
 	l.follow(env.now.Add(checkEvery))
 	l.wants(t)
 	if l.next == nil {
-		t.Fatal("got no next FIFO, want the one at the path opened")
+		t.Fatal("got no next FIFO, want the FIFO at the path opened")
 	}
 	old.say(`INSTANCE "A" MASTER 100`)
 	env.writer().say(`INSTANCE "A" BACKUP 100`)
@@ -291,7 +291,7 @@ func TestAReplacedFIFOIsReadToItsEndBeforeTheNewOne(t *testing.T) {
 	}
 }
 
-func TestHowLongAFIFONeedsNoAttention(t *testing.T) {
+func TestHowLongAFIFOMayWait(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	l := newFIFOLog(t, &env.opts)
 	l.at.dir = newDirWatch(filepath.Dir(env.opts.Path))
@@ -311,7 +311,7 @@ func TestHowLongAFIFONeedsNoAttention(t *testing.T) {
 	env.remakeFIFO()
 	now = now.Add(time.Second)
 	l.follow(now)
-	is("something has just happened in the directory", newsEvery, l.current.fd)
+	is("a change in the directory just now", newsEvery, l.current.fd)
 	now = now.Add(newsEvery)
 	is("a FIFO without a writer at the path", checkEvery-newsEvery, l.current.fd, l.at.dir.fd)
 }

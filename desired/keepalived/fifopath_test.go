@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wantFIFO asserts that there is a FIFO at the path that only its owner may open.
+// wantFIFO checks that there is a FIFO at the path, and that only its owner may open it.
 func (env *testEnv) wantFIFO() {
 	env.t.Helper()
 	info, err := os.Lstat(env.opts.Path)
@@ -28,7 +28,7 @@ func (env *testEnv) wantNothing() {
 	}
 }
 
-func TestAMissingFIFOIsMadeAtOnceAtTheStart(t *testing.T) {
+func TestAMissingFIFOIsCreatedAtOnceAtTheStart(t *testing.T) {
 	env := newEnv(t)
 	env.step(0)
 	env.wantFIFO()
@@ -40,17 +40,17 @@ func TestAMissingFIFOIsMadeAtOnceAtTheStart(t *testing.T) {
 	env.wantLast("writer: A BACKUP")
 }
 
-func TestARemovedFIFOIsMadeAgainAfterTwoSeconds(t *testing.T) {
+func TestARemovedFIFOIsCreatedAgainAfterTwoSeconds(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.step(0)
 	env.removeFIFO()
 	env.step(probeEvery)
 	env.step(1990 * time.Millisecond)
-	env.wantNothing() // Keepalived may be about to make it
+	env.wantNothing() // Keepalived may be about to create it
 	env.step(10 * time.Millisecond)
 	env.wantFIFO()
 
-	env.removeFIFO() // the time starts again
+	env.removeFIFO() // the wait starts again
 	env.step(time.Minute)
 	env.wantNothing()
 	env.step(missingFor)
@@ -58,7 +58,7 @@ func TestARemovedFIFOIsMadeAgainAfterTwoSeconds(t *testing.T) {
 	env.wantLogged("FIFO made", 2)
 }
 
-func TestAFIFOThatKeepalivedMakesAgainIsFollowed(t *testing.T) {
+func TestAFIFOThatKeepalivedCreatesAgainIsRead(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.step(0)
 	env.removeFIFO()
@@ -76,7 +76,7 @@ func TestTheDirectoryOfTheFIFOMayAppearLate(t *testing.T) {
 	env.opts.Path = filepath.Join(dir, "fifo")
 	env.step(0)
 	env.step(time.Hour)
-	env.wantLogged("cannot read the FIFO", 2) // with a reminder
+	env.wantLogged("cannot read the FIFO", 2) // the second one is a reminder
 	env.wantLogged("no such file or directory", 2)
 
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -90,8 +90,8 @@ func TestTheDirectoryOfTheFIFOMayAppearLate(t *testing.T) {
 
 func TestAFileThatIsNotAFIFOIsLeftAloneAndLoggedOnce(t *testing.T) {
 	for _, c := range []struct {
-		what, says string
-		put        func(path string) error
+		what, logged string
+		put          func(path string) error
 	}{
 		{"a file", "it is not a FIFO", func(path string) error { return os.WriteFile(path, []byte("INSTANCE \"A\" MASTER 1\n"), 0o600) }},
 		{"a directory", "it is not a FIFO", func(path string) error { return os.Mkdir(path, 0o700) }},
@@ -118,7 +118,7 @@ func TestAFileThatIsNotAFIFOIsLeftAloneAndLoggedOnce(t *testing.T) {
 			if after, err := os.Lstat(env.opts.Path); err != nil || after.Mode() != before.Mode() || after.Size() != before.Size() {
 				t.Errorf("got %v, %v at the path, want it left alone", after, err)
 			}
-			env.wantLogged(c.says, 1)
+			env.wantLogged(c.logged, 1)
 			env.wantLast("no writer:")
 
 			env.remakeFIFO()
@@ -130,7 +130,7 @@ func TestAFileThatIsNotAFIFOIsLeftAloneAndLoggedOnce(t *testing.T) {
 	}
 }
 
-// Whoever may write to the FIFO decides what this host writes to the cloud.
+// A user who may write to the FIFO can decide what this host writes to the cloud.
 func TestAnUntrustedFIFOIsRefused(t *testing.T) {
 	const stranger = 65534
 	env := newEnvWithFIFO(t)
@@ -167,7 +167,7 @@ func TestAnUntrustedFIFOIsRefused(t *testing.T) {
 	env.step(probeEvery)
 	env.wantLast("writer: A MASTER")
 	env.wantLogged("the FIFO can be read now", 1)
-	env.wantOpen(2) // the writer, and one to read
+	env.wantOpen(2) // the writer and our reader
 }
 
 func TestCheckPath(t *testing.T) {

@@ -7,19 +7,19 @@ import (
 	"testing"
 )
 
-// cut is lines that collects every complete line.
-type cut struct {
+// A collector is lines, and collects every complete line.
+type collector struct {
 	lines
 	got []string
 }
 
-func (c *cut) add(data string) {
+func (c *collector) add(data string) {
 	c.lines.add([]byte(data), func(l line) { c.got = append(c.got, string(l.text)) })
 }
 
 func TestALineIsCompleteWithItsNewline(t *testing.T) {
 	t.Parallel()
-	var c cut
+	var c collector
 	for _, piece := range []string{"on", "", "e\ntwo\n\nthr", "ee", "\n", "four"} {
 		c.add(piece)
 	}
@@ -30,7 +30,7 @@ func TestALineIsCompleteWithItsNewline(t *testing.T) {
 
 func TestALineThatIsTooLongDoesNotAffectTheNext(t *testing.T) {
 	t.Parallel()
-	var c cut
+	var c collector
 	c.add(strings.Repeat("x", maxLine) + "\n")
 	c.add(strings.Repeat("x", 10*maxLine))
 	c.add(strings.Repeat("x", 10*maxLine) + "\nnext\n")
@@ -39,7 +39,7 @@ func TestALineThatIsTooLongDoesNotAffectTheNext(t *testing.T) {
 	}
 }
 
-func TestALineTellsHowMuchAnEarlierWriterWrote(t *testing.T) {
+func TestALineRecordsHowMuchOfItAnEarlierWriterWrote(t *testing.T) {
 	t.Parallel()
 	var l lines
 	var got []string
@@ -56,8 +56,8 @@ func TestALineTellsHowMuchAnEarlierWriterWrote(t *testing.T) {
 	}
 }
 
-// FuzzLines compares data in one piece with the same data in several, whose lengths are in cuts. A zero there means that the writer goes,
-// and a byte above 127 stands for a long piece.
+// FuzzLines compares the lines of data added in one piece with those of the same data added in several pieces. cuts has the lengths of
+// the pieces: a zero means that the writer closes the FIFO, and a byte above 127 stands for a long piece.
 func FuzzLines(f *testing.F) {
 	long := strings.Repeat("x", maxLine)
 	f.Add([]byte("one\ntwo\n\nthree"), []byte{1, 4, 1})
@@ -65,10 +65,10 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte(long+"\n"+long+"y\nnext\n"), []byte{255, 255, 0, 255})
 	f.Add([]byte(strings.Repeat(long, 8)), []byte{255, 0, 255, 0, 255, 0, 255, 0})
 	f.Fuzz(func(t *testing.T, data, cuts []byte) {
-		var want cut
+		var want collector
 		want.add(string(data))
 
-		var got cut
+		var got collector
 		var torn lines
 		tail, next := "", 0
 		for rest := data; len(rest) > 0; {
@@ -89,14 +89,14 @@ func FuzzLines(f *testing.F) {
 			rest = rest[size:]
 			for _, l := range []lines{got.lines, torn} {
 				if len(l.part) > 2*(maxLine+1) || cap(l.part) > 8*maxLine {
-					t.Fatalf("got %d bytes kept in %d, want at most two lines", len(l.part), cap(l.part))
+					t.Fatalf("got %d bytes kept in a buffer of %d, want at most two lines", len(l.part), cap(l.part))
 				}
 			}
 		}
 		if !slices.Equal(got.got, want.got) || !bytes.Equal(got.part, want.part) {
 			t.Errorf("cut as %v: got %q and %q left, want %q and %q", cuts, got.got, got.part, want.got, want.part)
 		}
-		// Whatever earlier writers left, the line of a later one is there in full.
+		// Whatever earlier writers left behind, the line of a later writer is complete.
 		torn.writerGone()
 		torn.add([]byte("last\n"), func(l line) { tail = string(l.text[l.cut:]) })
 		if tail != "last" {

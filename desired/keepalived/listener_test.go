@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestABurstCountsAsItsLastStates(t *testing.T) {
+func TestABurstIsReportedAsItsLastStates(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	wr := env.writer()
 	env.run()
@@ -21,14 +21,14 @@ func TestABurstCountsAsItsLastStates(t *testing.T) {
 	env.wantNever("A", Master)
 }
 
-func TestAFullPipeCountsAsItsLastStates(t *testing.T) {
+func TestAFullPipeIsReportedAsItsLastStates(t *testing.T) {
 	env := newEnvWithFIFO(t)
-	env.step(0) // holds it open
+	env.step(0) // opens the FIFO for reading
 	wr := env.writer()
 	full := 0
 	for ; full < 10_000; full++ {
 		if _, err := unix.Write(wr.fd, fmt.Appendf(nil, "INSTANCE \"A%02d\" %s 100\n", full%10, [...]string{"MASTER", "BACKUP"}[full%2])); err != nil {
-			break // a full pipe: Keepalived drops the event
+			break // the pipe is full: Keepalived would drop the line
 		}
 	}
 	if full < 2000 || full == 10_000 {
@@ -36,13 +36,13 @@ func TestAFullPipeCountsAsItsLastStates(t *testing.T) {
 	}
 	env.step(probeEvery)
 	if got := len(env.reports()); got != 1 {
-		t.Errorf("got %d changes, want all lines as one", got)
+		t.Errorf("got %d changes, want one for all lines", got)
 	}
 	env.wantLast("writer: A00 MASTER, A01 BACKUP, A02 MASTER, A03 BACKUP, A04 MASTER, A05 BACKUP, A06 MASTER, A07 BACKUP, A08 MASTER, A09 BACKUP")
 	if got := env.last().Instances["A00"].Claims; got < 200 {
-		t.Errorf("claims: got %d, want each of about 250", got)
+		t.Errorf("claims: got %d, want about 250, one per MASTER line", got)
 	}
-	wr.say(`INSTANCE "A00" STOP 100`) // there is room again
+	wr.say(`INSTANCE "A00" STOP 100`) // the pipe has room again
 	env.step(0)
 	if got := env.last().Instances["A00"].State; got != Stop {
 		t.Errorf("got %v, want STOP", got)
@@ -65,14 +65,14 @@ func TestAnIncompleteLineWaitsForItsEnd(t *testing.T) {
 
 func TestAnIncompleteLineMayBeCompletedByTheNextWriter(t *testing.T) {
 	for what, pieces := range map[string][]string{
-		"the rest":                 {`INSTANCE "A" MAS`, "TER 100\n"},
-		"in three":                 {`INST`, `ANCE "A" M`, "ASTER 100\n"},
-		"a line of its own":        {`INSTANCE "B" BACK`, "INSTANCE \"A\" MASTER 100\n"},
-		"after half a word":        {`I`, "INSTANCE \"A\" MASTER 100\n"},
-		"after half a line of VS":  {`VS [192.0.2.1]`, "INSTANCE \"A\" MASTER 100\n"},
-		"after half a name":        {`INSTANCE "`, "INSTANCE \"A\" MASTER 100\n"},
-		"after what is too long":   {strings.Repeat("x", 2*maxLine), "INSTANCE \"A\" MASTER 100\n"},
-		"after what is just short": {strings.Repeat("x", maxLine-1), "INSTANCE \"A\" MASTER 100\n"},
+		"the rest of the line":           {`INSTANCE "A" MAS`, "TER 100\n"},
+		"a line in three pieces":         {`INST`, `ANCE "A" M`, "ASTER 100\n"},
+		"after half a line":              {`INSTANCE "B" BACK`, "INSTANCE \"A\" MASTER 100\n"},
+		"after half a word":              {`I`, "INSTANCE \"A\" MASTER 100\n"},
+		"after half a line of VS":        {`VS [192.0.2.1]`, "INSTANCE \"A\" MASTER 100\n"},
+		"after half a name":              {`INSTANCE "`, "INSTANCE \"A\" MASTER 100\n"},
+		"after a line that is too long":  {strings.Repeat("x", 2*maxLine), "INSTANCE \"A\" MASTER 100\n"},
+		"after a line just short enough": {strings.Repeat("x", maxLine-1), "INSTANCE \"A\" MASTER 100\n"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			env := newEnvWithFIFO(t)
@@ -105,7 +105,7 @@ func TestMalformedLinesAreIgnoredAndLoggedOncePerMinute(t *testing.T) {
 	env.wantLogged(`"lines"=4`, 1)
 	for _, line := range env.log.Lines("malformed line") {
 		if len(line) > 1000 || strings.ContainsAny(line, "\x1bü") {
-			t.Errorf("got a log line of %d bytes, %q, want it short and plain", len(line), line)
+			t.Errorf("got a log line of %d bytes, %q, want at most 1000 bytes of plain ASCII", len(line), line)
 		}
 	}
 }
@@ -152,18 +152,18 @@ func TestRunStopsReadingWhenItsContextEnds(t *testing.T) {
 	wr.say(`INSTANCE "A" MASTER 100`)
 	env.waitFor("writer: A MASTER")
 	stop()
-	// Keepalived sends SIGTERM first and writes its STOP lines then (seen on 2.2.7).
+	// When Keepalived stops, it first sends SIGTERM to the scripts that it started, and then writes its STOP lines (seen on 2.2.7).
 	wr.say(`INSTANCE "A" STOP 100`)
 	env.wantLast("writer: A MASTER")
 
 	env.waitUnlocked()
-	next := env.secondListener() // the FIFO is free, and the line still there
+	next := env.secondListener() // the FIFO is unlocked, and the line is still in it
 	next.step(0)
 	next.wantLast("writer: A STOP")
 }
 
-// Run must not wait for its next deadline, which may be half a second away. The best of several tries counts, because the machine may be
-// busy.
+// Run must not wait for its next deadline, which may be half a second away. Only the fastest of several tries counts, because the machine
+// may be busy.
 func TestRunReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.writer()
@@ -178,7 +178,7 @@ func TestRunReturnsAtOnceWhenItsContextEnds(t *testing.T) {
 		best = min(best, time.Since(began))
 	}
 	if most := checkEvery / 4; best > most {
-		t.Errorf("got an end after %v, want it within %v", best, most)
+		t.Errorf("got Run's return after %v, want it within %v", best, most)
 	}
 }
 
@@ -206,22 +206,22 @@ func TestRunWithAnEndedContextReadsNothing(t *testing.T) {
 	env.wantLast("no writer:")
 }
 
-// An end of file and an ended process remain readable for poll(2), so a loop that waits for them would spin.
-func TestWaitingTakesNoProcessorTime(t *testing.T) {
+// For poll(2), an end of file and an ended process stay readable, so a loop that kept waiting for them would spin.
+func TestWaitingUsesNoCPUTime(t *testing.T) {
 	for what, prepare := range map[string]func(env *testEnv){
-		"no FIFO can be made":     func(env *testEnv) { env.opts.Path += "/nowhere/fifo" },
-		"no writer yet":           func(*testEnv) {},
-		"a writer that is silent": func(env *testEnv) { env.writer() },
+		"the FIFO cannot be created": func(env *testEnv) { env.opts.Path += "/nowhere/fifo" },
+		"no writer yet":              func(*testEnv) {},
+		"a silent writer":            func(env *testEnv) { env.writer() },
 		"a writer that has gone": func(env *testEnv) {
 			env.step(0)
 			wr := env.writer()
 			env.step(0)
 			wr.close()
 		},
-		"no writer, and something new in its directory": func(env *testEnv) {
+		"no writer, and a new file in the directory": func(env *testEnv) {
 			time.AfterFunc(100*time.Millisecond, func() { _ = os.WriteFile(env.opts.Path+".new", nil, 0o600) })
 		},
-		"a writer, and files that come and go in its directory": func(env *testEnv) {
+		"a writer, and files that come and go in the directory": func(env *testEnv) {
 			env.writer()
 			done := make(chan struct{})
 			env.t.Cleanup(func() { close(done) })
@@ -237,7 +237,7 @@ func TestWaitingTakesNoProcessorTime(t *testing.T) {
 				}
 			}()
 		},
-		"a process that has ended, and a writer that has not": func(env *testEnv) {
+		"an ended process, and a writer that goes on": func(env *testEnv) {
 			k := env.keepalived()
 			env.step(0)
 			env.writer()
@@ -251,16 +251,16 @@ func TestWaitingTakesNoProcessorTime(t *testing.T) {
 			defer cancel()
 			used := make(chan time.Duration)
 			go func() {
-				runtime.LockOSThread() // what is counted is this thread
+				runtime.LockOSThread() // CPU time is counted per thread
 				before := threadTime()
 				if err := env.Run(ctx); err != nil {
 					t.Error(err)
 				}
 				used <- threadTime() - before
 			}()
-			// A loop that spins takes all of the time, or its share of it on a busy machine.
+			// A loop that spins uses a whole CPU, or on a busy machine its share of one.
 			if got, most := <-used, 50*time.Millisecond; got > most {
-				t.Errorf("got %v of processor time in half a second of waiting, want at most %v", got, most)
+				t.Errorf("got %v of CPU time in half a second of waiting, want at most %v", got, most)
 			}
 		})
 	}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// find calls FindProcess, and closes the process at the end of the test.
+// find calls FindProcess. The process is closed at the end of the test.
 func (env *testEnv) find() (*Process, error) {
 	p, err := FindProcess(env.pidPath)
 	env.t.Cleanup(p.Close)
@@ -45,19 +45,19 @@ func TestFindProcessRejectsAnUnusablePIDFile(t *testing.T) {
 	dead := env.process("keepalived")
 	dead.kill()
 	for what, text := range map[string]string{
-		"nothing":               "",
-		"no number":             "keepalived\n",
-		"two numbers":           "1 2\n",
-		"zero":                  "0\n",
-		"a group":               "-1\n",
-		"a huge number":         "99999999999999999999\n",
-		"no process":            "4194304\n", // the kernel's highest pid is one less
-		"an ended one":          strconv.Itoa(dead.cmd.Process.Pid),
-		"one of another name":   strconv.Itoa(os.Getpid()),
-		"a name that is longer": strconv.Itoa(env.process("keepalived2").cmd.Process.Pid),
-		"a name with a blank":   strconv.Itoa(env.process("keepalived vrrp").cmd.Process.Pid),
-		"a name with a trap":    strconv.Itoa(env.process("keepalived) R (").cmd.Process.Pid),
-		"a name with a trap 2":  strconv.Itoa(env.process("x (keepalived)").cmd.Process.Pid),
+		"nothing":                          "",
+		"no number":                        "keepalived\n",
+		"two numbers":                      "1 2\n",
+		"zero":                             "0\n",
+		"a group":                          "-1\n",
+		"a huge number":                    "99999999999999999999\n",
+		"no process":                       "4194304\n", // the kernel's highest pid is one less
+		"an ended process":                 strconv.Itoa(dead.cmd.Process.Pid),
+		"another name":                     strconv.Itoa(os.Getpid()),
+		"a longer name":                    strconv.Itoa(env.process("keepalived2").cmd.Process.Pid),
+		"a name with a space":              strconv.Itoa(env.process("keepalived vrrp").cmd.Process.Pid),
+		"a name that fakes a state":        strconv.Itoa(env.process("keepalived) R (").cmd.Process.Pid),
+		"a name that contains another one": strconv.Itoa(env.process("x (keepalived)").cmd.Process.Pid),
 	} {
 		env.pidFile(text)
 		if p, err := env.find(); err == nil || p != nil {
@@ -88,22 +88,22 @@ func TestALaterProcessWithTheSamePIDIsNotTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.Fields(string(stat))[21]; p.startText() != want { // proc(5): the 22nd; its name has no blank
+	if want := strings.Fields(string(stat))[21]; p.startText() != want { // proc(5): the 22nd field; this process's name has no space
 		t.Errorf("start time: got %q, want %q", p.startText(), want)
 	}
 	if !p.Same(again) || !again.Same(p) {
-		t.Errorf("got %+v and %+v as two, want one", p, again)
+		t.Errorf("got %+v and %+v as two processes, want one", p, again)
 	}
-	earlier := &Process{Stat: Stat{PID: p.PID, Start: 1}, fd: -1} // what had this pid before, on a kernel without pidfd
+	earlier := &Process{Stat: Stat{PID: p.PID, Start: 1}, fd: -1} // an earlier process with this pid, on a kernel without pidfds
 	if p.Same(earlier) || earlier.Same(p) {
-		t.Errorf("got %+v and %+v as one, want two", p, earlier)
+		t.Errorf("got %+v and %+v as one process, want two", p, earlier)
 	}
 	if earlier.Alive() {
-		t.Errorf("got %+v alive, want its pid to be another's", earlier)
+		t.Errorf("got %+v alive, want it dead: its pid is another process's now", earlier)
 	}
 	var nobody *Process
 	if nobody.Same(p) || p.Same(nobody) || nobody.Same(nobody) || nobody.Alive() {
-		t.Error("got a process that is not known as one that is, want it to be nobody")
+		t.Error("got a nil process alive or the same as another one, want neither")
 	}
 }
 
@@ -125,7 +125,7 @@ func TestWithoutAPidfdTheStartTimeIdentifiesAProcess(t *testing.T) {
 	}
 }
 
-// The kernel that runs the tests has pidfds. What happens on an older one is tested by closing it.
+// The kernel that runs the tests has pidfds. To test what happens on an older kernel, the test closes the pidfd.
 func TestWaitReturnsWhenTheProcessEnds(t *testing.T) {
 	for what, old := range map[string]bool{"with a pidfd": false, "without one": true} {
 		t.Run(what, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestWaitReturnsWhenTheProcessEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if old {
-				p.Close() // it is told by its start time from now on
+				p.Close() // from now on its start time identifies it
 			}
 			t.Cleanup(p.Close)
 			why := errors.New("enough")
@@ -146,7 +146,7 @@ func TestWaitReturnsWhenTheProcessEnds(t *testing.T) {
 				t.Errorf("got %v while it lives, want the cause of the context", err)
 			}
 			if err := p.Signal(0); err != nil {
-				t.Errorf("signalling: got %v, want none", err)
+				t.Errorf("signalling: got %v, want no error", err)
 			}
 			ended := make(chan error, 1)
 			go func() { ended <- p.Wait(t.Context()) }()
@@ -154,7 +154,7 @@ func TestWaitReturnsWhenTheProcessEnds(t *testing.T) {
 			select {
 			case err := <-ended:
 				if err != nil {
-					t.Errorf("got %v, want none", err)
+					t.Errorf("got %v, want no error", err)
 				}
 			case <-time.After(patience):
 				t.Fatalf("got no end of a killed process after %v", patience)
@@ -166,15 +166,15 @@ func TestWaitReturnsWhenTheProcessEnds(t *testing.T) {
 	}
 }
 
-// Opening a FIFO blocks until the other end is opened: if a pid file were one, floaty would hear nothing any more.
+// Opening a FIFO blocks until its other end is opened. If floaty opened one in place of the pid file, it would stop reading lines.
 func TestFindProcessDoesNotBlockOnAPIDFileThatIsNotARegularFile(t *testing.T) {
 	env := newEnv(t)
-	for what, name := range map[string]func() error{
+	for what, create := range map[string]func() error{
 		"a FIFO":      func() error { return unix.Mkfifo(env.pidPath, 0o600) },
 		"a directory": func() error { return os.Mkdir(env.pidPath, 0o700) },
 		"a device":    func() error { return os.Symlink("/dev/zero", env.pidPath) },
 	} {
-		if err := name(); err != nil {
+		if err := create(); err != nil {
 			t.Fatal(err)
 		}
 		found := make(chan error, 1)
@@ -188,7 +188,7 @@ func TestFindProcessDoesNotBlockOnAPIDFileThatIsNotARegularFile(t *testing.T) {
 				t.Errorf("%s: got %v, want an error that says so", what, err)
 			}
 		case <-time.After(patience):
-			t.Fatalf("%s: got no answer after %v, want one at once", what, patience)
+			t.Fatalf("%s: got no result after %v, want one at once", what, patience)
 		}
 		if err := os.Remove(env.pidPath); err != nil {
 			t.Fatal(err)

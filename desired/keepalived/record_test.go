@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// newEnvWithState is newEnvWithFIFO with a Listener that saves its states in a directory that does not exist yet. A has a local address.
+// newEnvWithState is like newEnvWithFIFO, but its Listener saves its states in a directory that does not exist yet, and A has a local
+// address.
 func newEnvWithState(t *testing.T) *testEnv {
 	t.Helper()
 	env := newEnvWithFIFO(t)
@@ -20,7 +21,7 @@ func newEnvWithState(t *testing.T) *testEnv {
 	return env
 }
 
-// kill ends the Listener as kill -9 would, and restart makes the next one.
+// kill ends the Listener as kill -9 would. restart creates the next one.
 func (env *testEnv) kill() {
 	env.fifo.current.close()
 	env.fifo.next.close()
@@ -54,11 +55,11 @@ func TestMasterSurvivesARestartOfFloaty(t *testing.T) {
 	env.step(settleTime)
 	env.wantLast("writer: A MASTER, B BACKUP")
 	if after := env.last().Instances["A"]; !after.Since.Equal(before.Since) || after.Claims != 0 {
-		t.Errorf("got %+v, want it since %v, and nothing claimed", after, before.Since)
+		t.Errorf("got %+v, want it MASTER since %v, without a claim", after, before.Since)
 	}
 }
 
-// On a reload, Keepalived starts the next floaty while the earlier one may still be saving what it has just heard.
+// On a reload, Keepalived starts the next floaty while the earlier one may still be saving its last states.
 func TestTheNextRunWaitsUntilTheEarlierOneHasSaved(t *testing.T) {
 	env := newEnvWithState(t)
 	k := env.keepalived()
@@ -70,9 +71,9 @@ func TestTheNextRunWaitsUntilTheEarlierOneHasSaved(t *testing.T) {
 	now := env.now.Add(time.Millisecond)
 	next.pass(now)
 	if len(next.trust.states) != 0 {
-		t.Errorf("got %v, want nothing taken over while the last run lives", next.trust.states)
+		t.Errorf("got %v, want no states loaded while the earlier run is alive", next.trust.states)
 	}
-	env.trust.states.set("A", Master, now) // heard from the old FIFO
+	env.trust.states.set("A", Master, now) // read from the old FIFO
 	env.stateFile.save(env.trust.vrrp.process, env.trust.states)
 	env.fifo.current.close()
 	env.trust.vrrp.process.Close()
@@ -80,14 +81,14 @@ func TestTheNextRunWaitsUntilTheEarlierOneHasSaved(t *testing.T) {
 	eventually(t, func() (string, bool) {
 		next.stateFile.mu.Lock()
 		defer next.stateFile.mu.Unlock()
-		return "what the last run left is not read", next.stateFile.last != nil
+		return "the states that the earlier run saved are not read", next.stateFile.last != nil
 	})
 	for range 3 {
 		now = now.Add(settleTime)
 		next.pass(now)
 	}
 	if got := next.trust.states["A"]; got.State != Master || got.Suspended {
-		t.Errorf("got %+v, want it MASTER beyond doubt", got)
+		t.Errorf("got %+v, want it MASTER and not suspended", got)
 	}
 	next.fifo.current.close()
 	next.trust.vrrp.process.Close()
@@ -105,30 +106,30 @@ func TestUnreadLinesWinOverSavedStates(t *testing.T) {
 	env.step(time.Second)
 	env.wantLast("writer: A BACKUP, B MASTER?")
 	env.step(settleTime)
-	env.wantLast("writer: A BACKUP, B MASTER") // of B no address is known
+	env.wantLast("writer: A BACKUP, B MASTER") // no address of B is known
 }
 
-func TestASavedMasterDoesNotCountWithout(t *testing.T) {
+func TestASavedMasterIsForgotten(t *testing.T) {
 	for what, meanwhile := range map[string]func(env *testEnv, k *fakeVRRP){
-		"its address": func(env *testEnv, _ *fakeVRRP) { env.setVIP("A", false) }, // a BACKUP was lost with the pipe
-		"its process": func(env *testEnv, k *fakeVRRP) {
+		"if its address is gone": func(env *testEnv, _ *fakeVRRP) { env.setVIP("A", false) }, // a BACKUP line was lost with the pipe
+		"if its process has been replaced": func(env *testEnv, k *fakeVRRP) {
 			k.kill()
 			env.keepalived()
 		},
-		"its boot": func(env *testEnv, _ *fakeVRRP) { env.replace(env.stateFile.boot, "another") },
-		"its FIFO": func(env *testEnv, _ *fakeVRRP) { env.replace(env.opts.Path, "/another") },
-		"its name": func(env *testEnv, _ *fakeVRRP) { env.replace(`"A"`, `"NAMELESS"`) },
-		"a sound file": func(env *testEnv, _ *fakeVRRP) {
+		"after a reboot":                    func(env *testEnv, _ *fakeVRRP) { env.replace(env.stateFile.boot, "another") },
+		"if it was read from another FIFO":  func(env *testEnv, _ *fakeVRRP) { env.replace(env.opts.Path, "/another") },
+		"if its instance is not configured": func(env *testEnv, _ *fakeVRRP) { env.replace(`"A"`, `"NAMELESS"`) },
+		"if the file is truncated": func(env *testEnv, _ *fakeVRRP) {
 			if err := os.Truncate(env.opts.StateFile, 20); err != nil {
 				env.t.Fatal(err)
 			}
 		},
-		"a file of its own": func(env *testEnv, _ *fakeVRRP) {
-			if err := os.Chmod(env.opts.StateFile, 0o666); err != nil { //nolint:gosec // that is the point
+		"if other users may write to the file": func(env *testEnv, _ *fakeVRRP) {
+			if err := os.Chmod(env.opts.StateFile, 0o666); err != nil { //nolint:gosec // the mode under test
 				env.t.Fatal(err)
 			}
 		},
-		"a file at all": func(env *testEnv, _ *fakeVRRP) {
+		"if the file is a symbolic link": func(env *testEnv, _ *fakeVRRP) {
 			if err := os.Rename(env.opts.StateFile, env.opts.StateFile+".old"); err != nil {
 				env.t.Fatal(err)
 			}
@@ -159,7 +160,7 @@ func TestASavedMasterDoesNotCountWithout(t *testing.T) {
 	}
 }
 
-// replace replaces a text in the file of saved states.
+// replace replaces a text in the state file.
 func (env *testEnv) replace(old, fresh string) {
 	env.t.Helper()
 	text := env.saved()
@@ -173,7 +174,7 @@ func (env *testEnv) replace(old, fresh string) {
 
 func TestSavedStatesDoNotCountWithoutAWriter(t *testing.T) {
 	env := newEnvWithState(t)
-	wr := env.writer() // nobody knows its process
+	wr := env.writer() // its process is not identified
 	wr.say(`INSTANCE "A" MASTER 100`)
 	env.step(0)
 	env.kill()
@@ -194,14 +195,14 @@ func TestLeavingMasterIsSavedAtOnceAndBecomingMasterAfterwards(t *testing.T) {
 	env := newEnvWithState(t)
 	k := env.keepalived()
 	saved := func(state string) bool {
-		data, _ := os.ReadFile(env.opts.StateFile) // there may be none yet
+		data, _ := os.ReadFile(env.opts.StateFile) // it may not exist yet
 		return strings.Contains(string(data), state)
 	}
 	env.opts.Changed = func(s Snapshot) {
 		if s.Instances["A"].State == Master && saved("MASTER") {
-			t.Error("got MASTER saved before it was acted on")
+			t.Error("got MASTER saved before Changed has returned, want it saved afterwards")
 		}
-		if s.Instances["A"].State == Backup { // this call takes until it is saved
+		if s.Instances["A"].State == Backup { // BACKUP is saved before this call has returned
 			eventually(t, func() (string, bool) { return "BACKUP is not saved", saved("BACKUP") })
 		}
 	}
@@ -214,10 +215,10 @@ func TestLeavingMasterIsSavedAtOnceAndBecomingMasterAfterwards(t *testing.T) {
 	env.step(0)
 }
 
-// hangDisk makes the state file's goroutine do nothing, as if the disk did not answer.
+// hangDisk keeps the state file's goroutine from starting, as if the disk did not respond.
 func (env *testEnv) hangDisk() { env.stateFile.done = make(chan struct{}) }
 
-func TestAHangingDiskDelaysNobody(t *testing.T) {
+func TestAHangingDiskDelaysNoLine(t *testing.T) {
 	env := newEnvWithState(t)
 	env.hangDisk()
 	k := env.keepalived()
@@ -237,7 +238,7 @@ func TestRunWaitsASecondForAHangingDisk(t *testing.T) {
 	begun := time.Now()
 	stop()
 	if took := time.Since(begun); took < saveAtEnd || took > 10*saveAtEnd {
-		t.Errorf("got the end after %v, want it after %v", took, saveAtEnd)
+		t.Errorf("got Run's return after %v, want it after about %v", took, saveAtEnd)
 	}
 	env.wantLogged("saving the states takes too long", 1)
 }
@@ -259,10 +260,10 @@ func TestASecondDaemonDoesNotTouchTheSavedStates(t *testing.T) {
 	}
 }
 
-// umasked is the environment variable that has the child process of a test set its umask.
+// umasked is the environment variable that tells the child process of a test to set its umask.
 const umasked = "FLOATY_TEST_UMASKED"
 
-// A umask applies to the whole process. If it were set here, other tests would make directories that only root may enter.
+// A umask applies to the whole process. If this process set it, other tests would create directories that only root can enter.
 func TestOnlyTheOwnerMayReadTheSavedStates(t *testing.T) {
 	if os.Getenv(umasked) == "" {
 		child := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$") //nolint:gosec // this test
@@ -275,7 +276,7 @@ func TestOnlyTheOwnerMayReadTheSavedStates(t *testing.T) {
 	}
 	env := newEnvWithState(t)
 	k := env.keepalived()
-	syscall.Umask(0o177) // that of Keepalived's children
+	syscall.Umask(0o177) // the umask of Keepalived's scripts
 	k.say(`INSTANCE "A" MASTER 100`)
 	env.step(0)
 	k.say(`INSTANCE "A" BACKUP 100`)
@@ -291,10 +292,10 @@ func TestOnlyTheOwnerMayReadTheSavedStates(t *testing.T) {
 	}
 }
 
-func TestAFailureToSaveIsLoggedOnceAndSavingIsTriedAgain(t *testing.T) {
+func TestAFailureToSaveIsLoggedOnceAndSavingIsRetried(t *testing.T) {
 	env := newEnvWithState(t)
 	dir := filepath.Dir(env.opts.StateFile)
-	if err := os.WriteFile(dir, nil, 0o600); err != nil { // a file in the directory's place stops root, too
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // a file in place of the directory stops even root
 		t.Fatal(err)
 	}
 	k := env.keepalived()
@@ -328,6 +329,6 @@ func TestNothingIsSavedWhileNothingChanges(t *testing.T) {
 		env.step(time.Second)
 	}
 	if _, err := os.Stat(env.opts.StateFile); err == nil {
-		t.Error("it was written again, though nothing changed")
+		t.Error("got the state file written again though nothing changed, want it not written")
 	}
 }

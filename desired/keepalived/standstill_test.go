@@ -20,7 +20,7 @@ func TestWhatCountsAsAStandstill(t *testing.T) {
 		any     bool
 	}{
 		{"woken early by a line", due, due.Add(-20 * time.Second), 7, 7, standstill{}, false},
-		{"woken in time", due, due.Add(time.Millisecond), 7, 7, standstill{late: time.Millisecond}, false},
+		{"woken on time", due, due.Add(time.Millisecond), 7, 7, standstill{late: time.Millisecond}, false},
 		{"a busy machine", due, due.Add(time.Second), 7, 7, standstill{late: time.Second}, false},
 		{"SIGSTOP", due, due.Add(1001 * time.Millisecond), 7, 7, standstill{late: 1001 * time.Millisecond}, true},
 		{"no wake-up planned", time.Time{}, due, 7, 7, standstill{}, false},
@@ -44,14 +44,14 @@ func TestHowLongAMasterIsSuspendedAfterAStandstill(t *testing.T) {
 		want   time.Duration // from now; 0: not suspended
 	}{
 		{"a MASTER for an hour", Status{State: Master, claimed: now.Add(-time.Hour)}, 0, time.Second, 4 * time.Second},
-		{"a MASTER of the last run", Status{State: Master}, 0, time.Second, 4 * time.Second},
-		{"rare advertisements", Status{State: Master}, 0, 5 * time.Second, 10 * time.Second},
-		{"quick advertisements", Status{State: Master}, 0, 100 * time.Millisecond, 1300 * time.Millisecond},
-		{"MASTER was said just now", Status{State: Master, claimed: now.Add(-2999 * time.Millisecond)}, 0, time.Second, 0},
-		{"MASTER was said long enough ago", Status{State: Master, claimed: now.Add(-3 * time.Second)}, 0, time.Second, 4 * time.Second},
-		{"MASTER was said just before the machine slept", Status{State: Master, claimed: now}, time.Hour, time.Second, 4 * time.Second},
-		{"a suspension that runs", Status{State: Master, resumes: now.Add(time.Millisecond)}, 0, time.Second, time.Millisecond},
-		{"a suspension that is over", Status{State: Master, resumes: now}, 0, time.Second, 4 * time.Second},
+		{"a MASTER from an earlier run", Status{State: Master}, 0, time.Second, 4 * time.Second},
+		{"infrequent advertisements", Status{State: Master}, 0, 5 * time.Second, 10 * time.Second},
+		{"frequent advertisements", Status{State: Master}, 0, 100 * time.Millisecond, 1300 * time.Millisecond},
+		{"a MASTER line just now", Status{State: Master, claimed: now.Add(-2999 * time.Millisecond)}, 0, time.Second, 0},
+		{"a MASTER line three intervals ago", Status{State: Master, claimed: now.Add(-3 * time.Second)}, 0, time.Second, 4 * time.Second},
+		{"a MASTER line just before the machine was suspended", Status{State: Master, claimed: now}, time.Hour, time.Second, 4 * time.Second},
+		{"a suspension that has not ended", Status{State: Master, resumes: now.Add(time.Millisecond)}, 0, time.Second, time.Millisecond},
+		{"a suspension that ends now", Status{State: Master, resumes: now}, 0, time.Second, 4 * time.Second},
 		{"a BACKUP", Status{State: Backup}, 0, time.Second, 0},
 		{"nothing known", Status{}, 0, time.Second, 0},
 	} {
@@ -67,7 +67,7 @@ func TestHowLongAMasterIsSuspendedAfterAStandstill(t *testing.T) {
 	}
 }
 
-// standStill makes the next pass find that it comes too late.
+// standStill makes the next step find a standstill, by making it more than a second late.
 func (env *testEnv) standStill() { env.fence.clock.due = time.Now().Add(-lateFrom - time.Second) }
 
 func TestAStandstillSuspendsAMasterForFourSeconds(t *testing.T) {
@@ -77,7 +77,7 @@ func TestAStandstillSuspendsAMasterForFourSeconds(t *testing.T) {
 	env.standStill()
 	env.step(3 * time.Second)
 	env.wantLast("writer: A MASTER?, B BACKUP")
-	env.standStill() // again: it is not renewed
+	env.standStill() // the second one does not extend the suspension
 	env.step(3999 * time.Millisecond)
 	env.wantLast("writer: A MASTER?, B BACKUP")
 	env.step(time.Millisecond)
@@ -93,7 +93,7 @@ func TestALineEndsTheSuspensionAfterAStandstill(t *testing.T) {
 		`INSTANCE "A" MASTER 100`:              "writer: A MASTER, B MASTER?",
 		`INSTANCE "A" MASTER_RX_LOWER_PRI 100`: "writer: A MASTER, B MASTER?",
 		`INSTANCE "A" BACKUP 100`:              "writer: A BACKUP, B MASTER?",
-		`INSTANCE "A" BACKUP_PRIORITY 100`:     "writer: A MASTER?, B MASTER?", // it may be older than what the network knows
+		`INSTANCE "A" BACKUP_PRIORITY 100`:     "writer: A MASTER?, B MASTER?", // says nothing about who is MASTER
 		`GROUP "G" FAULT 0`:                    "writer: A FAULT, B FAULT",
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestALineEndsTheSuspensionAfterAStandstill(t *testing.T) {
 	}
 }
 
-// What Keepalived wrote while floaty stood still counts at once, and the state before it is never reported.
+// Lines that Keepalived wrote during a standstill count at once. The state from before them is not reported again.
 func TestABackupDuringAStandstillIsReportedAtOnce(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	wr := env.writer()
@@ -175,11 +175,11 @@ func TestAHeartBeatsOncePerSecondUntilItIsTurnedOff(t *testing.T) {
 	go func() { defer close(done); h.run(func() { beats <- time.Now() }) }()
 	begun := time.Now()
 	if !h.set(true) || h.set(true) {
-		t.Error("got a change twice, want it once")
+		t.Error("got a change from both calls or from none, want it from the first only")
 	}
 	for n := range 2 {
 		if got, want := (<-beats).Sub(begun), time.Duration(n+1)*beatEvery; got < want {
-			t.Errorf("beat %d: got it after %v, want it after %v", n, got, want)
+			t.Errorf("beat %d: got it after %v, want it after at least %v", n, got, want)
 		}
 	}
 	h.set(false)
@@ -187,7 +187,7 @@ func TestAHeartBeatsOncePerSecondUntilItIsTurnedOff(t *testing.T) {
 	<-done
 }
 
-// The suspension begins when floaty goes on, not at the beginning of the pass during which it was stopped.
+// If floaty is stopped in the middle of a pass, the suspension begins when floaty continues, not when the pass began.
 func TestAStandstillDuringAPassSuspendsFromItsEnd(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.writer().say(`INSTANCE "A" MASTER 100`)
@@ -204,7 +204,7 @@ func TestSettleOfAHolderSuspendsAfterAStandstill(t *testing.T) {
 	lost := errors.New("no longer ours")
 	var h *Holder
 	h = NewHolder(Event{Type: "GROUP", Name: "G", State: "MASTER"}, []string{"A", "B"}, HolderOptions{
-		AdvertInterval: func(string) time.Duration { return time.Nanosecond }, // MASTER was said long ago
+		AdvertInterval: func(string) time.Duration { return time.Nanosecond }, // so that the MASTER event counts as old
 		Changed: func() {
 			if h.Instances()["A"].Suspended && h.Instances()["B"].Suspended {
 				cancel(lost)
@@ -223,6 +223,6 @@ func TestSettleOfAHolderSuspendsAfterAStandstill(t *testing.T) {
 	}
 	h.update(time.Now().Add(lateFrom + time.Millisecond))
 	if got := h.Instances()["A"]; got.Suspended || got.State != Master {
-		t.Errorf("when the suspension is over: got %+v, want it MASTER beyond doubt", got)
+		t.Errorf("after the suspension: got %+v, want it MASTER and not suspended", got)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newEnvWithSavedMaster is a host that has saved MASTER, and its Keepalived.
+// newEnvWithSavedMaster returns a host that has saved MASTER for A, and its Keepalived.
 func newEnvWithSavedMaster(t *testing.T) (*testEnv, *fakeVRRP) {
 	t.Helper()
 	env := newEnvWithState(t)
@@ -25,7 +25,7 @@ func newEnvWithSavedMaster(t *testing.T) (*testEnv, *fakeVRRP) {
 	return env, k
 }
 
-// wantNoMasterAfterRestart ends the Listener as kill -9 would and asserts that the next one does not take A for a MASTER.
+// wantNoMasterAfterRestart ends the Listener as kill -9 would and checks that the next one never reports A as MASTER.
 func (env *testEnv) wantNoMasterAfterRestart() {
 	env.t.Helper()
 	env.kill()
@@ -40,7 +40,7 @@ func (env *testEnv) wantNoMasterAfterRestart() {
 // If a state cannot be saved, an earlier MASTER must not remain in the file: another host may have the address by now.
 func TestABackupThatCannotBeSavedLeavesNoMasterInTheFile(t *testing.T) {
 	for name, obstruct := range map[string]func(env *testEnv) (undo func()){
-		"the new file cannot be made": func(env *testEnv) func() { // no space, no descriptors
+		"the new file cannot be created": func(env *testEnv) func() { // as without free space or descriptors
 			path := filepath.Join(env.opts.StateFile+".new", "x")
 			if err := os.MkdirAll(path, 0o700); err != nil {
 				env.t.Fatal(err)
@@ -84,14 +84,14 @@ func TestTheLatestStatesAreSavedAtTheEnd(t *testing.T) {
 	env.kill()
 	env.restart()
 	k.say(`INSTANCE "A" BACKUP 100`)
-	env.pass(env.now.Add(time.Second)) // and the end comes before what the last run left is read
+	env.pass(env.now.Add(time.Second)) // this run ends before it has read the states of the earlier run
 	env.kill()
 	if saved := env.saved(); strings.Contains(saved, "MASTER") {
 		t.Errorf("got %s, want no MASTER in it", saved)
 	}
 }
 
-// A file system that has become read-only still has the old states, and nobody knows what should have been saved since.
+// A file system that has become read-only still has the old states, while the changes since then could not be saved.
 func TestAReadOnlyStateFileIsNotTrusted(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may write every file")
@@ -138,7 +138,7 @@ func TestAFileThatCannotBeRemovedIsEmptied(t *testing.T) {
 	}
 }
 
-// loadFrom returns what the next run loads.
+// loadFrom returns the record that the next run loads.
 func loadFrom(t *testing.T, path, fifo string) record {
 	t.Helper()
 	s := newStateFile(path, fifo, logr.Discard())
@@ -152,7 +152,7 @@ func loadFrom(t *testing.T, path, fifo string) record {
 	}
 	r, ok := s.load()
 	if _, again := s.load(); !ok || again {
-		t.Errorf("got loaded %v, and once more %v, want it once", ok, again)
+		t.Errorf("got a record: %v, and on a second call: %v, want it only once", ok, again)
 	}
 	return r
 }

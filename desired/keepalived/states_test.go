@@ -7,8 +7,8 @@ import (
 
 var noon = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 
-// statesAfter returns the states after these lines, of which the first arrives at noon and each other one a minute later. A and B are
-// in the group G.
+// statesAfter returns the states after these lines. The first line arrives at noon, and each further line one minute after the line
+// before it. A and B are in the group G.
 func statesAfter(t *testing.T, lines ...string) states {
 	t.Helper()
 	s := states{}
@@ -34,18 +34,18 @@ func TestStatesAfterLines(t *testing.T) {
 		want  string
 	}{
 		{"the last line counts", []string{`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER 1`, `INSTANCE "A" FAULT 1`}, "A FAULT"},
-		{"each has its own state", []string{`INSTANCE "A" STOP 1`, `INSTANCE "B" DELETED 1`}, "A STOP, B DELETED"},
-		{"a state nobody knows changes nothing", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" WHO_KNOWS 1`}, "A MASTER"},
-		{"unknown is no state to say", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" UNKNOWN 1`}, "A MASTER"},
-		{"a priority is no state", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" BACKUP_PRIORITY 1`}, "A MASTER"},
-		{"nor is that of a master", []string{`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER_PRIORITY 1`}, "A BACKUP"},
-		{"nor of one not heard of", []string{`INSTANCE "A" MASTER_PRIORITY 1`}, ""},
-		{"who hears a rival is master", []string{`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, "A MASTER"},
-		{"a group hears no rival", []string{`GROUP "G" MASTER_RX_LOWER_PRI 0`}, ""},
-		{"a group lowers all", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "B" MASTER 1`, `GROUP "G" FAULT 0`}, "A FAULT, B FAULT"},
-		{"a group lowers those not heard of", []string{`GROUP "G" BACKUP 0`}, "A BACKUP, B BACKUP"},
-		{"a group raises those not heard of", []string{`INSTANCE "A" BACKUP 1`, `GROUP "G" MASTER 0`}, "A BACKUP, B MASTER"},
-		{"a group's priority is no state", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" BACKUP_PRIORITY 0`}, "A MASTER"},
+		{"each instance has its own state", []string{`INSTANCE "A" STOP 1`, `INSTANCE "B" DELETED 1`}, "A STOP, B DELETED"},
+		{"an unknown word changes nothing", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" WHO_KNOWS 1`}, "A MASTER"},
+		{"UNKNOWN changes nothing", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" UNKNOWN 1`}, "A MASTER"},
+		{"a BACKUP_PRIORITY line changes nothing", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" BACKUP_PRIORITY 1`}, "A MASTER"},
+		{"a MASTER_PRIORITY line changes nothing", []string{`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER_PRIORITY 1`}, "A BACKUP"},
+		{"a MASTER_PRIORITY line does not add an instance", []string{`INSTANCE "A" MASTER_PRIORITY 1`}, ""},
+		{"an instance that hears a rival is MASTER", []string{`INSTANCE "A" BACKUP 1`, `INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, "A MASTER"},
+		{"a group's MASTER_RX_LOWER_PRI changes nothing", []string{`GROUP "G" MASTER_RX_LOWER_PRI 0`}, ""},
+		{"a group's FAULT applies to all members", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "B" MASTER 1`, `GROUP "G" FAULT 0`}, "A FAULT, B FAULT"},
+		{"a group's BACKUP also applies to members without a state", []string{`GROUP "G" BACKUP 0`}, "A BACKUP, B BACKUP"},
+		{"a group's MASTER applies only to members without a state", []string{`INSTANCE "A" BACKUP 1`, `GROUP "G" MASTER 0`}, "A BACKUP, B MASTER"},
+		{"a group's priority changes nothing", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" BACKUP_PRIORITY 0`}, "A MASTER"},
 	} {
 		want := format(Snapshot{Instances: nil}) + " " + c.want
 		if c.want == "" {
@@ -64,28 +64,28 @@ func TestClaimsRivalsAndSince(t *testing.T) {
 		lines []string
 		want  Status
 	}{
-		{"each MASTER is a claim, since the first", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER 1`}, Status{State: Master, Since: noon, Claims: 2}},
-		{"a rival is no new claim", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Status{State: Master, Since: noon, Claims: 1, Rivals: 1}},
-		{"but one where MASTER was missed", []string{`INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Status{State: Master, Since: noon, Claims: 1, Rivals: 1}},
-		{"a group's MASTER is not an instance's", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" MASTER 0`}, Status{State: Master, Since: noon, Claims: 1}},
+		{"each MASTER is a claim, but Since is the time of the first", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER 1`}, Status{State: Master, Since: noon, Claims: 2}},
+		{"a rival adds no claim", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Status{State: Master, Since: noon, Claims: 1, Rivals: 1}},
+		{"a rival adds a claim if MASTER was missed", []string{`INSTANCE "A" MASTER_RX_LOWER_PRI 1`}, Status{State: Master, Since: noon, Claims: 1, Rivals: 1}},
+		{"a group's MASTER adds no claim to a MASTER", []string{`INSTANCE "A" MASTER 1`, `GROUP "G" MASTER 0`}, Status{State: Master, Since: noon, Claims: 1}},
 		{"a change has its own time", []string{`INSTANCE "A" MASTER 1`, `INSTANCE "A" BACKUP 1`}, Status{State: Backup, Since: noon.Add(time.Minute), Claims: 1}},
 	} {
 		got := statesAfter(t, c.lines...)["A"]
-		got.claimed = time.Time{} // of interest after a standstill only
+		got.claimed = time.Time{} // matters only after a standstill
 		if got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.what, got, c.want)
 		}
 	}
 }
 
-func TestALineOrADecisionEndsTheDoubtAboutAState(t *testing.T) {
+func TestALineOrConfirmEndsASuspension(t *testing.T) {
 	t.Parallel()
 	s := statesAfter(t, `INSTANCE "A" MASTER 1`, `INSTANCE "B" MASTER 1`, `INSTANCE "C" MASTER 1`, `INSTANCE "D" MASTER 1`)
 	s.suspend()
 	later := noon.Add(time.Hour)
 	s.apply(Event{"INSTANCE", "A", "BACKUP", 1}, nil, later)
 	s.apply(Event{"INSTANCE", "B", "MASTER_RX_LOWER_PRI", 1}, nil, later)
-	s.apply(Event{"INSTANCE", "C", "BACKUP_PRIORITY", 1}, nil, later) // 2.2.7 says this of a MASTER on a reload
+	s.apply(Event{"INSTANCE", "C", "BACKUP_PRIORITY", 1}, nil, later) // 2.2.7 writes this for a MASTER on a reload
 	if got, want := format(Snapshot{Instances: s}), "no writer: A BACKUP, B MASTER, C MASTER?, D MASTER?"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -97,7 +97,7 @@ func TestALineOrADecisionEndsTheDoubtAboutAState(t *testing.T) {
 		t.Errorf("unknown since: got %v, want %v", got, later)
 	}
 	if got := s["D"]; got.Since.Equal(later) || got.Claims != 1 {
-		t.Errorf("got %+v, want the state that went on as it was", got)
+		t.Errorf("got %+v, want Since and Claims unchanged", got)
 	}
 }
 

@@ -23,11 +23,11 @@ func TestStatsCountLinesByKind(t *testing.T) {
 		t.Errorf("got %v and %d bad lines, want %v and 2", got.Events, got.BadLines, want)
 	}
 	if state := got.Instances["B"].State; state != Fault {
-		t.Errorf("B: got %v, want FAULT, as it was handed on", state)
+		t.Errorf("B: got %v, want FAULT, as its group's line says", state)
 	}
 }
 
-func TestStatsTellSinceWhenTheFIFOHasHadAWriter(t *testing.T) {
+func TestStatsReportSinceWhenTheFIFOHasHadAWriter(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.step(0)
 	is := func(connected bool, since time.Time) {
@@ -63,7 +63,7 @@ func TestEveryStateHasACounter(t *testing.T) {
 	}
 }
 
-func TestStatsAreReadWhileTheListenerWorks(t *testing.T) {
+func TestStatsCanBeReadWhileTheListenerRuns(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	wr := env.writer()
 	env.run()

@@ -16,7 +16,7 @@ import (
 
 var vip = netip.MustParseAddr("192.0.2.7")
 
-// setVIP gives the instance an address in keepalived.conf, and says whether that is on a local interface.
+// setVIP gives the instance the address vip in keepalived.conf, and sets whether a local interface has it.
 func (env *testEnv) setVIP(instance string, local bool) {
 	env.vips[instance] = []netip.Addr{netip.MustParseAddr("192.0.2.250"), vip}
 	env.mu.Lock()
@@ -24,8 +24,8 @@ func (env *testEnv) setVIP(instance string, local bool) {
 	env.local[vip] = local
 }
 
-// wantApart asserts the time between two reports. On a busy machine the first may be late, so callers ask for half of what is
-// promised. Tests that call step check the exact times.
+// wantApart checks that two reports are at least this far apart. On a busy machine the first report may be late, so callers want only
+// half of the real time. Tests that call step check the exact times.
 func wantApart(t *testing.T, from, to report, least time.Duration) {
 	t.Helper()
 	if got := to.at.Sub(from.at); got < least {
@@ -35,7 +35,7 @@ func wantApart(t *testing.T, from, to report, least time.Duration) {
 
 func TestAReloadKeepsMaster(t *testing.T) {
 	env := newEnvWithFIFO(t)
-	env.setVIP("A", false) // the process is known, so that does not matter
+	env.setVIP("A", false) // this does not matter, because the process is identified
 	k := env.keepalived()
 	env.run()
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -52,7 +52,7 @@ func TestAReloadKeepsMaster(t *testing.T) {
 	}
 }
 
-func TestALineWithAnUnknownStateIsIgnoredByName(t *testing.T) {
+func TestALineWithAnUnknownStateIsLoggedWithItsName(t *testing.T) {
 	var log providertest.Log
 	debug := funcr.New(func(_, line string) { log.Add(line) }, funcr.Options{Verbosity: 1})
 	tr := newTrust(&Options{Log: debug, Conf: Conf{Members: func(string) []string { return nil }}})
@@ -62,7 +62,7 @@ func TestALineWithAnUnknownStateIsIgnoredByName(t *testing.T) {
 		`"level"=1 "msg"="ignoring a line with an unknown state" "group"="G" "state"="SLEEPING"`)
 }
 
-func TestAReloadThatMakesTheFIFOAgainKeepsMaster(t *testing.T) {
+func TestAReloadThatRecreatesTheFIFOKeepsMaster(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	k := env.keepalived()
 	env.run()
@@ -81,13 +81,13 @@ func TestAReloadThatMakesTheFIFOAgainKeepsMaster(t *testing.T) {
 func TestALongReloadKeepsMasterWhileTheProcessLives(t *testing.T) {
 	const on, off, none = 1, 0, -1
 	for what, c := range map[string]struct {
-		local int
-		want  string
-		said  int
+		local  int
+		want   string
+		logged int
 	}{
-		"and its address is here":     {on, "writer: A MASTER, B BACKUP", 0},
-		"but not if it is gone":       {off, "writer: A unknown, B BACKUP", 0}, // lines may have been lost
-		"nor if there is no evidence": {none, "writer: A unknown, B BACKUP", 1},
+		"if its address is local":        {on, "writer: A MASTER, B BACKUP", 0},
+		"but not if its address is gone": {off, "writer: A unknown, B BACKUP", 0}, // lines may have been lost
+		"but not if it has no address":   {none, "writer: A unknown, B BACKUP", 1},
 	} {
 		t.Run(what, func(t *testing.T) {
 			env := newEnvWithFIFO(t)
@@ -105,7 +105,7 @@ func TestALongReloadKeepsMasterWhileTheProcessLives(t *testing.T) {
 			env.step(probeEvery)
 			env.step(settleTime)
 			env.wantLast(c.want)
-			env.wantLogged("Keepalived was gone for too long", c.said)
+			env.wantLogged("Keepalived was gone for too long", c.logged)
 		})
 	}
 }
@@ -135,7 +135,7 @@ func TestAfterAReloadTheLatestStatesCount(t *testing.T) {
 	env.step(0)
 	env.wantLast("no writer: A BACKUP?, B MASTER?, C MASTER?")
 	k.openFIFO()
-	k.say(`INSTANCE "C" BACKUP_PRIORITY 90`) // of a MASTER on a reload (seen on 2.2.7)
+	k.say(`INSTANCE "C" BACKUP_PRIORITY 90`) // 2.2.7 writes this for a MASTER on a reload
 	env.step(probeEvery)
 	env.wantLast("writer: A BACKUP?, B MASTER?, C MASTER?")
 	env.step(settleTime - time.Millisecond)
@@ -161,7 +161,7 @@ func TestALineFromTheNewWriterCountsAtOnce(t *testing.T) {
 	env.wantLast("writer: A MASTER, B BACKUP?")
 }
 
-func TestEachReloadStartsTheWaitAgain(t *testing.T) {
+func TestEachReloadRestartsTheWait(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	k := env.keepalived()
 	k.say(`INSTANCE "A" MASTER 100`)
@@ -186,15 +186,15 @@ func TestMasterOfAnUnidentifiedProcessSurvivesAShortReloadIfItsAddressIsLocal(t 
 		local    int
 		localErr error
 		want     string
-		said     int // how often that there is no evidence
+		logged   int // how often it is logged that there is no evidence
 	}{
-		{what: "its address is here", away: time.Second, local: on, want: "writer: A MASTER, B BACKUP"},
-		{what: "to the last moment", away: awayAtMost - time.Millisecond, local: on, want: "writer: A MASTER, B BACKUP"},
+		{what: "its address is local", away: time.Second, local: on, want: "writer: A MASTER, B BACKUP"},
+		{what: "its writer is back just in time", away: awayAtMost - time.Millisecond, local: on, want: "writer: A MASTER, B BACKUP"},
 		{what: "its address is gone", away: time.Second, local: off, want: "writer: A unknown, B BACKUP"},
-		{what: "it has none", away: time.Second, local: none, want: "writer: A unknown, B BACKUP", said: 1},
-		{what: "nobody can tell", away: time.Second, local: on, localErr: errors.New("no netlink"), want: "writer: A unknown, B BACKUP"},
-		{what: "it comes too late", away: awayAtMost + time.Millisecond, local: on, want: "writer: A unknown, B unknown"},
-		{what: "too late, and it has none", away: awayAtMost + time.Millisecond, local: none, want: "writer: A unknown, B unknown"},
+		{what: "it has no address", away: time.Second, local: none, want: "writer: A unknown, B BACKUP", logged: 1},
+		{what: "the local addresses cannot be listed", away: time.Second, local: on, localErr: errors.New("no netlink"), want: "writer: A unknown, B BACKUP"},
+		{what: "its writer is back too late", away: awayAtMost + time.Millisecond, local: on, want: "writer: A unknown, B unknown"},
+		{what: "its writer is back too late, and it has no address", away: awayAtMost + time.Millisecond, local: none, want: "writer: A unknown, B unknown"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			env := newEnvWithFIFO(t)
@@ -210,11 +210,11 @@ func TestMasterOfAnUnidentifiedProcessSurvivesAShortReloadIfItsAddressIsLocal(t 
 			env.step(0)
 			env.wantLast("no writer: A MASTER?, B BACKUP?")
 			env.writer()
-			env.step(c.away) // where this is long, nobody looked in between: the machine was busy, or suspended
+			env.step(c.away) // a long time without a pass means that the machine was busy or suspended
 			env.wantLast("writer: A MASTER?, B BACKUP?")
 			env.step(settleTime)
 			env.wantLast(c.want)
-			env.wantLogged("share the PID namespace or set keepalived-pid-file", c.said)
+			env.wantLogged("share the PID namespace or set keepalived-pid-file", c.logged)
 		})
 	}
 }
@@ -236,9 +236,9 @@ func TestMissingEvidenceIsNotLoggedForAnInstanceThatIsNotConfigured(t *testing.T
 // A host may have hundreds of instances and thousands of addresses.
 func TestLocalAddressesAreListedOnceForAllInstances(t *testing.T) {
 	env := newEnvWithFIFO(t)
-	asked, local := 0, env.opts.Local
+	calls, local := 0, env.opts.Local
 	env.opts.Local = func() (map[netip.Addr]bool, error) {
-		asked++
+		calls++
 		return local()
 	}
 	wr := env.writer()
@@ -252,8 +252,8 @@ func TestLocalAddressesAreListedOnceForAllInstances(t *testing.T) {
 	env.writer()
 	env.step(0)
 	env.step(settleTime)
-	if got := env.last().Instances["I0"]; got.State != Master || got.Suspended || asked != 1 {
-		t.Errorf("got %+v after %d questions, want it MASTER beyond doubt after 1", got, asked)
+	if got := env.last().Instances["I0"]; got.State != Master || got.Suspended || calls != 1 {
+		t.Errorf("got %+v after %d calls of Local, want it MASTER and not suspended after 1", got, calls)
 	}
 }
 
@@ -289,7 +289,7 @@ func TestTheLimitOfThreeSecondsIsExact(t *testing.T) {
 	env.wantLast("writer: A unknown")
 }
 
-// During the first reload the process is not known. During the second it is, but it need not be the process that said MASTER.
+// During the first reload the process is not identified. During the second it is, but it may not be the process that wrote MASTER.
 func TestASecondReloadDoesNotConfirmStatesFromBeforeTheFirst(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.setVIP("A", false)
@@ -309,10 +309,10 @@ func TestASecondReloadDoesNotConfirmStatesFromBeforeTheFirst(t *testing.T) {
 	env.wantLast("writer: A unknown")
 }
 
-// Some tools start Keepalived and reload it at once. The states that the new process has said are its own, whatever was in doubt about the
-// process before it.
+// Some tools start Keepalived and reload it at once. The states that the new process has written are its own, even if the states of the
+// process before it were suspended.
 func TestAReloadRightAfterAStartKeepsTheNewStates(t *testing.T) {
-	for what, restarts := range map[string]bool{"": false, "and floaty was restarted, too": true} {
+	for what, restarts := range map[string]bool{"floaty keeps running": false, "floaty is restarted, too": true} {
 		t.Run(what, func(t *testing.T) {
 			env := newEnvWithState(t)
 			old := env.keepalived()
@@ -367,7 +367,7 @@ func TestAPIDFileThatAppearsLateIsUsed(t *testing.T) {
 	env.step(0)
 	k.writePIDFile()
 	env.step(checkEvery)
-	if err := os.Remove(env.pidPath); err != nil { // the process is known by now
+	if err := os.Remove(env.pidPath); err != nil { // the process is identified by now
 		t.Fatal(err)
 	}
 	k.closeFIFO()
@@ -402,6 +402,6 @@ func TestAPIDFileIsFoundAtItsNewPath(t *testing.T) {
 	env.step(identifyEvery)
 	env.step(identifyEvery)
 	if got, want := env.last().PID, next.cmd.Process.Pid; got != want || !env.trust.vrrp.registered {
-		t.Errorf("got process %d, want %d, as its pid file says", got, want)
+		t.Errorf("got process %d, want %d, which the pid file names", got, want)
 	}
 }

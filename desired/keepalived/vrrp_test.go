@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// identity opens the process.
+// identity returns a Process for the fakeVRRP.
 func (k *fakeVRRP) identity() *Process {
 	k.t.Helper()
 	p, err := OpenProcess(k.cmd.Process.Pid)
@@ -30,13 +30,13 @@ func TestAdoptingAProcess(t *testing.T) {
 		same, replaced bool
 		searches       bool
 	}{
-		{what: "none, and none found", searches: true},
-		{what: "the first", next: one.identity()},
-		{what: "the same", before: one.identity(), next: one.identity(), same: true},
-		{what: "another", before: one.identity(), next: other.identity(), replaced: true},
-		{what: "another after it has ended", before: ended, next: other.identity(), replaced: true},
-		{what: "none found, but it lives", before: one.identity(), searches: true},
-		{what: "none found, and it has ended", before: dead.identityOf(ended), replaced: true, searches: true},
+		{what: "no process, and none found", searches: true},
+		{what: "the first process", next: one.identity()},
+		{what: "the same process", before: one.identity(), next: one.identity(), same: true},
+		{what: "another process", before: one.identity(), next: other.identity(), replaced: true},
+		{what: "another process after the end of the first", before: ended, next: other.identity(), replaced: true},
+		{what: "none found, but the first is alive", before: one.identity(), searches: true},
+		{what: "none found, and the first has ended", before: dead.identityOf(ended), replaced: true, searches: true},
 	} {
 		now := time.Now()
 		v := vrrpProcess{process: c.before}
@@ -50,7 +50,7 @@ func TestAdoptingAProcess(t *testing.T) {
 	}
 }
 
-// identityOf returns another Process of one that has ended.
+// identityOf returns a second Process for a process that has ended.
 func (*fakeVRRP) identityOf(p *Process) *Process { return &Process{Stat: p.Stat, fd: -1} }
 
 func TestHowOftenTheProcessIsLookedFor(t *testing.T) {
@@ -63,11 +63,11 @@ func TestHowOftenTheProcessIsLookedFor(t *testing.T) {
 		between time.Duration
 	}{
 		{"unknown for a moment", vrrpProcess{fifo: connected, unknown: now, checked: now.Add(-identifyEvery)}, true, identifyEvery},
-		{"just looked", vrrpProcess{fifo: connected, unknown: now, checked: now}, false, identifyEvery},
-		{"unknown for long", vrrpProcess{fifo: connected, unknown: now.Add(-identifyFast), checked: now.Add(-identifyEvery)}, false, restEvery},
-		{"unknown for long, and not looked for long", vrrpProcess{fifo: connected, unknown: now.Add(-time.Hour), checked: now.Add(-restEvery)}, true, restEvery},
-		{"known by a search", vrrpProcess{fifo: connected, unknown: now, process: &Process{}, checked: now.Add(-identifyEvery)}, true, identifyEvery},
-		{"known by its pid file", vrrpProcess{fifo: connected, unknown: now, process: &Process{}, registered: true}, false, identifyEvery},
+		{"checked just now", vrrpProcess{fifo: connected, unknown: now, checked: now}, false, identifyEvery},
+		{"unknown for a long time", vrrpProcess{fifo: connected, unknown: now.Add(-identifyFast), checked: now.Add(-identifyEvery)}, false, restEvery},
+		{"unknown and not checked for a long time", vrrpProcess{fifo: connected, unknown: now.Add(-time.Hour), checked: now.Add(-restEvery)}, true, restEvery},
+		{"found by a search", vrrpProcess{fifo: connected, unknown: now, process: &Process{}, checked: now.Add(-identifyEvery)}, true, identifyEvery},
+		{"found by its pid file", vrrpProcess{fifo: connected, unknown: now, process: &Process{}, registered: true}, false, identifyEvery},
 		{"no writer", vrrpProcess{fifo: &fifo{}, unknown: now}, false, identifyEvery},
 	} {
 		if got, between := c.v.due(now), c.v.interval(now); got != c.want || between != c.between {
@@ -84,15 +84,15 @@ func TestWhichStatesAreCredible(t *testing.T) {
 		what  string
 		state State
 		vips  []netip.Addr
-		same  bool // the process that said it
+		same  bool // whether it is the process that wrote the state
 		err   error
 		want  bool
 	}{
 		{what: "a BACKUP claims nothing", state: Backup, want: true},
 		{what: "MASTER with a local address", state: Master, vips: []netip.Addr{netip.MustParseAddr("192.0.2.250"), vip}, want: true},
-		{what: "MASTER whose address is elsewhere", state: Master, vips: []netip.Addr{netip.MustParseAddr("192.0.2.250")}, same: true},
+		{what: "MASTER whose address is not local", state: Master, vips: []netip.Addr{netip.MustParseAddr("192.0.2.250")}, same: true},
 		{what: "MASTER without addresses, by the same process", state: Master, same: true, want: true},
-		{what: "MASTER without addresses, by who knows whom", state: Master},
+		{what: "MASTER without addresses, by an unidentified process", state: Master},
 		{what: "MASTER, and the addresses cannot be listed", state: Master, vips: []netip.Addr{vip}, same: true, err: none},
 	} {
 		env := testEnv{vips: map[string][]netip.Addr{"A": c.vips}}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keepalivedWithoutPIDFile starts a fakeVRRP that writes no pid file, and opens the FIFO.
+// keepalivedWithoutPIDFile starts a fakeVRRP that opens the FIFO but writes no pid file.
 func (env *testEnv) keepalivedWithoutPIDFile() *fakeVRRP {
 	env.t.Helper()
 	k := env.process("keepalived")
@@ -35,7 +35,7 @@ func TestTheWriterOfTheFIFOIsIdentifiedWithoutAPIDFile(t *testing.T) {
 	env.step(probeEvery)
 	env.wantLast("writer: A MASTER?")
 	env.step(settleTime)
-	env.wantLast("writer: A MASTER") // no address shows that, but it is the same process
+	env.wantLast("writer: A MASTER") // it has no local address, but it is the same process
 	k.kill()
 	env.step(0)
 	env.wantLast("no writer: A unknown")
@@ -43,7 +43,8 @@ func TestTheWriterOfTheFIFOIsIdentifiedWithoutAPIDFile(t *testing.T) {
 	env.wantLogged("cannot identify", 0)
 }
 
-// Keepalived's parent process restarts the VRRP process after 1 ms, and a track script keeps it silent (seen on 2.2.7).
+// Keepalived's parent process restarts the VRRP process after 1 ms. The new process writes nothing while a track script is running (seen
+// on 2.2.7).
 func TestASilentSuccessorStartsWithUnknownStates(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	env.setVIP("A", true) // a kill leaves the address where it is
@@ -93,9 +94,9 @@ func TestThePIDFileDecidesBetweenSeveralWriters(t *testing.T) {
 			t.Errorf("got process %d, want %+v", p.PID, want)
 		}
 	}
-	env.writer() // the test itself, as floaty may be one
+	env.writer() // the test's own process: floaty may be a writer, too
 	found(nil)
-	checker := env.keepalivedWithoutPIDFile() // where notify_fifo serves both
+	checker := env.keepalivedWithoutPIDFile() // the checker process opens the FIFO if notify_fifo is set
 	found(checker)
 	checker.do("child")
 	found(checker)
@@ -120,20 +121,20 @@ func TestThePIDFileDecidesBetweenSeveralWriters(t *testing.T) {
 
 func TestIdentified(t *testing.T) {
 	env := newEnvWithFIFO(t)
-	tells := func(path string, want bool) {
+	identified := func(path string, want bool) {
 		t.Helper()
 		if err := Identified(t.Context(), path, env.pidPath); (err == nil) != want {
 			t.Errorf("with FIFO %q: got %v, want it identified: %v", path, err, want)
 		}
 	}
 	k := env.process("keepalived")
-	tells(env.opts.Path, false)
+	identified(env.opts.Path, false)
 	k.openFIFO()
-	tells(env.opts.Path, true)
-	tells("", false)
-	tells(env.opts.Path+".none", false)
+	identified(env.opts.Path, true)
+	identified("", false)
+	identified(env.opts.Path+".none", false)
 	k.writePIDFile()
-	tells("", true)
+	identified("", true)
 }
 
 // The checker process may open the FIFO before the VRRP process does.
@@ -164,13 +165,13 @@ func TestTheEndOfRunEndsASearch(t *testing.T) {
 // If the VRRP process runs in its own network namespace (net_namespace, a container), its addresses are there.
 func TestLocalAddressesAreThoseOfKeepalivedsNetworkNamespace(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root makes a network namespace")
+		t.Skip("only root can create a network namespace")
 	}
 	for want, local := range map[string]bool{"writer: A MASTER": true, "writer: A unknown": false} {
 		t.Run(want, func(t *testing.T) {
 			env := newEnvWithFIFO(t)
 			env.setVIP("A", false)
-			k := env.keepalivedApart()
+			k := env.keepalivedInNetNamespace()
 			if local {
 				k.do("ip addr add 192.0.2.7/32 dev lo")
 			}
@@ -187,8 +188,8 @@ func TestLocalAddressesAreThoseOfKeepalivedsNetworkNamespace(t *testing.T) {
 	}
 }
 
-// keepalivedApart starts a fakeVRRP in its own network namespace.
-func (env *testEnv) keepalivedApart() *fakeVRRP {
+// keepalivedInNetNamespace starts a fakeVRRP in its own network namespace.
+func (env *testEnv) keepalivedInNetNamespace() *fakeVRRP {
 	env.t.Helper()
 	k := env.processWith("keepalived", &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET})
 	k.do("ip link set lo up")
@@ -228,16 +229,16 @@ Local:
 		t.Errorf("got %v, want %v", addrs, want)
 	}
 	if got, err := otherNamespaceAddrs(os.Getpid()); got != nil || err != nil {
-		t.Errorf("got %v, %v of our own namespace, want nothing", got, err)
+		t.Errorf("got %v, %v for our own namespace, want nothing", got, err)
 	}
 }
 
 func TestWhetherADescriptorIsOpenForWriting(t *testing.T) {
 	t.Parallel()
 	for info, want := range map[string]bool{
-		"pos:\t0\nflags:\t02004002\nmnt_id:\t15\n": true,  // as Keepalived opens it
-		"pos:\t0\nflags:\t0100001\n":               true,  // echo
-		"pos:\t0\nflags:\t02004000\n":              false, // as floaty does
+		"pos:\t0\nflags:\t02004002\nmnt_id:\t15\n": true,  // opened by Keepalived
+		"pos:\t0\nflags:\t0100001\n":               true,  // opened by echo
+		"pos:\t0\nflags:\t02004000\n":              false, // opened by floaty
 		"pos:\t0\n":                                false,
 		"flags:\tnone\n":                           false,
 	} {
@@ -249,12 +250,12 @@ func TestWhetherADescriptorIsOpenForWriting(t *testing.T) {
 
 func TestASavedMasterOfAnUnidentifiedProcessNeedsALocalAddress(t *testing.T) {
 	for what, c := range map[string]struct {
-		vips bool
-		want string
-		said int
+		vips   bool
+		want   string
+		logged int
 	}{
-		"which is there": {true, "writer: A MASTER", 0},
-		"and has none":   {false, "writer: A unknown", 1},
+		"which exists":         {true, "writer: A MASTER", 0},
+		"but has no addresses": {false, "writer: A unknown", 1},
 	} {
 		t.Run(what, func(t *testing.T) {
 			env := newEnvWithState(t)
@@ -268,7 +269,7 @@ func TestASavedMasterOfAnUnidentifiedProcessNeedsALocalAddress(t *testing.T) {
 			env.step(0)
 			env.step(settleTime)
 			env.wantLast(c.want)
-			env.wantLogged("cannot identify Keepalived's process", c.said)
+			env.wantLogged("cannot identify Keepalived's process", c.logged)
 		})
 	}
 }
@@ -289,7 +290,7 @@ func TestASavedMasterCountsForTheSameWriterOfTheFIFO(t *testing.T) {
 	env.kill()
 	env.setVIP("A", true)
 	k.closeFIFO()
-	env.keepalivedWithoutPIDFile() // another one, while the first lives on
+	env.keepalivedWithoutPIDFile() // another process, while the first one lives on
 	env.restart()
 	env.reported = nil
 	for range 3 {
@@ -298,8 +299,8 @@ func TestASavedMasterCountsForTheSameWriterOfTheFIFO(t *testing.T) {
 	env.wantNever("A", Master)
 }
 
-// A service that may read every file, but is not root, may list the descriptors of a root's process and not see what they are. That does
-// not prove that the process does not write to the FIFO: the pid file decides, as it does where not even the list is to be had.
+// A service that may read every file but is not root can list the descriptors of a root process, but cannot see which files they are.
+// Such a list does not prove that the process has not opened the FIFO, so the pid file decides, as it does if there is no list either.
 func TestDescriptorsThatMayOnlyBeListedAreAnError(t *testing.T) {
 	if pid, err := strconv.Atoi(os.Getenv("FLOATY_TEST_LISTS")); err == nil {
 		holds, err := (&fifoFile{fd: -1}).writtenBy(pid)
@@ -307,9 +308,9 @@ func TestDescriptorsThatMayOnlyBeListedAreAnError(t *testing.T) {
 		return
 	}
 	if os.Getuid() != 0 {
-		t.Skip("this takes root, which starts a process with a capability")
+		t.Skip("only root can start a process as another user with a capability")
 	}
-	program, err := os.ReadFile("/proc/self/exe") // a copy that another user reaches
+	program, err := os.ReadFile("/proc/self/exe") // for a copy that another user can execute
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,6 +327,6 @@ func TestDescriptorsThatMayOnlyBeListedAreAnError(t *testing.T) {
 	cmd.Env, cmd.Dir = append(os.Environ(), fmt.Sprint("FLOATY_TEST_LISTS=", os.Getpid())), "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: []uintptr{unix.CAP_DAC_READ_SEARCH}}
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "holds false, may see: false\n") {
-		t.Errorf("got %v and %q, want that it may not see", err, out)
+		t.Errorf("got %v and %q, want \"holds false, may see: false\"", err, out)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParseConf checks what must hold for every file: no panic, no hang, and an error in one line with its place, or valid addresses and
-// groups of existing instances.
+// FuzzParseConf checks what must hold for every file: Parse neither panics nor hangs, and returns either a one-line error with its
+// position, or valid addresses and groups of existing instances.
 func FuzzParseConf(f *testing.F) {
 	for _, c := range good {
 		f.Add(c.text)
@@ -28,12 +28,12 @@ func FuzzParseConf(f *testing.F) {
 		seen := map[string]bool{}
 		for _, inst := range got.Instances {
 			if seen[inst.Name] || inst.Line == 0 {
-				t.Errorf("instance %q is there twice, or nowhere (line %d)", inst.Name, inst.Line)
+				t.Errorf("got instance %q twice or without a line (line %d), want it once with its line", inst.Name, inst.Line)
 			}
 			seen[inst.Name] = true
 			for _, p := range inst.Addresses {
 				if !p.IsValid() || p.Addr().BitLen() != inst.Addresses[0].Addr().BitLen() {
-					t.Errorf("instance %q has %v, want valid ones of one family", inst.Name, inst.Addresses)
+					t.Errorf("got instance %q with %v, want valid addresses of one family", inst.Name, inst.Addresses)
 				}
 			}
 		}

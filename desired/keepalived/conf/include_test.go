@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// library makes files to include, and returns their directory.
+// library creates files to include, and returns their directory.
 func library(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,7 +28,7 @@ func library(t *testing.T) string {
 	} {
 		write(t, dir, name, text)
 	}
-	if err := os.Chmod(filepath.Join(dir, "inc/exec.conf"), 0o700); err != nil { //nolint:gosec // that it can be executed is the point
+	if err := os.Chmod(filepath.Join(dir, "inc/exec.conf"), 0o700); err != nil { //nolint:gosec // it must be executable
 		t.Fatal(err)
 	}
 	return dir
@@ -40,18 +40,18 @@ var included = []struct{ name, text, want string }{
 	{"a pattern, sorted, without hidden files", "include inc/x*.conf\ninclude inc/*x3.conf\ninclude inc/*.nope\n" + vi("10.0.0.1"), "X1: 10.0.1.1/32; X2: 10.0.1.2/32; A: 10.0.0.1/32"},
 	{"a pattern of directories", "include inc/*.d/*.conf\n", "Y: 10.0.1.5/32"},
 	{"a list, in its order", "include inc/{x2,x1,nope}.conf\n" + vi("10.0.0.1"), "X2: 10.0.1.2/32; X1: 10.0.1.1/32; A: 10.0.0.1/32"},
-	{"what is not there", "include inc/nope.conf\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
-	{"what cannot be a configuration", "include inc/exec.conf\ninclude inc/dir.d\ninclude inc\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
+	{"a missing file", "include inc/nope.conf\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
+	{"executables and directories are ignored", "include inc/exec.conf\ninclude inc/dir.d\ninclude inc\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
 	{"the path is the rest of the line", "include \"inc/x1.conf\"\ninclude inc/x1.conf inc/x2.conf\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
-	{"a definition in it", "include inc/def.txt\n" + vi("$D"), "A: 10.0.0.77/32"},
+	{"a definition in an included file", "include inc/def.txt\n" + vi("$D"), "A: 10.0.0.77/32"},
 	{"the directory of a file", "include ${_PWD}/inc/x*.conf\ninclude inc/deeper/pwd.txt\n", "X1: 10.0.1.1/32; X2: 10.0.1.2/32; Z: 10.0.0.4/32"},
-	{"the directory where it is used", "$P=${_PWD}/x.txt\n" + vi("include ${_PWD}/inc/deeper/vip.txt"), "A: 10.0.0.4/32"},
-	{"a path of definitions", "$P=inc/x1.conf\ninclude $P\n$Q=inc\ninclude ${Q}/x2.conf\n", "X1: 10.0.1.1/32; X2: 10.0.1.2/32"},
+	{"the directory of the file that uses it", "$P=${_PWD}/x.txt\n" + vi("include ${_PWD}/inc/deeper/vip.txt"), "A: 10.0.0.4/32"},
+	{"a path with definitions", "$P=inc/x1.conf\ninclude $P\n$Q=inc\ninclude ${Q}/x2.conf\n", "X1: 10.0.1.1/32; X2: 10.0.1.2/32"},
 	{"a condition", "@host include inc/x1.conf\n@no include inc/x2.conf\n" + vi("10.0.0.1"), "X1: 10.0.1.1/32; A: 10.0.0.1/32"},
-	{"blanks", "\tinclude\tinc/x1.conf\t\n" + vi("10.0.0.1"), "X1: 10.0.1.1/32; A: 10.0.0.1/32"},
-	{"other words", "includex inc/x1.conf\ninclude\n\"include\" inc/x1.conf\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
+	{"white space", "\tinclude\tinc/x1.conf\t\n" + vi("10.0.0.1"), "X1: 10.0.1.1/32; A: 10.0.0.1/32"},
+	{"words that do not include anything", "includex inc/x1.conf\ninclude\n\"include\" inc/x1.conf\n" + vi("10.0.0.1"), "A: 10.0.0.1/32"},
 	{
-		"stricter words that have nothing to say", "includer inc/nope.conf\nincludem inc/*.nope\nincludeb inc/nope.conf\nincludew inc/x*.conf\nincludea inc/{x1,x2}.conf\n" + vi("10.0.0.1"),
+		"stricter keywords without an error", "includer inc/nope.conf\nincludem inc/*.nope\nincludeb inc/nope.conf\nincludew inc/x*.conf\nincludea inc/{x1,x2}.conf\n" + vi("10.0.0.1"),
 		"X1: 10.0.1.1/32; X2: 10.0.1.2/32; A: 10.0.0.1/32",
 	},
 }
@@ -71,7 +71,7 @@ func TestIncludes(t *testing.T) {
 	}
 }
 
-func TestIncludesThatAreErrors(t *testing.T) {
+func TestInvalidIncludesAreErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"includem inc/nope.conf\n", ":1: include inc/nope.conf: there is no such file, which includem does not allow"},
 		{"includew inc/nope.conf\n", ":1: include inc/nope.conf: there is no such file, which includew does not allow"},

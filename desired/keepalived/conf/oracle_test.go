@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// TestKeepalivedItselfReadsTheSame compares the parser with Keepalived's own. The only way to see what Keepalived has read is to start it and
-// have it dump its data, so it runs in its own namespaces and is killed as soon as it has done that.
+// TestKeepalivedItselfReadsTheSame compares the parser with Keepalived's own. The only way to see what Keepalived has read is to start it
+// and have it dump its data, so it runs in its own namespaces and is killed right after the dump.
 func TestKeepalivedItselfReadsTheSame(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("not root: Keepalived cannot have namespaces of its own")
@@ -70,19 +70,19 @@ func unique(prefixes []netip.Prefix) []netip.Prefix {
 	return list
 }
 
-// begin makes an interface and executes Keepalived, in its own namespaces. Since 2.3.2 Keepalived locks all pid files, including that of
-// BFD, which not every build has an option for, so it needs its own /run, too.
+// begin creates interfaces and executes Keepalived, inside its own namespaces. Since 2.3.2 Keepalived locks all its pid files. Not every
+// build has an option for the path of BFD's, so Keepalived also needs its own /run.
 const begin = `mount --make-rprivate / && mount -t tmpfs tmpfs /run && ip link set lo up && ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up &&
 ip addr add 10.9.9.1/24 dev eth0 && exec "$4" -n -l -G -d -P -R -i "$1" -f "$2" -p "$3.pid" -r "$3.vrrp.pid"`
 
-// dump returns what Keepalived itself reads in a file.
+// dump returns what Keepalived itself reads from a file.
 func dump(t *testing.T, path string) *Config {
 	t.Helper()
 	dir := t.TempDir()
 	wrap := write(t, dir, "wrap.conf", "global_defs {\n dynamic_interfaces\n}\ninclude "+path+"\n")
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", begin, "sh", hostID, wrap, filepath.Join(dir, "k"), program()) //nolint:gosec // our own words
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", begin, "sh", hostID, wrap, filepath.Join(dir, "k"), program()) //nolint:gosec // our own script
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, // the first process's end ends all
+		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, // the end of the first process ends all others
 		Pdeathsig:  syscall.SIGKILL,
 	}
 	out, err := cmd.StdoutPipe()
@@ -119,7 +119,7 @@ func undump(t *testing.T, out io.Reader) *Config {
 			return &c
 		}
 		if !strings.HasPrefix(line, " ") {
-			continue // another process's line, which may come in between
+			continue // a line of another process may come in between
 		}
 		listed := strings.HasPrefix(line, "     ")
 		if name, ok := strings.CutPrefix(line, " VRRP Instance = "); ok {
@@ -137,7 +137,7 @@ func undump(t *testing.T, out io.Reader) *Config {
 			c.FIFOs = append(c.FIFOs, dumpedFIFO(t, line))
 		case strings.HasPrefix(line, " Default script uid:gid "):
 			if c.ScriptUser = dumpedUser(t, strings.TrimPrefix(line, " Default script uid:gid ")); c.ScriptUser == "root" {
-				c.ScriptUser = "" // it is root if the file names none
+				c.ScriptUser = "" // the default
 			}
 		case strings.HasPrefix(line, "   Virtual IP ("):
 			addrs = &c.Instances[len(c.Instances)-1].Addresses

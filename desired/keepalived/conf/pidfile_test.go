@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// startThere starts Keepalived next to a network namespace ns1, and prints the path of the pid file of its VRRP process.
-const startThere = `mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up && ip netns add ns1 &&
+// startKeepalived creates a network namespace ns1, starts Keepalived, and prints the path of the pid file of its VRRP process.
+const startKeepalived = `mount -t proc proc /proc && mount -t tmpfs tmpfs /run && ip link set lo up && ip netns add ns1 &&
 for where in "" "ip netns exec ns1"; do
 	$where ip link add eth0 type veth peer name eth1; $where ip link set eth0 up; $where ip link set eth1 up; $where ip addr add 10.9.9.1/24 dev eth0
 done
@@ -49,17 +49,17 @@ func TestThePIDFileIsWhereKeepalivedItselfWritesIt(t *testing.T) {
 			if _, err := exec.LookPath("keepalived"); err != nil {
 				return
 			}
-			cmd := exec.CommandContext(t.Context(), "sh", "-c", startThere, "sh", path) //nolint:gosec // our own words
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", startKeepalived, "sh", path) //nolint:gosec // our own script
 			cmd.SysProcAttr = &syscall.SysProcAttr{
-				Cloneflags:   syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, // the first process's end ends all
-				Unshareflags: syscall.CLONE_NEWNS,                                               // what is mounted there stays there
+				Cloneflags:   syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS, // the end of the first process ends all others
+				Unshareflags: syscall.CLONE_NEWNS,                                               // mounts made there stay there
 				Pdeathsig:    syscall.SIGKILL,
 			}
 			late := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
 			defer late.Stop()
 			out, err := cmd.Output()
 			if said := strings.TrimSpace(string(out)); err != nil || said != want {
-				t.Errorf("Keepalived's is %q, %v, want %s", said, err, want)
+				t.Errorf("Keepalived: got %q, %v, want %s", said, err, want)
 			}
 		})
 	}
