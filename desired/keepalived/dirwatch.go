@@ -33,8 +33,8 @@ func newDirWatch(path string) *dirWatch {
 func (d *dirWatch) add() {
 	const changes = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 	_, err := unix.InotifyAddWatch(d.fd, d.path, changes|unix.IN_ONLYDIR)
-	real, failed := filepath.EvalSymlinks(d.path)
-	d.complete = err == nil && failed == nil && real == filepath.Clean(d.path)
+	target, failed := filepath.EvalSymlinks(d.path)
+	d.complete = err == nil && failed == nil && target == filepath.Clean(d.path)
 }
 
 // changed reports whether anything has happened since it was last called. It is false during a pause, and for a nil dirWatch.

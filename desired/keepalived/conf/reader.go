@@ -151,7 +151,7 @@ func (r *reader) next() (token, error) {
 // piece returns the next piece: one that was put back, or the next line.
 func (r *reader) piece() (p piece, ok bool, err error) {
 	if n := len(r.pieces); n > 0 {
-		p, ok = r.pieces[n-1], true
+		p = r.pieces[n-1]
 		r.pieces = r.pieces[:n-1]
 	} else if p, ok, err = r.line(); !ok {
 		return p, false, err

@@ -149,7 +149,7 @@ func (c Change) shared() string {
 
 // paint colours a line by its mark: yellow for a move, red for an error.
 func paint(line string) string {
-	colour := ""
+	var colour string
 	switch mark, _ := utf8.DecodeRuneInString(line); mark {
 	case '~':
 		colour = "\x1b[33m"

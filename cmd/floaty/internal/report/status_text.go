@@ -183,7 +183,7 @@ func brief(d time.Duration) string {
 
 // paintStatus colours a line by what it reports: red for what is wrong, yellow for what is contested, green for "ready".
 func paintStatus(line string) string {
-	colour := ""
+	var colour string
 	switch {
 	case line == "ready":
 		colour = "\x1b[32m"

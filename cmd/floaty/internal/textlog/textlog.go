@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,7 +43,7 @@ func New(opts Options) zapcore.Core { return &core{Options: opts} }
 
 // With implements [zapcore.Core].
 func (c *core) With(fields []zapcore.Field) zapcore.Core {
-	return &core{Options: c.Options, fields: append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+	return &core{Options: c.Options, fields: append(slices.Clip(c.fields), fields...)}
 }
 
 // Check implements [zapcore.Core].
