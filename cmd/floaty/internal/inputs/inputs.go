@@ -23,17 +23,16 @@ import (
 
 // Inputs are the configuration and keepalived.conf, read at one moment.
 type Inputs struct {
-	Config         *config.Config
-	Keepalived     *conf.Config // nil: unusable, but not needed for any address
-	FIFO           *string      // the path of the daemon's FIFO; nil: it has none
-	keepalivedErr  error        // why Keepalived is nil
-	watchFiles     []string     // the files and directories that keepalived.conf consists of, or lacks
-	HostName       string       // this host's name at that moment; empty: unknown
-	configWarnings []config.Warning
+	Config     *config.Config
+	Keepalived *conf.Config // nil: unusable, but not needed for any address
+	FIFO       *string      // the path of the daemon's FIFO; nil: it has none
+	FIFOOwners []uint32     // the users who may own it, as keepalived.conf names them
 
-	// From keepalived.conf and the file system, for the daemon's FIFO:
-	FIFOOwners   []uint32  // the users who may own it
-	fifoWarnings []warning // why Keepalived's events would not reach it
+	hostName       string   // this host's name at that moment; empty: unknown
+	watchFiles     []string // the files and directories that keepalived.conf consists of, or lacks
+	keepalivedErr  error    // why keepalived.conf is unusable; nil: it is usable
+	configWarnings []config.Warning
+	fifoWarnings   []warning // why Keepalived's events would not reach the FIFO
 }
 
 // LoadTimeout is how long reading the configuration and keepalived.conf may take before that is logged.
@@ -65,7 +64,7 @@ func Read(path string, fifo *string, id ConfigID) Loaded {
 		return Loaded{Err: err}
 	}
 	read, err := readKeepalived(cfg, id)
-	s := Inputs{Config: cfg, Keepalived: read, FIFO: fifo, watchFiles: read.Watch, HostName: HostName(), configWarnings: cfg.Warnings()}
+	s := Inputs{Config: cfg, Keepalived: read, FIFO: fifo, watchFiles: read.Watch, hostName: HostName(), configWarnings: cfg.Warnings()}
 	if err != nil {
 		s.Keepalived, s.keepalivedErr = nil, err
 	}
@@ -117,16 +116,16 @@ func (s Inputs) Files() []string {
 // Server returns the configured ID of this server; empty: it comes from the metadata service. If the configuration
 // maps host names to servers but lacks this host, missing is this host's name.
 func (s Inputs) Server() (id, missing string) {
-	id, byName := ServerByHostName(s.Config, s.HostName)
+	id, byName := ServerByHostName(s.Config, s.hostName)
 	switch {
 	case !byName:
 		return s.Config.Server(), ""
 	case id != "":
 		return id, ""
-	case s.HostName == "":
+	case s.hostName == "":
 		return "", "(unknown host name)"
 	}
-	return "", s.HostName
+	return "", s.hostName
 }
 
 // PIDFile returns the path of the PID file of Keepalived's VRRP process: the configured one, or the one that follows
