@@ -79,9 +79,9 @@ type Listener struct {
 	stateFile *stateFile
 	fence     *fence
 	counters  eventCounters
-	reported  atomic.Pointer[reported]
-	poller    *poller // nil: Run does not run
-	heart     *heart  // nil: Run does not run
+	reported  atomic.Pointer[Snapshot] // the last one that was handed on
+	poller    *poller                  // nil: Run does not run
+	heart     *heart                   // nil: Run does not run
 }
 
 // New returns a Listener that does nothing until Run is called.
@@ -90,7 +90,7 @@ func New(opts Options) *Listener {
 		opts.Local = LocalAddrs
 	}
 	l := &Listener{opts: opts, fence: newFence(), stateFile: newStateFile(opts.StateFile, opts.Path, opts.Log)}
-	l.reported.Store(&reported{})
+	l.reported.Store(&Snapshot{})
 	l.trust = newTrust(&l.opts)
 	l.fifo = newFIFO(&l.opts, &l.counters, fifoHandlers{connected: l.trust.writerConnected, event: l.trust.event, gone: l.trust.writerGone})
 	l.trust.readFrom(l.fifo)
@@ -149,14 +149,14 @@ func (l *Listener) pass(now time.Time) {
 	if l.fifo.connected && l.fifo.next == nil {
 		l.begin(now)
 		l.listen(now)
-		l.report(now)
+		l.report()
 	}
 	l.begin(now)
 	l.fifo.follow(now)
 	l.loadState(now)
 	l.listen(now)
 	l.trust.review(now)
-	l.report(now)
+	l.report()
 	l.trust.vrrp.startSearch(now) // last: it may take a while to start, and nothing waits for it
 }
 
@@ -198,22 +198,22 @@ func (l *Listener) loadState(now time.Time) {
 
 // report hands on what has changed. An instance that leaves MASTER is saved while that is acted on. Saving anything else, and logging,
 // come afterwards, so that a takeover does not wait for them.
-func (l *Listener) report(now time.Time) {
+func (l *Listener) report() {
 	before, process := l.reported.Load(), l.trust.vrrp.process
-	changed, leavesMaster := l.compare(before.Snapshot)
-	snapshot := before.Snapshot
+	changed, leavesMaster := l.compare(before)
+	after := before
 	if changed {
-		snapshot = Snapshot{Instances: l.trust.states.clone(), Connected: l.fifo.connected, PID: process.id(), Standstills: l.trust.standstills}
-		l.reported.Store(before.next(snapshot, now))
+		after = &Snapshot{Instances: l.trust.states.clone(), Connected: l.fifo.connected, PID: process.id(), Standstills: l.trust.standstills}
+		l.reported.Store(after)
 		if leavesMaster {
-			l.stateFile.save(process, snapshot.Instances)
+			l.stateFile.save(process, after.Instances)
 		}
-		l.opts.Changed(snapshot)
+		l.opts.Changed(*after)
 	}
 	l.fence.end(l.fifo.current.descriptor(), l.fifo.next.descriptor(), process.descriptor())
 	if changed {
 		runtime.Gosched() // goroutines that Changed has woken go first
-		l.logChanges(before.Snapshot, snapshot)
+		l.logChanges(before, after)
 	}
 	if changed && !leavesMaster || process != l.stateFile.process {
 		l.stateFile.save(process, l.trust.states)
@@ -221,7 +221,7 @@ func (l *Listener) report(now time.Time) {
 }
 
 // compare reports whether anything has changed since a snapshot, and whether an instance that was MASTER no longer is.
-func (l *Listener) compare(before Snapshot) (changed, leavesMaster bool) {
+func (l *Listener) compare(before *Snapshot) (changed, leavesMaster bool) {
 	changed = l.fifo.connected != before.Connected || l.trust.vrrp.process.id() != before.PID || l.trust.standstills != before.Standstills
 	for name, inst := range l.trust.states { // instances are only added
 		if was := before.Instances[name]; inst != was {
@@ -232,7 +232,7 @@ func (l *Listener) compare(before Snapshot) (changed, leavesMaster bool) {
 	return changed, leavesMaster
 }
 
-func (l *Listener) logChanges(before, now Snapshot) {
+func (l *Listener) logChanges(before, now *Snapshot) {
 	for name, inst := range now.Instances {
 		if was := before.Instances[name].State; was != inst.State {
 			l.opts.Log.Info("instance changed", logkey.Instance, name, logkey.From, was.String(), logkey.State, inst.State.String())

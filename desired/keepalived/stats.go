@@ -1,16 +1,12 @@
 package keepalived
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
 // Stats is what a [Listener] has seen and counted since [New], for metrics and status pages. Its maps must not be changed.
 type Stats struct {
 	Snapshot
-	ConnectionChanged time.Time            // when Connected last changed; zero if the FIFO has never had a writer
-	Events            map[EventKind]uint64 // how many lines of each kind have been parsed
-	BadLines          uint64               // how many lines were malformed
+	Events   map[EventKind]uint64 // how many lines of each kind have been parsed
+	BadLines uint64               // how many lines were malformed
 }
 
 // An EventKind is an event without its name and priority. There are few of them, whatever is written to the FIFO.
@@ -73,28 +69,7 @@ func (c *eventCounters) kinds() map[EventKind]uint64 {
 	return kinds
 }
 
-// A reported is the last snapshot that was handed on.
-type reported struct {
-	Snapshot
-	connectionChanged time.Time // as in Stats
-}
-
-// next returns what follows r when a snapshot is handed on.
-func (r *reported) next(s Snapshot, now time.Time) *reported {
-	next := &reported{Snapshot: s, connectionChanged: r.connectionChanged}
-	if s.Connected != r.Connected {
-		next.connectionChanged = now
-	}
-	return next
-}
-
 // Stats returns what the Listener has seen and counted so far. It may be called at any time, and waits for nothing.
 func (l *Listener) Stats() Stats {
-	r := l.reported.Load()
-	return Stats{
-		Snapshot:          r.Snapshot,
-		ConnectionChanged: r.connectionChanged,
-		Events:            l.counters.kinds(),
-		BadLines:          l.counters.malformed.Load(),
-	}
+	return Stats{Snapshot: *l.reported.Load(), Events: l.counters.kinds(), BadLines: l.counters.malformed.Load()}
 }
