@@ -9,7 +9,6 @@ import (
 	"errors"
 	"os"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,10 +28,6 @@ const stateTimeout = 5 * time.Second
 
 // whyNoState explains why an instance may have no state although Keepalived has the FIFO open.
 const whyNoState = "restart Keepalived, because a reload does not repeat MASTER; vrrp_startup_delay, vrrp_delay_after_boot or a slow first check may also be the reason"
-
-// listenRetryDelay is the delay before the listener is started again, for example after the system ran out of file
-// descriptors.
-const listenRetryDelay = 10 * time.Second
 
 // Options are what a daemon needs in addition to its inputs.
 type Options struct {
@@ -67,12 +62,6 @@ type files struct {
 	loader   loader
 	running  inputs.Inputs // those in force
 	rejected string        // the logged problems of an unusable edit; empty: none
-}
-
-// A sourceInfo tells the listener which FIFO and which process to trust.
-type sourceInfo struct {
-	owners  []uint32 // the users who may own the FIFO
-	pidFile string   // path of the VRRP process's PID file
 }
 
 // newDaemon returns a daemon that does nothing until run. Only the named instances are managed; nil: all. fence is
@@ -142,13 +131,6 @@ func (d *daemon) about(s inputs.Inputs) []any {
 	}
 	instances := (desired.Input{Settings: s.Settings(d.instances)}).Instances()
 	return append(about, logkey.Instances, len(instances), logkey.Addresses, d.state.Len())
-}
-
-// listenerNews are what the listener tells run's goroutine. A value that was not received yet is replaced by the next one. Without a
-// listener, as in a notify script, both channels are nil.
-type listenerNews struct {
-	connected chan bool // whether Keepalived has the FIFO open, whenever that has changed
-	vrrpPID   chan int  // the process ID of the VRRP process, whenever it has become known
 }
 
 // run runs the watcher, the engine and feed, and applies changes of the inputs, until ctx ends. A hangup requests a
@@ -251,61 +233,6 @@ func (d *daemon) runWatcher(ctx context.Context, edited chan<- struct{}) {
 		default: // a report is pending already
 		}
 	})
-}
-
-// newListener returns the listener for Keepalived's events. The channels of heard must have a capacity of 1.
-func (d *daemon) newListener(heard listenerNews) *keepalived.Listener {
-	was, vrrp := false, 0
-	return keepalived.New(keepalived.Options{
-		Path:      d.opts.FIFO,
-		StateFile: inputs.StateFile(d.files.running.Config, ".states"),
-
-		PIDFile: func() string { return d.sources.Load().pidFile },
-		Trusted: func(uid uint32) bool { return slices.Contains(d.sources.Load().owners, uid) },
-		Conf: keepalived.Conf{
-			Named:          d.state.Named,
-			Members:        d.state.Members,
-			VIPs:           d.state.VIPs,
-			AdvertInterval: d.state.AdvertInterval,
-		},
-		Changed: func(s keepalived.Snapshot) {
-			d.checkHostName() // before MASTER is acted on, so that the addresses go to the right server
-			d.update(func() desired.Change { return d.state.SetKeepalived(s.Instances) })
-			d.monitor.SetKeepalived(s)
-			if s.PID != 0 && s.PID != vrrp {
-				vrrp = s.PID
-				replace(heard.vrrpPID, vrrp)
-			}
-			if s.Connected != was {
-				was = s.Connected
-				replace(heard.connected, was)
-			}
-		},
-		Log: d.opts.Log,
-	})
-}
-
-// replace sends value without blocking, in place of one that was not received yet and is outdated. c must have a capacity of 1 and no
-// other sender.
-func replace[T any](c chan T, value T) {
-	select {
-	case <-c:
-	default:
-	}
-	c <- value
-}
-
-// listen runs the listener until ctx ends.
-func (d *daemon) listen(ctx context.Context, listener *keepalived.Listener) {
-	for ctx.Err() == nil {
-		if err := listener.Run(ctx); err != nil {
-			d.opts.Log.Error(err, "cannot read the FIFO", logkey.Path, d.opts.FIFO, logkey.Next, time.Now().Add(listenRetryDelay))
-			select {
-			case <-ctx.Done():
-			case <-time.After(listenRetryDelay):
-			}
-		}
-	}
 }
 
 // update changes the desired state and hands the change to the engine. An engine that is being replaced may get the change too late, but
