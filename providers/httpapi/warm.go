@@ -127,7 +127,7 @@ func (w *warmer) consider(delay time.Duration) {
 	w.attempt.Go(func() { w.warm(ctx, delay, wanted) })
 }
 
-// due reports whether an attempt may start to have that many connections open. w.mu must be held.
+// due reports whether an attempt may start to have that many connections open. w.mu is held.
 func (w *warmer) due(wanted int) bool {
 	now := time.Now()
 	return w.open < wanted && w.origin != nil && w.cancel == nil && now.Sub(w.last) >= warmEvery && !now.Before(w.until)

@@ -268,8 +268,7 @@ func (m *Monitor) names(addrs []report.StatusAddress) map[string]string {
 
 // NotReady returns what is missing for a takeover, one line each; empty: it would work now.
 func (m *Monitor) NotReady() []string {
-	r := readiness{unknown: m.opts.Desired.Unknown(), managed: m.opts.Desired.Len(), now: time.Now()}
-	r.server = m.opts.Desired.Server()
+	r := readiness{server: m.opts.Desired.Server(), unknown: m.opts.Desired.Unknown(), managed: m.opts.Desired.Len(), now: time.Now()}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.cloud, r.writerGone = m.cloud, m.vrrp.writerGone
