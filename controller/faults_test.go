@@ -351,3 +351,22 @@ func TestResumeDuringAWriteEndsTheWaitThatFollows(t *testing.T) {
 		})
 	}
 }
+
+// One failure now and then does not last for max-elapsed-time: the reading is made again after a back-off, not with the next refresh.
+func TestAReadingThatFailsNowAndThenBacksOff(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		h.ctl.opts.BackOff.MaxElapsed = 30 * time.Second
+		c.spoil(one, errDown)
+		time.Sleep(interval * 11 / 10)
+		c.spoil(one, nil)
+		time.Sleep(interval * 11 / 10)
+		h.says(keepalived.Master)
+		time.Sleep(15 * time.Second)
+		c.spoil(one, errDown)
+		time.Sleep(15*time.Second + 3*trip) // the verification after 30 s
+		c.spoil(one, nil)
+		c.move(one, there)
+		time.Sleep(1200*time.Millisecond + 3*trip) // a back-off
+		h.holds(one)
+	})
+}

@@ -2,12 +2,14 @@ package controller
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"floaty/desired/keepalived"
+	"floaty/providers"
 )
 
 func TestLogLinesOfWritesAreAccurate(t *testing.T) {
@@ -80,6 +82,25 @@ func TestLogLinesOfWritesAreAccurate(t *testing.T) {
 				lines := slices.DeleteFunc(h.lines(one.String()), func(line string) bool { return !strings.Contains(line, `"to"`) })
 				if len(lines) == 0 || lines[len(lines)-1] != tale.want {
 					t.Errorf("got %q\nwant the last to be %q", lines, tale.want)
+				}
+			})
+		})
+	}
+}
+
+// What concerns the whole cloud is logged elsewhere, when it begins and when it ends.
+func TestReadingsThatAreHeldBackCauseNoLinePerAddress(t *testing.T) {
+	for name, err := range map[string]error{
+		"Retry-After": &providers.WaitError{Wait: 5 * time.Second, Err: errDown}, "not accepted": fmt.Errorf("401: %w", providers.ErrUnauthorized),
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, c *cloud, h *host) {
+				c.spoil(one, err)
+				time.Sleep(2 * interval)
+				c.spoil(one, nil)
+				time.Sleep(2 * interval)
+				if lines := h.lines(one.String()); len(lines) != 0 {
+					t.Errorf("got %q, want no line", lines)
 				}
 			})
 		})

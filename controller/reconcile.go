@@ -121,6 +121,7 @@ func (c *Controller) decide(addr netip.Addr, st *status, want desired.Address, r
 func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Reading, now time.Time) {
 	isNew := r.Seq != st.readings.lastSeq
 	st.readings.lastSeq = r.Seq
+	var told *providers.WaitError
 	switch {
 	case r.Err == nil:
 		if st.readings.failing.Succeeded(now) {
@@ -129,19 +130,22 @@ func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Readi
 		return
 	case !isNew:
 		return
+	case errors.As(r.Err, &told): // it is logged once for the whole cloud
+		st.readings.again = now.Add(max(told.Wait, c.opts.BackOff.Initial))
+		return
+	case errors.Is(r.Err, providers.ErrUnauthorized): // this, too
+		st.readings.again = now.Add(c.opts.BackOff.Max)
+		return
 	}
 	if st.readings.failing == nil {
 		st.readings.failing = new(failurelog.Entry)
 	}
 	say := st.readings.failing.Failed(now)
+	if st.readings.failing.Attempts == 1 {
+		st.readings.since = now
+	}
 	wait := c.opts.BackOff.Wait(st.readings.failing.Attempts)
-	var told *providers.WaitError
-	switch limit := c.opts.BackOff.MaxElapsed; {
-	case errors.As(r.Err, &told): // it is logged once for the whole cloud
-		wait, say = max(told.Wait, wait), false
-	case errors.Is(r.Err, providers.ErrUnauthorized):
-		say = false
-	case permanent(r.Err) || limit > 0 && now.Sub(st.readings.failing.Since) >= limit: // the refresh reads it again
+	if limit := c.opts.BackOff.MaxElapsed; permanent(r.Err) || limit > 0 && now.Sub(st.readings.since) >= limit { // the refresh reads it again
 		wait = 2 * c.opts.Interval // later than the refresh
 	}
 	st.readings.again = now.Add(wait)
