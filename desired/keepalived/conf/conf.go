@@ -29,11 +29,16 @@ type Config struct {
 	Watch     []string   // the files that were read, and the directories in which an include might find more; each once
 	Warnings  []Problem  // what Keepalived ignores
 
-	Instance     string // the setting "instance", which distinguishes several Keepalived on one host; empty: not set
-	NetNamespace string // the setting "net_namespace", in which the interfaces are; empty: not set
+	Conditions bool // whether anything depends on the config ID: an @id line or $_INSTANCE
+	Globals
+}
+
+// Globals are what keepalived.conf sets for Keepalived as a whole.
+type Globals struct {
+	Instance     string // instance, which distinguishes several Keepalived on one host; empty: not set
+	NetNamespace string // net_namespace, in which the interfaces are; empty: not set
 	PIDDir       bool   // whether use_pid_dir is set
-	Conditions   bool   // whether anything depends on the config ID: an @id line or $_INSTANCE
-	ScriptUser   string // the setting "script_user"; empty: not set
+	ScriptUser   string // script_user; empty: not set
 }
 
 // An Instance is a vrrp_instance.

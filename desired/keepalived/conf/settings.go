@@ -24,16 +24,16 @@ func isRootWord(word string) bool {
 
 // PIDFile returns the path of the pid file of Keepalived's VRRP process, unless Keepalived's option -r sets another. A network namespace has
 // its own directory (seen on 2.2.7).
-func (c *Config) PIDFile() string {
+func (g Globals) PIDFile() string {
 	dir, name := "/run/", "vrrp"
-	if c.PIDDir || c.Instance != "" || c.NetNamespace != "" {
+	if g.PIDDir || g.Instance != "" || g.NetNamespace != "" {
 		dir += "keepalived/"
 	}
-	if c.NetNamespace != "" {
-		dir += c.NetNamespace + "/"
+	if g.NetNamespace != "" {
+		dir += g.NetNamespace + "/"
 	}
-	if c.Instance != "" {
-		name += "_" + c.Instance
+	if g.Instance != "" {
+		name += "_" + g.Instance
 	}
 	return dir + name + ".pid"
 }

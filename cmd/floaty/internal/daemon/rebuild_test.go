@@ -140,7 +140,7 @@ func TestANewPathOfThePIDFileNeedsNoRestart(t *testing.T) {
 		want       string
 	}{
 		"floaty.yml":      {"/run/other.pid", nil, "/run/other.pid"},
-		"keepalived.conf": {"", &conf.Config{Instance: "two"}, "/run/keepalived/vrrp_two.pid"},
+		"keepalived.conf": {"", &conf.Config{Globals: conf.Globals{Instance: "two"}}, "/run/keepalived/vrrp_two.pid"},
 		"neither":         {"", nil, "/run/vrrp.pid"},
 	} {
 		next := d.files.running

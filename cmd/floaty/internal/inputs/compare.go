@@ -47,7 +47,7 @@ func KeepalivedChanges(before, now *conf.Config) string {
 
 // withoutPositions returns a copy without positions in files.
 func withoutPositions(c *conf.Config) conf.Config {
-	m := conf.Config{Instance: c.Instance, NetNamespace: c.NetNamespace, PIDDir: c.PIDDir, ScriptUser: c.ScriptUser}
+	m := conf.Config{Globals: c.Globals}
 	for _, f := range c.FIFOs {
 		f.File, f.Line = "", 0
 		m.FIFOs = append(m.FIFOs, f)

@@ -137,7 +137,7 @@ func (s Inputs) PIDFile() string {
 	case s.Keepalived != nil:
 		return s.Keepalived.PIDFile()
 	}
-	return new(conf.Config).PIDFile()
+	return conf.Globals{}.PIDFile()
 }
 
 // maxName bounds the name of a file in state-dir, in bytes. The path of a socket is limited to 107.
