@@ -67,19 +67,12 @@ func (f *fifo) follow(now time.Time) {
 		return
 	}
 	f.at.checked = now
-	if f.current != nil {
-		if same, err := f.current.isAt(f.at.opts.Path); err == nil && same {
-			f.at.found(now)
-			return
-		}
+	if f.current.isAt(f.at.opts.Path) {
+		f.at.found(now)
+		return
 	}
-	if f.next != nil {
-		if same, err := f.next.isAt(f.at.opts.Path); err != nil || !same {
-			f.next.close()
-			f.next = nil
-		}
-	}
-	if f.next == nil {
+	if !f.next.isAt(f.at.opts.Path) {
+		f.next.close()
 		if f.next = f.at.open(now); f.next == nil {
 			return
 		}

@@ -89,11 +89,8 @@ func (f *fifoFile) read(buf []byte) (n int, writer bool) {
 	return n, true
 }
 
-// isAt reports whether this is the FIFO at path. It fails if path cannot be examined.
-func (f *fifoFile) isAt(path string) (bool, error) {
+// isAt reports whether this is the FIFO at path. A nil fifoFile is at no path, and nothing is if path cannot be examined.
+func (f *fifoFile) isAt(path string) bool {
 	var stat unix.Stat_t
-	if err := unix.Lstat(path, &stat); err != nil {
-		return false, err
-	}
-	return stat.Dev == f.dev && stat.Ino == f.ino, nil
+	return f != nil && unix.Lstat(path, &stat) == nil && stat.Dev == f.dev && stat.Ino == f.ino
 }
