@@ -92,7 +92,7 @@ func TestAnswersAreDelayedByTheLatency(t *testing.T) {
 	begun := time.Now()
 	p.wants(200, "[]", http.MethodGet, "/v1/floating-ips", "")
 	if took := time.Since(begun); took < latency {
-		t.Errorf("got an answer after %v, want it after %v", took, latency)
+		t.Errorf("got an answer after %v, want it after at least %v", took, latency)
 	}
 }
 
@@ -117,10 +117,10 @@ $`
 		if err != nil {
 			t.Fatal(err)
 		}
-		fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // otherwise net/http would send it twice
+		fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // otherwise net/http would repeat the request
 		if resp, err := fresh.Do(req); err == nil {
 			_ = resp.Body.Close()
-			t.Errorf("got %d of a connection that is reset, want no answer", resp.StatusCode)
+			t.Errorf("got status %d over a connection that is reset, want no answer", resp.StatusCode)
 		}
 		if !quiet { // the client sees the reset before the program logs it
 			p.eventually("four lines", func() bool { return strings.Count(p.stderr.String(), "\n") == 4 })
@@ -137,13 +137,13 @@ func TestTheTLSCertificateCanBeTrusted(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "cert.pem")
 	p := start(t, "--tls", file)
-	text, err := os.ReadFile(file) //nolint:gosec // the test named it
+	text, err := os.ReadFile(file) //nolint:gosec // the test's own file
 	if err != nil {
 		t.Fatal(err)
 	}
 	trusted := x509.NewCertPool()
 	if !trusted.AppendCertsFromPEM(text) || strings.Contains(string(text), "PRIVATE") {
-		t.Fatalf("got %s, want a certificate and nothing else", text)
+		t.Fatalf("got %s, want only a certificate", text)
 	}
 	p.client.Transport = &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: trusted}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/v1/floating-ips", http.NoBody)
@@ -213,7 +213,7 @@ func TestSIGTERMAndSIGINTEndTheProgram(t *testing.T) {
 			t.Error(err)
 		}
 		if lines.Scan() {
-			t.Errorf("got the line %q as well, want the URL alone", lines.Text())
+			t.Errorf("got the line %q as well, want only the URL", lines.Text())
 		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%v: got %v, want status 0", signal, err)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestMain makes the test binary the program itself when it is started as such, for what only a process can show.
+// TestMain runs the program itself instead of the tests if the environment says so: some tests need a separate process.
 func TestMain(m *testing.M) {
 	if os.Getenv("CLOUDSIM_IS_THE_PROGRAM") != "" {
 		main()
@@ -26,7 +26,7 @@ const (
 	token = "s3cr3t"
 )
 
-// A program is cloudsim, running within the test.
+// A program is cloudsim running inside the test process.
 type program struct {
 	*testing.T
 	url    string
@@ -41,7 +41,7 @@ func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &program{T: t, stderr: &text{}, stop: cancel, status: make(chan int, 1), client: &http.Client{Transport: &http.Transport{}}}
-	said, stdout := io.Pipe()
+	output, stdout := io.Pipe()
 	go func() {
 		p.status <- run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), stdout, p.stderr)
 		_ = stdout.Close()
@@ -50,38 +50,38 @@ func start(t *testing.T, args ...string) *program {
 		cancel()
 		p.client.CloseIdleConnections()
 	})
-	url, err := bufio.NewReader(said).ReadString('\n')
+	url, err := bufio.NewReader(output).ReadString('\n')
 	if err != nil {
-		t.Fatalf("got no URL: %v; it says %s", err, p.stderr)
+		t.Fatalf("got no URL: %v; its log: %s", err, p.stderr)
 	}
 	p.url = strings.TrimSpace(url)
 	return p
 }
 
-// ends waits for the program's end and checks its status.
+// ends waits for the program's end and checks its exit status.
 func (p *program) ends(want int) {
 	p.Helper()
 	select {
 	case got := <-p.status:
 		if got != want {
-			p.Errorf("got status %d, want %d; it says %s", got, want, p.stderr)
+			p.Errorf("got status %d, want %d; its log: %s", got, want, p.stderr)
 		}
 	case <-time.After(10 * time.Second):
 		p.Fatal("got no end within 10 s")
 	}
 }
 
-// eventually waits until something is so.
+// eventually waits until is returns true. The text what describes that in the failure message.
 func (p *program) eventually(what string, is func() bool) {
 	p.Helper()
 	for deadline := time.Now().Add(5 * time.Second); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			p.Fatalf("not within 5 s: %s; it says %s", what, p.stderr)
+			p.Fatalf("not within 5 s: %s; its log: %s", what, p.stderr)
 		}
 	}
 }
 
-// call makes a request and returns the status and body of its answer.
+// call makes a request and returns the status and body of the response.
 func (p *program) call(method, path, body string) (int, string) {
 	p.Helper()
 	req, err := http.NewRequestWithContext(p.Context(), method, p.url+path, strings.NewReader(body))
@@ -101,7 +101,7 @@ func (p *program) call(method, path, body string) (int, string) {
 	return resp.StatusCode, string(got)
 }
 
-// wants makes a request and checks the status of its answer, and that the body contains something.
+// wants makes a request and checks the status of the response, and that its body contains part.
 func (p *program) wants(status int, part, method, path, body string) {
 	p.Helper()
 	gotStatus, got := p.call(method, path, body)
@@ -110,7 +110,7 @@ func (p *program) wants(status int, part, method, path, body string) {
 	}
 }
 
-// A text is what was written to it so far.
+// A text collects what is written to it.
 type text struct {
 	mu      sync.Mutex // guards written
 	written strings.Builder

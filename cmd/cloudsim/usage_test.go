@@ -9,7 +9,7 @@ func TestUsageErrorsNameTheFlagInOneLine(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		args []string
-		want []string // in the line
+		want []string // the line must contain all of these
 	}{
 		{[]string{"--nope"}, []string{"-nope"}},
 		{[]string{"extra"}, []string{`"extra"`}},
@@ -40,7 +40,7 @@ func TestUsageErrorsNameTheFlagInOneLine(t *testing.T) {
 		}
 		got := stderr.String()
 		if strings.Count(got, "\n") != 1 || stdout.Len() != 0 {
-			t.Errorf("%q: got %q, and %q on standard output, want one line and nothing", test.args, got, stdout.String())
+			t.Errorf("%q: got %q, and %q on standard output, want one line, and nothing on standard output", test.args, got, stdout.String())
 		}
 		for _, want := range test.want {
 			if !strings.Contains(got, want) {
