@@ -241,7 +241,7 @@ func (env *testEnv) wantLogged(part string, want int) {
 	}
 }
 
-// eventually waits until check returns ok. The text what is the failure message if it never does.
+// eventually waits until check returns ok. If that does not happen in time, the test fails with the text what.
 func eventually(t *testing.T, check func() (what string, ok bool)) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
