@@ -41,27 +41,27 @@ func TestUnusableConfigurationsAreReportedWithKeyAndValue(t *testing.T) {
 			}
 			for _, args := range [][]string{{"--check", path}, {"--fifo", path, path + ".fifo"}, {"--test", path}, {"--dry-run", path}} {
 				want := 1
-				if args[0] == "--dry-run" { // of which 1 says that something would change
+				if args[0] == "--dry-run" { // its status 1 means that something would change
 					want = 2
 				}
 				status, stdout, stderr := run(t, args...)
 				if status != want || stdout != "" {
-					t.Errorf("%q: status %d and %q on standard output, want %d and nothing", args, status, stdout, want)
+					t.Errorf("%q: got status %d and %q on standard output, want %d and nothing", args, status, stdout, want)
 				}
 				for _, want := range c.want {
 					if !strings.Contains(stderr, want) {
-						t.Errorf("%q: %q is not in %q", args, want, stderr)
+						t.Errorf("%q: got %q, want %q in it", args, stderr, want)
 					}
 				}
 				if n := strings.Count(stderr, "\n"); n == 0 || n > 3 || strings.Contains(stderr, secret) || strings.Contains(stderr, "goroutine") {
-					t.Errorf("%q: %d lines, want one to three without the token: %q", args, n, stderr)
+					t.Errorf("%q: got %d lines, want one to three without the token: %q", args, n, stderr)
 				}
 			}
 		})
 	}
 }
 
-func TestAWrongNumberOfArgumentsNamesTheWantedOnes(t *testing.T) {
+func TestAWrongNumberOfArgumentsIsReportedWithTheRightOnes(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want string
@@ -73,7 +73,7 @@ func TestAWrongNumberOfArgumentsNamesTheWantedOnes(t *testing.T) {
 		{[]string{"--version", "a"}, "floaty: wrong number of arguments: got 1, want none\n"},
 	} {
 		if status, _, stderr := run(t, c.args...); status != 2 || !strings.HasPrefix(stderr, c.want) {
-			t.Errorf("%q: status %d and %q, want 2 and first %q", c.args, status, stderr, c.want)
+			t.Errorf("%q: got status %d and %q, want 2 and %q first", c.args, status, stderr, c.want)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestUsageErrorsEndWithStatus2(t *testing.T) {
 	} {
 		status, stdout, stderr := run(t, args...)
 		if status != 2 || stdout != "" || !strings.Contains(stderr, "usage: floaty") {
-			t.Errorf("%q: status %d, %q, %q; want 2 and a usage text on standard error", args, status, stdout, stderr)
+			t.Errorf("%q: got status %d, %q, %q, want 2 and a usage text on standard error", args, status, stdout, stderr)
 		}
 	}
 }
@@ -110,22 +110,22 @@ func TestFlagsMayFollowTheConfiguration(t *testing.T) {
 		{config, "--check", "--output", "json"}, {"--check", config, "--output=json"}, {"--output", "json", config, "-check"}, {"--check", "--output", "json", "--", config},
 	} {
 		if status, stdout, stderr := run(t, args...); status != 0 || !strings.HasPrefix(stdout, "{") {
-			t.Errorf("%q: status %d, %q and %q, want 0 and JSON", args, status, stdout, stderr)
+			t.Errorf("%q: got status %d, %q and %q, want 0 and JSON", args, status, stdout, stderr)
 		}
 	}
 	if status, stdout, stderr := run(t, config, "--dry-run"); status != 1 || !strings.Contains(stdout, "1 to move") {
-		t.Errorf("status %d, %q and %q, want 1 and a diff", status, stdout, stderr)
+		t.Errorf("got status %d, %q and %q, want 1 and a diff", status, stdout, stderr)
 	}
 	// Arguments that Keepalived adds are not flags, whatever an instance is called.
 	if status, _, stderr := run(t, config, "--json-log", "INSTANCE", "--check", "BACKUP", "90"); status != 1 || !strings.HasPrefix(stderr, "{") || !strings.Contains(stderr, "--check") {
-		t.Errorf("status %d and %q, want 1 and a line in JSON about an instance of that name", status, stderr)
+		t.Errorf("got status %d and %q, want 1 and a JSON line about an instance with that name", status, stderr)
 	}
 }
 
 func TestVersionAndHelp(t *testing.T) {
 	for _, c := range []struct{ flag, want string }{{"--version", "go1."}, {"-version", "commit"}, {"--help", "--dry-run"}} {
 		if status, stdout, _ := run(t, c.flag); status != 0 || !strings.Contains(stdout, c.want) {
-			t.Errorf("%s: status %d and %q, want 0 and %q", c.flag, status, stdout, c.want)
+			t.Errorf("%s: got status %d and %q, want 0 and %q", c.flag, status, stdout, c.want)
 		}
 	}
 }
@@ -134,7 +134,7 @@ func TestFatalLinesAreJSONToo(t *testing.T) {
 	status, _, stderr := run(t, "--json-log", "--check", "/nonexistent/floaty.yml")
 	var line map[string]any
 	if err := json.Unmarshal([]byte(stderr), &line); err != nil || status != 1 || !strings.Contains(line["err"].(string), "/nonexistent/floaty.yml") {
-		t.Errorf("status %d, %v: %q; want 1 and one JSON object that names the file", status, err, stderr)
+		t.Errorf("got status %d, %v: %q, want 1 and one JSON object that names the file", status, err, stderr)
 	}
 }
 
@@ -144,7 +144,7 @@ func TestDryRun(t *testing.T) {
 	status, stdout, _ := run(t, "--dry-run", config)
 	want := "~ 198.51.100.1   " + stranger + " → " + w.UUID + "   VI_1\n~ 198.51.100.2   " + stranger + " → " + w.UUID + "   VI_1\n2 to move, 0 in place, 0 errors\n"
 	if status != 1 || stdout != want {
-		t.Errorf("status %d and\n%s\nwant 1 and\n%s", status, stdout, want)
+		t.Errorf("got status %d and\n%s\nwant 1 and\n%s", status, stdout, want)
 	}
 	w.Cloud.Move(one, w.UUID)
 	w.Cloud.Move(two)
@@ -154,22 +154,22 @@ func TestDryRun(t *testing.T) {
 		`{"address":"198.51.100.2","instances":["VI_1"],"action":"move","from":[],"to":"` + w.UUID + `"}],` +
 		`"summary":{"move":1,"in_place":1,"error":0}}` + "\n"
 	if status != 1 || stdout != want {
-		t.Errorf("status %d and\n%s\nwant 1 and\n%s", status, stdout, want)
+		t.Errorf("got status %d and\n%s\nwant 1 and\n%s", status, stdout, want)
 	}
 	w.Cloud.Move(two, w.UUID)
 	if status, stdout, _ = run(t, "--dry-run", config); status != 0 {
-		t.Errorf("all in place: status %d, want 0: %s", status, stdout)
+		t.Errorf("all in place: got status %d, want 0: %s", status, stdout)
 	}
 	w.Cloud.RemoveAddress(two)
 	if status, stdout, _ = run(t, "--dry-run", config); status != 2 || !strings.Contains(stdout, "! 198.51.100.2   ") {
-		t.Errorf("one unknown: status %d, want 2 and the address: %s", status, stdout)
+		t.Errorf("one address missing: got status %d, want 2 and the address: %s", status, stdout)
 	}
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 500})
 	if status, stdout, _ = run(t, "--dry-run", config); status != 2 || !strings.Contains(stdout, "2 errors") {
-		t.Errorf("cloud down: status %d, want 2 and 2 errors: %s", status, stdout)
+		t.Errorf("cloud down: got status %d, want 2 and 2 errors: %s", status, stdout)
 	}
 	if n := len(w.Writes()); n != 0 {
-		t.Errorf("%d writes by a dry run", n)
+		t.Errorf("got %d writes by a dry run, want none", n)
 	}
 }
 
@@ -178,12 +178,12 @@ func TestCheck(t *testing.T) {
 	status, stdout, stderr := run(t, "--check", "--output", "json", w.Path("floaty.yml"))
 	want := `{"provider":"cloudscale","server":"` + w.UUID + `","instances":[{"name":"VI_1","addresses":["198.51.100.1","198.51.100.2"],"source":"keepalived.conf"}],"groups":[]}` + "\n"
 	if status != 0 || stdout != want || stderr != "" {
-		t.Errorf("status %d, %q and\n%s\nwant 0 and\n%s", status, stderr, stdout, want)
+		t.Errorf("got status %d, %q and\n%s\nwant 0 and\n%s", status, stderr, stdout, want)
 	}
 	if n := len(w.Cloud.Calls()); n != 0 {
-		t.Errorf("%d calls by an offline check", n)
+		t.Errorf("got %d calls by an offline check, want none", n)
 	}
 	if status, stdout, _ := run(t, "--check", w.Path("floaty.yml")); status != 0 || !strings.Contains(stdout, "VI_1") {
-		t.Errorf("status %d and %q, want 0 and the instance", status, stdout)
+		t.Errorf("got status %d and %q, want 0 and the instance", status, stdout)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// startNamedKeepalived starts a shell that looks to floaty like a Keepalived with a config id, and writes its pid file.
+// startNamedKeepalived starts a shell that floaty takes for a Keepalived with this config ID, and writes its pid file.
 func startNamedKeepalived(t *testing.T, id, pidFile string, files ...*os.File) {
 	t.Helper()
 	shell, err := exec.LookPath("sh")
@@ -23,13 +23,13 @@ func startNamedKeepalived(t *testing.T, id, pidFile string, files ...*os.File) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "keepalived")
-	syscall.ForkLock.RLock()              // what another test forks now would hold the file open for writing: "text file busy"
+	syscall.ForkLock.RLock()              // a process that another test forks now would inherit the file open for writing: "text file busy"
 	err = os.WriteFile(path, data, 0o700) //nolint:gosec // a program
 	syscall.ForkLock.RUnlock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), path, "-c", "read x", "-i", id) //nolint:gosec // to the shell, the last two are mere arguments
+	cmd := exec.CommandContext(t.Context(), path, "-c", "read x", "-i", id) //nolint:gosec // sh treats the last two as positional parameters
 	cmd.ExtraFiles = files
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -40,14 +40,14 @@ func startNamedKeepalived(t *testing.T, id, pidFile string, files ...*os.File) {
 	}
 	t.Cleanup(func() {
 		_ = in.Close()
-		_ = cmd.Wait() // it has read nothing
+		_ = cmd.Wait() // it fails, because read found the end of its input
 	})
 	if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n", cmd.Process.Pid), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// conditional gives the addresses config ids: the first is for east, the second for everybody.
+// conditional limits the first address to hosts with the config ID east. The second address is for all hosts.
 func (w *env) conditional() {
 	w.Helper()
 	text := strings.Replace(w.Keepalived(100, "", one, two), one.String(), "@east "+one.String(), 1)
@@ -81,11 +81,11 @@ func TestTheDaemonLearnsTheConfigIDWhenKeepalivedStarts(t *testing.T) {
 	w := newEnv(t, one, two)
 	w.conditional()
 	w.start()
-	if n := w.saidInAll("@east: ignored"); n != 1 {
-		t.Errorf("%d warnings, want one", n)
+	if n := w.loggedInTotal("@east: ignored"); n != 1 {
+		t.Errorf("got %d warnings, want one", n)
 	}
-	w.must(w.HangUpFloaty()) // the FIFO that it made has it read once more: that must not be what tells it
-	w.eventually("it has read again", 5*time.Second, func() bool { return w.logged("nothing has changed") == 1 })
+	w.must(w.HangUpFloaty()) // creating the FIFO makes floaty read once more: that read must be over before Keepalived starts
+	w.eventually("floaty has read the configuration again", 5*time.Second, func() bool { return w.logged("nothing has changed") == 1 })
 	fifo, err := os.OpenFile(w.FIFO, os.O_RDWR|syscall.O_NONBLOCK, 0)
 	w.must(err)
 	startNamedKeepalived(t, "east", w.Path("vrrp.pid"), fifo)

@@ -9,7 +9,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// A cloud may answer a wrong credential with a 403, which does not mention the credential: each address then waits a refresh interval.
+// A cloud may answer a wrong credential with a 403 that does not mention the credential. Each address then waits for a refresh interval.
 func TestANewCredentialEndsTheWaitsAfterRefusals(t *testing.T) {
 	t.Parallel()
 	for name, at := range map[string]struct {
@@ -20,7 +20,7 @@ func TestANewCredentialEndsTheWaitsAfterRefusals(t *testing.T) {
 	}{
 		"cloudscale": {(*testenv.Host).Floaty, testenv.Token, "token", `{"detail":"You do not have permission."}`},
 		"exoscale":   {(*testenv.Host).FloatyAtExoscale, testenv.Secret, "secret", `{"message":"Forbidden"}`},
-		"exoscale, by its role": {
+		"exoscale, refused by a role policy": {
 			(*testenv.Host).FloatyAtExoscale, testenv.Secret, "secret", `{"message":"Forbidden by role policy for compute"}`,
 		},
 	} {
@@ -35,7 +35,7 @@ func TestANewCredentialEndsTheWaitsAfterRefusals(t *testing.T) {
 			w.start()
 			w.says("MASTER")
 			w.eventually("the cloud has refused", 3*time.Second, func() bool { return len(w.Cloud.Calls()) > 1 })
-			w.never("it wrote", 500*time.Millisecond, func() bool { return w.here(one) || w.here(two) })
+			w.never("an address was moved", 500*time.Millisecond, func() bool { return w.here(one) || w.here(two) })
 			w.Cloud.ClearFaults()
 			w.must(w.Configure("secret", at.secret))
 			w.holds(1500*time.Millisecond, one, two)

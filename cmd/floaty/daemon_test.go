@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-func TestMasterTakesTheAddressesInOneTrip(t *testing.T) {
+func TestATakeoverDoesNotWaitForARead(t *testing.T) {
 	w := newEnv(t, one, two, three)
 	w.start()
 	w.Cloud.ForgetCalls()
@@ -21,7 +21,7 @@ func TestMasterTakesTheAddressesInOneTrip(t *testing.T) {
 	w.holds(time.Second, one, two, three)
 	for i, call := range w.Cloud.Calls()[:3] {
 		if call.Method == http.MethodGet {
-			t.Errorf("call %d of the takeover is a read: %+v", i+1, call)
+			t.Errorf("got a read as call %d of the takeover, want a write: %+v", i+1, call)
 		}
 	}
 }
@@ -63,7 +63,7 @@ func TestMalformedLinesDoNotStopTheReader(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	w.says("BACKUP")
-	f, err := os.OpenFile(w.FIFO, os.O_RDWR, 0) // blocking: waits for the reader where Keepalived would drop
+	f, err := os.OpenFile(w.FIFO, os.O_RDWR, 0) // blocking: a write waits for the reader where Keepalived would drop the line
 	w.must(err)
 	defer func() { _ = f.Close() }()
 	rubbish := make([]byte, 1<<20)
@@ -75,7 +75,7 @@ func TestMalformedLinesDoNotStopTheReader(t *testing.T) {
 	w.says("MASTER")
 	w.holds(2*time.Second, one)
 	if len(w.Log()) > 20_000 {
-		t.Errorf("the log has %d bytes about a mebibyte of rubbish, want few", len(w.Log()))
+		t.Errorf("got a log of %d bytes about a mebibyte of rubbish, want at most 20,000", len(w.Log()))
 	}
 }
 
@@ -95,14 +95,14 @@ func TestTenThousandTransitionsNeedAHandfulOfWrites(t *testing.T) {
 	w.holds(3*time.Second, one)
 	w.never("lost again", time.Second, func() bool { return !w.here(one) })
 	if n := len(w.Writes()); n > 8 {
-		t.Errorf("%d writes, want a handful", n)
+		t.Errorf("got %d writes, want a handful, at most 8", n)
 	}
 	if after := w.memory(); after > before+20<<10 {
-		t.Errorf("grew from %d to %d KiB", before, after)
+		t.Errorf("got memory that grew from %d to %d KiB, want at most 20 MiB more", before, after)
 	}
 }
 
-// memory returns what floaty's process holds, in KiB.
+// memory returns the resident memory of floaty's process, in KiB.
 func (w *env) memory() int {
 	w.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.FloatyPID()))
@@ -139,11 +139,11 @@ func TestHoldingAHundredAddressesCostsOneReadPerInterval(t *testing.T) {
 	w.start()
 	w.says("MASTER")
 	w.holds(2*time.Second, addrs...)
-	time.Sleep(11 * time.Second) // the verifications after the writes
+	time.Sleep(11 * time.Second) // the verifications 1, 3 and 10 s after the writes are over
 	w.Cloud.ForgetCalls()
 	time.Sleep(5 * interval)
 	if calls, writes := len(w.Cloud.Calls()), len(w.Writes()); calls < 4 || calls > 7 || writes != 0 {
-		t.Errorf("%d calls and %d writes in 5 intervals, want about 5 and 0", calls, writes)
+		t.Errorf("got %d calls and %d writes in 5 intervals, want about 5 and 0", calls, writes)
 	}
 }
 
@@ -161,17 +161,17 @@ func TestADryRunDaemonLogsItsWritesAndMakesNone(t *testing.T) {
 	w.Cloud.Move(two, w.UUID)
 	w.start("--dry-run", "--fifo", w.Path("floaty.yml"), w.FIFO)
 	w.says("MASTER")
-	w.eventually("the difference is said", time.Second, func() bool { return w.logged("would be assigned") == 1 })
+	w.eventually("the difference is logged", time.Second, func() bool { return w.logged("would be assigned") == 1 })
 	w.never("written in a dry run", 3*interval, func() bool { return len(w.Writes()) > 0 })
-	if n := w.saidInAll("would be assigned"); n != 1 || w.saidInAll("address="+one.String()+" from=stranger to=") != 1 {
-		t.Errorf("%d lines, want one with address, current and wanted server", n)
+	if n := w.loggedInTotal("would be assigned"); n != 1 || w.loggedInTotal("address="+one.String()+" from=stranger to=") != 1 {
+		t.Errorf("got %d lines, want one with the address, its current server and the wanted one", n)
 	}
-	if n := w.saidInAll(two.String()); n != 1 || w.saidInAll("already there") != 1 {
-		t.Errorf("%d lines about the address in place, want one that says so", n)
+	if n := w.loggedInTotal(two.String()); n != 1 || w.loggedInTotal("already there") != 1 {
+		t.Errorf("got %d lines about the address in place, want one that reports it as such", n)
 	}
 }
 
-func TestSIGTERMEndsItAtOnce(t *testing.T) {
+func TestSIGTERMEndsTheDaemonAtOnce(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	w.Cloud.SetLatency(20 * time.Second)
@@ -180,7 +180,7 @@ func TestSIGTERMEndsItAtOnce(t *testing.T) {
 	before := time.Now()
 	w.StopFloaty()
 	if took := time.Since(before); took > 2*time.Second {
-		t.Errorf("ended after %v, want at once", took)
+		t.Errorf("got the end %v after SIGTERM, want it within 2 s", took)
 	}
 }
 
@@ -192,7 +192,7 @@ func TestATakeoverSurvivesFailures(t *testing.T) {
 			w.start()
 			w.Cloud.Fail(c.fault)
 			w.says("MASTER")
-			if c.single { // the fault is about one address only
+			if c.single { // the fault concerns one address only
 				w.holds(time.Second, two)
 			}
 			w.holds(c.within, one, two)

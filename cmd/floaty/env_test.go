@@ -14,7 +14,7 @@ import (
 	"floaty/hack/testenv"
 )
 
-// program is floaty, built once.
+// program is the path of floaty, which is built once for all tests.
 var program string
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,7 @@ var (
 	three = netip.MustParseAddr("2001:db8::3")
 )
 
-// An env is an environment with one host without Keepalived: the test writes its lines.
+// An env is an environment with one host. The host has no Keepalived: the test writes Keepalived's lines itself.
 type env struct {
 	*testing.T
 	*testenv.Env
@@ -57,7 +57,7 @@ func newEnv(t *testing.T, addrs ...netip.Addr) *env {
 	w := &env{T: t, Env: s, Host: h}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("floaty said:\n%s", h.Log())
+			t.Logf("floaty's log:\n%s", h.Log())
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -88,6 +88,7 @@ func (w *env) start(args ...string) {
 	})
 }
 
+// says writes the line with which Keepalived reports this state of the instance.
 func (w *env) says(state string) {
 	w.Helper()
 	w.must(w.Say(fmt.Sprintf(`INSTANCE "VI_1" %s 100`, state)))
@@ -135,8 +136,9 @@ func (w *env) logged(text string) int {
 	return n
 }
 
-// saidInAll does the same once no more lines come. Lines are written concurrently, and may come later than what they report.
-func (w *env) saidInAll(text string) int {
+// loggedInTotal does the same after the log has stopped growing. Lines are written concurrently, and may come later than what they
+// report.
+func (w *env) loggedInTotal(text string) int {
 	for size, still := -1, 0; still < 10; time.Sleep(10 * time.Millisecond) {
 		if now := len(w.Log()); now != size {
 			size, still = now, 0
@@ -147,14 +149,14 @@ func (w *env) saidInAll(text string) int {
 	return w.logged(text)
 }
 
-// run runs floaty to its end.
+// run runs floaty until it ends.
 func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var out, err strings.Builder
-	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // our own words
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // our own arguments
 	cmd.Stdout, cmd.Stderr = &out, &err
-	_ = cmd.Run() // the status says it
+	_ = cmd.Run() // the exit status tells whether it failed
 	return cmd.ProcessState.ExitCode(), out.String(), err.String()
 }

@@ -12,7 +12,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// newExoscale is an env at Exoscale, where operations take 300 ms.
+// newExoscale returns an env at Exoscale, where operations take 300 ms.
 func newExoscale(t *testing.T) *env {
 	t.Helper()
 	w := newEnv(t, one, two)
@@ -51,7 +51,7 @@ func TestATakeoverOnExoscaleSurvivesFailures(t *testing.T) {
 	}
 }
 
-// While a dead host stays attached in addition to this one, it gets a share of the traffic.
+// As long as a dead host stays attached in addition to this one, a share of the traffic goes to it.
 func TestADeadHostDoesNotStayAttached(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range map[string]func(*env){
@@ -84,12 +84,12 @@ func TestADeadHostDoesNotStayAttached(t *testing.T) {
 			for _, addr := range []netip.Addr{one, two} {
 				for _, change := range w.Cloud.History(addr)[1:] {
 					if len(change.Holders) == 0 {
-						t.Errorf("%v had no holder at %v", addr, change.At)
+						t.Errorf("got %v without a holder at %v, want always one", addr, change.At)
 					}
 				}
 			}
-			if forbidden := strings.HasPrefix(name, "get-operation"); forbidden != (w.saidInAll("allow get-operation") > 0) {
-				t.Errorf("got the line about the right that is missing: %v, want %v", !forbidden, forbidden)
+			if forbidden := strings.HasPrefix(name, "get-operation"); forbidden != (w.loggedInTotal("allow get-operation") > 0) {
+				t.Errorf("got a line about a missing permission: %v, want %v", !forbidden, forbidden)
 			}
 		})
 	}
@@ -101,7 +101,7 @@ func TestAnUnknownElasticIPDelaysNoOther(t *testing.T) {
 	w.start()
 	w.says("MASTER")
 	w.holds(3*time.Second, one)
-	w.eventually("it is named", 3*time.Second, func() bool { return w.logged("no elastic IP "+two.String()) > 0 })
+	w.eventually("the missing elastic IP is logged", 3*time.Second, func() bool { return w.logged("no elastic IP "+two.String()) > 0 })
 }
 
 func TestADryRunOnExoscaleNamesAllHolders(t *testing.T) {
@@ -112,13 +112,13 @@ func TestADryRunOnExoscaleNamesAllHolders(t *testing.T) {
 	status, stdout, _ := run(t, "--dry-run", w.Path("floaty.yml"))
 	want := "~ 198.51.100.1   " + w.UUID + ", " + stranger + " → " + w.UUID + "   VI_1\n"
 	if status != 1 || !strings.Contains(stdout, want) || !strings.Contains(stdout, "= 198.51.100.2 ") {
-		t.Errorf("status %d and\n%s\nwant 1 and\n%s", status, stdout, want)
+		t.Errorf("got status %d and\n%s\nwant 1 and\n%s", status, stdout, want)
 	}
 	if status, stdout, _ := run(t, "--test", w.Path("floaty.yml")); status != 0 || !strings.Contains(stdout, "shared: it has a health check") {
-		t.Errorf("status %d and\n%s\nwant 0 and that one is shared", status, stdout)
+		t.Errorf("got status %d and\n%s\nwant 0 and one address reported as shared", status, stdout)
 	}
 	if n := len(w.Writes()); n != 0 {
-		t.Errorf("%d writes, want none", n)
+		t.Errorf("got %d writes, want none", n)
 	}
 }
 
@@ -130,15 +130,15 @@ func TestNewKeysOfExoscaleAreUsedAtOnce(t *testing.T) {
 	w.says("MASTER")
 	w.holds(3*time.Second, one, two)
 	w.Cloud.SetKey(testenv.Key, "another-secret")
-	w.eventually("it is refused", 3*interval, func() bool { return w.logged("does not accept the credential") == 1 })
+	w.eventually("the refusal is logged", 3*interval, func() bool { return w.logged("does not accept the credential") == 1 })
 	w.Cloud.Move(one, stranger)
 	w.must(w.Configure("secret", "another-secret"))
 	w.holds(3*time.Second, one, two)
 }
 
-// Two hosts become MASTER and BACKUP in turn, at random times, while operations take 300 ms: their attachments and detachments
-// overlap. An address may be without a holder only until the next verification, or until its pace allows a write again: each host has written
-// it more often by then than four times in a row and once per second (waits of up to 0.83 s were seen).
+// Two hosts become MASTER and BACKUP in turn, at random times, while operations take 300 ms: their attachments and detachments overlap.
+// An address may be without a holder only until the next verification, or until its pace allows another write: by then, each host has made
+// its four writes in a row and may write once per second (waits of up to 0.83 s were seen).
 func TestTwoHostsSwapRolesOnExoscale(t *testing.T) {
 	w := newExoscale(t)
 	other, err := w.AddHost(t.Context(), "lb2")
@@ -147,9 +147,9 @@ func TestTwoHostsSwapRolesOnExoscale(t *testing.T) {
 	w.must(other.Configure("keepalived.conf", other.Keepalived(100, "", one, two)))
 	w.start()
 	w.must(other.StartFloaty())
-	w.eventually("the other makes its FIFO", 5*time.Second, func() bool { _, err := os.Stat(other.FIFO); return err == nil })
+	w.eventually("the other host makes its FIFO", 5*time.Second, func() bool { _, err := os.Stat(other.FIFO); return err == nil })
 	hosts := []*testenv.Host{w.Host, other}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // to be able to repeat a failure
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a fixed seed, so that the delays are the same each time
 	for i := range 31 {
 		w.must(hosts[(i+1)%2].Say(`INSTANCE "VI_1" BACKUP 100`))
 		w.must(hosts[i%2].Say(`INSTANCE "VI_1" MASTER 100`))
@@ -158,20 +158,20 @@ func TestTwoHostsSwapRolesOnExoscale(t *testing.T) {
 	w.holds(6*time.Second, one, two) // the first host is MASTER in the end
 	w.never("lost again", 2*interval, func() bool { return !w.here(one) || !w.here(two) })
 	const pace = time.Second
-	const look = time.Second + pace + time.Second // the verification; then a reading and an attachment with its operation
+	const most = time.Second + pace + time.Second // the verification; the pace; then a reading and an attachment with its operation
 	for _, addr := range []netip.Addr{one, two} {
-		bare := time.Duration(0)
+		longest := time.Duration(0)
 		history := w.Cloud.History(addr)
 		for i, change := range history[:len(history)-1] {
 			if len(change.Holders) == 0 {
-				bare = max(bare, history[i+1].At.Sub(change.At))
+				longest = max(longest, history[i+1].At.Sub(change.At))
 			}
 		}
 		if len(history) < 10 {
-			t.Errorf("%v changed hands %d times, want a fight", addr, len(history))
+			t.Errorf("got %v moved %d times, want at least 10", addr, len(history))
 		}
-		if bare > look {
-			t.Errorf("%v had no holder for %v, want at most %v", addr, bare, look)
+		if longest > most {
+			t.Errorf("got %v without a holder for %v, want at most %v", addr, longest, most)
 		}
 	}
 }

@@ -24,15 +24,15 @@ func TestCheckComparesTheFIFOWithKeepalivedConf(t *testing.T) {
 		name, keepalived string
 		args             []string
 		status           int
-		want             string // in the report; empty: nothing about a FIFO
+		want             string // in the report; empty: the report must not mention a FIFO
 	}{
 		{"the same path", text, []string{w.FIFO}, 0, ""},
-		{"by a link to its directory", text, []string{linked}, 0, ""},
-		{"as notify_fifo", strings.Replace(text, named, "notify_fifo "+linked, 1), []string{w.FIFO}, 0, ""},
+		{"the same path through a link", text, []string{linked}, 0, ""},
+		{"the same path as notify_fifo", strings.Replace(text, named, "notify_fifo "+linked, 1), []string{w.FIFO}, 0, ""},
 		{"a typo", text, []string{w.FIFO + "s"}, 1, "keepalived.conf names a different FIFO from the one that this daemon reads"},
 		{"no FIFO line", without, []string{w.FIFO}, 1, "keepalived.conf has no vrrp_notify_fifo"},
-		{"no FIFO line and none named", without, nil, 0, "keepalived.conf has no vrrp_notify_fifo"},
-		{"none named", text, nil, 0, ""},
+		{"no FIFO line and no argument", without, nil, 0, "keepalived.conf has no vrrp_notify_fifo"},
+		{"no argument", text, nil, 0, ""},
 		{"a directory", text, []string{w.Host.Dir}, 1, "it is a directory"},
 		{"an empty path", text, []string{""}, 1, "the path is empty"},
 	} {
@@ -57,15 +57,15 @@ func TestAnotherFIFOInKeepalivedConfIsLogged(t *testing.T) {
 	w := newEnv(t, one)
 	other := strings.Replace(w.Keepalived(100, "", one), w.FIFO, w.FIFO+"s", 1)
 	w.start()
-	if n := w.saidInAll("from the one that this daemon reads"); n != 0 {
-		t.Errorf("%d lines about another FIFO, want none", n)
+	if n := w.loggedInTotal("from the one that this daemon reads"); n != 0 {
+		t.Errorf("got %d lines about another FIFO, want none", n)
 	}
 	w.must(w.Configure("keepalived.conf", other))
-	w.eventually("it is said on a reload", 10*time.Second, func() bool { return w.logged("from the one that this daemon reads") == 1 })
+	w.eventually("a reload logs the other FIFO", 10*time.Second, func() bool { return w.logged("from the one that this daemon reads") == 1 })
 	startNamedKeepalived(t, "east", w.Path("vrrp.pid"))
-	w.eventually("it is said that nobody writes", 30*time.Second, func() bool { return w.logged("no process has the FIFO open for writing") == 1 })
+	w.eventually("the missing writer is logged", 30*time.Second, func() bool { return w.logged("no process has the FIFO open for writing") == 1 })
 	w.says("BACKUP")
-	w.eventually("that is over", 10*time.Second, func() bool { return w.logged("the FIFO has a writer again") == 1 })
+	w.eventually("the new writer is logged", 10*time.Second, func() bool { return w.logged("the FIFO has a writer again") == 1 })
 }
 
 func TestASilentKeepalivedIsLogged(t *testing.T) {
@@ -74,8 +74,8 @@ func TestASilentKeepalivedIsLogged(t *testing.T) {
 	f, err := os.OpenFile(w.FIFO, os.O_RDWR|unix.O_NONBLOCK, 0)
 	w.must(err)
 	defer func() { _ = f.Close() }()
-	w.eventually("it is said", 20*time.Second, func() bool { return w.logged("no state received for this instance yet") == 1 })
-	if w.saidInAll("restart Keepalived") != 1 || w.saidInAll("vrrp_startup_delay") != 1 {
-		t.Errorf("the log does not say what to do:\n%s", w.Log())
+	w.eventually("the missing state is logged", 20*time.Second, func() bool { return w.logged("no state received for this instance yet") == 1 })
+	if w.loggedInTotal("restart Keepalived") != 1 || w.loggedInTotal("vrrp_startup_delay") != 1 {
+		t.Errorf("got this log, want it to advise what to do:\n%s", w.Log())
 	}
 }

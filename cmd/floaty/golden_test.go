@@ -18,8 +18,8 @@ import (
 // go test ./cmd/floaty -run TestGoldenLogs -update writes the logs instead of comparing them.
 var update = flag.Bool("update", false, "write the golden logs")
 
-// TestGoldenLogs compares the whole log of each story, in both forms, with a file in testdata: a change of any line that operators read
-// at night is deliberate.
+// TestGoldenLogs compares the whole log of each story, in both forms, with a file in testdata, so that no line that operators read at
+// night changes by accident.
 func TestGoldenLogs(t *testing.T) {
 	for name, story := range map[string]func(*env){
 		"failover":      runFailover,
@@ -51,7 +51,7 @@ func TestGoldenLogs(t *testing.T) {
 	}
 }
 
-// What differs between two runs, and its placeholder in the files.
+// varying lists what differs between two runs, each with its placeholder in the files.
 var varying = []struct {
 	pattern *regexp.Regexp
 	text    string
@@ -76,8 +76,8 @@ func sortedLines(text string) []string {
 	return slices.Sorted(strings.Lines(text))
 }
 
-// knowsHolders waits until a reading has shown where the addresses are.
-func (w *env) knowsHolders() {
+// waitForReading waits until a reading has shown where the addresses are.
+func (w *env) waitForReading() {
 	w.Helper()
 	w.eventually("a reading shows where the addresses are", 5*time.Second, func() bool {
 		_, stdout, _ := run(w.T, "--status", "--output", "json", w.Path("floaty.yml"))
@@ -85,43 +85,43 @@ func (w *env) knowsHolders() {
 	})
 }
 
-// takesOver lets Keepalived say MASTER and waits until the takeover is verified.
-func (w *env) takesOver() {
+// takeOver makes the host MASTER and waits until the takeover is verified.
+func (w *env) takeOver() {
 	w.Helper()
 	w.says("MASTER")
 	w.holds(5*time.Second, one)
 	w.eventually("the takeover is verified", 5*time.Second, func() bool { return w.logged("address taken over") > 0 })
 }
 
-// runFailover is a host that becomes MASTER and BACKUP again. In between, nothing happens for a while, and nothing is logged.
+// runFailover makes the host MASTER and then BACKUP again. In between, nothing happens for a while, and nothing is logged.
 func runFailover(w *env) {
 	w.says("BACKUP")
 	backups := func() int { return w.logged("state=BACKUP") + w.logged(`"state":"BACKUP"`) }
 	w.eventually("BACKUP is logged", time.Second, func() bool { return backups() == 1 })
-	w.knowsHolders()
-	w.takesOver()
+	w.waitForReading()
+	w.takeOver()
 	before := w.Log()
 	w.never("a line is logged though nothing happens", 3*interval, func() bool { return w.Log() != before })
 	w.says("BACKUP")
 	w.eventually("BACKUP is logged again", time.Second, func() bool { return backups() == 2 })
 }
 
-// runOutage is an API that fails for a while.
+// runOutage makes the API fail for a while.
 func runOutage(w *env) {
-	w.knowsHolders()
-	w.takesOver()
+	w.waitForReading()
+	w.takeOver()
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusInternalServerError})
 	w.eventually("the outage is logged", 3*interval, func() bool { return w.logged("reading the cloud") == 1 })
 	w.eventually("a write fails too", 5*interval, func() bool { return w.logged("assigning the address failed") == 1 })
 	w.Cloud.ClearFaults()
-	w.eventually("its end is logged", 5*interval, func() bool {
+	w.eventually("the end of the outage is logged", 5*interval, func() bool {
 		return w.logged("reading the cloud works again") == 1 && w.logged("address is where it belongs again") == 1
 	})
 }
 
-// runRefusedToken is a token that the cloud refuses at a takeover, until another one is configured.
+// runRefusedToken makes the cloud refuse the token during a takeover, until another token is configured.
 func runRefusedToken(w *env) {
-	w.knowsHolders()
+	w.waitForReading()
 	w.Cloud.SetToken("another")
 	w.says("MASTER")
 	w.eventually("the refusal is logged", 3*interval, func() bool { return w.logged("credential") > 0 })
@@ -132,23 +132,23 @@ func runRefusedToken(w *env) {
 	w.eventually("the takeover is verified", 2*interval, func() bool { return w.logged("address taken over") > 0 })
 }
 
-// runContest is another host that keeps taking the address, and then stops.
+// runContest takes the address away again and again, as another host might, and then stops.
 func runContest(w *env) {
-	w.knowsHolders()
-	w.takesOver()
+	w.waitForReading()
+	w.takeOver()
 	w.eventually("the contest is logged", 20*interval, func() bool {
 		if slices.Equal(w.Cloud.Holders(one), []string{w.UUID}) && w.logged("contested") == 0 {
 			w.Cloud.Move(one, stranger)
 		}
 		return w.logged("contested") > 0
 	})
-	w.eventually("its end is logged", 10*interval, func() bool { return w.logged("contested") > 1 })
+	w.eventually("the end of the contest is logged", 10*interval, func() bool { return w.logged("contested") > 1 })
 }
 
-// runNowAndThen is an API that fails every other read.
+// runNowAndThen makes every other read fail.
 func runNowAndThen(w *env) {
-	w.knowsHolders()
-	w.takesOver()
+	w.waitForReading()
+	w.takeOver()
 	for range 5 {
 		w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Status, Status: http.StatusInternalServerError, Times: 1})
 		w.Cloud.ForgetCalls()

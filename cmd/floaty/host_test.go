@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nameless gives the test's thread its own UTS namespace, and so its own host name, until the test ends. The thread must not end: then
-// the kernel would kill every process that was started from it (Pdeathsig), including those of other tests.
-func (w *env) nameless() {
+// ownHostName gives the test's thread its own UTS namespace, and so its own host name, until the test ends. The thread must not end: the
+// kernel would then kill every process that was started from it (Pdeathsig), including those of other tests.
+func (w *env) ownHostName() {
 	w.Helper()
 	runtime.LockOSThread()
 	home, err := os.Open("/proc/thread-self/ns/uts")
@@ -21,7 +21,7 @@ func (w *env) nameless() {
 	if err := unix.Unshare(unix.CLONE_NEWUTS); err != nil {
 		w.must(home.Close())
 		runtime.UnlockOSThread()
-		w.Skipf("no namespace for the host's name: %v", err)
+		w.Skipf("cannot create a UTS namespace: %v", err)
 	}
 	w.Cleanup(func() {
 		w.must(unix.Setns(int(home.Fd()), unix.CLONE_NEWUTS))
@@ -30,11 +30,11 @@ func (w *env) nameless() {
 	})
 }
 
-// A host gets its name, or a corrected one, after the start. The name is changed in the namespace of the test's thread.
+// A host may get its name, or a corrected one, after floaty has started. The test changes the name in its thread's namespace only.
 func TestARenamedHostIsTheServerOfItsNewName(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		t.Skip("only root may change a host's name")
+		t.Skip("only root can change the host name")
 	}
 	for _, first := range []string{"localhost", "lb2"} {
 		t.Run(first, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestARenamedHostIsTheServerOfItsNewName(t *testing.T) {
 			w.Cloud.AddServer("22222222-2222-4222-8222-222222222222", "lb2")
 			w.must(w.Configure("floaty.yml", w.with("server-uuid: "+w.UUID,
 				"hostname-to-server-uuid: {lb1: "+w.UUID+", lb2: 22222222-2222-4222-8222-222222222222}")))
-			w.nameless()
+			w.ownHostName()
 			rename := func(name string) { w.must(syscall.Sethostname([]byte(name))) }
 			rename(first)
 			w.must(w.StartFloaty())
@@ -52,20 +52,20 @@ func TestARenamedHostIsTheServerOfItsNewName(t *testing.T) {
 			w.says("MASTER")
 			w.holds(5*time.Second, one)
 
-			rename("nobody") // a name that the configuration lacks keeps the server
+			rename("nobody") // with a name that is not in the configuration, the server stays the same
 			w.must(w.HangUpFloaty())
-			w.eventually("it is said", 2*time.Second, func() bool { return w.logged("err=nobody") == 1 })
+			w.eventually("the unknown name is logged", 2*time.Second, func() bool { return w.logged("err=nobody") == 1 })
 			w.Cloud.Move(one, stranger)
 			w.holds(interval*2, one)
 
 			rename("lb2")
 			w.must(w.HangUpFloaty())
-			w.eventually("it is the other server on SIGHUP", interval*2, func() bool {
+			w.eventually("the host is the other server after SIGHUP", interval*2, func() bool {
 				holders := w.Cloud.Holders(one)
 				return len(holders) == 1 && strings.HasPrefix(holders[0], "2222")
 			})
-			if n := w.saidInAll("was renamed") + w.saidInAll("it is now known which server this is"); n == 0 { // the goroutine that notices first logs it
-				t.Errorf("%d lines about the new name, want at least one", n)
+			if n := w.loggedInTotal("was renamed") + w.loggedInTotal("it is now known which server this is"); n == 0 { // the goroutine that notices first logs it
+				t.Errorf("got %d lines about the new name, want at least one", n)
 			}
 		})
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// playsKeepalived starts a process that runs a program of that name, and returns its ID.
-func (w *env) playsKeepalived() int {
+// startFakeKeepalived starts a process whose program is named keepalived, and returns its ID.
+func (w *env) startFakeKeepalived() int {
 	w.Helper()
 	sleep, err := exec.LookPath("sleep")
 	w.must(err)
@@ -20,9 +20,9 @@ func (w *env) playsKeepalived() int {
 	path := filepath.Join(w.TempDir(), "keepalived")
 	w.must(os.WriteFile(path, program, 0o700)) //nolint:gosec // it must be executable
 	var cmd *exec.Cmd
-	w.eventually("the program is run", 5*time.Second, func() bool {
+	w.eventually("the program starts", 5*time.Second, func() bool {
 		cmd = exec.Command(path, "60")
-		return cmd.Start() == nil // "text file busy", as long as a process that another test starts has it open
+		return cmd.Start() == nil // it fails with "text file busy" while a process that another test has just forked has the file open
 	})
 	w.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -31,15 +31,15 @@ func (w *env) playsKeepalived() int {
 	return cmd.Process.Pid
 }
 
-func TestCheckWarnsOfInstancesThatAReloadWouldForget(t *testing.T) {
+func TestCheckWarnsAboutInstancesThatAReloadWouldForget(t *testing.T) {
 	bare := "vrrp_instance VI_1 {\n interface lo\n}\n"
 	for what, c := range map[string]struct {
 		conf       string // keepalived.conf; empty: with a virtual address
 		identified bool
-		says       bool
+		warns      bool
 	}{
-		"no virtual address and no process": {conf: bare, says: true},
-		"the process is there":              {conf: bare, identified: true},
+		"no virtual address and no process": {conf: bare, warns: true},
+		"an identified process":             {conf: bare, identified: true},
 		"a virtual address":                 {},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -50,22 +50,22 @@ func TestCheckWarnsOfInstancesThatAReloadWouldForget(t *testing.T) {
 			}
 			w.must(w.Configure("keepalived.conf", c.conf))
 			if c.identified {
-				w.must(w.Configure("vrrp.pid", fmt.Sprintln(w.playsKeepalived())))
+				w.must(w.Configure("vrrp.pid", fmt.Sprintln(w.startFakeKeepalived())))
 			}
 			for _, format := range []string{"text", "json"} {
 				status, stdout, stderr := run(t, "--check", "--output", format, w.Path("floaty.yml"))
 				if status != 0 {
-					t.Errorf("status %d, want 0: %s", status, stderr)
+					t.Errorf("got status %d, want 0: %s", status, stderr)
 				}
-				if got := strings.Contains(stdout, "cannot identify Keepalived's process"); got != c.says {
-					t.Errorf("%s: said %v, want %v:\n%s", format, got, c.says, stdout)
+				if got := strings.Contains(stdout, "cannot identify Keepalived's process"); got != c.warns {
+					t.Errorf("%s: got a warning: %v, want %v:\n%s", format, got, c.warns, stdout)
 				}
 			}
 		})
 	}
 }
 
-// The pid file is elsewhere if a host runs several Keepaliveds (instance NAME), or one in another network namespace.
+// The pid file has another path if a host runs several Keepaliveds (instance NAME), or one in another network namespace.
 func TestThePIDFileFollowsFromKeepalivedConf(t *testing.T) {
 	w := newEnv(t, one)
 	own := "keepalived-pid-file: " + w.Path("vrrp.pid") + "\n"
@@ -79,7 +79,7 @@ func TestThePIDFileFollowsFromKeepalivedConf(t *testing.T) {
 		w.must(w.Configure("keepalived.conf", c.conf+"vrrp_instance VI_1 {\n interface lo\n}\n"))
 		_, stdout, _ := run(t, "--check", w.Path("floaty.yml"))
 		if !strings.Contains(stdout, "open "+c.want+":") {
-			t.Errorf("%s: got %s, want %s asked for", what, stdout, c.want)
+			t.Errorf("%s: got %s, want the attempt to open %s in it", what, stdout, c.want)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // net/http logs an unsolicited response in full.
 func TestUnsolicitedResponsesAreNotLogged(t *testing.T) {
 	w := newEnv(t, one)
-	var unasked atomic.Int64
+	var hungUp atomic.Int64
 	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()
 		w.Cloud.Handler().ServeHTTP(answer, r)
@@ -30,14 +30,14 @@ func TestUnsolicitedResponsesAreNotLogged(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // until the connection is idle
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nX: %s\r\n\r\n", r.Header.Get("Authorization"))
 		if _, err := conn.Read(make([]byte, 1)); err != nil { // the client has hung up
-			unasked.Add(1)
+			hungUp.Add(1)
 		}
 	}))
 	t.Cleanup(api.Close)
 	w.must(w.Configure("floaty.yml", w.with(w.URL, api.URL)))
 	w.start("--verbose", "--json-log", "--fifo", w.Path("floaty.yml"), w.FIFO)
-	w.eventually("answers that nobody asked for", 5*time.Second, func() bool {
-		return unasked.Load() > 1 && w.logged("its text is withheld") > 0
+	w.eventually("two unsolicited responses are rejected, and the log withholds one", 5*time.Second, func() bool {
+		return hungUp.Load() > 1 && w.logged("its text is withheld") > 0
 	})
 	for line := range strings.Lines(w.Log()) {
 		if !json.Valid([]byte(line)) || strings.Contains(line, testenv.Token) {

@@ -11,19 +11,20 @@ import (
 	"time"
 )
 
-// startInto starts the daemon with a pipe as its log, and waits until it listens. The channel ended is closed when the daemon has ended.
+// startInto starts the daemon with log as its standard error, and waits until it has made the FIFO. The channel ended is closed when the
+// daemon has ended.
 func (w *env) startInto(log *os.File) (cmd *exec.Cmd, ended <-chan struct{}) {
 	w.Helper()
-	cmd = exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own words; ended below
+	cmd = exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own arguments; ended below
 	cmd.Stderr = log
 	w.must(cmd.Start())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = cmd.Wait() // the test asks how it ended
+		_ = cmd.Wait() // how it ended does not matter
 	}()
 	w.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Process.Kill() // it may have ended already
 		<-done
 	})
 	w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })
@@ -64,7 +65,7 @@ func TestAnUnreadLogDelaysNothing(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
-		t.Error("SIGTERM did not end it within 10 s")
+		t.Error("got no end within 10 s of SIGTERM, want one")
 	}
 }
 
@@ -83,7 +84,7 @@ func TestTheDaemonOutlivesTheReaderOfItsLog(t *testing.T) {
 	w.holds(3*time.Second, one)
 	select {
 	case <-ended:
-		t.Error("got the end of floaty, want it to go on")
+		t.Error("got floaty ended, want it to go on")
 	default:
 	}
 }
@@ -108,8 +109,8 @@ func TestServersAreLoggedByNameOrID(t *testing.T) {
 			w.says("MASTER")
 			w.holds(3*time.Second, one)
 			w.eventually("the assignment is logged with "+c.want, 3*time.Second, func() bool { return w.logged("address assigned") == 1 })
-			if w.saidInAll(c.want) != 1 {
-				t.Errorf("%q is not in the log", c.want)
+			if w.loggedInTotal(c.want) != 1 {
+				t.Errorf("got %q not once in the log, want it once", c.want)
 			}
 		})
 	}

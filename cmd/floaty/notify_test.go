@@ -11,20 +11,20 @@ import (
 	"floaty/providers/simulator"
 )
 
-// ended waits until the floaty that was started last has ended by itself.
+// ended waits until the floaty that was started last has ended on its own.
 func (w *env) ended() {
 	w.Helper()
 	select {
 	case <-w.FloatyEnded():
 		if got := w.FloatyStatus(); got != 0 {
-			w.Errorf("the holder ended with status %d, want 0", got)
+			w.Errorf("got a holder that ended with status %d, want 0", got)
 		}
 	case <-time.After(2 * time.Second):
-		w.Fatal("the holder has not ended")
+		w.Fatal("got no end of the holder within 2 s, want one")
 	}
 }
 
-// holder starts floaty as the notify script that was told MASTER, and waits until it holds addrs.
+// holder starts floaty as a notify script, with a MASTER event of the instance.
 func (w *env) holder(args ...string) {
 	w.Helper()
 	w.must(w.StartFloaty(append(args, w.Path("floaty.yml"), "INSTANCE", "VI_1", "MASTER", "100")...))
@@ -41,7 +41,7 @@ func TestANotifyScriptHoldsUntilAnotherStateComes(t *testing.T) {
 			w.holds(interval*12/10, one)
 			status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", state, "100")
 			if status != 0 {
-				t.Errorf("status %d, want 0: %s", status, stderr)
+				t.Errorf("got status %d, want 0: %s", status, stderr)
 			}
 			w.ended()
 			w.Cloud.ForgetCalls()
@@ -53,7 +53,7 @@ func TestANotifyScriptHoldsUntilAnotherStateComes(t *testing.T) {
 
 func TestATakeoverByANotifyScriptDoesNotWaitForARead(t *testing.T) {
 	t.Parallel()
-	for range 8 { // without the fix, half of them did
+	for range 8 { // while there was a bug, half of them waited
 		t.Run("", func(t *testing.T) {
 			w := newEnv(t, one)
 			w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Kind: simulator.Hang})
@@ -74,7 +74,7 @@ func TestTheNextMASTERTakesOver(t *testing.T) {
 	select {
 	case <-first:
 	case <-time.After(2 * time.Second):
-		t.Error("the first has not ended")
+		t.Error("got no end of the first holder within 2 s, want one")
 	}
 }
 
@@ -85,7 +85,7 @@ func TestBACKUPStopsTheHolderDespiteABrokenConfiguration(t *testing.T) {
 	w.must(w.Configure("floaty.yml", w.Floaty()+"nonsense: 1\n"))
 	status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "100")
 	if status != 1 || !strings.Contains(stderr, "nonsense") {
-		t.Errorf("status %d, want 1 and the key: %s", status, stderr)
+		t.Errorf("got status %d, want 1 and the key: %s", status, stderr)
 	}
 	w.ended()
 }
@@ -111,10 +111,10 @@ func TestAGroupHoldsTheAddressesOfItsMembers(t *testing.T) {
 	w.holds(2*time.Second, one, two)
 	w.never("the address of another instance moved", interval, func() bool { return w.here(three) })
 	if status, _, stderr := run(t, w.Path("floaty.yml"), "GROUP", "NOPE", "MASTER", "0"); status != 1 || !strings.Contains(stderr, "NOPE") {
-		t.Errorf("status %d, want 1 and the group: %s", status, stderr)
+		t.Errorf("got status %d, want 1 and the group: %s", status, stderr)
 	}
 	if status, _, stderr := run(t, w.Path("floaty.yml"), "GROUP", "G", "BACKUP", "0"); status != 0 {
-		t.Errorf("status %d, want 0: %s", status, stderr)
+		t.Errorf("got status %d, want 0: %s", status, stderr)
 	}
 	w.ended()
 }
@@ -122,31 +122,31 @@ func TestAGroupHoldsTheAddressesOfItsMembers(t *testing.T) {
 func TestADryRunNotifyScriptWritesNothingAndStopsNoHolder(t *testing.T) {
 	w := newEnv(t, one)
 	w.must(w.StartFloaty("--dry-run", w.Path("floaty.yml"), "INSTANCE", "VI_1", "MASTER", "100"))
-	w.eventually("the difference is said", 2*time.Second, func() bool { return w.logged("would be assigned") == 1 })
+	w.eventually("the difference is logged", 2*time.Second, func() bool { return w.logged("would be assigned") == 1 })
 	w.holder()
 	w.holds(2*time.Second, one)
 	if status, _, _ := run(t, "--dry-run", w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "100"); status != 0 {
-		t.Errorf("status %d, want 0", status)
+		t.Errorf("got status %d, want 0", status)
 	}
 	w.Cloud.Move(one, stranger)
 	w.holds(interval*12/10, one)
 }
 
 func TestEventsThatAreNotStatesChangeNothing(t *testing.T) {
-	for _, remark := range []string{"BACKUP_PRIORITY", "MASTER_PRIORITY", "MASTER_RX_LOWER_PRI"} {
-		t.Run(remark, func(t *testing.T) {
+	for _, state := range []string{"BACKUP_PRIORITY", "MASTER_PRIORITY", "MASTER_RX_LOWER_PRI"} {
+		t.Run(state, func(t *testing.T) {
 			w := newEnv(t, one)
 			w.holder()
 			w.holds(2*time.Second, one)
 			before := w.FloatyEnded()
-			if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", remark, "90"); status != 0 || stderr != "" {
-				t.Errorf("status %d, want 0 and no line: %s", status, stderr)
+			if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", state, "90"); status != 0 || stderr != "" {
+				t.Errorf("got status %d, want 0 and no line: %s", status, stderr)
 			}
 			w.Cloud.Move(one, stranger)
 			w.holds(interval*12/10, one)
 			select {
 			case <-before:
-				t.Error("the holder has ended, want it to go on")
+				t.Error("got the holder ended, want it to go on")
 			default:
 			}
 		})
@@ -158,13 +158,13 @@ func TestAnInvalidEventStopsTheHolder(t *testing.T) {
 		conf   string // replaces the instance's name in keepalived.conf
 		state  string
 		status int
-		says   string
+		want   string // in standard error
 	}{
-		"no state":                  {"VI_1", "GARBAGE", 2, "GARBAGE"},
-		"no word":                   {"VI_1", "master", 2, "master"},
-		"nothing":                   {"VI_1", "", 2, "not a VRRP state"},
-		"the instance was renamed":  {"VI_RENAMED", "BACKUP", 1, "does not name the instance"},
-		"and is MASTER by its name": {"VI_RENAMED", "MASTER", 1, "does not name the instance"},
+		"an unknown state":             {"VI_1", "GARBAGE", 2, "GARBAGE"},
+		"a state in lower case":        {"VI_1", "master", 2, "master"},
+		"an empty state":               {"VI_1", "", 2, "not a VRRP state"},
+		"BACKUP of a renamed instance": {"VI_RENAMED", "BACKUP", 1, "does not name the instance"},
+		"MASTER of a renamed instance": {"VI_RENAMED", "MASTER", 1, "does not name the instance"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			w := newEnv(t, one)
@@ -173,8 +173,8 @@ func TestAnInvalidEventStopsTheHolder(t *testing.T) {
 			w.holds(2*time.Second, one)
 			w.must(w.Configure("keepalived.conf", strings.Replace(w.Keepalived(100, "", one), "VI_1", c.conf, 1)))
 			status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", c.state, "100")
-			if status != c.status || !strings.Contains(stderr, c.says) {
-				t.Errorf("status %d, want %d and %q: %s", status, c.status, c.says, stderr)
+			if status != c.status || !strings.Contains(stderr, c.want) {
+				t.Errorf("got status %d, want %d and %q: %s", status, c.status, c.want, stderr)
 			}
 			w.ended()
 		})
@@ -188,7 +188,7 @@ func TestAHolderThatCouldNotBeStoppedWritesNothingMore(t *testing.T) {
 	w.holds(2*time.Second, one)
 	w.must(os.Remove(w.Path("VI_1.lock")))
 	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "100"); status != 0 {
-		t.Errorf("status %d, want 0: %s", status, stderr)
+		t.Errorf("got status %d, want 0: %s", status, stderr)
 	}
 	w.Cloud.ForgetCalls()
 	w.Cloud.Move(one, stranger)
@@ -198,7 +198,7 @@ func TestAHolderThatCouldNotBeStoppedWritesNothingMore(t *testing.T) {
 	}
 }
 
-// It was stopped, so it could not end when it was told to. Its next write is due when it continues.
+// SIGSTOP has stopped the holder, so it cannot end when it is told to. Its next write is due when it continues.
 func TestASuspendedHolderThatWasSupersededWritesNothing(t *testing.T) {
 	w := newEnv(t, one)
 	w.must(w.Configure("floaty.yml", w.Floaty()+"lock-timeout: 50ms\n"))
@@ -209,10 +209,10 @@ func TestASuspendedHolderThatWasSupersededWritesNothing(t *testing.T) {
 	w.eventually("a write fails", 2*time.Second, func() bool { return len(w.Writes()) > 2 })
 	w.must(syscall.Kill(w.FloatyPID(), syscall.SIGSTOP))
 	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "100"); status != 1 {
-		t.Errorf("status %d, want 1, for the holder does not go: %s", status, stderr)
+		t.Errorf("got status %d, want 1, because the holder does not end: %s", status, stderr)
 	}
 	w.Cloud.ForgetCalls()
-	w.never("a stopped holder writes", 1300*time.Millisecond, func() bool { return len(w.Writes()) > 0 }) // then its back-off is over
+	w.never("a stopped holder writes", 1300*time.Millisecond, func() bool { return len(w.Writes()) > 0 }) // by then its back-off is over
 	w.must(syscall.Kill(w.FloatyPID(), syscall.SIGCONT))
 	w.ended()
 	if got := w.Writes(); len(got) > 0 {
@@ -236,7 +236,7 @@ func TestAMissingParentKeepalivedIsLoggedOnce(t *testing.T) {
 	w := newEnv(t, one)
 	w.holder()
 	w.holds(2*time.Second, one)
-	if n := w.saidInAll("cannot find the Keepalived"); n != 1 {
-		t.Errorf("%d lines, want one", n)
+	if n := w.loggedInTotal("cannot find the Keepalived"); n != 1 {
+		t.Errorf("got %d lines, want one", n)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// with is the host's floaty.yml with one text replaced by another.
+// with returns the host's floaty.yml with one text replaced by another.
 func (w *env) with(old, fresh string) string {
 	w.Helper()
 	text := w.Floaty()
@@ -51,7 +51,7 @@ func TestReload(t *testing.T) {
 			w.must(change(w, "floaty.yml", w.Floaty()+"managed-addresses: [198.51.100.2]\n"))
 			w.holds(time.Second, two)
 			w.Cloud.Move(one, stranger)
-			w.never("an address that is managed no more was moved", interval*12/10, func() bool { return w.here(one) })
+			w.never("an address that is no longer managed was moved", interval*12/10, func() bool { return w.here(one) })
 
 			w.Cloud.SetToken("another")
 			w.must(change(w, "floaty.yml", w.with("token: the-token-of-the-tests", "token-file: token")+"managed-addresses: [198.51.100.1]\n"))
@@ -70,7 +70,7 @@ func TestReload(t *testing.T) {
 			w.must(change(w, "keepalived.conf", w.Keepalived(100, "", two)))
 			w.eventually("the address is dropped", time.Second, func() bool { return w.logged("removed") > 0 && w.logged("keepalived.conf") > 0 })
 			w.Cloud.Move(one, stranger)
-			w.never("an address that keepalived.conf lacks was moved", interval*12/10, func() bool { return w.here(one) })
+			w.never("an address that is no longer in keepalived.conf was moved", interval*12/10, func() bool { return w.here(one) })
 			w.must(change(w, "keepalived.conf", w.Keepalived(100, "", one, two)))
 			w.holds(time.Second, one)
 		})
@@ -86,9 +86,9 @@ func TestAReloadOfTimingsKeepsMASTER(t *testing.T) {
 	w.Cloud.ForgetCalls()
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 500ms")))
 	w.eventually("the new interval is in force", time.Second, func() bool { return len(w.Cloud.Calls()) >= 1 })
-	w.eventually("and again", time.Second, func() bool { return len(w.Cloud.Calls()) >= 2 })
+	w.eventually("the cloud is read once more", time.Second, func() bool { return len(w.Cloud.Calls()) >= 2 })
 	if n := len(w.Writes()); n != 0 {
-		t.Errorf("%d writes, want none since all is in place", n)
+		t.Errorf("got %d writes, want none, because the address is in place", n)
 	}
 	w.Cloud.Move(one, stranger)
 	w.holds(time.Second, one)
@@ -106,7 +106,7 @@ func TestAnIncludedFileIsWatched(t *testing.T) {
 	w.must(w.Configure("conf.d/vi.conf", w.Keepalived(100, "", one, two)))
 	w.holds(time.Second, two)
 	w.must(w.Configure("conf.d/other.conf", strings.ReplaceAll(strings.ReplaceAll(instance, "VI_1", "VI_2"), one.String(), "198.51.100.9")))
-	w.eventually("a new file counts", time.Second, func() bool { return w.logged("198.51.100.9") > 0 })
+	w.eventually("a new file is read", time.Second, func() bool { return w.logged("198.51.100.9") > 0 })
 }
 
 func TestAnUnusableEditLeavesTheConfigurationInForce(t *testing.T) {
@@ -124,7 +124,7 @@ func TestAnUnusableEditLeavesTheConfigurationInForce(t *testing.T) {
 		{"a bad keepalived.conf", ""},
 		{"removed", ""},
 	} {
-		before := w.saidInAll("stays in force")
+		before := w.loggedInTotal("stays in force")
 		switch c.name {
 		case "removed":
 			w.must(os.Remove(w.Path("floaty.yml")))
@@ -133,11 +133,11 @@ func TestAnUnusableEditLeavesTheConfigurationInForce(t *testing.T) {
 		default:
 			w.must(w.Configure("floaty.yml", c.text))
 		}
-		w.eventually(c.name+": one line says so", time.Second, func() bool { return w.logged("stays in force") == before+1 })
+		w.eventually(c.name+": the error is logged", time.Second, func() bool { return w.logged("stays in force") == before+1 })
 		w.Cloud.Move(one, stranger)
 		w.holds(interval*12/10, one)
-		if n := w.saidInAll("stays in force"); n != before+1 {
-			t.Errorf("%s: %d lines, want one", c.name, n-before)
+		if n := w.loggedInTotal("stays in force"); n != before+1 {
+			t.Errorf("%s: got %d lines, want one", c.name, n-before)
 		}
 		w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", one)))
 		w.must(w.Configure("floaty.yml", good))
@@ -148,11 +148,11 @@ func TestAnUnusableEditLeavesTheConfigurationInForce(t *testing.T) {
 func TestSIGHUPReadsTheConfigurationAgain(t *testing.T) {
 	w := newEnv(t, one)
 	w.start("--verbose", "--fifo", w.Path("floaty.yml"), w.FIFO)
-	w.eventually("what is newly watched is read once more", time.Second, func() bool { return w.logged("read again") == 1 })
+	w.eventually("newly watched files are read once more", time.Second, func() bool { return w.logged("read again") == 1 })
 	w.must(w.HangUpFloaty())
-	w.eventually("read again, though nothing was edited", time.Second, func() bool { return w.logged("read again") == 2 })
-	if n := w.saidInAll("INFO configuration read again: nothing has changed"); n != 1 {
-		t.Errorf("%d lines for everybody, want one: the other time nobody has asked", n)
+	w.eventually("the configuration is read again, though nothing was edited", time.Second, func() bool { return w.logged("read again") == 2 })
+	if n := w.loggedInTotal("INFO configuration read again: nothing has changed"); n != 1 {
+		t.Errorf("got %d lines at level INFO, want one: only SIGHUP asked for a read", n)
 	}
 }
 
@@ -167,11 +167,11 @@ func TestTwoDaemonsShareAStateDir(t *testing.T) {
 	w.Cloud.Move(one, stranger)
 	w.must(w.Say("")) // a writer, so that a saved MASTER might count
 	w.must(w.StartFloaty("--fifo", w.Path("other.yml"), w.FIFO))
-	w.never("written with the states of the other", 2*time.Second, func() bool { return w.here(one) })
+	w.never("written with the states of the other daemon", 2*time.Second, func() bool { return w.here(one) })
 	files, err := filepath.Glob(w.Path("state/*.states"))
 	w.must(err)
 	if len(files) != 2 {
-		t.Errorf("%v in state-dir, want a file for each configuration", files)
+		t.Errorf("got %v in state-dir, want a file for each configuration", files)
 	}
 }
 
@@ -179,20 +179,20 @@ func TestChangesThatNeedARestartAreLogged(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	w.must(w.Configure("floaty.yml", w.Floaty()+"listen-address: 127.0.0.1:9999\n"))
-	w.eventually("said", time.Second, func() bool { return w.logged("needs a restart") == 1 })
+	w.eventually("the needed restart is logged", time.Second, func() bool { return w.logged("needs a restart") == 1 })
 	w.must(w.Configure("floaty.yml", w.Floaty()))
-	w.eventually("taken back", time.Second, func() bool { return w.logged("was reverted") == 1 })
-	if n := w.saidInAll("configuration changed"); n != 0 {
-		t.Errorf("%d lines that say that something has changed, want none", n)
+	w.eventually("the reversal is logged", time.Second, func() bool { return w.logged("was reverted") == 1 })
+	if n := w.loggedInTotal("configuration changed"); n != 0 {
+		t.Errorf("got %d lines about a change, want none", n)
 	}
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")+"listen-address: 127.0.0.1:9999\n"))
-	w.eventually("what counts at once is said", time.Second, func() bool { return w.logged("configuration changed") == 1 })
-	if n := w.saidInAll("needs a restart"); n != 2 {
-		t.Errorf("%d lines about a restart, want 2", n)
+	w.eventually("the change that needs no restart is logged", time.Second, func() bool { return w.logged("configuration changed") == 1 })
+	if n := w.loggedInTotal("needs a restart"); n != 2 {
+		t.Errorf("got %d lines about a restart, want 2", n)
 	}
 	for line := range strings.Lines(w.Log()) {
 		if strings.Contains(line, "configuration changed") && strings.Contains(line, "listen-address") {
-			t.Errorf("%q says that a change is in force which needs a restart", line)
+			t.Errorf("got %q, want no change reported in force that needs a restart", line)
 		}
 	}
 }
@@ -201,14 +201,14 @@ func TestARenamedInstanceIsLoggedAsRemoved(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	w.must(w.Configure("keepalived.conf", strings.ReplaceAll(w.Keepalived(100, "", one), "VI_1", "VI_2")))
-	w.eventually("both are named", time.Second, func() bool { return w.logged("instance VI_1 removed, instance VI_2 added") == 1 })
+	w.eventually("both names are logged", time.Second, func() bool { return w.logged("instance VI_1 removed, instance VI_2 added") == 1 })
 }
 
 func TestAReloadNamesTheAddressesThatItAddsAndRemoves(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", two, three)))
-	w.eventually("they are named", time.Second, func() bool {
+	w.eventually("the addresses are logged", time.Second, func() bool {
 		return w.logged(fmt.Sprintf(`added="%v, %v" removed=%v`, two, three, one)) == 1
 	})
 	many := make([]netip.Addr, 12)
@@ -223,8 +223,8 @@ func TestTheFirstLineDescribesTheDaemon(t *testing.T) {
 	w := newEnv(t, one, two)
 	w.start()
 	for _, want := range []string{"provider=cloudscale", "server=", "fifo=" + w.FIFO, "instances=1", "addresses=2"} {
-		if w.saidInAll(want) == 0 {
-			t.Errorf("%s is not in %q", want, w.Log())
+		if w.loggedInTotal(want) == 0 {
+			t.Errorf("got the log %q, want %s in it", w.Log(), want)
 		}
 	}
 }
@@ -235,7 +235,7 @@ func TestAReloadDuringRetryAfterMakesNoCall(t *testing.T) {
 	w.says("MASTER")
 	w.holds(time.Second, one)
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 429, RetryAfter: "60", Times: 1})
-	w.eventually("asked to wait", 3*interval, func() bool { return w.logged("asks to wait") == 1 })
+	w.eventually("the cloud asks to wait", 3*interval, func() bool { return w.logged("asks to wait") == 1 })
 	time.Sleep(200 * time.Millisecond) // the calls in progress have ended
 	w.Cloud.ForgetCalls()
 	w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", "refresh-interval: 3s")))
@@ -253,19 +253,19 @@ func TestReloadsLogWarningsOnceAndLeakNoConnection(t *testing.T) {
 	before := w.sockets()
 	for i := range 5 {
 		w.must(w.Configure("floaty.yml", w.with("refresh-interval: 2s", fmt.Sprintf("refresh-interval: %ds", 3+i))))
-		w.eventually("it is in force", time.Second, func() bool { return w.logged("configuration changed") == i+1 })
+		w.eventually("the new interval is in force", time.Second, func() bool { return w.logged("configuration changed") == i+1 })
 		w.must(w.HangUpFloaty())
 	}
 	time.Sleep(500 * time.Millisecond) // the last SIGHUP has been handled
-	if n := w.saidInAll("/nonexistent/x.conf"); n != 1 {
-		t.Errorf("%d lines about the missing file, want one", n)
+	if n := w.loggedInTotal("/nonexistent/x.conf"); n != 1 {
+		t.Errorf("got %d lines about the missing file, want one", n)
 	}
 	if after := w.sockets(); after > before+1 {
-		t.Errorf("%d sockets after five changes of timing, want about the %d of before", after, before)
+		t.Errorf("got %d sockets after five new intervals, want about as many as before, %d", after, before)
 	}
 }
 
-// sockets counts those that floaty has open.
+// sockets returns how many sockets floaty has open.
 func (w *env) sockets() int {
 	w.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd", w.FloatyPID())
@@ -291,11 +291,11 @@ func TestATokenIsRotatedDespiteAnUnneededBrokenKeepalivedConf(t *testing.T) {
 	w.eventually("the broken file is named", time.Second, func() bool { return w.logged("its previous content stays in force") == 1 })
 	w.Cloud.SetToken("another")
 	w.must(w.Configure("token", "another"))
-	w.eventually("the token is taken over", time.Second, func() bool { return w.logged("cloudscale.token changed") == 1 })
+	w.eventually("the new token is in force", time.Second, func() bool { return w.logged("cloudscale.token changed") == 1 })
 	w.Cloud.Move(one, stranger)
 	w.holds(interval*12/10, one)
-	if n := w.saidInAll("its previous content stays in force"); n != 1 {
-		t.Errorf("%d lines about the broken file, want one", n)
+	if n := w.loggedInTotal("its previous content stays in force"); n != 1 {
+		t.Errorf("got %d lines about the broken file, want one", n)
 	}
 }
 
@@ -304,7 +304,7 @@ func TestFixingAnUnusableEditIsLogged(t *testing.T) {
 	w.start()
 	good := w.Floaty()
 	w.must(w.Configure("floaty.yml", good+"nonsense: 1\n"))
-	w.eventually("refused", time.Second, func() bool { return w.logged("stays in force") == 1 })
+	w.eventually("the error is logged", time.Second, func() bool { return w.logged("stays in force") == 1 })
 	w.must(w.Configure("floaty.yml", good))
-	w.eventually("mended", time.Second, func() bool { return w.logged("valid again") == 1 })
+	w.eventually("the correction is logged", time.Second, func() bool { return w.logged("valid again") == 1 })
 }

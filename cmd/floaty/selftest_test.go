@@ -42,14 +42,14 @@ func TestSelfTest(t *testing.T) {
 			c.spoil(w)
 			status, stdout, stderr := run(t, "--test", w.Path("floaty.yml"))
 			if strings.Contains(stdout, "no answer within 500ms (") {
-				t.Errorf("%q says twice that there was no answer, want once", stdout)
+				t.Errorf("got %q, want the missing answer reported once, not twice", stdout)
 			}
 			if status != c.status || stderr != "" {
-				t.Errorf("status %d and %q on standard error, want %d and nothing", status, stderr, c.status)
+				t.Errorf("got status %d and %q on standard error, want %d and nothing", status, stderr, c.status)
 			}
 			for _, want := range c.want {
 				if !strings.Contains(stdout, want) {
-					t.Errorf("%q is not in\n%s", want, stdout)
+					t.Errorf("got\n%s\nwant %q in it", stdout, want)
 				}
 			}
 			status, stdout, _ = run(t, "-T", "--output", "json", w.Path("floaty.yml"))
@@ -58,10 +58,10 @@ func TestSelfTest(t *testing.T) {
 				Checks []struct{ OK bool }
 			}
 			if err := json.Unmarshal([]byte(stdout), &report); err != nil || status != c.status || report.OK != (status == 0) || len(report.Checks) < 4 {
-				t.Errorf("status %d, %v, want %d and a report that agrees: %s", status, err, c.status, stdout)
+				t.Errorf("got status %d, %v, want %d and a report that agrees: %s", status, err, c.status, stdout)
 			}
 			if n := len(w.Writes()); n != 0 {
-				t.Errorf("%d writes by a self-test", n)
+				t.Errorf("got %d writes by a self-test, want none", n)
 			}
 		})
 	}
@@ -71,10 +71,10 @@ func TestASignalEndsASelfTestAtOnce(t *testing.T) {
 	w := newEnv(t, one)
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Hang})
 	w.must(w.StartFloaty("--test", w.Path("floaty.yml")))
-	w.eventually("it asks", 5*time.Second, func() bool { return len(w.Cloud.Calls()) > 0 })
+	w.eventually("the self-test makes a call", 5*time.Second, func() bool { return len(w.Cloud.Calls()) > 0 })
 	before := time.Now()
 	w.StopFloaty()
 	if took := time.Since(before); took > 2*time.Second {
-		t.Errorf("ended after %v, want at once", took)
+		t.Errorf("got the end %v after the signal, want it within 2 s", took)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// ask asks floaty for something over its status socket, again while it is busy.
+// ask makes a request over floaty's status socket, and repeats it while floaty is busy.
 func (w *env) ask(path string) (code int, body string) {
 	w.Helper()
 	socket := w.socket()
@@ -50,7 +50,7 @@ func (w *env) socket() string {
 	return found[0]
 }
 
-// status returns what floaty --status says.
+// status returns the output of floaty --status.
 func (w *env) status() report.Status {
 	w.Helper()
 	code, out, errs := run(w.T, "--status", "--output", "json", w.Path("floaty.yml"))
@@ -70,10 +70,10 @@ func TestTheStatusFollowsATakeover(t *testing.T) {
 	})
 	s := w.status()
 	if a := s.Addresses[0]; a.Desired || a.InPlace || a.Address != one || s.Ready || s.Instances[0].State != "unknown" {
-		t.Errorf("before Keepalived speaks: got %+v, ready %v, instance %+v", a, s.Ready, s.Instances[0])
+		t.Errorf("before Keepalived's first line: got %+v, ready %v, instance %+v", a, s.Ready, s.Instances[0])
 	}
 	if code, _, errs := run(t, "--ready", w.Path("floaty.yml")); code != 1 || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "instance VI_1") {
-		t.Errorf("--ready before Keepalived speaks: got exit status %d, %q, want 1 and one line about VI_1", code, errs)
+		t.Errorf("--ready before Keepalived's first line: got exit status %d, %q, want 1 and one line about VI_1", code, errs)
 	}
 	w.says("MASTER")
 	w.holds(5*time.Second, one, two)
@@ -90,10 +90,10 @@ func TestTheStatusFollowsATakeover(t *testing.T) {
 		kinds = append(kinds, string(e.Kind))
 	}
 	if got := strings.Join(kinds, " "); got != "state assign assign" {
-		t.Errorf("the events are of the kinds %q, want the state's and two assignments", got)
+		t.Errorf("got events of the kinds %q, want one state and two assignments", got)
 	}
 	if code, out, errs := run(t, "--ready", w.socket()); code != 0 || out+errs != "" {
-		t.Errorf("--ready with the socket: got exit status %d, %q, want 0 and no word", code, out+errs)
+		t.Errorf("--ready with the socket: got exit status %d, %q, want 0 and no output", code, out+errs)
 	}
 	if _, out, _ := run(t, "--status", w.Path("floaty.yml")); !strings.Contains(out, "in place") || !strings.Contains(out, "this server") {
 		t.Errorf("--status as text: got\n%s", out)
@@ -128,20 +128,20 @@ func TestMetricsOfATakeover(t *testing.T) {
 		`floaty_config_last_reload_successful 1`, `floaty_build_info{`, `floaty_provider_last_read_timestamp_seconds `, `process_cpu_seconds_total `,
 	} {
 		if !strings.Contains(text, "\n"+want) {
-			t.Errorf("%s is missing from the metrics:\n%s", want, text)
+			t.Errorf("got metrics without %s:\n%s", want, text)
 		}
 	}
-	if n := w.saidInAll("address taken over"); n != 2 {
-		t.Errorf("%d lines tell of a takeover, want one for each address", n)
+	if n := w.loggedInTotal("address taken over"); n != 2 {
+		t.Errorf("got %d lines about a takeover, want one for each address", n)
 	}
 	w.must(w.Configure("keepalived.conf", w.Keepalived(100, "", two)))
-	w.eventually("a removed address takes its series with it", 5*time.Second, func() bool {
+	w.eventually("the series of a removed address are gone", 5*time.Second, func() bool {
 		_, text = w.ask("/metrics")
 		return !strings.Contains(text, `"198.51.100.1"`) && strings.Contains(text, `"198.51.100.2"`)
 	})
 }
 
-func TestNoDaemonToAsk(t *testing.T) {
+func TestCommandsFailWithoutADaemon(t *testing.T) {
 	w := newEnv(t, one)
 	for _, args := range [][]string{{"--status"}, {"--ready"}, {"--status", "--watch"}} {
 		code, out, errs := run(t, append(args, w.Path("floaty.yml"))...)
@@ -161,7 +161,7 @@ func TestPathsOfTheServer(t *testing.T) {
 	}
 }
 
-func TestADryRunAndAReloadShow(t *testing.T) {
+func TestTheStatusShowsADryRunAndAReload(t *testing.T) {
 	w := newEnv(t, one)
 	w.start("--dry-run", "--fifo", w.Path("floaty.yml"), w.FIFO)
 	w.says("MASTER")
@@ -172,15 +172,15 @@ func TestADryRunAndAReloadShow(t *testing.T) {
 	before := w.status().Config.Loaded
 	good := w.Floaty()
 	w.must(w.Configure("floaty.yml", "tokn: 1\n"+good))
-	w.eventually("the mistake shows", 5*time.Second, func() bool { return strings.Contains(w.status().Config.Error, "tokn") })
+	w.eventually("the status shows the mistake", 5*time.Second, func() bool { return strings.Contains(w.status().Config.Error, "tokn") })
 	if _, text := w.ask("/metrics"); !strings.Contains(text, "\nfloaty_config_last_reload_successful 0\n") {
-		t.Error("floaty_config_last_reload_successful is not 0")
+		t.Error("got floaty_config_last_reload_successful other than 0, want 0")
 	}
 	w.must(w.Configure("floaty.yml", good))
 	var s report.Status
-	w.eventually("it is gone", 5*time.Second, func() bool { s = w.status(); return s.Config.Error == "" })
+	w.eventually("the mistake is gone", 5*time.Second, func() bool { s = w.status(); return s.Config.Error == "" })
 	if !s.Config.Loaded.After(before) {
-		t.Errorf("loaded at %v, want later than %v", s.Config.Loaded, before)
+		t.Errorf("got a configuration loaded at %v, want it later than %v", s.Config.Loaded, before)
 	}
 	var reloads []string
 	for _, e := range s.Events {
@@ -188,11 +188,11 @@ func TestADryRunAndAReloadShow(t *testing.T) {
 			reloads = append(reloads, e.Text)
 		}
 		if e.Kind == report.EventAssign {
-			t.Errorf("a dry run assigned: %+v", e)
+			t.Errorf("got an assignment by a dry run, want none: %+v", e)
 		}
 	}
 	if len(reloads) != 2 || !strings.Contains(reloads[0], "tokn") || !strings.Contains(reloads[1], "valid again") {
-		t.Errorf("the events of reloads are %q, want the mistake and its end", reloads)
+		t.Errorf("got reload events %q, want the mistake and its correction", reloads)
 	}
 }
 
@@ -201,13 +201,13 @@ func TestNoCredentialIsServed(t *testing.T) {
 	w.Cloud.Fail(simulator.Fault{Kind: simulator.Status, Status: 401, Body: `{"detail":"bad token ` + testenv.Token + `"}`})
 	w.start()
 	w.says("MASTER")
-	w.eventually("the refusal shows", 5*time.Second, func() bool { return strings.Contains(w.status().Cloud.Error, "401") })
+	w.eventually("the status shows the refusal", 5*time.Second, func() bool { return strings.Contains(w.status().Cloud.Error, "401") })
 	for _, path := range []string{"/status", "/metrics", "/readyz", "/healthz", "/"} {
 		if _, body := w.ask(path); strings.Contains(body, testenv.Token) {
-			t.Errorf("%s has the token in it: %s", path, body)
+			t.Errorf("%s: got %s, want it without the token", path, body)
 		}
 	}
 	if _, text := w.ask("/metrics"); !strings.Contains(text, `floaty_provider_requests_total{code="401",operation="read",provider="cloudscale"} `) {
-		t.Errorf("no request with 401 is counted:\n%s", text)
+		t.Errorf("got metrics without a count of 401:\n%s", text)
 	}
 }

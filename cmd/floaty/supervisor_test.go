@@ -31,7 +31,7 @@ func newManager(t *testing.T) *manager {
 	return &manager{t, socket, path}
 }
 
-// next returns the next message within a time; empty: none came.
+// next returns the next message, or an empty string if none comes within this time.
 func (m *manager) next(within time.Duration) string {
 	m.Helper()
 	if err := m.socket.SetReadDeadline(time.Now().Add(within)); err != nil {
@@ -48,7 +48,7 @@ func (m *manager) next(within time.Duration) string {
 	return string(buf[:n])
 }
 
-// expect reads messages, passing over those of the watchdog, and fails unless the next one is want.
+// expect reads messages, skips those of the watchdog, and fails unless the next one is want.
 func (m *manager) expect(want string) {
 	m.Helper()
 	got := "WATCHDOG=1"
@@ -56,14 +56,14 @@ func (m *manager) expect(want string) {
 		got = m.next(time.Until(deadline))
 	}
 	if got != want {
-		m.Fatalf("floaty told systemd %q, want %q", got, want)
+		m.Fatalf("got the message %q, want %q", got, want)
 	}
 }
 
 // supervise starts the daemon of an env, with the environment variables that systemd sets; the end of the test kills it.
 func supervise(w *env, env ...string) *os.Process {
 	w.Helper()
-	cmd := exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own words
+	cmd := exec.Command(program, "--fifo", w.Path("floaty.yml"), w.FIFO) //nolint:gosec // our own arguments
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SYSTEMD_EXEC_PID=") }), env...)
 	w.must(cmd.Start())
 	w.Cleanup(func() {
@@ -79,11 +79,11 @@ func TestSystemdIsNotifiedOfStartReloadAndEnd(t *testing.T) {
 	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "WATCHDOG_USEC="+strconv.Itoa(int(3*time.Second/time.Microsecond)))
 	systemd.expect("READY=1")
 	if info, err := os.Stat(w.FIFO); err != nil || info.Mode().Type() != os.ModeNamedPipe {
-		t.Errorf("floaty is ready, but there is no FIFO: %v", err)
+		t.Errorf("got floaty ready without a FIFO (%v), want a FIFO", err)
 	}
 	for range 3 {
 		if got := systemd.next(10 * time.Second); got != "WATCHDOG=1" {
-			t.Fatalf("floaty told systemd %q, want WATCHDOG=1 again and again", got)
+			t.Fatalf("got the message %q, want WATCHDOG=1 again and again", got)
 		}
 	}
 	for _, text := range []string{w.Floaty(), "provider: [", w.Floaty()} { // a broken one ends the reload, too
@@ -96,31 +96,30 @@ func TestSystemdIsNotifiedOfStartReloadAndEnd(t *testing.T) {
 	systemd.expect("STOPPING=1")
 }
 
-// A process that is stopped does not feed the watchdog.
-func TestAStoppedProcessFeedsNoWatchdog(t *testing.T) {
+func TestAStoppedProcessDoesNotFeedTheWatchdog(t *testing.T) {
 	w := newEnv(t, one)
 	systemd := newManager(t)
 	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "WATCHDOG_USEC=600000")
 	systemd.expect("READY=1")
 	w.must(p.Signal(syscall.SIGSTOP))
-	for systemd.next(time.Second) != "" { // what came before
+	for systemd.next(time.Second) != "" { // skips what was sent before
 	}
 	if got := systemd.next(time.Second); got != "" {
-		t.Errorf("a stopped floaty told systemd %q", got)
+		t.Errorf("got the message %q from a stopped floaty, want none", got)
 	}
 }
 
-// Keepalived passes its environment on to the floaty that it starts. What that process sent would count as sent by Keepalived.
+// Keepalived passes its environment on to the floaty that it starts. A message from that process would count as one from Keepalived.
 func TestTheSocketOfAnotherServiceIsNotUsed(t *testing.T) {
 	w := newEnv(t, one)
 	systemd := newManager(t)
 	p := supervise(w, "NOTIFY_SOCKET="+systemd.path, "SYSTEMD_EXEC_PID="+strconv.Itoa(os.Getpid()))
 	w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { _, err := os.Stat(w.FIFO); return err == nil })
 	if got := systemd.next(2500 * time.Millisecond); got != "" {
-		t.Errorf("floaty told another service's systemd %q", got)
+		t.Errorf("got the message %q at another service's socket, want none", got)
 	}
 	w.must(p.Signal(syscall.SIGTERM))
 	if got := systemd.next(time.Second); got != "" {
-		t.Errorf("floaty told another service's systemd %q", got)
+		t.Errorf("got the message %q at another service's socket, want none", got)
 	}
 }

@@ -10,30 +10,31 @@ import (
 	"unicode"
 )
 
-// open makes the host's directory accessible to everybody: only then do the permissions of its files matter.
+// open makes the host's directory accessible to all users: only then do the permissions of its files matter.
 func (w *env) open() {
 	w.Helper()
 	for dir := w.Path("."); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		w.must(os.Chmod(dir, 0o755)) //nolint:gosec // that is the point
+		w.must(os.Chmod(dir, 0o755)) //nolint:gosec // the mode under test
 	}
 	if info, err := os.Stat(os.TempDir()); err != nil || info.Mode().Perm() != 0o777 || info.Mode()&os.ModeSticky == 0 {
 		w.Skipf("%s is not like /tmp", os.TempDir())
 	}
 }
 
-// Every report contains what the daemon would log at its start, as text and as JSON. If that needs a human, the exit status is not 0.
+// Every report contains the warnings that the daemon would log at its start, as text and as JSON. If a warning needs a fix, the exit
+// status is not 0.
 func TestReportsContainTheDaemonsWarnings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		spoil func(w *env)
-		fine  bool   // nobody has to fix it
+		fine  bool   // whether the warning needs no fix
 		text  string // in the reports and in the daemon's log
-		field string // of the JSON, with its value
-		value string
+		field string // a field of the JSON warning
+		value string // a part of that field
 	}{
 		{
-			"an instance that keepalived.conf lacks", func(w *env) {
+			"an instance that is missing in keepalived.conf", func(w *env) {
 				w.must(w.Configure("floaty.yml", w.Floaty()+"instances: {VI_01: {addresses: [198.51.100.1]}}\n"))
 			}, false, "instance that keepalived.conf does not name", "instance", "VI_01",
 		},
@@ -43,17 +44,17 @@ func TestReportsContainTheDaemonsWarnings(t *testing.T) {
 		},
 		{
 			"a secret that others may read", func(w *env) {
-				w.must(os.Chmod(w.Path("floaty.yml"), 0o644)) //nolint:gosec // that is the point
+				w.must(os.Chmod(w.Path("floaty.yml"), 0o644)) //nolint:gosec // the mode under test
 			}, false, "everybody may read the secret in it", "file", "floaty.yml",
 		},
 		{
 			"a state-dir that others may write to", func(w *env) {
 				w.must(os.MkdirAll(w.Path("state"), 0o700))
-				w.must(os.Chmod(w.Path("state"), 0o777)) //nolint:gosec // that is the point
+				w.must(os.Chmod(w.Path("state"), 0o777)) //nolint:gosec // the mode under test
 			}, false, "everybody may write to it", "key", "state-dir",
 		},
 		{
-			"what Keepalived drops", func(w *env) {
+			"a missing include", func(w *env) {
 				w.must(w.Configure("keepalived.conf", "include /nonexistent/x.conf\n"+w.Keepalived(100, "", one)))
 			}, false, "/nonexistent/x.conf", "file", "keepalived.conf",
 		},
@@ -81,12 +82,12 @@ func TestReportsContainTheDaemonsWarnings(t *testing.T) {
 				}
 				status, stdout, stderr := run(t, mode, w.Path("floaty.yml"))
 				if status != want || !strings.Contains(stdout, c.text) || stderr != "" {
-					t.Errorf("%s: status %d, %q and\n%s\nwant %d and a report that says %q", mode, status, stderr, stdout, want, c.text)
+					t.Errorf("%s: got status %d, %q and\n%s\nwant %d and a report that contains %q", mode, status, stderr, stdout, want, c.text)
 				}
 				status, stdout, _ = run(t, mode, "--output", "json", w.Path("floaty.yml"))
 				var report struct{ Warnings []map[string]any }
 				if err := json.Unmarshal([]byte(stdout), &report); err != nil || status != want || len(report.Warnings) != 1 {
-					t.Errorf("%s: status %d, %v and\n%s\nwant %d and one warning", mode, status, err, stdout, want)
+					t.Errorf("%s: got status %d, %v and\n%s\nwant %d and one warning", mode, status, err, stdout, want)
 					continue
 				}
 				got := report.Warnings[0]
@@ -95,7 +96,7 @@ func TestReportsContainTheDaemonsWarnings(t *testing.T) {
 				}
 			}
 			w.must(w.StartFloaty())
-			w.eventually("the daemon says it", 5*time.Second, func() bool { return w.logged(c.text) == 1 })
+			w.eventually("the daemon logs the warning", 5*time.Second, func() bool { return w.logged(c.text) == 1 })
 		})
 	}
 }
@@ -104,27 +105,26 @@ func TestAFileThatBecomesReadableIsLoggedOnce(t *testing.T) {
 	w := newEnv(t, one)
 	w.open()
 	w.start()
-	w.must(os.Chmod(w.Path("floaty.yml"), 0o644)) //nolint:gosec // that is the point
-	w.eventually("it is said", 2*time.Second, func() bool { return w.logged("everybody may read the secret") == 1 })
+	w.must(os.Chmod(w.Path("floaty.yml"), 0o644)) //nolint:gosec // the mode under test
+	w.eventually("the warning is logged", 2*time.Second, func() bool { return w.logged("everybody may read the secret") == 1 })
 	w.must(w.HangUpFloaty())
-	w.never("it is said again", time.Second, func() bool { return w.logged("everybody may read the secret") > 1 })
+	w.never("the warning was logged again", time.Second, func() bool { return w.logged("everybody may read the secret") > 1 })
 }
 
-// An endpoint with plain http is an error in every report; a notify script, which runs once per event, does not log it
-// each time.
+// An endpoint with plain http is an error in every report. A notify script, which runs once per event, does not log it each time.
 func TestPlainHTTPIsReported(t *testing.T) {
 	w := newEnv(t, one)
 	w.must(w.Configure("floaty.yml", "provider: cloudscale\ncloudscale: {endpoint: 'http://192.0.2.1:9', token: abc, server-uuid: "+w.UUID+"}\n"+
 		"keepalived-config: keepalived.conf\nstate-dir: state\nlock-file-template: '%s.lock'\n"))
 	if status, stdout, _ := run(t, "--check", w.Path("floaty.yml")); status != 1 || !strings.Contains(stdout, "error      the endpoint uses plain http") {
-		t.Errorf("--check: status %d and\n%s\nwant 1 and the error", status, stdout)
+		t.Errorf("--check: got status %d and\n%s\nwant 1 and the error", status, stdout)
 	}
 	if status, _, stderr := run(t, w.Path("floaty.yml"), "INSTANCE", "VI_1", "BACKUP", "90"); status != 0 || stderr != "" {
-		t.Errorf("BACKUP: status %d and %q, want 0 and not a word", status, stderr)
+		t.Errorf("BACKUP: got status %d and %q, want 0 and no output", status, stderr)
 	}
 }
 
-// forged is a name that rings the bell, reverses the text, moves the cursor by a C1 code and begins a new line.
+// forged is a name that sets the title of the terminal, reverses the text, moves the cursor with a C1 code and begins a new line.
 const forged = "x\x1b]0;pwned\x07\u202e\u009b1A\x7f\u2028\nok   credential   FORGED"
 
 func TestHostileNamesCannotForgeLinesOrControlTheTerminal(t *testing.T) {
@@ -139,12 +139,12 @@ func TestHostileNamesCannotForgeLinesOrControlTheTerminal(t *testing.T) {
 		_, stdout, stderr := run(t, append(args, w.Path("floaty.yml"))...)
 		clean(t, stdout+stderr)
 		if !strings.Contains(stdout, "VI") || strings.Contains(stdout, "\nok   credential   FORGED") {
-			t.Errorf("%q: got\n%s\nwant the name, and no line that it has forged", args, stdout)
+			t.Errorf("%q: got\n%s\nwant the name without a forged line", args, stdout)
 		}
 	}
 	w.start()
 	w.must(w.Say("INSTANCE \"A\x1b[31m\u202e\u009b1A\x7f\" MASTER 100"))
-	w.eventually("the instance that nobody knows is named", time.Second, func() bool { return w.logged("lines are ignored") == 1 })
+	w.eventually("the unknown instance is logged", time.Second, func() bool { return w.logged("lines are ignored") == 1 })
 	clean(t, w.Log())
 }
 

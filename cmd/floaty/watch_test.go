@@ -16,7 +16,7 @@ import (
 	"floaty/cmd/floaty/internal/report"
 )
 
-// A screen is a terminal, and what was written to it.
+// A screen is a terminal that records what is written to it.
 type screen struct {
 	terminal *os.File // what the program writes to
 	mu       sync.Mutex
@@ -61,7 +61,7 @@ func newScreen(t *testing.T) *screen {
 	return s
 }
 
-// last returns what was written after the last time that the screen was drawn from its top.
+// last returns what was written since drawing last began at the top of the screen.
 func (s *screen) last() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,66 +79,66 @@ func TestATakeoverIsWatchedOnATerminal(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	s := newScreen(t)
-	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.Path("floaty.yml")) //nolint:gosec // our own words
+	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.Path("floaty.yml")) //nolint:gosec // our own arguments
 	cmd.Stdout, cmd.Env = s.terminal, append(os.Environ(), "TERM=xterm", "NO_COLOR=1")
 	w.must(cmd.Start())
 	drawn := func(text string) func() bool { return func() bool { return strings.Contains(s.last(), text) } }
-	w.eventually("the standby shows", 5*time.Second, drawn("standby"))
+	w.eventually("the screen shows the standby", 5*time.Second, drawn("standby"))
 	w.says("MASTER")
-	w.eventually("the takeover shows", 10*time.Second, drawn("in place   this server"))
+	w.eventually("the screen shows the takeover", 10*time.Second, drawn("in place   this server"))
 	w.StopFloaty()
-	w.eventually("that floaty has gone shows, over what was known", 10*time.Second, func() bool {
+	w.eventually("the screen shows that floaty has gone, above the last status", 10*time.Second, func() bool {
 		return drawn("out of touch: ")() && drawn("in place   this server")()
 	})
 	w.must(w.StartFloaty())
-	w.eventually("that floaty is back shows", 10*time.Second, func() bool { return drawn("ADDRESS")() && !drawn("out of touch")() })
+	w.eventually("the screen shows that floaty is back", 10*time.Second, func() bool { return drawn("ADDRESS")() && !drawn("out of touch")() })
 	w.must(cmd.Process.Signal(syscall.SIGINT))
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("Ctrl-C: got %v, want exit status 0", err)
 	}
-	w.eventually("the screen is given back", 5*time.Second, s.givenBack)
+	w.eventually("the screen is restored", 5*time.Second, s.restored)
 	if !strings.HasPrefix(s.all(), "\x1b[?1049h\x1b[?25l") {
-		t.Errorf("the screen was not taken: %.40q", s.all())
+		t.Errorf("got %.40q first, want a switch to the alternate screen", s.all())
 	}
 }
 
-// What a terminal showed before comes back however the watch ends, and also while it is stopped.
-func TestTheScreenIsGivenBack(t *testing.T) {
+// The terminal shows its earlier content again however the watch ends, and also while it is stopped.
+func TestTheScreenIsRestored(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		s := newScreen(t)
-		cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.socket()) //nolint:gosec // our own words
+		cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.socket()) //nolint:gosec // our own arguments
 		cmd.Stdout, cmd.Env = s.terminal, append(os.Environ(), "TERM=xterm")
 		w.must(cmd.Start())
-		drawn := func() bool { return strings.Contains(s.last(), "ADDRESS") && !s.givenBack() }
-		w.eventually("the status shows", 5*time.Second, drawn)
+		drawn := func() bool { return strings.Contains(s.last(), "ADDRESS") && !s.restored() }
+		w.eventually("the screen shows the status", 5*time.Second, drawn)
 		w.must(cmd.Process.Signal(syscall.SIGTSTP))
-		w.eventually("Ctrl-Z: the screen is given back", 5*time.Second, s.givenBack)
+		w.eventually("Ctrl-Z: the screen is restored", 5*time.Second, s.restored)
 		w.eventually("Ctrl-Z: the watch is stopped", 5*time.Second, func() bool {
 			stat, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")
 			return err == nil && strings.Contains(string(stat), ") T ")
 		})
 		w.must(cmd.Process.Signal(syscall.SIGCONT))
-		w.eventually("the status shows again", 5*time.Second, drawn)
+		w.eventually("the screen shows the status again", 5*time.Second, drawn)
 		w.must(cmd.Process.Signal(end))
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%v: got %v, want exit status 0", end, err)
 		}
-		w.eventually(end.String()+": the screen is given back", 5*time.Second, s.givenBack)
+		w.eventually(end.String()+": the screen is restored", 5*time.Second, s.restored)
 	}
 }
 
-// givenBack reports whether the program has left the terminal as it was.
-func (s *screen) givenBack() bool { return strings.HasSuffix(s.all(), "\x1b[?25h\x1b[?1049l") }
+// restored reports whether the program has left the terminal as it was.
+func (s *screen) restored() bool { return strings.HasSuffix(s.all(), "\x1b[?25h\x1b[?1049l") }
 
-func TestAReaderThatHasEnoughIsNoError(t *testing.T) {
+func TestAReaderThatClosesThePipeCausesNoError(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	r, out, err := os.Pipe()
 	w.must(err)
 	var stderr strings.Builder
-	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.socket()) //nolint:gosec // our own words
+	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", w.socket()) //nolint:gosec // our own arguments
 	cmd.Stdout, cmd.Stderr = out, &stderr
 	w.must(cmd.Start())
 	_ = out.Close()
@@ -146,20 +146,20 @@ func TestAReaderThatHasEnoughIsNoError(t *testing.T) {
 	w.must(err)
 	_ = r.Close()
 	if err := cmd.Wait(); err != nil || stderr.Len() > 0 {
-		t.Errorf("got %v and %q, want exit status 0 and nothing said", err, stderr.String())
+		t.Errorf("got %v and %q, want exit status 0 and no output", err, stderr.String())
 	}
 }
 
-func TestAStatusIsFollowedByAScript(t *testing.T) {
+func TestAScriptCanFollowTheStatus(t *testing.T) {
 	w := newEnv(t, one)
 	w.start()
 	out, err := os.Create(w.Path("followed.json"))
 	w.must(err)
 	defer func() { _ = out.Close() }()
-	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", "--output", "json", w.socket()) //nolint:gosec // our own words
+	cmd := exec.CommandContext(t.Context(), program, "--status", "--watch", "--output", "json", w.socket()) //nolint:gosec // our own arguments
 	cmd.Stdout = out
 	w.must(cmd.Start())
-	w.eventually("two objects follow each other", 10*time.Second, func() bool {
+	w.eventually("two objects are written", 10*time.Second, func() bool {
 		text, err := os.ReadFile(out.Name())
 		return err == nil && strings.Count(string(text), "\n") >= 2
 	})

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A daemon of a test gives the same answer to each request, and then closes the connection.
+// newDaemon returns the client of a daemon that gives the same answer to each request and then closes the connection.
 func newDaemon(t *testing.T, answer string) *Client {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
@@ -42,19 +42,19 @@ func answer(status, body string) string {
 	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
 }
 
-func TestOnlyADaemonThatSaysSoIsReady(t *testing.T) {
+func TestOnlyADaemonThatAnswersReadyIsReady(t *testing.T) {
 	for what, c := range map[string]struct {
 		answer string
 		want   string // empty: ready
 	}{
 		"ready":                          {answer("200 OK", "ready\n"), ""},
-		"not ready, without its heading": {answer("503 Service Unavailable", "not ready: no server; no FIFO\n"), "no server; no FIFO"},
-		"another program says 200":       {answer("200 OK", "<html>welcome"), "SOCKET: this is not an answer of floaty: status 200"},
-		"another program says nothing":   {answer("204 No Content", ""), "SOCKET: this is not an answer of floaty: status 204"},
-		"another program says 503":       {answer("503 Service Unavailable", "x\n"), "SOCKET: this is not an answer of floaty: status 503"},
-		"another program says a lot":     {answer("503 Service Unavailable", strings.Repeat("x", 5<<20)), "SOCKET: this is not an answer of floaty: status 503"},
-		"it ends at once":                {"", "SOCKET: the daemon closed the connection before it had answered"},
-		"it ends midway":                 {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nrea", "SOCKET: the daemon closed the connection before it had answered"},
+		"not ready: only the reasons":    {answer("503 Service Unavailable", "not ready: no server; no FIFO\n"), "no server; no FIFO"},
+		"200 from another program":       {answer("200 OK", "<html>welcome"), "SOCKET: this is not an answer of floaty: status 200"},
+		"204 from another program":       {answer("204 No Content", ""), "SOCKET: this is not an answer of floaty: status 204"},
+		"503 from another program":       {answer("503 Service Unavailable", "x\n"), "SOCKET: this is not an answer of floaty: status 503"},
+		"much from another program":      {answer("503 Service Unavailable", strings.Repeat("x", 5<<20)), "SOCKET: this is not an answer of floaty: status 503"},
+		"a connection that ends at once": {"", "SOCKET: the daemon closed the connection before it had answered"},
+		"a connection that ends midway":  {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nrea", "SOCKET: the daemon closed the connection before it had answered"},
 	} {
 		daemon := newDaemon(t, c.answer)
 		got := ""
@@ -70,13 +70,13 @@ func TestOnlyADaemonThatSaysSoIsReady(t *testing.T) {
 func TestOnlyAStatusOfFloatyIsShown(t *testing.T) {
 	for what, c := range map[string]struct {
 		answer string
-		want   string // empty: it is one
+		want   string // empty: it is shown
 	}{
-		"an older version":         {answer("200 OK", `{"version":"2.0.0"}`), ""},
-		"an object of another":     {answer("200 OK", `{}`), "SOCKET: this is not an answer of floaty: it lacks the version"},
-		"a page of another":        {answer("200 OK", "<html>"), "SOCKET: this is not an answer of floaty: invalid character '<' looking for beginning of value"},
-		"another has no /status":   {answer("404 Not Found", "no"), "SOCKET: this is not an answer of floaty: status 404"},
-		"a connection that is cut": {"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"version\":", "SOCKET: the daemon closed the connection before it had answered"},
+		"an older version":               {answer("200 OK", `{"version":"2.0.0"}`), ""},
+		"an object from another program": {answer("200 OK", `{}`), "SOCKET: this is not an answer of floaty: it lacks the version"},
+		"a page from another program":    {answer("200 OK", "<html>"), "SOCKET: this is not an answer of floaty: invalid character '<' looking for beginning of value"},
+		"a program without /status":      {answer("404 Not Found", "no"), "SOCKET: this is not an answer of floaty: status 404"},
+		"a connection that ends midway":  {"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"version\":", "SOCKET: the daemon closed the connection before it had answered"},
 	} {
 		daemon := newDaemon(t, c.answer)
 		got := ""
@@ -89,7 +89,7 @@ func TestOnlyAStatusOfFloatyIsShown(t *testing.T) {
 	}
 }
 
-func TestWhyThereIsNoDaemonToAsk(t *testing.T) {
+func TestAnUnusableSocketIsExplained(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

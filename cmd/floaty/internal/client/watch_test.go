@@ -14,11 +14,11 @@ func TestAFrameFitsTheScreen(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	if got, want := frame("a\nb\n", 0, 0), "\x1b[Ha\x1b[0m\x1b[K\r\nb\x1b[0m\x1b[K\x1b[J"; got != want {
-		t.Errorf("of unknown size: got %q, want %q", got, want)
+		t.Errorf("unknown size: got %q, want %q", got, want)
 	}
 }
 
-func TestADaemonThatHasGoneIsSaidOnce(t *testing.T) {
+func TestADaemonThatHasGoneIsReportedOnce(t *testing.T) {
 	last := time.Date(2026, 11, 29, 12, 0, 0, 0, time.Local)
 	text := []byte("ready\n")
 	for range 3 {

@@ -9,7 +9,7 @@ import (
 	"floaty/providers/providertest"
 )
 
-// The first line of a daemon names no server where the metadata service has yet to tell which one this is.
+// If the metadata service has not answered yet, the first line of a daemon does not name the server.
 func TestAServerFoundAfterTheStartIsLoggedOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "floaty.yml")
 	text := "provider: cloudscale\ncloudscale: {token: token}\ninstances: {VI: {addresses: [198.51.100.1]}}\n"
@@ -27,9 +27,9 @@ func TestAServerFoundAfterTheStartIsLoggedOnce(t *testing.T) {
 	}
 	d.serverFound(thisServer)
 	d.serverFound(thisServer)
-	d.serverFound(anotherServer) // this host was renamed since, before the metadata service answered
+	d.serverFound(anotherServer) // as if this host had been renamed in the meantime
 	if n := len(log.Lines("this host was renamed")); n != 1 {
-		t.Errorf("got %d lines about another name, want 1", n)
+		t.Errorf("got %d lines about a renamed host, want 1", n)
 	}
 	if n := len(log.Lines("it is now known which server this is")); n != 1 {
 		t.Errorf("got %d lines that name the server, want 1", n)

@@ -29,7 +29,7 @@ const (
 
 var floating = netip.MustParseAddr("198.51.100.1")
 
-// newDaemonAt returns a daemon, which nobody runs, whose address a simulated cloud has at another server.
+// newDaemonAt returns a daemon that is not running, and whose address is at another server in the simulated cloud.
 func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
 	t.Helper()
 	cloud.SetToken("token")
@@ -38,7 +38,7 @@ func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
 	cloud.AddAddress(netip.PrefixFrom(floating, 32), anotherServer)
 	api := httptest.NewServer(cloud.Handler())
 	t.Cleanup(api.Close)
-	t.Cleanup(cloud.ClearFaults) // before that, for what hangs
+	t.Cleanup(cloud.ClearFaults) // runs before api.Close, which would wait for requests that hang
 	path := filepath.Join(t.TempDir(), "floaty.yml")
 	text := fmt.Sprintf("provider: cloudscale\ncloudscale: {endpoint: %q, token: token, server-uuid: %s}\ninstances: {VI: {addresses: [%s]}}\n",
 		api.URL, thisServer, floating)
@@ -56,8 +56,8 @@ func newDaemonAt(t *testing.T, cloud *simulator.Cloud) *daemon {
 	return d
 }
 
-// Where a call does not return, the end of an engine takes two seconds. A MASTER line that comes meanwhile is a takeover like any
-// other: it waits for no reading.
+// If a call does not return, ending an engine takes two seconds. A MASTER line that arrives meanwhile is a takeover like any other: it
+// does not wait for a reading.
 func TestChangesDuringARebuildReachTheNextEngine(t *testing.T) {
 	cloud := simulator.New()
 	d := newDaemonAt(t, cloud)
@@ -84,7 +84,7 @@ func TestChangesDuringARebuildReachTheNextEngine(t *testing.T) {
 	d.engine.Load().end()
 }
 
-// The end of an engine cancels its writes. The next one makes them again, and waits for no reading either.
+// Ending an engine cancels its writes. The next engine repeats them, and does not wait for a reading either.
 func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 	cloud := simulator.New()
 	d := newDaemonAt(t, cloud)
@@ -105,7 +105,7 @@ func TestAnUnansweredClaimOutlivesItsEngine(t *testing.T) {
 	d.engine.Load().end()
 }
 
-// otherTiming returns d's configuration with another timing, which takes a new engine.
+// otherTiming returns d's configuration with another refresh interval, which needs a new engine.
 func otherTiming(d *daemon) inputs.Inputs {
 	next := d.files.running
 	timing := *next.Config
@@ -131,7 +131,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// Where the pid file is counts from the next look on, whether floaty.yml says so or keepalived.conf.
+// A new path of the pid file counts from the next lookup on, whether floaty.yml or keepalived.conf sets it.
 func TestANewPathOfThePIDFileNeedsNoRestart(t *testing.T) {
 	d := newDaemonAt(t, simulator.New())
 	for what, c := range map[string]struct {

@@ -8,7 +8,7 @@ import (
 	"floaty/providers/providertest"
 )
 
-// The watchdog is fed every few seconds.
+// The watchdog is fed every few seconds, so a failure must not be logged each time.
 func TestAServiceManagerThatCannotBeReachedIsLoggedOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	t.Setenv("NOTIFY_SOCKET", path)
@@ -32,6 +32,6 @@ func TestAServiceManagerThatCannotBeReachedIsLoggedOnce(t *testing.T) {
 		s.healthy()
 	}
 	if lines := log.Lines(""); len(lines) != 2 || len(log.Lines("systemd can be notified again")) != 1 {
-		t.Errorf("got %q, want one line when it begins and one when it ends", lines)
+		t.Errorf("got %q, want one line for the failure and one for the recovery", lines)
 	}
 }

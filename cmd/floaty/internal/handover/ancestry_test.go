@@ -28,11 +28,11 @@ func (env *testEnv) keepalived(name string) *starter {
 	return env.keepalivedAs(name, "keepalived")
 }
 
-// keepalivedAs starts one whose program has another name.
+// keepalivedAs is like keepalived, but its program has the given name.
 func (env *testEnv) keepalivedAs(name, program string) *starter {
 	env.t.Helper()
 	binary := filepath.Join(env.t.TempDir(), program)
-	if os.Link(env.binary, binary) != nil { // with a symbolic link, the target would be the program
+	if os.Link(env.binary, binary) != nil { // with a symbolic link, the process would have the name of the target
 		env.copyTo(binary)
 	}
 	return env.starter(role{Kind: "keepalived", Name: name, Binary: env.binary}, binary)
@@ -43,7 +43,7 @@ func (env *testEnv) copyTo(path string) {
 	env.t.Helper()
 	program, err := os.ReadFile(env.binary)
 	env.must(err)
-	syscall.ForkLock.RLock() // a process that another test is starting would have the file open for writing: "text file busy"
+	syscall.ForkLock.RLock() // a process that another test forks now would inherit the file open for writing: "text file busy"
 	defer syscall.ForkLock.RUnlock()
 	env.must(os.WriteFile(path, program, 0o755)) //nolint:gosec // a program
 }
@@ -59,7 +59,7 @@ func (env *testEnv) starter(r role, binary string) *starter {
 	return &starter{env: env, name: r.Name, pid: env.run(cmd), stdin: stdin}
 }
 
-// start has Keepalived start processes, one directly after the other.
+// start makes Keepalived start processes, one directly after the other.
 func (k *starter) start(roles ...role) {
 	k.env.t.Helper()
 	var lines []byte
@@ -75,7 +75,7 @@ func (k *starter) start(roles ...role) {
 // kill kills Keepalived. It remains a zombie until the test ends.
 func (k *starter) kill() { k.env.kill(k.pid, unix.SIGKILL) }
 
-// promptly asserts that something takes at most 100 ms in at least one of ten tries, because the machine may be busy.
+// promptly asserts that at least one of ten tries takes at most 100 ms. The others may take longer, because the machine may be busy.
 func promptly(t *testing.T, what string, try func() time.Duration) {
 	t.Helper()
 	var took []time.Duration
@@ -85,7 +85,7 @@ func promptly(t *testing.T, what string, try func() time.Duration) {
 			return
 		}
 	}
-	t.Errorf("%s: got it after %v, want 100ms", what, took)
+	t.Errorf("%s: got it after %v, want at most 100ms once", what, took)
 }
 
 func TestAHolderEndsWithKeepalived(t *testing.T) {
@@ -110,7 +110,7 @@ func TestAHolderEndsWithKeepalived(t *testing.T) {
 	env.wantHolder(0)
 }
 
-// Keepalived's VRRP process is a child of its main process, of the same name.
+// Keepalived's VRRP process is a child of Keepalived's main process and has the same name.
 func TestTheNearestKeepalivedIsWatched(t *testing.T) {
 	env := newEnv(t)
 	env.keepalived("main").start(role{Kind: "keepalived", Name: "vrrp", Binary: env.binary, Children: []role{env.master("master")}})
@@ -134,19 +134,19 @@ func TestTheWaitEndsWithKeepalived(t *testing.T) {
 	env.waitFor("slow told")
 	k.kill()
 	if got := env.waitFor("next error"); !strings.Contains(got, fmt.Sprintf("keepalived, process %d, has ended", k.pid)) {
-		t.Errorf("got %q, want the end of Keepalived as its reason", got)
+		t.Errorf("got %q, want the end of Keepalived as the reason", got)
 	}
 }
 
-// A wrapper script that pipes floaty's log somewhere outlives Keepalived. If floaty cannot identify Keepalived, any of its ancestors may be
-// it.
+// A wrapper script that pipes floaty's log somewhere outlives Keepalived. If floaty cannot identify Keepalived, it must assume that any of
+// its own ancestors may be Keepalived.
 func TestAHolderDoesNotOutliveAnUnidentifiedAncestor(t *testing.T) {
 	env := newEnv(t)
 	k := env.keepalivedAs("other", "ka-main")
 	k.start(env.wrap(env.master("master")))
 	env.waitFor("master holds")
 	if got := env.output("master unidentified"); len(got) != 1 || !strings.Contains(got[0], "no ancestor of this process is a Keepalived") {
-		t.Errorf("got %q, want one line that says so", got)
+		t.Errorf("got %q, want one line about the missing Keepalived", got)
 	}
 	k.kill()
 	if got, want := env.waitFor("master told"), fmt.Sprintf("master told: a process above this one, process %d, has ended, check: <nil>", k.pid); got != want {
@@ -205,19 +205,19 @@ func TestIdentifyFailsIfThereIsNoKeepalived(t *testing.T) {
 	ctx, stop := k.Watch(t.Context())
 	defer stop()
 	if err == nil || !strings.Contains(err.Error(), "no ancestor of this process is a Keepalived") || !strings.Contains(err.Error(), "none.pid") {
-		t.Errorf("got %v, want an error that says so and names the pid file", err)
+		t.Errorf("got %v, want an error about the missing Keepalived that names the pid file", err)
 	}
 	if ctx.Err() != nil || k.Check() != nil {
-		t.Errorf("got %v, %v, want a context that goes on", context.Cause(ctx), k.Check())
+		t.Errorf("got %v, %v, want a context that has not ended", context.Cause(ctx), k.Check())
 	}
 }
 
-// Keepalived runs as root and its scripts as another user (script_user), who may not see which programs root's processes run.
+// Keepalived runs as root and its scripts as another user (script_user), which may not see which programs root's processes run.
 func TestAKeepalivedOfAnotherUserIsFound(t *testing.T) {
 	for what, c := range map[string]struct {
 		hidepid, pidFile bool
-		unidentified     int    // how many lines say that none is found
-		told             string // what has ended, in the log
+		unidentified     int    // how many lines report that no Keepalived is found
+		told             string // what the log calls the process that has ended
 	}{
 		"by its first argument":             {told: "keepalived"},
 		"hidden, by the pid file":           {hidepid: true, pidFile: true, told: "keepalived"},
@@ -226,7 +226,7 @@ func TestAKeepalivedOfAnotherUserIsFound(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			env := newEnv(t)
 			if os.Geteuid() != 0 {
-				t.Skip("only root starts a process of another user")
+				t.Skip("only root can start a process as another user")
 			}
 			const user = 4711
 			env.useDirOf(user)
@@ -240,7 +240,7 @@ func TestAKeepalivedOfAnotherUserIsFound(t *testing.T) {
 			k.start(script)
 			env.waitFor("master holds")
 			if got := env.output("master unidentified"); len(got) != c.unidentified {
-				t.Errorf("got %q, want %d of these", got, c.unidentified)
+				t.Errorf("got %q, want %d lines", got, c.unidentified)
 			}
 			k.kill()
 			if got, want := env.waitFor("master told"), fmt.Sprintf("master told: %s, process %d, has ended", c.told, k.pid); !strings.HasPrefix(got, want) {
@@ -251,13 +251,13 @@ func TestAKeepalivedOfAnotherUserIsFound(t *testing.T) {
 	}
 }
 
-// useDirOf makes a directory that belongs to a user, with the programs of the test in it.
+// useDirOf makes the test use a directory that belongs to this user and contains copies of the test program.
 func (env *testEnv) useDirOf(user int) {
 	env.t.Helper()
-	dir, err := os.MkdirTemp("", "handover-") // t.TempDir is in a directory that only its owner may enter
+	dir, err := os.MkdirTemp("", "handover-") // other users cannot reach the directory that t.TempDir returns
 	env.must(err)
 	env.t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	env.must(os.Chmod(dir, 0o755)) //nolint:gosec // that is the point
+	env.must(os.Chmod(dir, 0o755)) //nolint:gosec // for the other user
 	env.must(os.Chown(dir, user, -1))
 	env.copyTo(filepath.Join(dir, "floaty"))
 	env.copyTo(filepath.Join(dir, "keepalived"))

@@ -18,14 +18,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a test waits for something that must happen. It costs nothing if all is well.
+// patience is how long a test waits for something that must happen. A test that passes does not wait that long.
 const patience = 30 * time.Second
 
 // A testEnv is a host with a directory for locks, and the processes that a test starts on it.
 type testEnv struct {
 	t      *testing.T
 	dir    string
-	path   string // the lock file of events that name no other
+	path   string // the lock file of events, by default
 	binary string
 	out    *os.File // the output of the processes
 	life   *os.File // the processes end when the test closes the other end
@@ -79,7 +79,7 @@ func (env *testEnv) must(err error) {
 	}
 }
 
-// master and backup return events that wait for as long as a test does.
+// master and backup return events that wait for the lock for as long as a test waits.
 func (env *testEnv) master(name string) role {
 	return role{Kind: "event", Name: name, State: "MASTER", Path: env.path, Timeout: patience, Umask: 0o022}
 }
@@ -104,7 +104,7 @@ func (env *testEnv) start(r role) (pid int) {
 func (env *testEnv) run(cmd *exec.Cmd) (pid int) {
 	env.t.Helper()
 	env.must(cmd.Start())
-	env.t.Cleanup(func() { // before the cleanup of newEnv
+	env.t.Cleanup(func() { // runs before the cleanup of newEnv
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
@@ -140,13 +140,13 @@ func (env *testEnv) gate(name string) string {
 	return path
 }
 
-// open opens a gate when somebody waits there.
+// open opens a gate once a process waits there.
 func (env *testEnv) open(gate string) {
 	env.t.Helper()
 	eventually(env.t, func() (string, bool) {
 		fd, err := unix.Open(gate, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return fmt.Sprintf("nobody is at the gate: %v", err), false
+			return fmt.Sprintf("no process waits at the gate: %v", err), false
 		}
 		_ = unix.Close(fd)
 		return "", true
@@ -183,7 +183,7 @@ func (env *testEnv) waitFor(prefix string) (line string) {
 func (env *testEnv) wantNothing(prefix string) {
 	env.t.Helper()
 	if got := env.output(prefix); len(got) > 0 {
-		env.t.Errorf("got %q, want nothing of that kind", got)
+		env.t.Errorf("got %q, want no such line", got)
 	}
 }
 
@@ -195,10 +195,10 @@ func (env *testEnv) pidOf(name string) int {
 	return pid
 }
 
-// holder returns which process holds the lock on that file according to the kernel; 0: none.
+// holder returns the process that holds the lock on this file according to the kernel, or 0.
 func (env *testEnv) holder(path string) int {
 	env.t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // of the test's own directory
+	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // in the test's own directory
 	env.must(err)
 	defer func() { _ = f.Close() }()
 	lock := unix.Flock_t{Type: unix.F_WRLCK}
@@ -212,7 +212,7 @@ func (env *testEnv) holder(path string) int {
 // wantFile asserts the content of a file.
 func (env *testEnv) wantFile(path string, ok func(text string) bool, want string) {
 	env.t.Helper()
-	text, err := os.ReadFile(path) //nolint:gosec // of the test's own directory
+	text, err := os.ReadFile(path) //nolint:gosec // in the test's own directory
 	if err != nil || !ok(string(text)) {
 		env.t.Errorf("%s: got %.200q, %v, want %s", path, text, err, want)
 	}
@@ -224,14 +224,14 @@ func (env *testEnv) wantContent(path, want string) {
 	env.wantFile(path, func(text string) bool { return text == want }, fmt.Sprintf("%.200q", want))
 }
 
-// wantRecorded asserts that the newest event is that of a process, whose Keepalived does not matter.
+// wantRecorded asserts that the newest recorded event is that of this process. Which Keepalived started it does not matter.
 func (env *testEnv) wantRecorded(pid int) {
 	env.t.Helper()
 	end := fmt.Sprintf(" %d\n", pid)
-	env.wantFile(env.path, func(text string) bool { return strings.HasSuffix(text, end) }, fmt.Sprintf("an order that ends %q", end))
+	env.wantFile(env.path, func(text string) bool { return strings.HasSuffix(text, end) }, fmt.Sprintf("an order that ends in %q", end))
 }
 
-// wantHolder waits until that process holds the lock.
+// wantHolder waits until this process holds the lock, or no process if pid is 0.
 func (env *testEnv) wantHolder(pid int) {
 	env.t.Helper()
 	eventually(env.t, func() (string, bool) {
@@ -245,13 +245,13 @@ func (env *testEnv) acquire(ctx context.Context, timeout time.Duration) (*Lock, 
 	return Acquire(ctx, Options{Path: env.path, Timeout: timeout, Log: logr.Discard()})
 }
 
-// apart makes a command run in its own PID namespace.
-func apart(cmd *exec.Cmd) *exec.Cmd {
+// inPIDNamespace makes a command run in its own PID namespace.
+func inPIDNamespace(cmd *exec.Cmd) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
 	return cmd
 }
 
-// eventually waits until is reports ok.
+// eventually waits until is returns ok. If that does not happen in time, the test fails with the text got.
 func eventually(t *testing.T, is func() (got string, ok bool)) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {

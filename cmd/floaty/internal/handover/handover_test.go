@@ -62,7 +62,7 @@ func TestTheProcessBelowKeepalivedDecidesTheOrder(t *testing.T) {
 	env := newEnv(t)
 	k := env.keepalived("keepalived")
 	older := env.wrap(env.master("older"))
-	older.Gate = env.gate("gate") // its script dawdles: the process that comes to the lock is started last
+	older.Gate = env.gate("gate") // its script is slow, so its process that acquires the lock is started last
 	k.start(older, env.wrap(env.backup("newer")))
 	env.waitFor("newer released")
 	env.open(older.Gate)
@@ -97,7 +97,7 @@ func TestAWaitingEventGivesUpWhenANewerOneArrives(t *testing.T) {
 	env.wantHolder(newer)
 }
 
-func TestAHolderThatDoesNotEnd(t *testing.T) {
+func TestAHolderThatDoesNotEndKeepsTheLock(t *testing.T) {
 	env := newEnv(t)
 	slow := env.master("slow")
 	slow.EndGate = env.gate("gate")
@@ -109,9 +109,9 @@ func TestAHolderThatDoesNotEnd(t *testing.T) {
 	if got := env.waitFor("next error"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	env.wantHolder(holder) // nobody killed it
+	env.wantHolder(holder) // it was not killed
 	if got := env.output(`next log: "level"=0 "msg"="told the process of an earlier event to end"`); len(got) != 1 {
-		t.Errorf("got %q, want it told once", got)
+		t.Errorf("got %q, want one line", got)
 	}
 	env.open(slow.EndGate)
 	env.waitFor("slow ended")
@@ -137,7 +137,7 @@ func TestAnEndedContextEndsTheWaitButTheEventIsRecorded(t *testing.T) {
 	slow := env.master("slow")
 	slow.EndGate = env.gate("gate")
 	env.startHolder(slow)
-	env.must(os.Truncate(env.path, 0)) // or the test's own process would be the older one
+	env.must(os.Truncate(env.path, 0)) // otherwise the test's own process would be the older one
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	cancel(why)
@@ -159,13 +159,13 @@ func TestTheLockOfAKilledHolderIsFree(t *testing.T) {
 func TestAHolderInAnotherPIDNamespaceIsNotSignalled(t *testing.T) {
 	env := newEnv(t)
 	if os.Geteuid() != 0 {
-		t.Skip("only root makes a PID namespace")
+		t.Skip("only root can create a PID namespace")
 	}
 	holder := env.startHolder(env.master("holder"))
-	env.must(os.Truncate(env.path, 0)) // process IDs of two namespaces are in no order
+	env.must(os.Truncate(env.path, 0)) // process IDs of two namespaces cannot be compared
 	next := env.master("next")
-	next.Apart, next.Timeout = true, 50*time.Millisecond
-	env.run(apart(next.command(env.binary, env.out, env.life)))
+	next.PIDNamespace, next.Timeout = true, 50*time.Millisecond
+	env.run(inPIDNamespace(next.command(env.binary, env.out, env.life)))
 	if got := env.waitFor("next error"); !strings.Contains(got, "another PID namespace") || !strings.Contains(got, env.path) {
 		t.Errorf("got %q, want the path and the reason in it", got)
 	}
@@ -173,7 +173,7 @@ func TestAHolderInAnotherPIDNamespaceIsNotSignalled(t *testing.T) {
 	env.wantNothing("holder told")
 }
 
-func TestAProcessThatIsStoppedWithTheShortLockIsWaitedFor(t *testing.T) {
+func TestAnEventWaitsForAProcessThatIsStoppedWithTheShortLock(t *testing.T) {
 	env := newEnv(t)
 	f, err := os.Create(env.path)
 	env.must(err)

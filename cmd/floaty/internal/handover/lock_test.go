@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wantRejected asserts that the lock cannot be acquired, and that the error names the path and says why.
+// wantRejected asserts that the lock cannot be acquired, and that the error names the path and the reason.
 func (env *testEnv) wantRejected(why string) {
 	env.t.Helper()
 	lock, err := env.acquire(env.t.Context(), 0)
@@ -34,10 +34,10 @@ func TestASymbolicLinkIsRejected(t *testing.T) {
 	env.wantContent(target, "precious\n")
 	info, err := os.Stat(target)
 	if err != nil || info.Mode() != 0o400 {
-		t.Errorf("got %v, %v of the target, want it as it was", info, err)
+		t.Errorf("got %v, %v for the target, want it unchanged", info, err)
 	}
 	if _, err := os.Lstat(filepath.Join(env.dir, "nothing")); err == nil {
-		t.Error("got a file where the link led to nothing, want none")
+		t.Error("got the missing target of a link created, want it still missing")
 	}
 }
 
@@ -58,14 +58,14 @@ func TestASymbolicLinkThatAppearsMeanwhileIsNotFollowed(t *testing.T) {
 			_, _ = os.WriteFile(file, nil, 0o600), os.Rename(file, env.path)
 		}
 	}()
-	var taken, refused int
-	for i := 0; i < 1000 || taken == 0 || refused == 0; i++ {
+	var acquired, rejected int
+	for i := 0; i < 1000 || acquired == 0 || rejected == 0; i++ {
 		lock, err := env.acquire(t.Context(), 0)
 		if err == nil {
-			taken++
+			acquired++
 			lock.Release()
 		} else if strings.Contains(err.Error(), "symbolic link") {
-			refused++
+			rejected++
 		}
 	}
 	close(stop)
@@ -76,10 +76,10 @@ func TestASymbolicLinkThatAppearsMeanwhileIsNotFollowed(t *testing.T) {
 func TestAFileOfAnotherUserIsRejected(t *testing.T) {
 	env := newEnv(t)
 	if os.Geteuid() != 0 {
-		t.Skip("only root makes a file of another user")
+		t.Skip("only root can create a file of another user")
 	}
 	env.must(os.WriteFile(env.path, []byte("theirs\n"), 0o600))
-	env.must(os.Chmod(env.path, 0o666)) //nolint:gosec // it could be written, but must not be
+	env.must(os.Chmod(env.path, 0o666)) //nolint:gosec // it can be written, but must not be
 	env.must(os.Chown(env.path, 4711, -1))
 	env.wantRejected("belongs to user 4711 (want user 0)")
 	env.wantContent(env.path, "theirs\n")
@@ -106,7 +106,7 @@ func TestAFileThatIsNotRegularIsRejected(t *testing.T) {
 
 	l, err := net.Listen("unix", env.path)
 	if err != nil {
-		t.Skip("no socket here: ", err) // a path may be too long for one
+		t.Skip("no socket here: ", err) // the path may be too long for a socket
 	}
 	defer func() { _ = l.Close() }()
 	env.wantRejected("not a regular file")
@@ -121,14 +121,14 @@ func TestTheErrorNamesAMissingDirectory(t *testing.T) {
 func TestADirectoryMayBeASymbolicLink(t *testing.T) {
 	env := newEnv(t)
 	env.must(os.Mkdir(filepath.Join(env.dir, "run"), 0o700))
-	env.must(os.Symlink("run", filepath.Join(env.dir, "var"))) // as /var/lock is one to /run/lock
+	env.must(os.Symlink("run", filepath.Join(env.dir, "var"))) // as /var/lock is a link to /run/lock
 	env.path = filepath.Join(env.dir, "var", "floaty-VI_1.lock")
 	lock, err := env.acquire(t.Context(), patience)
 	env.must(err)
 	lock.Release()
 }
 
-func TestAProcessThatOnlyTheFileNamesIsNotSignalled(t *testing.T) {
+func TestAProcessThatOnlyTheFileNamesAsHolderIsNotSignalled(t *testing.T) {
 	env := newEnv(t)
 	bystander := env.master("bystander")
 	bystander.Path = filepath.Join(env.dir, "floaty-VI_2.lock")
@@ -189,7 +189,7 @@ func TestOnlyTheOwnerMayOpenTheFile(t *testing.T) {
 				if info, err := os.Lstat(env.path); err != nil || info.Mode() != 0o600 {
 					t.Errorf("%s: got %v, %v, want mode 0600", name, info.Mode(), err)
 				}
-				env.must(os.Chmod(env.path, 0o666)) //nolint:gosec // as another program may have left it
+				env.must(os.Chmod(env.path, 0o666)) //nolint:gosec // as if another program had changed it
 			}
 		})
 	}
@@ -210,7 +210,7 @@ func TestTheLockIsAcquiredOnAFullDisk(t *testing.T) {
 		}
 	}
 	if len(errs) != 1 || !strings.Contains(errs[0], env.path) {
-		t.Errorf("got %q of the order, want one line that names the path", errs)
+		t.Errorf("got %q about the order, want one line that names the path", errs)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestASecondReleaseDoesNothing(t *testing.T) {
 	lock, err := env.acquire(t.Context(), time.Second)
 	env.must(err)
 	lock.Release()
-	f, err := os.Open(env.path) // most likely the number that the lock had
+	f, err := os.Open(env.path) // it most likely gets the descriptor number that the lock had
 	env.must(err)
 	lock.Release()
 	env.must(f.Close())

@@ -13,22 +13,22 @@ func TestWhichOfTwoEventsIsNewer(t *testing.T) {
 		older, newer order
 		pids         int
 	}{
-		{"another tick", at(100, 5000), at(101, 4000), small},
+		{"a later tick", at(100, 5000), at(101, 4000), small},
 		{"much later", at(100, 32767), at(1<<60, 1), small},
-		{"one tick", at(100, 5000), at(100, 5001), small},
-		{"one tick, many between", at(100, 5000), at(100, 20000), small},
-		{"begun anew", at(100, 32767), at(100, 300), small},
-		{"begun anew, some between", at(100, 32700), at(100, 420), small},
-		{"begun anew, the most IDs there can be", at(100, 1<<22-1), at(100, 300), all},
+		{"the same tick", at(100, 5000), at(100, 5001), small},
+		{"the same tick, many IDs between", at(100, 5000), at(100, 20000), small},
+		{"IDs started over", at(100, 32767), at(100, 300), small},
+		{"IDs started over, some between", at(100, 32700), at(100, 420), small},
+		{"IDs started over, with the most IDs possible", at(100, 1<<22-1), at(100, 300), all},
 		{"right after the boot", at(1, 7), at(1, 8), small},
-		{"right after the boot, past those reserved", at(1, 299), at(1, 301), small},
-		{"more IDs than there were", at(100, 40000), at(100, 40001), small},
+		{"right after the boot, past the reserved IDs", at(1, 299), at(1, 301), small},
+		{"IDs above the current limit", at(100, 40000), at(100, 40001), small},
 		{"the process at the lock is older", order{"b", startTime{100, 1}, startTime{150, 9}}, order{"b", startTime{101, 1}, startTime{140, 8}}, small},
-		{"one process below Keepalived", order{"b", startTime{100, 1}, startTime{150, 9}}, order{"b", startTime{100, 1}, startTime{151, 8}}, small},
-		{"one process below Keepalived, one tick", order{"b", startTime{100, 1}, startTime{150, 8}}, order{"b", startTime{100, 1}, startTime{150, 9}}, small},
+		{"the same process below Keepalived", order{"b", startTime{100, 1}, startTime{150, 9}}, order{"b", startTime{100, 1}, startTime{151, 8}}, small},
+		{"the same process below Keepalived, the same tick", order{"b", startTime{100, 1}, startTime{150, 8}}, order{"b", startTime{100, 1}, startTime{150, 9}}, small},
 	} {
 		if there, back := c.newer.after(c.older, c.pids), c.older.after(c.newer, c.pids); !there || back {
-			t.Errorf("%s: got %v after %v: %v, and the other way: %v, want true and false", c.what, c.newer, c.older, there, back)
+			t.Errorf("%s: got %v after %v: %v, and the other way round: %v, want true and false", c.what, c.newer, c.older, there, back)
 		}
 		if c.newer.after(c.newer, c.pids) {
 			t.Errorf("%s: got %v after itself, want not", c.what, c.newer)
@@ -71,7 +71,7 @@ func FuzzOrder(f *testing.F) {
 		p := o
 		p.event.pid = other
 		if o.after(p, all) && p.after(o, all) {
-			t.Errorf("of %d: got %v and %v each after the other", all, o, p)
+			t.Errorf("with %d process IDs: got %v and %v each after the other, want one order", all, o, p)
 		}
 	})
 }

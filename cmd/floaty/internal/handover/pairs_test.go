@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// The two events of an instance mostly reach the lock in another order than they were started in.
-func TestTheEventOfEachPairThatStartedLastWins(t *testing.T) {
+// The two events of an instance often reach the lock in another order than the one in which they were started.
+func TestTheEventOfEachPairThatWasStartedLastWins(t *testing.T) {
 	const instances = 40
 	env := newEnv(t)
 	k := env.keepalived("keepalived")
-	for round := range 2 { // in the second round, the first one has left holders
+	for round := range 2 { // the second round begins with the holders of the first
 		var all []role
 		last := map[string]role{}
 		for i := range instances {
@@ -63,7 +63,7 @@ func (env *testEnv) waitForLast(last role) {
 	}
 }
 
-// wantOnlyLast waits until all other events are over, and asserts that the lock is as the last event wants it.
+// wantOnlyLast waits until all other events are over, and asserts that the last event for each lock decides who holds it.
 func (env *testEnv) wantOnlyLast(all []role, last map[string]role) {
 	env.t.Helper()
 	for _, r := range all {
@@ -72,7 +72,7 @@ func (env *testEnv) wantOnlyLast(all []role, last map[string]role) {
 		}
 		eventually(env.t, func() (string, bool) {
 			over := len(env.output(r.Name+" newer")) + len(env.output(r.Name+" released")) + len(env.output(r.Name+" ended"))
-			return fmt.Sprintf("%s goes on, want it over", r.Name), over > 0
+			return fmt.Sprintf("%s is not over", r.Name), over > 0
 		})
 	}
 	for path, r := range last {
@@ -81,7 +81,7 @@ func (env *testEnv) wantOnlyLast(all []role, last map[string]role) {
 			want = env.pidOf(r.Name)
 		}
 		if got := env.holder(path); got != want {
-			env.t.Errorf("%s: got holder %d, want %d, as %s was started last", path, got, want, r.Name)
+			env.t.Errorf("%s: got holder %d, want %d, because %s was started last", path, got, want, r.Name)
 		}
 		env.wantNothing(r.Name + " told")
 		env.wantNothing(r.Name + " error")

@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newSticky is newEnv with the lock files in a directory that everybody may write to, like /tmp.
+// newSticky is like newEnv, but its lock files are in a directory that every user may write to, like /tmp.
 func newSticky(t *testing.T) *testEnv {
 	t.Helper()
 	env := newEnv(t)
 	if os.Geteuid() != 0 {
-		t.Skip("only root makes a file of another user")
+		t.Skip("only root can create a file of another user")
 	}
 	env.dir = filepath.Join(env.dir, "sticky")
 	env.must(os.Mkdir(env.dir, 0o700))
@@ -28,6 +28,7 @@ func newSticky(t *testing.T) *testEnv {
 	return env
 }
 
+// plant creates a file of another user at the path of the lock file.
 func (env *testEnv) plant() {
 	env.t.Helper()
 	env.must(os.WriteFile(env.path, []byte("theirs\n"), 0o600))
@@ -47,18 +48,18 @@ func (env *testEnv) wantReplaced() []string {
 
 func TestAPlantedLockFileIsReplacedByRoot(t *testing.T) {
 	for what, plant := range map[string]func(env *testEnv, precious string){
-		"a file":                            func(env *testEnv, _ string) { env.plant() },
-		"a link":                            func(env *testEnv, precious string) { env.must(os.Symlink(precious, env.path)) },
-		"a FIFO":                            func(env *testEnv, _ string) { env.must(unix.Mkfifo(env.path, 0o600)) },
-		"a directory":                       func(env *testEnv, _ string) { env.must(os.Mkdir(env.path, 0o700)) },
-		"a second name of a file of root's": func(env *testEnv, precious string) { env.must(os.Link(precious, env.path)) },
+		"a file":                     func(env *testEnv, _ string) { env.plant() },
+		"a symbolic link":            func(env *testEnv, precious string) { env.must(os.Symlink(precious, env.path)) },
+		"a FIFO":                     func(env *testEnv, _ string) { env.must(unix.Mkfifo(env.path, 0o600)) },
+		"a directory":                func(env *testEnv, _ string) { env.must(os.Mkdir(env.path, 0o700)) },
+		"a hard link to root's file": func(env *testEnv, precious string) { env.must(os.Link(precious, env.path)) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			env := newSticky(t)
 			precious := filepath.Join(filepath.Dir(env.dir), "precious")
 			env.must(os.WriteFile(precious, []byte("precious\n"), 0o600))
 			plant(env, precious)
-			if what != "a second name of a file of root's" {
+			if what != "a hard link to root's file" {
 				env.must(os.Lchown(env.path, 4711, -1))
 			}
 			lines := env.wantReplaced()
@@ -68,7 +69,7 @@ func TestAPlantedLockFileIsReplacedByRoot(t *testing.T) {
 			env.wantContent(precious, "precious\n")
 			left, err := os.ReadDir(env.dir)
 			if err != nil || len(left) != 1 {
-				t.Errorf("got %v, %v in the directory, want the lock file only", left, err)
+				t.Errorf("got %v, %v in the directory, want only the lock file", left, err)
 			}
 			if lines := env.wantReplaced(); len(lines) > 0 {
 				t.Errorf("got %q the second time, want nothing", lines)
@@ -77,10 +78,10 @@ func TestAPlantedLockFileIsReplacedByRoot(t *testing.T) {
 	}
 }
 
-func TestALockFileOfAnotherUserIsNotReplacedInVain(t *testing.T) {
+func TestALockFileIsNotReplacedIfAnotherUserCouldReplaceItAgain(t *testing.T) {
 	for what, change := range map[string]func(env *testEnv) error{
-		"everybody may take root's away, too": func(env *testEnv) error { return os.Chmod(env.dir, 0o777) }, //nolint:gosec // that is the point
-		"the directory's owner may":           func(env *testEnv) error { return os.Chown(env.dir, 4711, -1) },
+		"every user may remove root's files":            func(env *testEnv) error { return os.Chmod(env.dir, 0o777) }, //nolint:gosec // the mode under test
+		"the directory's owner may remove root's files": func(env *testEnv) error { return os.Chown(env.dir, 4711, -1) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			env := newSticky(t)
@@ -96,7 +97,7 @@ func TestTheLastEventWinsDespiteAPlantedFile(t *testing.T) {
 	env := newSticky(t)
 	k := env.keepalived("keepalived")
 	for round := range 5 {
-		_ = os.Remove(env.path) // from the last round
+		_ = os.Remove(env.path) // left by the last round
 		env.plant()
 		gate := env.gate(fmt.Sprintf("gate-%d", round))
 		var all []role
@@ -111,7 +112,7 @@ func TestTheLastEventWinsDespiteAPlantedFile(t *testing.T) {
 		for _, r := range all {
 			env.pidOf(r.Name)
 		}
-		env.must(shut.Close()) // all of them go on at once
+		env.must(shut.Close()) // lets all of them go on at once
 		last := all[len(all)-1]
 		eventually(t, func() (string, bool) {
 			if fd, err := unix.Open(gate, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil { // some may reach the gate late
@@ -119,10 +120,10 @@ func TestTheLastEventWinsDespiteAPlantedFile(t *testing.T) {
 			}
 			for _, r := range all {
 				if len(env.output(r.Name+" ")) < 2 {
-					return r.Name + " is still at the gate, or waits", false
+					return r.Name + " is still waiting, at the gate or for the lock", false
 				}
 			}
-			return last.Name + " does not hold", len(env.output(last.Name+" holds")) > 0
+			return last.Name + " does not hold the lock", len(env.output(last.Name+" holds")) > 0
 		})
 		env.wantOnlyLast(all, map[string]role{env.path: last})
 		env.start(env.backup(fmt.Sprintf("end-%d", round)))
@@ -171,19 +172,19 @@ func TestCheckFindsANewerEventInANewLockFile(t *testing.T) {
 	env.waitFor("backup released") // it has found no holder
 	env.open(master.Check)
 	if got := env.waitFor("master check"); !strings.Contains(got, env.path) || !strings.Contains(got, ErrNewer.Error()) {
-		t.Errorf("got %q, want the path and that there is a newer event", got)
+		t.Errorf("got %q, want the path and the newer event in it", got)
 	}
 }
 
-func TestCheckAfterRelease(t *testing.T) {
+func TestCheckFailsAfterRelease(t *testing.T) {
 	env := newEnv(t)
 	lock, err := env.acquire(context.Background(), patience)
 	env.must(err)
 	if err := lock.Check(); err != nil {
-		t.Errorf("got %v while it is held, want none", err)
+		t.Errorf("got %v while the lock is held, want no error", err)
 	}
 	lock.Release()
 	if lock.Check() == nil {
-		t.Error("got none after Release, want an error")
+		t.Error("got no error after Release, want one")
 	}
 }

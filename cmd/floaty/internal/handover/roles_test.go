@@ -22,27 +22,27 @@ import (
 // processes.
 const roleVariable = "HANDOVER_TEST_ROLE"
 
-// A role is what a process does in a test. It writes what happens to standard output, in lines that begin with its name.
+// A role is what a process does in a test. The process reports to standard output, in lines that begin with the role's name.
 type role struct {
 	Kind string // "event", "wrapper" or "keepalived"
 	Name string
 	Gate string // a gate at which it waits first; empty: none
 
-	State    string // of an event
-	Path     string
-	PIDFile  string // of Keepalived's VRRP process
-	Timeout  time.Duration
-	Delay    time.Duration // before it tries to acquire the lock
-	Umask    int
-	FullDisk bool
-	Apart    bool   // in its own PID namespace
-	Check    string // a gate at which the holder waits before it calls Check; empty: none
-	EndGate  string // a gate at which the holder waits before it ends; empty: none
+	State        string // of an event
+	Path         string
+	PIDFile      string // of Keepalived's VRRP process
+	Timeout      time.Duration
+	Delay        time.Duration // how long to wait before acquiring the lock
+	Umask        int
+	FullDisk     bool
+	PIDNamespace bool   // it runs in its own PID namespace
+	Check        string // a gate at which the holder waits before it calls Check; empty: none
+	EndGate      string // a gate at which the holder waits before it ends; empty: none
 
-	User     int    // the user as which Keepalived starts it; 0: its own
-	Hidepid  bool   // hide processes of other users from what Keepalived starts; it has its own mount namespace
+	User     int    // the user as which Keepalived starts it; 0: Keepalived's own
+	Hidepid  bool   // whether other users' processes are hidden from those that Keepalived starts; it has its own mount namespace
 	Binary   string // the program that a wrapper or Keepalived starts
-	Children []role // what a wrapper starts and waits for, or Keepalived starts first
+	Children []role // the processes that a wrapper starts and waits for, or that Keepalived starts first
 }
 
 func TestMain(m *testing.M) {
@@ -71,7 +71,7 @@ func TestMain(m *testing.M) {
 		for _, cmd := range cmds {
 			_ = cmd.Wait()
 		}
-	case "keepalived": // starts what it is told to, in this order, and waits for nothing
+	case "keepalived": // starts the processes that the test names, in this order, without waiting for any
 		if r.Hidepid {
 			mountProc("hidepid=2")
 		}
@@ -98,7 +98,7 @@ func waitAtGate(gate string) {
 	if gate == "" {
 		return
 	}
-	if _, err := os.ReadFile(gate); err != nil { //nolint:gosec // the test made it
+	if _, err := os.ReadFile(gate); err != nil { //nolint:gosec // the test created it
 		panic(err)
 	}
 }
@@ -118,7 +118,7 @@ func (r role) command(binary string, stdout, lifeline *os.File) *exec.Cmd {
 func (r role) start(child role) *exec.Cmd {
 	binary := r.Binary
 	if child.Kind == "keepalived" {
-		binary = os.Args[0] // which has the right name
+		binary = os.Args[0] // its name is right
 	}
 	cmd := child.command(binary, os.Stdout, os.NewFile(3, "lifeline"))
 	if child.User != 0 {
@@ -130,7 +130,7 @@ func (r role) start(child role) *exec.Cmd {
 	return cmd
 }
 
-// event does what cmd/floaty does with an event.
+// event handles an event as cmd/floaty does.
 func (r role) event() {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer stop()
@@ -176,7 +176,7 @@ func (r role) prepare() {
 			panic(err)
 		}
 	}
-	if r.Apart {
+	if r.PIDNamespace {
 		mountProc("")
 	}
 }

@@ -33,7 +33,7 @@ var (
 	now     = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 )
 
-// answered returns the error of a call that was answered with a status and a message.
+// answered returns the error of a call that is answered with this status and message.
 func answered(t *testing.T, status int, message string) error {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -66,7 +66,7 @@ func TestSelfTestVerdicts(t *testing.T) {
 				"OK server " + self + " lb1", "OK clock as the API's", "OK 198.51.100.1 at this server", "OK 198.51.100.2 at " + rival,
 			},
 		},
-		"no API there: one error, once": {
+		"no API there: the error is reported once": {
 			Test{Answers: Answers{Server: self, ReadErr: network}, DescribeErr: network, Rights: true, RightsErr: network},
 			[]string{
 				"FAILED api connection refused", "FAILED credential not known", "FAILED rights not known", "FAILED server " + self + ": not known",
@@ -89,7 +89,7 @@ func TestSelfTestVerdicts(t *testing.T) {
 			Test{Answers: Answers{Server: self, Holdings: here}, Contact: reached, Name: "lb1", Rights: true, RightsErr: fmt.Errorf("get-operation is missing: %w", role)},
 			[]string{"OK api", "OK credential", "FAILED rights get-operation is missing", "OK server", "OK 198.51.100.1", "OK 198.51.100.2"},
 		},
-		"everything is not found: the path is wrong": {
+		"nothing is found: the path is wrong": {
 			Test{Answers: Answers{Server: self, ReadErr: missing}, Contact: reached, DescribeErr: missing},
 			[]string{"OK api", "FAILED credential not known, nothing was found with it: is the endpoint right?", "FAILED server", "FAILED 198.51.100.1 not known", "FAILED 198.51.100.2 not known"},
 		},
@@ -97,7 +97,7 @@ func TestSelfTestVerdicts(t *testing.T) {
 			Test{Answers: Answers{Server: self, ReadErr: broken}, Contact: reached, DescribeErr: missing},
 			[]string{"OK api", "FAILED credential not known: ", "FAILED server", "FAILED 198.51.100.1 not known", "FAILED 198.51.100.2 not known"},
 		},
-		"the list fails, the server is found: said once": {
+		"the list fails, but the server is found: the error is reported once": {
 			Test{Answers: Answers{Server: self, ReadErr: broken}, Contact: Contact{Reached: true}, Name: "lb1"},
 			[]string{"OK api reached over plain http", "OK credential accepted", "OK server", "FAILED 198.51.100.1 oops", "FAILED 198.51.100.2 not known"},
 		},

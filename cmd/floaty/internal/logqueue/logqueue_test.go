@@ -12,9 +12,9 @@ import (
 	"floaty/cmd/floaty/internal/logqueue"
 )
 
-// A pipe takes what is written once somebody reads it.
+// A pipe blocks each write until reading begins.
 type pipe struct {
-	read chan struct{} // closed when somebody does
+	read chan struct{} // closed when reading begins
 
 	mu    sync.Mutex // guards lines
 	lines []string
@@ -60,7 +60,7 @@ func TestALateReaderGetsTheNumberOfDroppedLines(t *testing.T) {
 		close(p.read)
 		synctest.Wait()
 		if got := len(p.lines); got != 1+256+1 {
-			t.Fatalf("got %d lines, want the first one, the 256 that fit into the queue, and one that tells of the others", got)
+			t.Fatalf("got %d lines, want the first one, the 256 that fit into the queue, and one with the number of the others", got)
 		}
 		if got := q.Dropped(); got != 44 {
 			t.Errorf("Dropped: got %d, want 44", got)
@@ -87,14 +87,14 @@ func TestCloseDoesNotWaitLongerThanGiven(t *testing.T) {
 			begun := time.Now()
 			q.Close(time.Second)
 			if took := time.Since(begun); took != want {
-				t.Errorf("with a reader after %v: got the end after %v, want it after %v", reader, took, want)
+				t.Errorf("with a reader after %v: got Close's return after %v, want it after %v", reader, took, want)
 			}
 			time.Sleep(reader)
 			synctest.Wait()
 			if len(p.lines) != 1 {
 				t.Errorf("with a reader after %v: got %q, want the line", reader, p.lines)
 			}
-			_, _ = q.Write([]byte("too late\n")) // by a goroutine that was given up
+			_, _ = q.Write([]byte("too late\n")) // as by a goroutine that still runs after Close
 		})
 	}
 }

@@ -53,14 +53,14 @@ func TestEncodedKeepsTheFormOfLines(t *testing.T) {
 	}
 }
 
-// FuzzPrintable wants only what prints, in one line, and JSON that means the same as before.
+// FuzzPrintable checks that Text returns only printable characters, and that Encoded does not change the meaning of JSON.
 func FuzzPrintable(f *testing.F) {
 	for _, seed := range []string{"", "VI_1", "\x1b[31m\n", "\u202e", "\xff\xfe", "\u009b", "\U000e0041", `\`, `"`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if got := Text(text); strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(got) {
-			t.Errorf("%q: got %q, want only what prints", text, got)
+			t.Errorf("%q: got %q, want only printable characters", text, got)
 		}
 		encoded, err := json.Marshal(text)
 		if err != nil {
@@ -72,7 +72,7 @@ func FuzzPrintable(f *testing.F) {
 			t.Fatal(err)
 		}
 		if err := json.Unmarshal(safe, &after); err != nil || before != after {
-			t.Errorf("%q: got %q (%v), want it to mean %q", text, safe, err, before)
+			t.Errorf("%q: got %q (%v), want JSON that means %q", text, safe, err, before)
 		}
 	})
 }

@@ -23,13 +23,13 @@ const here = "11111111-1111-4111-8111-111111111111"
 
 var one = netip.MustParseAddr("198.51.100.1")
 
-// An engine knows what it is given.
+// An engine returns the statuses that it consists of.
 type engine []controller.Status
 
 func (e engine) Statuses() []controller.Status { return e }
 func (e engine) Retry() time.Time              { return time.Time{} }
 
-// newMonitor returns a monitor of a host that is MASTER of instances that want one each, and of which the engine knows this.
+// newMonitor returns the monitor of a host that is MASTER of these instances, each of which wants one address. Its engine returns known.
 func newMonitor(t testing.TB, known engine, instances ...string) *Monitor {
 	t.Helper()
 	state := new(desired.State)
@@ -52,7 +52,7 @@ func newMonitor(t testing.TB, known engine, instances ...string) *Monitor {
 	return m
 }
 
-// A running server is asked over its socket, or at an address.
+// A running server takes requests at its socket and, if it has one, at its address.
 type running struct {
 	*testing.T
 	socket  string
@@ -80,7 +80,7 @@ func start(t *testing.T, m *Monitor, edit func(*Options)) running {
 	if opts.Address != "" {
 		network, where = "tcp", opts.Address
 	}
-	eventually(t, "it listens", func() bool {
+	eventually(t, "the server listens", func() bool {
 		conn, err := net.Dial(network, where)
 		if err == nil {
 			_ = conn.Close()
@@ -126,7 +126,7 @@ func (r running) get(path, host string) (status int, header http.Header, body st
 	return resp.StatusCode, resp.Header, string(text)
 }
 
-// freeAddress returns an address of this host that nobody listens on.
+// freeAddress returns an address of this host that no process listens on.
 func freeAddress(t *testing.T, host string) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(host, "0"))

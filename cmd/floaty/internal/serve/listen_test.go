@@ -60,23 +60,23 @@ func TestTheSocketOfASuccessorStays(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
+func TestAFileThatIsNotASocketIsLeftAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.sock")
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := listenUnix(t.Context(), path); err == nil || !strings.Contains(err.Error(), "it is not a socket") {
-		t.Errorf("got %v, want that it is not a socket", err)
+		t.Errorf("got %v, want an error that it is not a socket", err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "precious" { //nolint:gosec // our own
-		t.Errorf("the file: got %q, %v", data, err)
+		t.Errorf("the file: got %q, %v, want it unchanged", data, err)
 	}
 	if _, err := listenUnix(t.Context(), "/tmp/"+strings.Repeat("x", 103)); err == nil || !strings.Contains(err.Error(), "107 bytes") {
 		t.Errorf("a path of 108 bytes: got %v, want the limit", err)
 	}
 }
 
-func TestASocketThatIsRemovedIsMadeAgain(t *testing.T) {
+func TestARemovedOrReplacedSocketIsNoticed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.sock")
 	for what, remove := range map[string]func() error{
 		"removed":  func() error { return os.Remove(path) },
@@ -97,7 +97,7 @@ func TestASocketThatIsRemovedIsMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.check()
-		accepted, err := s.Accept() // the connection that was made before
+		accepted, err := s.Accept() // the connection that was made before the removal
 		for ; err == nil; accepted, err = s.Accept() {
 			_ = accepted.Close()
 		}
@@ -106,13 +106,13 @@ func TestASocketThatIsRemovedIsMadeAgain(t *testing.T) {
 		}
 		_ = s.Close()
 		if _, err := os.Lstat(path); (err == nil) != (what == "replaced") {
-			t.Errorf("%s: after Close, what another has put there is %v", what, err)
+			t.Errorf("%s: after Close: got %v for the path, want only another process's file to be left", what, err)
 		}
 		_ = os.Remove(path)
 	}
 }
 
-// As in all other lines, "next" is a time.
+// In this line, as in all others, "next" is a time.
 func TestASocketThatCannotBeMadeIsLoggedWithTheNextTry(t *testing.T) {
 	taken := filepath.Join(t.TempDir(), "s.sock")
 	if err := os.WriteFile(taken, nil, 0o600); err != nil {
@@ -122,13 +122,13 @@ func TestASocketThatCannotBeMadeIsLoggedWithTheNextTry(t *testing.T) {
 	var line bytes.Buffer
 	log := logform.Form{JSON: true}.Logger(lineWriter{&line, stop})
 	New(Options{Socket: taken, Monitor: newMonitor(t, nil, "VI_1"), Log: log}).Run(ctx)
-	var said struct{ Next any }
-	if err := json.Unmarshal(line.Bytes(), &said); err != nil {
+	var logged struct{ Next any }
+	if err := json.Unmarshal(line.Bytes(), &logged); err != nil {
 		t.Fatalf("%v: want one line, got %q", err, line.String())
 	}
-	text, _ := said.Next.(string)
+	text, _ := logged.Next.(string)
 	if at, err := time.Parse(time.RFC3339, text); err != nil || time.Until(at) > retryListening {
-		t.Errorf("next is %v, want a time within %v", said.Next, retryListening)
+		t.Errorf("got next %v, want a time within %v", logged.Next, retryListening)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 	"floaty/desired/keepalived"
 )
 
-func TestTwoCopiesAreMadeAtATime(t *testing.T) {
+func TestAtMostTwoCopiesAreMadeAtATime(t *testing.T) {
 	m := newMonitor(t, nil, "VI_1")
 	entered, leave := make(chan struct{}, maxCopies), make(chan struct{})
 	m.opts.Engine = func() Engine {
@@ -55,7 +55,7 @@ func TestTwoCopiesAreMadeAtATime(t *testing.T) {
 	}
 }
 
-func TestOnlySoManyCopiesPerSecond(t *testing.T) {
+func TestTheRateOfCopiesIsLimited(t *testing.T) {
 	s := New(Options{Monitor: newMonitor(t, nil, "VI_1")})
 	copies := rate.NewLimiter(copyRate, copyBurst)
 	made, begun := 0, time.Now()
@@ -82,7 +82,7 @@ func TestAFloodAtTheAddressLeavesTheSocketAlone(t *testing.T) {
 	}
 }
 
-func TestSoManyConnectionsAreKept(t *testing.T) {
+func TestTheNumberOfConnectionsIsLimited(t *testing.T) {
 	r := start(t, newMonitor(t, nil, "VI_1"), nil)
 	const tried = 200
 	var answered atomic.Int32
@@ -102,16 +102,16 @@ func TestSoManyConnectionsAreKept(t *testing.T) {
 			}
 		}()
 	}
-	eventually(t, "as many are answered as are kept", func() bool { return answered.Load() >= maxConns })
+	eventually(t, "as many connections are answered as may be open", func() bool { return answered.Load() >= maxConns })
 	for deadline := time.Now().Add(100 * time.Millisecond); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if got := answered.Load(); got > maxConns {
-			t.Fatalf("%d connections are answered, want %d at a time", got, maxConns)
+			t.Fatalf("got %d connections answered, want %d at a time", got, maxConns)
 		}
 	}
 	for _, conn := range conns[:tried-maxConns] {
 		_ = conn.Close()
 	}
-	eventually(t, "the others get their turn", func() bool { return answered.Load() > maxConns })
+	eventually(t, "the other connections are answered", func() bool { return answered.Load() > maxConns })
 }
 
 func TestSlowClientsAreCutOff(t *testing.T) {
@@ -123,7 +123,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = conn.Close() }()
-		go func() { // one byte now and then, for ever
+		go func() { // one byte every 100 ms
 			for _, b := range []byte("GET /status HTTP/1.1\r\nHost: " + strings.Repeat("x", 1000)) {
 				if _, err := conn.Write([]byte{b}); err != nil {
 					return
@@ -137,7 +137,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	}
 }
 
-// many is an engine that knows so many addresses in place.
+// many returns an engine with n addresses, all in place.
 func many(n int) engine {
 	known := make(engine, 0, n)
 	for i := range n {
@@ -167,7 +167,7 @@ func BenchmarkScrape(b *testing.B) {
 	}
 }
 
-func TestPromtoolFindsNothing(t *testing.T) {
+func TestPromtoolFindsNoProblem(t *testing.T) {
 	promtool, err := filepath.Abs("../../../../.cache/prometheus/usr/bin/promtool") // where hack/install-monitoring puts it
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +191,7 @@ func TestPromtoolFindsNothing(t *testing.T) {
 	}
 }
 
-// A slowReader is a client that takes nothing until it is told to.
+// A slowReader is a client that reads nothing until the test closes read.
 type slowReader struct {
 	*httptest.ResponseRecorder
 	began, read chan struct{}
@@ -220,7 +220,7 @@ func TestSlowReadersOfLongAnswersDoNotFillTheMemory(t *testing.T) {
 	}
 	first, second, third := ask(), ask(), ask()
 	if third.Code != http.StatusServiceUnavailable || third.Header().Get("Retry-After") == "" {
-		t.Errorf("while nobody reads two long answers: got %d, want 503 and when to ask again", third.Code)
+		t.Errorf("while nobody reads two long answers: got %d, want 503 with Retry-After", third.Code)
 	}
 	close(first.read)
 	<-first.began

@@ -20,10 +20,10 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// hostile is a name as nobody should choose it.
+// hostile is a name with markup, control and formatting characters, and invalid UTF-8.
 const hostile = "VI<script>alert(1)</script>\x1b]0;owned\a\u202e\n\"&\xff"
 
-func TestHostileNamesReachNobody(t *testing.T) {
+func TestHostileNamesAreServedHarmlessly(t *testing.T) {
 	m := newMonitor(t, engine{{Addr: one, Targets: []string{hostile}, Err: hostile, Contested: true, Rival: hostile}}, "VI_1", hostile)
 	m.Assigned(one, []string{hostile}, hostile, errors.New(hostile))
 	m.Contested(one, hostile, true)
@@ -33,18 +33,18 @@ func TestHostileNamesReachNobody(t *testing.T) {
 	for _, path := range []string{"/status", "/metrics", "/readyz", "/"} {
 		_, header, body := r.get(path, "localhost")
 		if (path == "/status" || path == "/metrics") && !strings.Contains(body, "owned") {
-			t.Errorf("%s lacks the name, so nothing was checked: %s", path, body)
+			t.Errorf("%s: got %s, want the name in it, without which nothing is checked", path, body)
 		}
 		if path != "/" && strings.ContainsAny(body, "<>") {
-			t.Errorf("%s has markup: %s", path, body)
+			t.Errorf("%s: got %s, want no markup", path, body)
 		}
 		if path == "/" && strings.Contains(body, "owned") {
-			t.Error("the page has a foreign name in it")
+			t.Error("got the page with a name in it, want none")
 		}
 		if i := strings.IndexFunc(body, func(r rune) bool {
 			return !unicode.IsPrint(r) && r != '\n' && r != '\t' || r == unicode.ReplacementChar
 		}); i >= 0 {
-			t.Errorf("%s has something at %d that does not print: %q", path, i, body[max(i-20, 0):i+20])
+			t.Errorf("%s: got an unprintable character at %d: %q", path, i, body[max(i-20, 0):i+20])
 		}
 		if got := header.Get("X-Content-Type-Options"); got != "nosniff" {
 			t.Errorf("%s: X-Content-Type-Options is %q", path, got)
@@ -55,7 +55,7 @@ func TestHostileNamesReachNobody(t *testing.T) {
 	}
 }
 
-func TestOnlyOwnNamesAtALoopbackAddress(t *testing.T) {
+func TestALoopbackAddressAnswersOnlyToItsOwnNames(t *testing.T) {
 	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Address = freeAddress(t, "127.0.0.1") })
 	_, port, _ := strings.Cut(r.address, ":")
 	for host, want := range map[string]int{
@@ -68,19 +68,19 @@ func TestOnlyOwnNamesAtALoopbackAddress(t *testing.T) {
 	}
 }
 
-func TestEachNameAtAnotherAddress(t *testing.T) {
+func TestOtherAddressesAnswerToEveryName(t *testing.T) {
 	if allowed := allowedHosts("192.0.2.7:9753"); allowed != nil {
-		t.Error("192.0.2.7:9753: names are checked, want none")
+		t.Error("192.0.2.7:9753: got a check of names, want none")
 	}
 	if allowed := allowedHosts(":9753"); allowed != nil {
-		t.Error(":9753: names are checked, want none")
+		t.Error(":9753: got a check of names, want none")
 	}
 	if allowed := allowedHosts("[::1]:9753"); allowed == nil || allowed("evil.example") || !allowed("[::1]:9753") || !allowed("localhost") {
-		t.Error("[::1]:9753: want what stands for it, and nothing else")
+		t.Error("[::1]:9753: got another set of names, want only those of the loopback address")
 	}
 }
 
-func TestOnlyReadingIsServed(t *testing.T) {
+func TestOnlyReadRequestsAreServed(t *testing.T) {
 	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Address = freeAddress(t, "127.0.0.1") })
 	resp, err := http.Post("http://"+r.address+"/status", "text/plain", strings.NewReader("x"))
 	if err != nil {
@@ -99,7 +99,7 @@ func TestALoopThatHangsIsNotHealthy(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissing(t *testing.T) {
+func TestReasonsForNotBeingReady(t *testing.T) {
 	now := time.Now()
 	fine := readiness{server: here, cloud: cloud{lastRead: now}, managed: 1, now: now}
 	for _, c := range []struct {
@@ -115,7 +115,7 @@ func TestWhatIsMissing(t *testing.T) {
 		{"a reload of Keepalived", func(r *readiness) { r.writerGone = now.Add(-2 * time.Second) }, ""},
 		{"no Keepalived", func(r *readiness) { r.writerGone = now.Add(-4 * time.Second) }, "Keepalived does not have the FIFO open"},
 		{"a silent instance", func(r *readiness) { r.unknown = []string{"VI_1"} }, "Keepalived has not reported the state of instance VI_1"},
-		{"many", func(r *readiness) { r.unknown = make([]string, 30) }, "Keepalived has not reported the state of 20 more instances"},
+		{"many silent instances", func(r *readiness) { r.unknown = make([]string, 30) }, "Keepalived has not reported the state of 20 more instances"},
 	} {
 		r := fine
 		c.edit(&r)
@@ -128,7 +128,7 @@ func TestWhatIsMissing(t *testing.T) {
 
 func TestTheHistoryIsBounded(t *testing.T) {
 	m := newMonitor(t, engine{{Addr: one}}, "VI_1")
-	for range 3 { // a failure that repeats itself is one event
+	for range 3 { // a repeated failure is one event
 		m.Assigned(one, nil, here, errors.New("503"))
 	}
 	if got := m.Status().Events; len(got) != 2 || got[0].Kind != report.EventState || got[1].Text != "assigning failed: 503" {
@@ -143,7 +143,7 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// While the cloud refuses a credential, a hundred addresses fail every few seconds, with reasons that differ in the time to wait.
+// While the cloud refuses a credential, a hundred addresses fail every few seconds, with errors that differ in the time to wait.
 func TestAnOutageDoesNotFillTheHistory(t *testing.T) {
 	m := newMonitor(t, nil, "VI_1")
 	fail := func() {
@@ -155,7 +155,7 @@ func TestAnOutageDoesNotFillTheHistory(t *testing.T) {
 		fail()
 	}
 	if got := m.Status().Events; len(got) != 1+2*maxEvents/5 || got[0].Kind != report.EventState {
-		t.Errorf("got %d events, the first of kind %s, want the state and one failure of each address", len(got), got[0].Kind)
+		t.Errorf("got %d events, the first of kind %s, want the state and one failure per address", len(got), got[0].Kind)
 	}
 	m.SetKeepalived(keepalived.Snapshot{Instances: map[string]keepalived.Status{"VI_1": {State: keepalived.Backup}}, Connected: true})
 	fail()
@@ -168,7 +168,7 @@ func TestAnOutageDoesNotFillTheHistory(t *testing.T) {
 	}
 }
 
-// As in the log, a read that fails every other time is not worth two events each time.
+// As in the log, a failure of every other read must not cause two events each time.
 func TestReadsThatFailNowAndThenDoNotFillTheHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMonitor(t, nil, "VI_1")
@@ -185,7 +185,7 @@ func TestReadsThatFailNowAndThenDoNotFillTheHistory(t *testing.T) {
 			m.readEnded(time.Now(), nil)
 		}
 		if got := m.Status().Events; got[len(got)-1].Text != "the cloud can be read again" {
-			t.Errorf("the last event is %+v, want the end of it", got[len(got)-1])
+			t.Errorf("the last event is %+v, want the recovery", got[len(got)-1])
 		}
 	})
 }
@@ -208,24 +208,25 @@ func TestAConflictDoesNotFillTheHistory(t *testing.T) {
 	}
 }
 
-// Where keepalived.conf cannot be read, the instances that count are those that have spoken.
-func TestAnInstanceThatOnlyItsLinesNameIsShown(t *testing.T) {
+// If keepalived.conf cannot be read, every instance with a state counts.
+func TestAnInstanceKnownOnlyFromItsLinesIsShown(t *testing.T) {
 	m := newMonitor(t, nil)
 	m.opts.Desired.SetSettings(desired.Settings{Managed: []netip.Addr{one}})
 	states := map[string]keepalived.Status{"VI_1": {State: keepalived.Master}}
 	m.opts.Desired.SetKeepalived(states)
 	m.SetKeepalived(keepalived.Snapshot{Instances: states, Connected: true})
 	if got := m.Status().Instances; len(got) != 1 || got[0].Name != "VI_1" || got[0].State != "MASTER" {
-		t.Errorf("got %+v, want VI_1 and that it is MASTER", got)
+		t.Errorf("got %+v, want VI_1 as MASTER", got)
 	}
 }
 
-// Right after the start, Keepalived has not been away for a moment: it has not come yet.
-func TestNothingIsReadyBeforeKeepalivedComes(t *testing.T) {
+// A FIFO that has had no writer for a few seconds may mean a reload of Keepalived. Right after the start it does not: Keepalived has not
+// opened the FIFO yet.
+func TestNothingIsReadyBeforeKeepalivedOpensTheFIFO(t *testing.T) {
 	m := NewMonitor(MonitorOptions{Desired: newMonitor(t, nil).opts.Desired})
 	m.readEnded(time.Now(), nil)
 	if got := m.NotReady(); !slices.Equal(got, []string{"Keepalived does not have the FIFO open"}) {
-		t.Errorf("got %q, want that the FIFO is not open", got)
+		t.Errorf("got %q, want only that the FIFO is not open", got)
 	}
 	m.SetKeepalived(keepalived.Snapshot{Connected: true})
 	m.SetKeepalived(keepalived.Snapshot{})

@@ -27,7 +27,7 @@ func record(opts Options, log func(l interface {
 	return out.String()
 }
 
-// noon is a clock at which it is always noon.
+// noon is a clock that always shows noon.
 type noon struct{}
 
 func (noon) Now() time.Time                         { return time.Date(2026, 11, 29, 12, 0, 0, 5e6, time.UTC) }
@@ -68,7 +68,7 @@ func TestLines(t *testing.T) {
 			func(l logger) { l.Error(nil, "contested") },
 			"2026-11-29T12:00:00.005Z ERROR contested provider=cloudscale\n",
 		},
-		"values that want quotes": {
+		"values that need quotes": {
 			Options{},
 			func(l logger) {
 				l.Info("m", "empty", "", "blank", "a b", "quote", `a"b`, "equals", "a=b", "path", `C:\x`, "list", []string{"a", "b"}, "wait", 1500*time.Millisecond)
