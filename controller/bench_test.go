@@ -16,7 +16,7 @@ import (
 	"floaty/providers"
 )
 
-// An instantCloud answers at once and reports each write.
+// An instantCloud answers immediately and reports each write.
 type instantCloud struct {
 	holder  string
 	written chan netip.Addr
@@ -38,7 +38,7 @@ func (c *instantCloud) Assign(_ context.Context, addr netip.Addr, _ string, _ []
 	return nil
 }
 
-// startBench starts a controller for instances that each want the given number of addresses. It has read all of them once.
+// startBench starts a controller for instances that each want the given number of addresses. It returns once all have been read.
 func startBench(b *testing.B, c *instantCloud, instances, addresses int) (*desired.State, *Controller, map[string]keepalived.Status) {
 	b.Helper()
 	state := &desired.State{}
@@ -73,19 +73,19 @@ func startBench(b *testing.B, c *instantCloud, instances, addresses int) (*desir
 	for _, known := see.Last(last); !known; _, known = see.Last(last) {
 		time.Sleep(time.Millisecond)
 	}
-	rest(ctl)
+	waitForEmptyQueue(ctl)
 	return state, ctl, states
 }
 
-// rest returns when the queue is empty.
-func rest(c *Controller) {
+// waitForEmptyQueue returns when no address is queued.
+func waitForEmptyQueue(c *Controller) {
 	for c.queue.Len() > 0 {
 		runtime.Gosched()
 	}
 }
 
-// BenchmarkMasterLineToAssign is the way from the state of an instance to the provider, for one address of many. An address may be
-// written four times in a row: -benchtime must stay below 4 × 1000 iterations.
+// BenchmarkMasterLineToAssign measures the time from a new state of an instance to the provider's Assign, for one address of many.
+// An address may be written only four times in a row, so -benchtime must stay below 4 × 1000 iterations.
 func BenchmarkMasterLineToAssign(b *testing.B) {
 	c := &instantCloud{holder: there, written: make(chan netip.Addr)}
 	state, ctl, states := startBench(b, c, 1000, 1)
@@ -97,7 +97,7 @@ func BenchmarkMasterLineToAssign(b *testing.B) {
 		states[name] = keepalived.Status{State: keepalived.Backup, Claims: uint64(i)}
 		before := clone(states)
 		ctl.Enqueue(state.SetKeepalived(before).Addresses()...)
-		rest(ctl)
+		waitForEmptyQueue(ctl)
 		states[name] = keepalived.Status{State: keepalived.Master, Claims: uint64(i + 1)}
 		after := clone(states)
 		b.StartTimer()
@@ -114,7 +114,7 @@ func clone(states map[string]keepalived.Status) map[string]keepalived.Status {
 	return copied
 }
 
-// BenchmarkHolding10000Addresses is one shared read of ten thousand addresses that are where they belong.
+// BenchmarkHolding10000Addresses measures one shared read of ten thousand addresses that are all in place.
 func BenchmarkHolding10000Addresses(b *testing.B) {
 	c := &instantCloud{holder: here, written: make(chan netip.Addr, 10_000)}
 	state, ctl, states := startBench(b, c, 10, 1000)
@@ -123,7 +123,7 @@ func BenchmarkHolding10000Addresses(b *testing.B) {
 		masters[name] = keepalived.Status{State: keepalived.Master, Claims: 1}
 	}
 	ctl.Enqueue(state.SetKeepalived(masters).Addresses()...)
-	rest(ctl)
+	waitForEmptyQueue(ctl)
 	time.Sleep(100 * time.Millisecond)
 	addrs := state.Addresses()
 	b.ReportAllocs()
@@ -133,7 +133,7 @@ func BenchmarkHolding10000Addresses(b *testing.B) {
 			see.ScheduleRead(now, addr)
 		}
 		if _, pending, err := see.Read(addrs[0], now); !pending {
-			b.Fatalf("got %v, want a read that is pending", err)
+			b.Fatalf("got %v, want a pending read", err)
 		}
 		for r, _ := see.Last(addrs[0]); r.At.Before(now); r, _ = see.Last(addrs[0]) {
 			runtime.Gosched()
@@ -141,6 +141,6 @@ func BenchmarkHolding10000Addresses(b *testing.B) {
 		for ctl.queue.Len() == 0 {
 			runtime.Gosched()
 		}
-		rest(ctl)
+		waitForEmptyQueue(ctl)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"floaty/providers"
 )
 
-// leftovers describes what the controller still holds when nothing is left to do.
-func (h *host) leftovers(turns int) string {
+// leftovers describes the slots and writes that the controller still holds once it should be idle; "" if there are none.
+func (h *host) leftovers(slots int) string {
 	c := h.ctl
 	synctest.Wait()
 	c.mu.Lock()
@@ -28,15 +28,15 @@ func (h *host) leftovers(turns int) string {
 			held++
 		}
 	}
-	if c.slots.free == turns && held+len(c.slots.line)+len(c.slots.writes) == 0 {
+	if c.slots.free == slots && held+len(c.slots.line)+len(c.slots.writes) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%d slots free, %d held or waited for, %d writes", c.slots.free, held, len(c.slots.writes))
 }
 
-// A chance is a story that dice tell: of two instances that change their states, of rivals, of addresses that come and go, alone or
-// as parts of a resource, and of calls that fail, hang, or do not return at all.
-type chance struct {
+// A scenario is a random sequence of events: two instances change their states, rivals are heard, addresses are added and removed, alone
+// or as parts of a resource, and calls fail, hang, or do not return at all.
+type scenario struct {
 	dice      *dice
 	cloud     *cloud
 	host      *host
@@ -45,17 +45,17 @@ type chance struct {
 	elsewhere []netip.Addr // parts of another, wanted by B
 }
 
-func newChance(t *testing.T, seed uint64) (story *chance, turns int) {
+func newScenario(t *testing.T, seed uint64) (s *scenario, slots int) {
 	t.Helper()
-	s := &chance{dice: newDice(seed), alone: following(one, 6), parts: inside, elsewhere: following(netip.MustParseAddr("2001:db8:1::"), 3)}
+	s = &scenario{dice: newDice(seed), alone: following(one, 6), parts: inside, elsewhere: following(netip.MustParseAddr("2001:db8:1::"), 3)}
 	s.cloud = newCloud(append(following(one, 6), inside[0], s.elsewhere[0])...)
 	s.cloud.join(s.parts...)
 	s.cloud.join(s.elsewhere...)
 	s.host = newHost(t, s.cloud, here, s.cloud)
-	turns = 1 + s.dice.roll(3)
-	s.host.slots(turns)
+	slots = 1 + s.dice.roll(3)
+	s.host.slots(slots)
 	s.manage(6, 5, 3)
-	return s, turns
+	return s, slots
 }
 
 func following(addr netip.Addr, n int) []netip.Addr {
@@ -66,8 +66,8 @@ func following(addr netip.Addr, n int) []netip.Addr {
 	return addrs
 }
 
-// manage makes A and B want so many of their addresses; of those that they share, B wants the last two.
-func (s *chance) manage(alone, parts, elsewhere int) {
+// manage sets how many of their addresses A and B want; of those that they share, B wants the last two.
+func (s *scenario) manage(alone, parts, elsewhere int) {
 	b := append([]netip.Addr{}, s.elsewhere[:elsewhere]...)
 	if parts > 2 {
 		b = append(b, s.parts[3:parts]...)
@@ -75,8 +75,8 @@ func (s *chance) manage(alone, parts, elsewhere int) {
 	s.host.wants(map[string][]netip.Addr{"A": append(append([]netip.Addr{}, s.alone[:alone]...), s.parts[:min(parts, 3)]...), "B": b})
 }
 
-// trouble is what becomes of a call before it is made.
-func (s *chance) trouble(ctx context.Context) error {
+// trouble injects a random fault into a call, before the call takes effect.
+func (s *scenario) trouble(ctx context.Context) error {
 	switch s.dice.roll(7) {
 	case 1:
 		return errors.New("500")
@@ -84,7 +84,7 @@ func (s *chance) trouble(ctx context.Context) error {
 		return hang(ctx)
 	case 3:
 		return pass(ctx, time.Duration(s.dice.roll(5000))*time.Millisecond)
-	case 4: // it does not listen
+	case 4: // it ignores its context
 		time.Sleep(time.Duration(s.dice.roll(60)) * time.Second)
 	case 5:
 		return providers.ErrRefused
@@ -92,8 +92,8 @@ func (s *chance) trouble(ctx context.Context) error {
 	return nil
 }
 
-// happen is one thing that happens.
-func (s *chance) happen() {
+// happen makes one random event happen.
+func (s *scenario) happen() {
 	roll, h := s.dice.roll, s.host
 	instance := []string{"A", "B"}[roll(2)]
 	switch roll(9) {
@@ -113,17 +113,17 @@ func (s *chance) happen() {
 	s.cloud.move(s.any(), []string{there, ""}[roll(2)])
 }
 
-func (s *chance) all() []netip.Addr {
+func (s *scenario) all() []netip.Addr {
 	return append(append(append([]netip.Addr{}, s.alone...), s.parts...), s.elsewhere...)
 }
 
-func (s *chance) any() netip.Addr {
+func (s *scenario) any() netip.Addr {
 	all := s.all()
 	return all[s.dice.roll(len(all))]
 }
 
 // ours reports whether addr, or another part of its resource, is ours to write.
-func (s *chance) ours(addr netip.Addr) bool {
+func (s *scenario) ours(addr netip.Addr) bool {
 	s.cloud.mu.Lock()
 	defer s.cloud.mu.Unlock()
 	return slices.ContainsFunc(s.all(), func(other netip.Addr) bool {
@@ -132,21 +132,21 @@ func (s *chance) ours(addr netip.Addr) bool {
 	})
 }
 
-// In the end every address is here, and nothing is left over. Nothing lands meanwhile that is not ours.
+// At the end every address is here and no slot is still held. Until then, no write takes effect for an address that is not ours.
 func TestAfterRandomEventsEveryAddressEndsInPlace(t *testing.T) {
 	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
-			s, turns := newChance(t, seed)
+			s, slots := newScenario(t, seed)
 			h := s.host
 			defer h.stop()
 			s.cloud.landing = func(addr netip.Addr, _ string) {
 				if !s.ours(addr) {
-					t.Errorf("seed %d: a write of %v landed, which is not ours", seed, addr)
+					t.Errorf("seed %d: a write of %v took effect although the address is not ours", seed, addr)
 				}
 			}
 			s.cloud.set(s.trouble, func(ctx context.Context, _ netip.Addr, _ string) error { return s.trouble(ctx) })
 			for range 80 {
-				time.Sleep(time.Duration(s.dice.roll(3e9))) // finely, so that nothing happens in the instant in which a write lands
+				time.Sleep(time.Duration(s.dice.roll(3e9))) // in nanoseconds, so that no event falls on the instant at which a write lands
 				s.happen()
 			}
 			s.cloud.set(nil, nil)
@@ -168,14 +168,14 @@ func TestAfterRandomEventsEveryAddressEndsInPlace(t *testing.T) {
 			if reads, writes := s.cloud.count(); reads > 6 || writes != 0 {
 				t.Errorf("seed %d: %d reads and %d writes in five quiet intervals, want one read each and no write", seed, reads, writes)
 			}
-			if left := h.leftovers(turns); left != "" {
-				t.Errorf("seed %d: left over in the end: %s", seed, left)
+			if left := h.leftovers(slots); left != "" {
+				t.Errorf("seed %d: left over at the end: %s", seed, left)
 			}
 		})
 	}
 }
 
-// Dice are what many goroutines may roll.
+// A dice is a random source that may be used by many goroutines.
 type dice struct {
 	mu   sync.Mutex // guards rand
 	rand *rand.Rand

@@ -31,7 +31,7 @@ func TestAHangingWriteDelaysNoOtherAddress(t *testing.T) {
 		synctest.Wait()
 		h.holds(two)
 		c.set(nil, nil)
-		time.Sleep(12 * time.Second) // the deadline of an attempt and a back-off
+		time.Sleep(12 * time.Second) // the deadline of an attempt plus a back-off
 		h.holds(one)
 	})
 }
@@ -46,7 +46,7 @@ func TestAFailingWriteBacksOffAndRecovers(t *testing.T) {
 			t.Errorf("%d writes in ten minutes, want about 2 × 70", writes)
 		}
 		if lines := h.lines("assigning the address failed"); len(lines) < 4 || len(lines) > 10 {
-			t.Errorf("%d lines in ten minutes, want a first one and reminders for each of two addresses: %q", len(lines), lines)
+			t.Errorf("%d lines in ten minutes, want a first line and reminders for each of two addresses: %q", len(lines), lines)
 		}
 		c.set(nil, nil)
 		time.Sleep(12 * time.Second)
@@ -82,13 +82,13 @@ func TestAFailedWriteIsLoggedWithTheTimeOfTheNextTry(t *testing.T) {
 			c.count()
 			time.Sleep(next - time.Millisecond)
 			h.wrote("0")
-			time.Sleep(2 * trip) // a refresh may have to be read before
+			time.Sleep(2 * trip) // a refresh may come first
 			h.wrote("1")
 		})
 	}
 }
 
-func TestAPermanentRefusalWaitsOneInterval(t *testing.T) {
+func TestAfterARefusalAWriteIsRetriedOncePerInterval(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		c.set(nil, func(_ context.Context, addr netip.Addr, _ string) error {
 			if addr == one {
@@ -99,7 +99,7 @@ func TestAPermanentRefusalWaitsOneInterval(t *testing.T) {
 		h.says(keepalived.Master)
 		time.Sleep(10 * interval)
 		h.holds(two)
-		h.wrote("9..14") // one of two, about ten of one
+		h.wrote("9..14") // once two, about ten times one
 	})
 }
 
@@ -146,7 +146,7 @@ func TestMasterTriesAtOnceDuringABackOff(t *testing.T) {
 	})
 }
 
-func TestReadsFailWhileWritesWork(t *testing.T) {
+func TestAddressesAreWrittenWhileReadsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(one, two)
 		c.set(func(context.Context) error { return errDown }, nil)
@@ -159,14 +159,14 @@ func TestReadsFailWhileWritesWork(t *testing.T) {
 		c.move(one, there)
 		time.Sleep(2 * interval)
 		h.holds(one)
-		h.wrote("4..6") // two addresses: the takeover, then one per interval
+		h.wrote("4..6") // two addresses: each once for the takeover, then once per interval
 		if lines := h.lines("reading the cloud failed"); len(lines) != 2 {
-			t.Errorf("%d lines, want the first and a reminder: %q", len(lines), lines)
+			t.Errorf("%d lines, want the first line and a reminder: %q", len(lines), lines)
 		}
 	})
 }
 
-func TestAShortFailureOfReadsWritesNothing(t *testing.T) {
+func TestAShortFailureOfReadsCausesNoWrite(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -179,7 +179,7 @@ func TestAShortFailureOfReadsWritesNothing(t *testing.T) {
 	})
 }
 
-func TestAnUnknownAddressIsLoggedAndDelaysNoOther(t *testing.T) {
+func TestAnAddressThatTheCloudDoesNotHaveIsLoggedAndDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(two)
 		h := newHost(t, c, here, c, one, two)
@@ -192,13 +192,13 @@ func TestAnUnknownAddressIsLoggedAndDelaysNoOther(t *testing.T) {
 		if lines := h.lines(`"198.51.100.1"`); len(lines) != 1 {
 			t.Errorf("got %q, want one line that names the address", lines)
 		}
-		c.move(one, there) // it is created meanwhile
+		c.move(one, there) // it has been created since
 		time.Sleep(2 * interval)
 		h.holds(one)
 	})
 }
 
-func TestTheCloudIsDownAtTheStart(t *testing.T) {
+func TestATakeoverSucceedsThoughTheCloudWasDownAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(one, two)
 		c.set(func(context.Context) error { return errDown }, func(context.Context, netip.Addr, string) error { return errDown })
@@ -213,7 +213,7 @@ func TestTheCloudIsDownAtTheStart(t *testing.T) {
 	})
 }
 
-// At Exoscale each address has a list of its own, which may fail while the others are read.
+// At Exoscale, each address has its own list of holders, which may fail to be read while the others succeed.
 func TestAnAddressWhoseReadingFailsBacksOff(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
@@ -223,10 +223,10 @@ func TestAnAddressWhoseReadingFailsBacksOff(t *testing.T) {
 		c.spoil(one, errDown)
 		time.Sleep(10 * interval)
 		if reads, writes := c.count(); reads < 40 || reads > 100 || writes < 8 || writes > 12 {
-			t.Errorf("%d reads and %d writes in ten minutes, want one read each 10 s and one write per interval", reads, writes)
+			t.Errorf("%d reads and %d writes in ten minutes, want one read per 10 s and one write per interval", reads, writes)
 		}
 		if lines := h.lines("")[before:]; len(lines) < 2 || len(lines) > 5 {
-			t.Errorf("%d lines in ten minutes, want a first one and reminders: %q", len(lines), lines)
+			t.Errorf("%d lines in ten minutes, want a first line and reminders: %q", len(lines), lines)
 		}
 		c.spoil(one, nil)
 		c.move(one, there)
@@ -264,7 +264,7 @@ func TestAStandbysUnreadableAddressWaitsForTheRefresh(t *testing.T) {
 	})
 }
 
-// What was refused may be granted with another credential.
+// A call that was refused may succeed with another credential.
 func TestResumeEndsTheWaitOfARefusal(t *testing.T) {
 	for name, refuse := range map[string]func(c *cloud, err error){
 		"a write":   func(c *cloud, err error) { c.set(nil, func(context.Context, netip.Addr, string) error { return err }) },
@@ -274,7 +274,7 @@ func TestResumeEndsTheWaitOfARefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, c *cloud, h *host) {
 				refuse(c, fmt.Errorf("403: %w", providers.ErrRefused))
-				time.Sleep(2*interval + interval/2) // a standby learns of it too; no refresh is near
+				time.Sleep(2*interval + interval/2) // a standby is refused too; no refresh is due soon
 				h.says(keepalived.Master)
 				time.Sleep(time.Second)
 				refuse(c, nil)
@@ -293,7 +293,7 @@ func TestResumeEndsTheWaitOfARefusal(t *testing.T) {
 	}
 }
 
-// The last address goes while the refresh is to be tried again: a loop without a rest would never let the hour pass.
+// The last address is removed while a retry of the refresh is due. A busy loop would never let the hour of fake time pass.
 func TestWithoutAddressesNoCallIsMade(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(func(context.Context) error { return errDown }, nil)

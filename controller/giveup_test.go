@@ -12,10 +12,10 @@ import (
 	"floaty/providers"
 )
 
-// A stuck call returns when it is released and not before, whatever its context says.
+// A stuck call returns only when it is released, even if its context has ended.
 type stuck struct {
 	released chan struct{}
-	err      error // that it returns then
+	err      error // what the call returns once released
 }
 
 func newStuck(err error) *stuck { return &stuck{released: make(chan struct{}), err: err} }
@@ -25,7 +25,7 @@ func (s *stuck) read(context.Context) error {
 	return s.err
 }
 
-// write is stuck the first time that addr is written.
+// write returns a function that is stuck on the first write of addr.
 func (s *stuck) write(addr netip.Addr) func(context.Context, netip.Addr, string) error {
 	first := make(chan struct{}, 1)
 	first <- struct{}{}
@@ -51,8 +51,8 @@ func TestAWriteThatNeverReturnsIsGivenUpAndRetried(t *testing.T) {
 				call := newStuck(late)
 				c.set(nil, call.write(one))
 				h.says(keepalived.Master)
-				time.Sleep(12*time.Second + trip) // the deadline, and two seconds
-				h.holds(two)                      // the turn is free again
+				time.Sleep(12*time.Second + trip) // the deadline plus two seconds
+				h.holds(two)                      // the slot is free again
 				time.Sleep(2 * time.Second)       // a back-off
 				h.holds(one)
 				if lines := h.lines("given up"); len(lines) != 1 || !strings.Contains(lines[0], one.String()) {
@@ -77,7 +77,7 @@ func TestAWriteThatNeverReturnsIsGivenUpAndRetried(t *testing.T) {
 	}
 }
 
-// Nobody knows whether a write that was given up has landed: a reading from before it says nothing any more.
+// A write that was given up may still have taken effect, so a reading from before it no longer counts.
 func TestAWriteThatWasGivenUpInvalidatesTheReadings(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.move(one, here)
@@ -93,11 +93,11 @@ func TestAWriteThatWasGivenUpInvalidatesTheReadings(t *testing.T) {
 		for len(c.written()) == 0 {
 			time.Sleep(trip)
 		}
-		c.move(one, here) // it has landed after all
+		c.move(one, here) // the write has taken effect after all
 		c.count()
 		time.Sleep(20 * time.Second)
 		if reads, writes := c.count(); reads == 0 || writes != 0 {
-			t.Errorf("%d reads and %d writes after it was given up, want a read and no write", reads, writes)
+			t.Errorf("%d reads and %d writes after the write was given up, want a read and no write", reads, writes)
 		}
 	})
 }
@@ -114,7 +114,7 @@ func TestADemotionDoesNotWaitLongForAWriteThatNeverReturns(t *testing.T) {
 		time.Sleep(providers.Grace + trip)
 		h.holds(one)
 		if lines := h.lines("failed"); len(lines) != 0 {
-			t.Errorf("a demotion is no failure, got %q", lines)
+			t.Errorf("got %q, want no failure logged for a demotion", lines)
 		}
 	})
 }
@@ -126,18 +126,18 @@ func TestAReadThatNeverReturnsIsGivenUp(t *testing.T) {
 		call := newStuck(nil)
 		defer close(call.released)
 		c.set(call.read, nil)
-		time.Sleep(interval * 12 / 10) // the look at 30 s, a refresh and each other read hang
+		time.Sleep(interval * 12 / 10) // the verification after 30 s, a refresh and every other read hang
 		if lines := h.lines("given up"); len(lines) == 0 {
 			t.Errorf("got %q, want a line about it", h.lines(""))
 		}
 		c.set(nil, nil)
 		c.move(one, there)
-		time.Sleep(26 * time.Second) // a read that hangs yet, a back-off
+		time.Sleep(26 * time.Second) // a read that still hangs, and a back-off
 		h.holds(one)
 	})
 }
 
-func TestTheEndDoesNotWaitForCallsThatNeverReturn(t *testing.T) {
+func TestStoppingDoesNotWaitForCallsThatNeverReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(one, two)
 		call := newStuck(nil)
@@ -149,12 +149,12 @@ func TestTheEndDoesNotWaitForCallsThatNeverReturn(t *testing.T) {
 		before := time.Now()
 		h.stop()
 		if took := time.Since(before); took != providers.Grace {
-			t.Errorf("the end took %v, want %v", took, providers.Grace)
+			t.Errorf("stopping took %v, want %v", took, providers.Grace)
 		}
 	})
 }
 
-// stuckServer is a provider that never says which server this is.
+// stuckServer is a provider whose Server call does not return until it is released.
 type stuckServer struct {
 	*cloud
 	call *stuck

@@ -30,16 +30,17 @@ var (
 	two = netip.MustParseAddr("198.51.100.2")
 )
 
-// A cloud is a provider in memory. A read takes one trip and shows the state at its middle; a write lands at its middle.
+// A cloud is an in-memory provider. A call takes one trip: a read returns the state halfway through, and a write takes effect halfway
+// through.
 type cloud struct {
 	mu      sync.Mutex // guards all below
 	holders map[netip.Addr]string
-	parts   map[netip.Addr]netip.Addr // of the resource that another address names
+	parts   map[netip.Addr]netip.Addr // from an address to the one that names its resource
 	reads   []time.Time               // when each was sent
 	writes  []*write
 	read    func(ctx context.Context) error                                 // before each read, if set
 	assign  func(ctx context.Context, addr netip.Addr, server string) error // before each write, if set
-	errs    map[netip.Addr]error                                            // of single addresses, in readings
+	errs    map[netip.Addr]error                                            // per address, returned in its readings
 	landing func(addr netip.Addr, server string)                            // when a write lands, if set
 	began   time.Time
 }
@@ -96,7 +97,7 @@ func (c *cloud) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]pr
 func (c *cloud) Assign(ctx context.Context, addr netip.Addr, server string, _ []string) error {
 	c.mu.Lock()
 	w := &write{at: time.Now(), addr: addr, server: server}
-	c.writes = append(c.writes, w) // count may take it away while it is under way
+	c.writes = append(c.writes, w) // count may remove it from the list while it is in progress
 	before := c.assign
 	c.mu.Unlock()
 	if before != nil {
@@ -148,7 +149,7 @@ func hang(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// move is somebody else's write.
+// move makes the cloud point addr at server, as another host's write would.
 func (c *cloud) move(addr netip.Addr, server string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,7 +162,7 @@ func (c *cloud) set(read func(context.Context) error, assign func(context.Contex
 	c.read, c.assign = read, assign
 }
 
-// spoil makes readings of addr carry an error; nil: no more.
+// spoil makes readings of addr carry err; nil ends that.
 func (c *cloud) spoil(addr netip.Addr, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -181,7 +182,7 @@ func (c *cloud) holder(addr netip.Addr) string {
 	return c.holders[c.resource(addr)]
 }
 
-// count returns how many reads and writes were sent since the last count.
+// count returns how many reads and writes were sent since it was last called.
 func (c *cloud) count() (reads, writes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,7 +205,7 @@ type host struct {
 	ctl     *Controller
 	memo    *memo
 	states  map[string]keepalived.Status
-	stop    context.CancelFunc // returns when all has ended
+	stop    context.CancelFunc // returns once every goroutine has ended
 	log     providertest.Log
 }
 
@@ -219,7 +220,7 @@ func newHost(t *testing.T, cloud *cloud, server string, provider providers.Provi
 	return h
 }
 
-// build makes what the host observes with and its controller, which do nothing until start.
+// build creates the host's observed and controller, which do nothing until start.
 func (h *host) build(provider providers.Provider) {
 	log := h.log.Logger()
 	backOff := observed.BackOff{Initial: time.Second, Multiplier: 1.1, Max: 10 * time.Second}
@@ -235,7 +236,7 @@ func (h *host) build(provider providers.Provider) {
 	h.ctl = ctl
 }
 
-// start runs what build has made, until stop.
+// start runs observed and the controller until stop.
 func (h *host) start() {
 	ctx, stop := context.WithCancel(h.t.Context())
 	ctl, done := h.ctl, make(chan struct{})
@@ -252,7 +253,7 @@ func (h *host) start() {
 	}()
 }
 
-// says makes Keepalived say that VI is in a state.
+// says makes Keepalived report a state of VI.
 func (h *host) says(state keepalived.State) {
 	vi := h.states["VI"]
 	vi.State, vi.Suspended = state, false
@@ -267,7 +268,7 @@ func (h *host) setStatus(vi keepalived.Status) {
 	h.apply(h.desired.SetKeepalived(h.states))
 }
 
-// apply has reconciled what a change of the desired set names.
+// apply queues the addresses that a change of the desired set affects.
 func (h *host) apply(change desired.Change) { h.ctl.Enqueue(change.Addresses()...) }
 
 // wants makes each instance want its addresses.
@@ -275,7 +276,7 @@ func (h *host) wants(instances map[string][]netip.Addr) {
 	h.apply(h.desired.SetSettings(desired.Settings{Instances: instances}))
 }
 
-// saysOf makes Keepalived say that an instance is in a state.
+// saysOf makes Keepalived report a state of an instance.
 func (h *host) saysOf(instance string, state keepalived.State) {
 	states := maps.Clone(h.states)
 	is := states[instance]
@@ -288,7 +289,7 @@ func (h *host) saysOf(instance string, state keepalived.State) {
 	h.apply(h.desired.SetKeepalived(states))
 }
 
-// hearsRivalOf makes Keepalived say that an instance has heard a rival.
+// hearsRivalOf makes Keepalived report that an instance has heard a rival.
 func (h *host) hearsRivalOf(instance string) {
 	states := maps.Clone(h.states)
 	is := states[instance]
@@ -299,7 +300,7 @@ func (h *host) hearsRivalOf(instance string) {
 	h.apply(h.desired.SetKeepalived(states))
 }
 
-// hearsRival is MASTER_RX_LOWER_PRI.
+// hearsRival makes Keepalived report MASTER_RX_LOWER_PRI for VI.
 func (h *host) hearsRival() {
 	vi := h.states["VI"]
 	vi.State = keepalived.Master
@@ -310,7 +311,7 @@ func (h *host) hearsRival() {
 // lines returns the log lines that contain text.
 func (h *host) lines(text string) []string { return h.log.Lines(text) }
 
-// story runs a test on one host in a bubble of fake time, after the first reading.
+// story runs a test of one host with fake time, starting after the first reading.
 func story(t *testing.T, tell func(t *testing.T, c *cloud, h *host)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -323,6 +324,7 @@ func story(t *testing.T, tell func(t *testing.T, c *cloud, h *host)) {
 	})
 }
 
+// holds demands that addr is at this host's server.
 func (h *host) holds(addr netip.Addr) {
 	h.t.Helper()
 	if got := h.cloud.holder(addr); got != here {
@@ -330,6 +332,7 @@ func (h *host) holds(addr netip.Addr) {
 	}
 }
 
+// wrote demands a number of writes since the last count, "n" or "least..most".
 func (h *host) wrote(want string) {
 	h.t.Helper()
 	_, writes := h.cloud.count()

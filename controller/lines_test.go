@@ -21,7 +21,7 @@ func TestLogLinesOfWritesAreAccurate(t *testing.T) {
 			func(_ *cloud, h *host) { h.says(keepalived.Master) },
 			`"level"=0 "msg"="address assigned" "address"="198.51.100.1" "from"="server-there" "to"="server-here" "attempt"=1`,
 		},
-		"of an address that is aimed at nothing": {
+		"a takeover of an address that points at no server": {
 			func(c *cloud, h *host) {
 				c.move(one, "")
 				time.Sleep(2 * interval)
@@ -29,7 +29,7 @@ func TestLogLinesOfWritesAreAccurate(t *testing.T) {
 			},
 			`"level"=0 "msg"="address assigned" "address"="198.51.100.1" "to"="server-here" "attempt"=1`,
 		},
-		"where nobody knows who had it": {
+		"a takeover when the previous holder is not known": {
 			func(_ *cloud, h *host) {
 				h.says(keepalived.Master)
 				h.says(keepalived.Backup)
@@ -38,7 +38,7 @@ func TestLogLinesOfWritesAreAccurate(t *testing.T) {
 			},
 			`"level"=0 "msg"="address assigned" "address"="198.51.100.1" "to"="server-here" "attempt"=1`,
 		},
-		"where it was already": {
+		"a takeover of an address that is already here": {
 			func(c *cloud, h *host) {
 				c.move(one, here)
 				time.Sleep(2 * interval)
@@ -55,7 +55,7 @@ func TestLogLinesOfWritesAreAccurate(t *testing.T) {
 			},
 			`"level"=0 "msg"="address moved back" "address"="198.51.100.1" "from"="server-there" "to"="server-here" "attempt"=1`,
 		},
-		"a correction after a start where all was in place": {
+		"a correction after a start with everything in place": {
 			func(c *cloud, h *host) {
 				c.move(one, here)
 				h.says(keepalived.Master)
@@ -65,7 +65,7 @@ func TestLogLinesOfWritesAreAccurate(t *testing.T) {
 			},
 			`"level"=0 "msg"="address moved back" "address"="198.51.100.1" "from"="server-there" "to"="server-here" "attempt"=1`,
 		},
-		"a takeover while reads fail, and nothing more": {
+		"a takeover while reads fail, and no line for the blind writes that follow": {
 			func(c *cloud, h *host) {
 				c.spoil(one, errors.New("500"))
 				time.Sleep(2 * interval)

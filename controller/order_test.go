@@ -54,7 +54,7 @@ func TestALossRightAfterAClaimIsNoticed(t *testing.T) {
 		time.Sleep(5 * interval)
 		h.says(keepalived.Backup)
 		h.says(keepalived.Master)
-		h.says(keepalived.Backup) // all before anybody looks
+		h.says(keepalived.Backup) // all before the address is reconciled
 		time.Sleep(trip)
 		c.move(one, there)
 		c.move(two, there)
@@ -63,7 +63,7 @@ func TestALossRightAfterAClaimIsNoticed(t *testing.T) {
 		h.says(keepalived.Master)
 		time.Sleep(trip)
 		if reads, writes := c.count(); reads != 0 || writes != 2 {
-			t.Errorf("%d reads and %d writes within a trip, want none and one each", reads, writes)
+			t.Errorf("%d reads and %d writes within a trip, want no read and one write each", reads, writes)
 		}
 	})
 }
@@ -79,7 +79,7 @@ func TestBlindWritesAreNotLogged(t *testing.T) {
 			t.Errorf("%d writes, want one per interval and address while nothing can be read", writes)
 		}
 		if got := len(h.lines("address assigned")) - before; got != 0 {
-			t.Errorf("%d lines about it, want none", got)
+			t.Errorf("%d lines about blind writes, want none", got)
 		}
 	})
 }

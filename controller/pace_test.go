@@ -13,8 +13,8 @@ var testBackOff = observed.BackOff{Initial: time.Second, Multiplier: 2, Max: 8 *
 func TestAFailureWaitsLongerEachTime(t *testing.T) {
 	for _, c := range []struct {
 		what     string
-		failures int           // before, one a second
-		forget   bool          // in between
+		failures int           // before, one per second
+		forget   bool          // after these failures
 		want     time.Duration // ±20 %
 	}{
 		{"the first", 0, false, time.Second},
@@ -43,7 +43,7 @@ func TestAFailureWaitsLongerEachTime(t *testing.T) {
 				t.Errorf("%s: a write may be made after %v, want %v", c.what, got, wait)
 			}
 			if got := p.Reserve(two, false); got != 0 {
-				t.Errorf("%s: another address waits for %v, want it not to", c.what, got)
+				t.Errorf("%s: another address waits for %v, want no wait", c.what, got)
 			}
 		})
 	}
@@ -54,14 +54,14 @@ func TestAHeldAddressWaitsAsLongAsRequested(t *testing.T) {
 		then func(p *pace)
 		want time.Duration
 	}{
-		"nothing":                         {func(*pace) {}, 4 * time.Minute},
-		"held for less":                   {func(p *pace) { p.Hold(one, time.Second) }, time.Second},
-		"a minute later":                  {func(*pace) { time.Sleep(time.Minute) }, 3 * time.Minute},
-		"MASTER, or it is in place":       {func(p *pace) { p.Forget(one) }, 0},
-		"MASTER, and a write at once":     {func(p *pace) { p.Reserve(one, true) }, 0},
-		"the cloud may be called again":   {func(p *pace) { p.Resume() }, 0},
-		"it was dropped":                  {func(p *pace) { p.Drop(one) }, 0},
-		"the same happens to another one": {func(p *pace) { p.Forget(two); p.Drop(two) }, 4 * time.Minute},
+		"nothing":                          {func(*pace) {}, 4 * time.Minute},
+		"held for less":                    {func(p *pace) { p.Hold(one, time.Second) }, time.Second},
+		"a minute later":                   {func(*pace) { time.Sleep(time.Minute) }, 3 * time.Minute},
+		"MASTER, or found in place":        {func(p *pace) { p.Forget(one) }, 0},
+		"MASTER, and an immediate write":   {func(p *pace) { p.Reserve(one, true) }, 0},
+		"the cloud may be called again":    {func(p *pace) { p.Resume() }, 0},
+		"dropped":                          {func(p *pace) { p.Drop(one) }, 0},
+		"the same done to another address": {func(p *pace) { p.Forget(two); p.Drop(two) }, 4 * time.Minute},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPace(testBackOff, interval)
@@ -77,30 +77,30 @@ func TestAHeldAddressWaitsAsLongAsRequested(t *testing.T) {
 	}
 }
 
-func TestFourWritesInARowThenOneASecond(t *testing.T) {
+func TestFourWritesInARowThenOnePerSecond(t *testing.T) {
 	for what, c := range map[string]struct {
 		rest time.Duration // after four writes
 		more int           // writes that may follow at once
 		then time.Duration // the wait for the next
 	}{
-		"at once":            {0, 0, time.Second},
-		"after half of it":   {time.Second / 2, 0, time.Second / 2},
-		"after a second":     {time.Second, 1, time.Second},
-		"after two and half": {2500 * time.Millisecond, 2, time.Second / 2},
-		"after a minute":     {time.Minute, 4, time.Second},
+		"at once":             {0, 0, time.Second},
+		"after half a second": {time.Second / 2, 0, time.Second / 2},
+		"after a second":      {time.Second, 1, time.Second},
+		"after 2.5 s":         {2500 * time.Millisecond, 2, time.Second / 2},
+		"after a minute":      {time.Minute, 4, time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPace(testBackOff, interval)
 			for i := range 4 {
 				if got := p.Reserve(one, false); got != 0 {
-					t.Fatalf("write %d waits for %v, want four at once", i+1, got)
+					t.Fatalf("write %d waits for %v, want four without a wait", i+1, got)
 				}
 			}
-			p.Forget(one) // which gives no write back
+			p.Forget(one) // which does not refund a write
 			time.Sleep(c.rest)
 			for i := range c.more {
 				if got := p.Reserve(one, false); got != 0 {
-					t.Errorf("%s: write %d waits for %v, want %d at once", what, i+1, got, c.more)
+					t.Errorf("%s: write %d waits for %v, want %d without a wait", what, i+1, got, c.more)
 				}
 			}
 			if got := p.Reserve(one, false); got != c.then {
@@ -114,7 +114,7 @@ func TestIdleIsTheTimeSinceTheLastWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(testBackOff, interval)
 		if got := p.Idle(one); got < 1000*time.Hour {
-			t.Errorf("never written: idle for %v, want long", got)
+			t.Errorf("never written: idle for %v, want at least 1000 h", got)
 		}
 		p.Reserve(one, false)
 		p.When(one)

@@ -18,21 +18,21 @@ import (
 	"floaty/providers"
 )
 
-// A pair is two hosts that share the addresses of two instances, in one cloud, and a story of them that dice tell: of instances that
-// change hosts, with and without a time in which both or none are MASTER, of rivals, suspensions, unknown servers, edits of the
-// configuration that replace the controller, addresses that come and go, and a cloud that refuses, hangs, and asks to wait.
+// A pair is two hosts that share the addresses of two instances in one cloud, and a random sequence of events: instances change hosts, with
+// and without a time in which both or neither are MASTER; rivals are heard; instances are suspended; a server's ID becomes unknown; edits of
+// the configuration replace the controller; addresses are added and removed; and the cloud refuses, hangs, and asks to wait.
 type pair struct {
 	t     *testing.T
 	dice  *dice
 	cloud *cloud
 	hosts [2]*member
 
-	mu    sync.Mutex // guards all below
-	mode  string     // what the cloud does to calls
-	story []string
+	mu     sync.Mutex // guards all below
+	mode   string     // the fault that the cloud injects into calls
+	events []string   // with their times, logged if the test fails
 }
 
-// A member is a host with what the daemon puts around its controller.
+// A member is a host with the paced provider that the daemon puts around the cloud.
 type member struct {
 	*host
 	name  string // its server's ID
@@ -40,8 +40,8 @@ type member struct {
 }
 
 var (
-	singles = following(one, 4) // wanted by A, and the last one also by B
-	parts   = inside[:3]        // of one resource, wanted by A, and the last one by B
+	singles = following(one, 4) // wanted by A; the last one also by B
+	parts   = inside[:3]        // of one resource; the first two wanted by A, the last one by B
 )
 
 func newPair(t *testing.T, seed uint64) *pair {
@@ -73,10 +73,10 @@ func (p *pair) build(m *member) {
 	m.slots(m.ctl.opts.Concurrent)
 }
 
-func (p *pair) tell(format string, args ...any) {
+func (p *pair) logf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.story = append(p.story, time.Since(p.cloud.began).String()+" "+fmt.Sprintf(format, args...))
+	p.events = append(p.events, time.Since(p.cloud.began).String()+" "+fmt.Sprintf(format, args...))
 }
 
 func (p *pair) manage(single, part int) {
@@ -87,12 +87,12 @@ func (p *pair) manage(single, part int) {
 	}
 }
 
-// modes are what a cloud may do to calls; the first one is nothing.
+// modes are the faults that the cloud may inject into calls; the first one injects none.
 var modes = []string{
-	"", "reads fail", "writes fail", "all fail", "reads hang", "writes hang", "deaf", "slow", "429", "some 429", "401", "writes are refused", "mixed",
+	"", "reads fail", "writes fail", "all fail", "reads hang", "writes hang", "deadlines are ignored", "slow", "429", "some 429", "401", "writes are refused", "mixed",
 }
 
-// trouble is what becomes of a call before it is made.
+// trouble injects the fault of the current mode into a call, before the call takes effect.
 func (p *pair) trouble(ctx context.Context, write bool) error {
 	p.mu.Lock()
 	mode := p.mode
@@ -110,7 +110,7 @@ func (p *pair) trouble(ctx context.Context, write bool) error {
 		return providers.ErrRefused
 	}
 	switch mode {
-	case "deaf": // it does not listen
+	case "deadlines are ignored":
 		time.Sleep(time.Duration(roll(40)) * time.Second)
 	case "slow":
 		return pass(ctx, time.Duration(roll(5000))*time.Millisecond)
@@ -123,15 +123,15 @@ func (p *pair) trouble(ctx context.Context, write bool) error {
 }
 
 func (p *pair) become(mode string) {
-	p.tell("the cloud becomes %q", mode)
+	p.logf("the cloud becomes %q", mode)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mode = mode
 }
 
-// landed demands that a write that takes effect is made by a host to which the address, or another part of its resource, belongs.
+// landed demands that a write takes effect only if the address, or another part of its resource, is the writing host's.
 func (p *pair) landed(addr netip.Addr, server string) {
-	p.tell("a write of %s to %v lands", server, addr)
+	p.logf("a write of %[2]v by %[1]s takes effect", server, addr)
 	whole := []netip.Addr{addr}
 	if slices.Contains(parts, addr) {
 		whole = parts
@@ -139,12 +139,12 @@ func (p *pair) landed(addr netip.Addr, server string) {
 	for _, m := range p.hosts {
 		ours := func(addr netip.Addr) bool { is, _ := m.desired.Address(addr); return is.Ours }
 		if m.name == server && !slices.ContainsFunc(whole, ours) {
-			p.t.Errorf("a write of %s to %v landed, which is not its own", server, addr)
+			p.t.Errorf("a write of %[2]v by %[1]s took effect although the address is not that server's", server, addr)
 		}
 	}
 }
 
-// says makes Keepalived say something about an instance, which ends a suspension of it.
+// says makes Keepalived report a state of an instance, which ends a suspension of it.
 func (m *member) says(instance string, state keepalived.State) {
 	states := maps.Clone(m.states)
 	is := states[instance]
@@ -164,10 +164,10 @@ func (m *member) suspend(suspended bool) {
 	m.apply(m.desired.SetKeepalived(states))
 }
 
-// elect makes a host MASTER of an instance; how says what becomes of the other one: 0: BACKUP before, 1: BACKUP afterwards, 2: it stays what
-// it is, 3: FAULT, and nobody becomes MASTER.
+// elect makes a host MASTER of an instance. The other host becomes BACKUP before that (how is 0) or afterwards (1), or keeps its state (2).
+// If how is 3, the other host goes to FAULT and no host becomes MASTER.
 func (p *pair) elect(instance string, winner, how int) {
-	p.tell("%s becomes MASTER of %s, in the way %d", p.hosts[winner].name, instance, how)
+	p.logf("%s becomes MASTER of %s, how: %d", p.hosts[winner].name, instance, how)
 	wins, loses := p.hosts[winner], p.hosts[1-winner]
 	gap := time.Duration(p.dice.roll(8e8))
 	switch how {
@@ -186,9 +186,9 @@ func (p *pair) elect(instance string, winner, how int) {
 	}
 }
 
-// rebuild replaces a host's controller as a reload does: the new one is told of what happens while the old one ends.
+// rebuild replaces a host's controller as a reload does: the new one gets the changes that happen while the old one ends.
 func (p *pair) rebuild(m *member, meanwhile func()) {
-	p.tell("%s replaces its controller", m.name)
+	p.logf("%s replaces its controller", m.name)
 	old, stop, paced := m.ctl, m.stop, m.paced
 	p.build(m)
 	ended := make(chan struct{})
@@ -203,7 +203,7 @@ func (p *pair) rebuild(m *member, meanwhile func()) {
 	m.start()
 }
 
-// happen is one thing that happens.
+// happen makes one random event happen.
 func (p *pair) happen() {
 	roll := p.dice.roll
 	instance, m := []string{"A", "B"}[roll(2)], p.hosts[roll(2)]
@@ -212,11 +212,11 @@ func (p *pair) happen() {
 		p.elect(instance, roll(2), roll(4))
 	case 4:
 		if m.states[instance].State == keepalived.Master {
-			p.tell("%s hears a rival of %s", m.name, instance)
+			p.logf("%s hears a rival of %s", m.name, instance)
 			m.hearsRivalOf(instance)
 		}
 	case 5:
-		p.tell("%s is suspended", m.name)
+		p.logf("%s is suspended", m.name)
 		m.suspend(true)
 		time.Sleep(time.Duration(roll(4e9)))
 		m.suspend(false)
@@ -231,7 +231,7 @@ func (p *pair) happen() {
 	case 9:
 		m.ctl.Resume()
 	case 10:
-		p.tell("%s does not know its server", m.name)
+		p.logf("%s does not know its server's ID", m.name)
 		m.apply(m.desired.SetServer(""))
 		time.Sleep(time.Duration(roll(2e9)))
 		m.apply(m.desired.SetServer(m.name))
@@ -249,7 +249,7 @@ func (p *pair) misplaced(server string) []netip.Addr {
 	return slices.DeleteFunc(p.all(), func(addr netip.Addr) bool { return p.cloud.holder(addr) == server })
 }
 
-// end ends all trouble and makes one host MASTER of everything. It returns its index, and how long its addresses may take.
+// end ends all faults and makes one host MASTER of everything. It returns that host's index, and how long its addresses may take to arrive.
 func (p *pair) end() (winner int, within time.Duration) {
 	roll := p.dice.roll
 	p.become("")
@@ -260,15 +260,15 @@ func (p *pair) end() (winner int, within time.Duration) {
 	}
 	winner = roll(2)
 	switch roll(3) {
-	case 0: // at once: the cloud may have asked to wait for 30 s, and the other host's writes may still land
+	case 0: // immediately: the cloud may have asked to wait for 30 s, and the other host's writes may still take effect
 		within = 45 * time.Second
-	case 1: // after a rest: one trip per address if there is only one slot, or the other host's last write is found by the first verification
+	case 1: // after a quiet time: one trip per address if there is only one slot, or the first verification finds the other host's last write
 		before := roll(2)
 		p.elect("A", before, 0)
 		p.elect("B", before, 0)
 		time.Sleep(90 * time.Second)
 		within = time.Second + 9*trip
-	case 2: // without a MASTER line, if it is MASTER already: a refresh finds what is wrong
+	case 2: // without a MASTER line if the host is MASTER already: a refresh finds the misplaced addresses
 		for _, instance := range []string{"A", "B"} {
 			p.hosts[1-winner].says(instance, keepalived.Backup)
 			if p.hosts[winner].states[instance].State != keepalived.Master {
@@ -282,7 +282,7 @@ func (p *pair) end() (winner int, within time.Duration) {
 	return winner, within
 }
 
-// calm demands that nothing is written any more, and that both hosts report what is.
+// calm demands that nothing more is written, and that both hosts report the true state.
 func (p *pair) calm(winner int) {
 	p.cloud.count()
 	time.Sleep(5 * interval)
@@ -293,7 +293,7 @@ func (p *pair) calm(winner int) {
 		for _, is := range m.ctl.Statuses() {
 			next, age := time.Until(is.Next), time.Since(is.Verified)
 			if is.Desired != (i == winner) || is.InPlace != (i == winner) || is.Contested || is.Err != "" {
-				p.t.Errorf("%s reports %+v, want nothing unusual, and desired and in place: %v", m.name, is, i == winner)
+				p.t.Errorf("%s reports %+v, want no error, no conflict, and both desired and in place: %v", m.name, is, i == winner)
 			}
 			if next < 0 || next > interval*11/10 || age > interval*11/10+trip {
 				p.t.Errorf("%s reports %v: verified %v ago, next in %v, want both within an interval", m.name, is.Addr, age, next)
@@ -301,16 +301,16 @@ func (p *pair) calm(winner int) {
 		}
 		for _, t := range m.memo.takeovers {
 			if t.FirstWrite.Before(t.Claimed) || t.Acknowledged.Before(t.FirstWrite) || t.Verified.Before(t.Acknowledged) {
-				p.t.Errorf("%s reports the takeover %+v, want its parts in order", m.name, t)
+				p.t.Errorf("%s reports the takeover %+v, want its times in order", m.name, t)
 			}
 		}
 		if left := m.leftovers(m.ctl.opts.Concurrent); left != "" {
-			p.t.Errorf("%s: left over in the end: %s", m.name, left)
+			p.t.Errorf("%s: left over at the end: %s", m.name, left)
 		}
 	}
 }
 
-func TestAfterRandomEventsEveryAddressIsWithItsMasterInTime(t *testing.T) {
+func TestAfterRandomEventsEveryAddressReachesItsMasterInTime(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -320,11 +320,11 @@ func TestAfterRandomEventsEveryAddressIsWithItsMasterInTime(t *testing.T) {
 						m.stop()
 					}
 					if t.Failed() {
-						t.Logf("the story was\n%s", strings.Join(p.story, "\n"))
+						t.Logf("the events were\n%s", strings.Join(p.events, "\n"))
 					}
 				}()
 				for range 30 {
-					time.Sleep(time.Duration(p.dice.roll(4e9))) // finely, so that nothing happens in the instant in which a write lands
+					time.Sleep(time.Duration(p.dice.roll(4e9))) // in nanoseconds, so that no event falls on the instant at which a write lands
 					p.happen()
 				}
 				winner, within := p.end()
@@ -333,7 +333,7 @@ func TestAfterRandomEventsEveryAddressIsWithItsMasterInTime(t *testing.T) {
 					time.Sleep(10 * time.Millisecond)
 				}
 				if left := p.misplaced(server); len(left) > 0 {
-					t.Errorf("%v after the end of all trouble, %v are not at %s", time.Since(from), left, server)
+					t.Errorf("%v after the last fault, %v are not at %s", time.Since(from), left, server)
 				}
 				time.Sleep(3 * interval)
 				p.calm(winner)

@@ -11,19 +11,19 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// An edit of the configuration replaces observed and controller. Reads hang afterwards, so that only what MASTER was said of is written.
+// An edit of the configuration replaces observed and controller. Reads hang afterwards, so only addresses with a new MASTER line are written.
 func TestARebuiltControllerWritesExactlyWhatWasClaimedMeanwhile(t *testing.T) {
 	three := netip.MustParseAddr("198.51.100.3")
 	for what, c := range map[string]struct {
 		meanwhile func(h *host)
 		want      []netip.Addr
 	}{
-		"nothing is said":                  {func(*host) {}, nil},
-		"MASTER is said of one":            {func(h *host) { h.saysOf("A", keepalived.Master) }, []netip.Addr{one}},
-		"of two that were lost":            {func(h *host) { h.saysOf("B", keepalived.Backup); h.saysOf("B", keepalived.Master) }, []netip.Addr{two, three}},
-		"MASTER, and then BACKUP":          {func(h *host) { h.saysOf("A", keepalived.Master); h.saysOf("A", keepalived.Backup) }, nil},
-		"a rival is heard":                 {func(h *host) { h.hearsRivalOf("A") }, nil}, // the cloud has to be read first
-		"a suspension that ends, no claim": {func(h *host) { h.suspends("A", true); h.suspends("A", false) }, nil},
+		"no line":                                {func(*host) {}, nil},
+		"MASTER for one address":                 {func(h *host) { h.saysOf("A", keepalived.Master) }, []netip.Addr{one}},
+		"MASTER for two that were lost":          {func(h *host) { h.saysOf("B", keepalived.Backup); h.saysOf("B", keepalived.Master) }, []netip.Addr{two, three}},
+		"MASTER and then BACKUP":                 {func(h *host) { h.saysOf("A", keepalived.Master); h.saysOf("A", keepalived.Backup) }, nil},
+		"a rival is heard":                       {func(h *host) { h.hearsRivalOf("A") }, nil}, // a read must come first
+		"a suspension that ends without a claim": {func(h *host) { h.suspends("A", true); h.suspends("A", false) }, nil},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestARebuiltControllerWritesExactlyWhatWasClaimedMeanwhile(t *testing.T) {
 				cloud.set(hang, nil)
 				h.rebuild(func() { c.meanwhile(h) })
 				defer h.stop()
-				time.Sleep(5 * time.Second) // a read that hangs does so for ten
+				time.Sleep(5 * time.Second) // a read that hangs ends after ten
 				var got []netip.Addr
 				for _, w := range cloud.written() {
 					got = append(got, w.addr)
@@ -53,7 +53,7 @@ func TestARebuiltControllerWritesExactlyWhatWasClaimedMeanwhile(t *testing.T) {
 	}
 }
 
-// A claim whose write was cancelled by the end of the old controller is the new one's to answer.
+// If the end of the old controller cancels the write for a claim, the new controller makes that write.
 func TestARebuiltControllerAnswersUnansweredClaims(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(nil, func(ctx context.Context, addr netip.Addr, _ string) error {
@@ -75,7 +75,7 @@ func TestARebuiltControllerAnswersUnansweredClaims(t *testing.T) {
 	})
 }
 
-// What was written before an edit of the configuration is verified after it, and the takeover is recorded.
+// A write made before an edit of the configuration is verified after the edit, and the takeover is recorded.
 func TestARebuiltControllerVerifiesTheLastWrites(t *testing.T) {
 	recorded(t, func(t *testing.T, c *cloud, h *host, m *memo) {
 		h.says(keepalived.Master)
@@ -109,15 +109,15 @@ func TestARebuiltControllerDoesNotEndAConflict(t *testing.T) {
 		h.rebuild(func() {})
 		defer h.stop()
 		time.Sleep(5 * interval)
-		h.wrote("4..7") // one per interval, and one for the refresh at the start
+		h.wrote("4..7") // one per interval, and one after the refresh at the start
 		if is := h.ctl.Statuses()[0]; !is.Contested || len(m.contested) != 1 {
-			t.Errorf("got %+v and %d changes, want it contested all the time", is, len(m.contested))
+			t.Errorf("got %+v and %d changes, want it contested throughout", is, len(m.contested))
 		}
 	})
 }
 
-// Only the lead of a resource has a status, and the new controller does not know yet which addresses are in one.
-func TestARebuiltControllerWritesNothingOfAnUnclaimedResource(t *testing.T) {
+// Only the lead of a resource has a status, and the new controller does not know yet which addresses share a resource.
+func TestARebuiltControllerWritesNoResourceWithoutANewClaim(t *testing.T) {
 	network(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -133,7 +133,7 @@ func TestARebuiltControllerWritesNothingOfAnUnclaimedResource(t *testing.T) {
 	})
 }
 
-// suspends makes an instance suspended, or ends that.
+// suspends suspends an instance, or ends its suspension.
 func (h *host) suspends(instance string, suspended bool) {
 	states := map[string]keepalived.Status{}
 	for name, is := range h.states {
@@ -146,7 +146,7 @@ func (h *host) suspends(instance string, suspended bool) {
 	h.apply(h.desired.SetKeepalived(states))
 }
 
-// rebuild replaces the controller and what it observes, after what happens meanwhile. The old ones must have ended.
+// rebuild replaces observed and the controller; meanwhile runs in between. The old ones must have ended.
 func (h *host) rebuild(meanwhile func()) {
 	old := h.ctl
 	h.build(h.cloud)

@@ -15,7 +15,7 @@ import (
 	"floaty/providers"
 )
 
-// A memo is a Recorder that keeps what it is told.
+// A memo is a Recorder that keeps all that is reported to it.
 type memo struct {
 	mu        sync.Mutex // guards all below
 	assigned  []string
@@ -47,7 +47,7 @@ func (m *memo) Contested(_ netip.Addr, _ string, contested bool) {
 	m.contested = append(m.contested, contested)
 }
 
-// recorded runs a test like story does, and keeps what the Recorder is told.
+// recorded runs a test as story does, and passes it the host's Recorder too.
 func recorded(t *testing.T, tell func(t *testing.T, c *cloud, h *host, m *memo)) {
 	t.Helper()
 	story(t, func(t *testing.T, c *cloud, h *host) {
@@ -73,7 +73,7 @@ func TestATakeoverIsRecordedOnceWithItsTimes(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		if late := got.Verified.Sub(said); late < 2*trip || late > 2*time.Second {
-			t.Errorf("verified after %v, want after the first reading, 1 s after the write at the latest", late)
+			t.Errorf("verified after %v, want it by a reading after the write, within 2 s", late)
 		}
 		if want := []string{one.String() + " " + there + " " + here + " ok"}; !slices.Equal(m.assigned, want) {
 			t.Errorf("assigned: got %q, want %q", m.assigned, want)
@@ -81,7 +81,7 @@ func TestATakeoverIsRecordedOnceWithItsTimes(t *testing.T) {
 	})
 }
 
-// While an address alone cannot be read, or is no longer there, its last reading is shown, and its age grows: an alert waits for that.
+// While a single address cannot be read or no longer exists, its last reading is still shown and its age grows, which triggers an alert.
 func TestAnAddressThatCannotBeReadIsNotVerified(t *testing.T) {
 	for _, err := range []error{errDown, providers.ErrNotFound} {
 		t.Run(err.Error(), func(t *testing.T) { cannotBeRead(t, err) })
@@ -111,7 +111,7 @@ func cannotBeRead(t *testing.T, err error) {
 	})
 }
 
-func TestStatusesReturnWhatIsKnown(t *testing.T) {
+func TestStatusesDescribeEachAddress(t *testing.T) {
 	recorded(t, func(t *testing.T, c *cloud, h *host, m *memo) {
 		check := func(when string, want Status) {
 			t.Helper()
@@ -148,14 +148,14 @@ func TestStatusesReturnWhatIsKnown(t *testing.T) {
 		time.Sleep(time.Second)
 		check("failing", Status{Desired: true, Targets: []string{there}, Err: errDown.Error()})
 		if next := time.Until(h.ctl.Statuses()[0].Next); next > 2*time.Second {
-			t.Errorf("next in %v, want it after the back-off", next)
+			t.Errorf("next in %v, want it within the back-off", next)
 		}
 		c.set(nil, nil)
 		time.Sleep(interval)
 		check("recovered", Status{Desired: true, InPlace: true, Targets: []string{here}})
 		c.spoil(one, errDown)
 		time.Sleep(interval * 11 / 10)
-		check("unreadable", Status{Desired: true, Targets: []string{here}, Err: errDown.Error()}) // where it was seen last
+		check("unreadable", Status{Desired: true, Targets: []string{here}, Err: errDown.Error()}) // where the last reading showed it
 		c.spoil(one, nil)
 		stop := c.thief(t, one, there)
 		time.Sleep(5 * interval)
@@ -171,7 +171,7 @@ func TestStatusesReturnWhatIsKnown(t *testing.T) {
 	})
 }
 
-// A figure is a metric that keeps a number.
+// A figure is a metric that keeps its value in memory; of an observation, only the count.
 type figure struct {
 	mu    sync.Mutex
 	value float64
@@ -209,7 +209,7 @@ func TestTheQueueReportsItsMetrics(t *testing.T) {
 	}
 }
 
-// A number is a gauge, a counter and an observer. It counts how often it is set.
+// A number implements every kind of queue metric. It counts how often it is set.
 type number struct{ sets *atomic.Int64 }
 
 func (number) Inc()            {}
@@ -217,7 +217,7 @@ func (number) Dec()            {}
 func (number) Observe(float64) {}
 func (n number) Set(float64)   { n.sets.Add(1) }
 
-func TestTheFiguresOfAnIdleQueueAreSetAFewTimesAMinute(t *testing.T) {
+func TestTheGaugesOfAnIdleQueueAreSetOnlyAFewTimesPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := number{&atomic.Int64{}}
 		q := newQueue(newPace(observed.BackOff{}, interval), &QueueMetrics{

@@ -12,13 +12,13 @@ import (
 	"floaty/providers"
 )
 
-// An elastic IPv6 address of Exoscale is a /96, which any number of virtual addresses may be in.
+// inside are addresses of one /96: an elastic IPv6 address of Exoscale is a whole /96, in which there may be any number of virtual addresses.
 var inside = []netip.Addr{
 	netip.MustParseAddr("2001:db8::"), netip.MustParseAddr("2001:db8::a"), netip.MustParseAddr("2001:db8::b"),
 	netip.MustParseAddr("2001:db8::c"), netip.MustParseAddr("2001:db8::d"),
 }
 
-// network runs a test on one host that wants five addresses of one resource, after the first reading.
+// network runs a test of one host that wants five addresses of one resource, starting after the first reading.
 func network(t *testing.T, tell func(t *testing.T, c *cloud, h *host)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestAddressesOfOneResourceAreMovedByOneWrite(t *testing.T) {
 		h.says(keepalived.Master)
 		time.Sleep(3 * trip)
 		if reads, writes := c.count(); reads != 1 || writes != 0 {
-			t.Errorf("%d reads and %d writes for another MASTER line, want one and none", reads, writes)
+			t.Errorf("%d reads and %d writes for another MASTER line, want one read and no write", reads, writes)
 		}
 		c.move(inside[2], there)
 		time.Sleep(interval * 12 / 10)
@@ -71,12 +71,12 @@ func TestAFailureCountsOncePerResource(t *testing.T) {
 			t.Errorf("%d writes in ten minutes, want about 70", writes)
 		}
 		if lines := h.lines("failed"); len(lines) < 2 || len(lines) > 5 {
-			t.Errorf("%d lines in ten minutes, want a first one and reminders: %q", len(lines), lines)
+			t.Errorf("%d lines in ten minutes, want a first line and reminders: %q", len(lines), lines)
 		}
 	})
 }
 
-// Two instances that are in no sync group may each have an address of one resource.
+// Two instances without a common sync group may each want an address of the same resource.
 func TestAResourceIsOursWhileAnyOfItsAddressesIs(t *testing.T) {
 	network(t, func(t *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": inside[:2], "B": inside[2:]})
@@ -85,7 +85,7 @@ func TestAResourceIsOursWhileAnyOfItsAddressesIs(t *testing.T) {
 		h.saysOf("A", keepalived.Master)
 		h.saysOf("B", keepalived.Master)
 		time.Sleep(time.Second)
-		h.saysOf("A", keepalived.Backup) // its address stands for all
+		h.saysOf("A", keepalived.Backup) // its address is the lead
 		time.Sleep(4*time.Second + trip)
 		h.holds(inside[2])
 		h.wrote("1")
@@ -97,13 +97,13 @@ func TestAResourceIsOursWhileAnyOfItsAddressesIs(t *testing.T) {
 		c.move(inside[0], there)
 		h.saysOf("B", keepalived.Master)
 		time.Sleep(time.Second)
-		h.saysOf("B", keepalived.Backup) // now none is ours
+		h.saysOf("B", keepalived.Backup) // now no address of the resource is ours
 		time.Sleep(10 * interval)
 		if got := c.holder(inside[2]); got != there {
 			t.Errorf("the resource is at %q, want the write cancelled", got)
 		}
 		if lines := h.lines("no common sync group"); len(lines) != 1 {
-			t.Errorf("got %q, want it said once", lines)
+			t.Errorf("got %q, want one warning", lines)
 		}
 	})
 }
@@ -144,7 +144,7 @@ func TestTheLeadOfAResourceMayBeRemoved(t *testing.T) {
 	})
 }
 
-// Before the first reading nobody knows what is one resource.
+// Before the first reading it is not known which addresses share a resource.
 func TestAResourceBecomesKnownWhileItsAddressesAreWritten(t *testing.T) {
 	for _, slow := range []time.Duration{0, trip / 2, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestAResourceBecomesKnownWhileItsAddressesAreWritten(t *testing.T) {
 			}
 			synctest.Wait()
 			if got := len(h.ctl.statuses); got != 1 {
-				t.Errorf("%d addresses are remembered, want the one that stands for all", got)
+				t.Errorf("%d addresses are remembered, want only the lead", got)
 			}
 		})
 	}
@@ -184,7 +184,7 @@ func TestAnAddressThatLeavesItsResourceIsLogged(t *testing.T) {
 		c.spoil(inside[0], providers.ErrNotFound)
 		time.Sleep(2 * interval)
 		if all, about := h.lines("cannot read"), h.lines(`"`+inside[0].String()+`"`); len(all) < 1 || len(all) > 2 || len(about) <= len(all) {
-			t.Errorf("got %q, want a line, and perhaps a reminder, about %v alone", all, inside[0])
+			t.Errorf("got %q, want a line, and perhaps a reminder, about %v only", all, inside[0])
 		}
 		c.move(inside[0], there)
 		time.Sleep(interval * 12 / 10)
@@ -198,7 +198,7 @@ func TestAnAddressThatLeavesItsResourceIsLogged(t *testing.T) {
 	})
 }
 
-func TestAResourceWhoseReadingFailsIsLoggedOnce(t *testing.T) {
+func TestAFailedReadingOfAResourceIsLoggedOnceForAllItsAddresses(t *testing.T) {
 	network(t, func(t *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -216,7 +216,7 @@ func TestAResourceWhoseReadingFailsIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// A reading may tell that addresses share a resource in the very moment in which Keepalived says something of them.
+// A reading may reveal that addresses share a resource at the very moment when Keepalived reports a state for them.
 func TestAClaimIsNotLostWhileAResourceBecomesKnown(t *testing.T) {
 	many := following(inside[0], 2000)
 	for range 20 {
@@ -236,7 +236,7 @@ func TestAClaimIsNotLostWhileAResourceBecomesKnown(t *testing.T) {
 	}
 }
 
-// An address may become ours, without a MASTER line, right before it is known what it shares: a reading from before that says nothing.
+// An address may become ours without a MASTER line, just before its resource is known. A reading from before that does not count.
 func TestGainingAnAddressVerifiesItsResource(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
@@ -251,7 +251,7 @@ func TestGainingAnAddressVerifiesItsResource(t *testing.T) {
 	})
 }
 
-// The same where MASTER was said: a takeover waits for no reading.
+// The same with a MASTER line: a takeover does not wait for a reading.
 func TestAClaimOfOneAddressClaimsItsResource(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})
@@ -276,8 +276,8 @@ func TestTheLeadOfAResourceMayBeRemovedDuringItsWrite(t *testing.T) {
 	})
 }
 
-// An address that leaves takes the claim on its resource with it, and what the claim led to.
-func TestAResourceThatIsOursNoMoreIsNotContested(t *testing.T) {
+// When an address is removed, the claim that it had on its resource ends, and so does the conflict that followed from the claim.
+func TestAResourceThatIsNoLongerOursIsNotContested(t *testing.T) {
 	network(t, func(t *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:2]})
 		h.saysOf("B", keepalived.Backup)

@@ -31,7 +31,7 @@ func TestHoldingCostsOneReadPerIntervalAndNoLogLine(t *testing.T) {
 			t.Errorf("%d reads and %d writes in 60 intervals, want about 60 and 0", reads, writes)
 		}
 		if got := h.lines("")[lines:]; len(got) != 0 {
-			t.Errorf("a quiet hour said %q", got)
+			t.Errorf("got %q in an hour without changes, want no line", got)
 		}
 	})
 }
@@ -56,8 +56,8 @@ func TestAnOutsideChangeIsCorrectedWithinOneInterval(t *testing.T) {
 	})
 }
 
-// lateWrites maps the time after a takeover at which another host's write takes effect to how soon it must be corrected: at the next
-// verification.
+// lateWrites maps the time at which another host's write takes effect, counted from the takeover, to the time within which it must be
+// corrected, which is at the next verification.
 var lateWrites = map[time.Duration]time.Duration{
 	200 * time.Millisecond: time.Second, 2 * time.Second: time.Second, 9 * time.Second: time.Second,
 	15 * time.Second: 15 * time.Second, 27 * time.Second: 3 * time.Second,
@@ -77,7 +77,7 @@ func TestARivalsWriteAfterATakeoverIsCorrectedWithinSeconds(t *testing.T) {
 	}
 }
 
-// After two changes of mastership in a row, the other host's write may take effect after the reading that answers the second MASTER line.
+// After two changes of MASTER in a row, the other host's write may take effect after the reading that follows the second MASTER line.
 func TestARivalsWriteAfterAClaimThatNeededNoWriteIsCorrectedWithinSeconds(t *testing.T) {
 	for after, within := range lateWrites {
 		t.Run(after.String(), func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestAClaimThatNeededNoWriteIsVerifiedAlsoAfterFailures(t *testing.T) {
 	})
 }
 
-func TestAnAddressAimedAtNothingIsAssigned(t *testing.T) {
+func TestAnAddressThatPointsAtNoServerIsAssigned(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		c.move(one, "")
 		h.says(keepalived.Master)
@@ -135,7 +135,7 @@ func TestARivalCausesAFreshReadAtOnce(t *testing.T) {
 		h.hearsRival()
 		time.Sleep(5 * trip)
 		if reads, writes := c.count(); reads != 1 || writes != 0 {
-			t.Errorf("%d reads and %d writes where all is in place, want 1 and 0", reads, writes)
+			t.Errorf("%d reads and %d writes with everything in place, want 1 and 0", reads, writes)
 		}
 		time.Sleep(time.Second)
 		c.move(one, there)
@@ -145,9 +145,9 @@ func TestARivalCausesAFreshReadAtOnce(t *testing.T) {
 	})
 }
 
-// A rival speaks before its write lands: its floaty has to make a trip as well. The refresh may come up to 2.5 s before the verification
-// after 10 s, and then serves as that, so a write that lands 8 s after the rival may be found only after 30 s.
-func TestARivalsWriteAfterThatReadIsFoundWithinSeconds(t *testing.T) {
+// A rival is heard before its write takes effect, because its floaty needs a trip as well. A refresh up to 2.5 s before the 10 s verification
+// replaces it, so a write that takes effect 8 s after the rival was heard may be found only by the 30 s verification.
+func TestARivalsWriteAfterTheImmediateReadIsFoundWithinSeconds(t *testing.T) {
 	for late, within := range map[time.Duration]time.Duration{
 		2 * trip: time.Second, 2 * time.Second: time.Second, 7 * time.Second: 3 * time.Second, 15 * time.Second: 15 * time.Second,
 	} {
@@ -173,7 +173,7 @@ func TestAStormOfRivalsCostsOneReadPerSecond(t *testing.T) {
 				h.hearsRival()
 			}
 			if reads, writes := c.count(); reads < 50 || reads > 125 || writes != 0 {
-				t.Errorf("every %v: %d reads and %d writes in a minute, want about one read a second and no write", every, reads, writes)
+				t.Errorf("every %v: %d reads and %d writes in a minute, want about one read per second and no write", every, reads, writes)
 			}
 			c.move(one, there)
 			time.Sleep(2 * time.Second)
@@ -182,7 +182,7 @@ func TestAStormOfRivalsCostsOneReadPerSecond(t *testing.T) {
 	}
 }
 
-// thief moves an address away to server as soon as it is ours.
+// thief moves an address to server every 50 ms until stop is called.
 func (c *cloud) thief(t *testing.T, addr netip.Addr, server string) (stop func()) {
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
@@ -205,7 +205,7 @@ func TestAContestedAddressCostsOneWritePerIntervalAndTheLogNamesItsRival(t *test
 		stop := c.thief(t, one, there)
 		h.says(keepalived.Master)
 		time.Sleep(interval)
-		h.wrote("4..7") // of two the takeover; of one the takeover and the answers until it is contested
+		h.wrote("4..7") // the takeovers of one and two, and the corrections of one until it is contested
 		time.Sleep(20 * interval)
 		reads, writes := c.count()
 		if writes < 17 || writes > 23 || reads > 24 {
@@ -216,7 +216,7 @@ func TestAContestedAddressCostsOneWritePerIntervalAndTheLogNamesItsRival(t *test
 			t.Errorf("got %q, want one line that names %s", lines, there)
 		}
 		if lines := h.lines("moved back"); len(lines) != 2 {
-			t.Errorf("got %q, want a line for each of the two corrections before, and none in the contest", lines)
+			t.Errorf("got %q, want a line for each of the two corrections before the conflict, and none during it", lines)
 		}
 		stop()
 		time.Sleep(4 * interval)
@@ -227,7 +227,7 @@ func TestAContestedAddressCostsOneWritePerIntervalAndTheLogNamesItsRival(t *test
 	})
 }
 
-func TestRivalsAllowOneWritePerSecondOfAContestedAddress(t *testing.T) {
+func TestWhileRivalsAreHeardAContestedAddressIsWrittenUpToOncePerSecond(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		stop := c.thief(t, one, there)
 		defer stop()
@@ -252,12 +252,12 @@ func TestAnotherMasterLineEndsAConflict(t *testing.T) {
 		time.Sleep(2 * trip)
 		h.holds(one)
 		c.move(one, there)
-		time.Sleep(2 * time.Second) // not contested: the look after the write answers
+		time.Sleep(2 * time.Second) // not contested: the verification after 1 s corrects it
 		h.holds(one)
 	})
 }
 
-func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
+func TestASplitBrainCausesFewWritesAndEndsForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(one)
 		a := newHost(t, c, here, c, one)
@@ -269,7 +269,7 @@ func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
 		time.Sleep(interval)
 		c.count()
 		b.says(keepalived.Master)
-		time.Sleep(interval * 12 / 10) // with its jitter, a refresh may come so late
+		time.Sleep(interval * 12 / 10) // with its jitter, a refresh may come this late
 		a.wrote("2..12")
 		time.Sleep(10 * interval)
 		a.wrote("5..30")
@@ -284,23 +284,23 @@ func TestASplitBrainIsBoundedAndHealsForGood(t *testing.T) {
 	})
 }
 
-// A list that lags or hides shows nobody, whatever is written.
-func TestWritesThatTheCloudDoesNotShowCostOnePerInterval(t *testing.T) {
+// The cloud's list may lag or omit entries, so that it shows no holder whatever is written.
+func TestAnAddressThatTheCloudNeverShowsIsWrittenOncePerInterval(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		stop := c.thief(t, one, "")
 		h.says(keepalived.Master)
 		time.Sleep(20 * time.Second)
-		h.wrote("4") // of two the takeover; of one the takeover and two corrections
+		h.wrote("4") // the takeovers of one and two, and two corrections of one
 		time.Sleep(20 * interval)
 		if reads, writes := c.count(); writes < 17 || writes > 23 || reads > 24 {
 			t.Errorf("%d writes and %d reads in 20 intervals, want about 20 of each", writes, reads)
 		}
 		lines := h.lines("contested")
 		if len(lines) != 1 || !strings.Contains(lines[0], "does not show") || strings.Contains(lines[0], there) {
-			t.Errorf("got %q, want one line that says so and names nobody", lines)
+			t.Errorf("got %q, want one line that says so and names no rival", lines)
 		}
 		if lines := h.lines(one.String()); len(lines) != 4 {
-			t.Errorf("got %q, want a line for each of the three writes before, and that one", lines)
+			t.Errorf("got %q, want a line for each of the three writes before, and the one about the conflict", lines)
 		}
 		stop()
 		time.Sleep(4 * interval)

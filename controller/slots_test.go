@@ -15,7 +15,7 @@ import (
 	"floaty/desired/keepalived"
 )
 
-// crowd runs a test on one host with many more addresses than may be written side by side, in a bubble of fake time.
+// crowd runs a test, with fake time, of one host that has many more addresses than slots.
 func crowd(t *testing.T, tell func(t *testing.T, c *cloud, h *host, addrs []netip.Addr)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestWaitingForASlotIsNotAFailure(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		c.set(nil, slowly)
 		h.says(keepalived.Master)
-		time.Sleep(16 * time.Second) // 15 rounds of a second
+		time.Sleep(16 * time.Second) // 15 rounds of one second
 		for _, addr := range addrs {
 			h.holds(addr)
 		}
@@ -50,20 +50,20 @@ func TestWaitingForASlotIsNotAFailure(t *testing.T) {
 	})
 }
 
-// With 10,000 addresses, a stack for each that waits took 40 MB.
-func TestWaitingAddressesTakeNoGoroutine(t *testing.T) {
+// With 10,000 addresses, a goroutine for each one that waits took 40 MB for the stacks.
+func TestWaitingAddressesNeedNoGoroutine(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, _ []netip.Addr) {
-		atRest := runtime.NumGoroutine()
+		before := runtime.NumGoroutine()
 		want := func(what string, most int) {
 			t.Helper()
 			synctest.Wait()
-			if got := runtime.NumGoroutine() - atRest; got > most {
+			if got := runtime.NumGoroutine() - before; got > most {
 				t.Errorf("%d goroutines while %s, want at most %d", got, what, most)
 			}
 		}
 		c.set(nil, slowly)
 		h.says(keepalived.Master)
-		want("100 are written and all others wait for their turn", 4*100) // a few for each call, of this test's cloud too
+		want("100 are written and all others wait for a slot", 4*100) // a few for each call, including those of this test's cloud
 		time.Sleep(interval)
 		c.set(hang, nil)
 		h.says(keepalived.Backup)
@@ -80,7 +80,7 @@ func TestAnAddressLostWhileWaitingForASlotIsNotWritten(t *testing.T) {
 		h.says(keepalived.Backup)
 		time.Sleep(interval)
 		if _, writes := c.count(); writes != 300 {
-			t.Errorf("%d writes, want those 300 that had begun", writes)
+			t.Errorf("%d writes, want the 300 that had begun", writes)
 		}
 		h.says(keepalived.Master)
 		time.Sleep(20 * time.Second)
@@ -103,7 +103,7 @@ func TestAHangingWriteBlocksOnlyItsSlot(t *testing.T) {
 			return nil
 		})
 		h.says(keepalived.Master)
-		time.Sleep(3 * interval) // a write takes 0.1 s, and one that hangs keeps its turn for 10 s of every 11 to 20
+		time.Sleep(3 * interval) // a write takes 0.1 s; one that hangs keeps its slot for 10 s out of every 11 to 20 s
 		for _, addr := range addrs[99:] {
 			h.holds(addr)
 		}
@@ -115,7 +115,7 @@ func TestAHangingWriteBlocksOnlyItsSlot(t *testing.T) {
 	})
 }
 
-// While nothing can be read, each address is written once per interval, also those that must wait for their turn.
+// While nothing can be read, each address is written once per interval, including those that must wait for a slot.
 func TestABlindWriteThatWaitsForASlotIsMade(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		h.says(keepalived.Master)
@@ -135,7 +135,7 @@ func TestABlindWriteThatWaitsForASlotIsMade(t *testing.T) {
 	})
 }
 
-// An address that waits for a slot because nothing can be read does not read again once it has one: that may take as long again.
+// An address that waits for a slot for a blind write does not read again once it has the slot: that read may take just as long to fail.
 func TestABlindWriteThatWaitsForASlotNeedsNoOtherRead(t *testing.T) {
 	crowd(t, func(t *testing.T, c *cloud, h *host, addrs []netip.Addr) {
 		h.says(keepalived.Master)
@@ -154,19 +154,19 @@ func TestABlindWriteThatWaitsForASlotNeedsNoOtherRead(t *testing.T) {
 			t.Fatalf("%d of %d addresses were written", len(times), len(addrs))
 		}
 		if took := times[len(times)-1].Sub(times[0]); took > 20*time.Second {
-			t.Errorf("writing all took %v, want 15 rounds of a second", took)
+			t.Errorf("writing all took %v, want 15 rounds of one second", took)
 		}
 	})
 }
 
-// A turn that comes to an address whose look waits for a reading must not lie idle until that is there. Which one is first
-// is chance, so the test runs several times.
+// If an address gets a slot while it waits for a reading, the slot must not stay unused until the reading is there. The order in which
+// addresses get their slots is random, so the test runs several times.
 func TestASlotIsNotKeptWhileAReadIsInProgress(t *testing.T) {
 	three := netip.MustParseAddr("198.51.100.3")
 	for range 12 {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCloud(one, two, three)
-			c.move(two, here) // it is in place already, as after a restart
+			c.move(two, here) // already in place, as after a restart
 			var reads atomic.Int64
 			c.set(func(ctx context.Context) error {
 				if reads.Add(1) > 1 {
@@ -187,14 +187,14 @@ func TestASlotIsNotKeptWhileAReadIsInProgress(t *testing.T) {
 			time.Sleep(20 * time.Second)
 			for _, w := range c.written() {
 				if at := w.at.Sub(c.began); w.addr != two && at > 8*time.Second {
-					t.Errorf("%v was written after %v, want the turn to be used", w.addr, at)
+					t.Errorf("%v was written after %v, want the slot used meanwhile", w.addr, at)
 				}
 			}
 		})
 	}
 }
 
-// The address that stands for the others from then on takes over its status, and has its own place in the line.
+// The address that becomes the lead gets the status of the old lead, but waits in line for its own slot.
 func TestTheLeadOfAResourceMayBeRemovedWhileItWaitsForASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCloud(one, inside[0])
@@ -221,14 +221,14 @@ func TestTheLeadOfAResourceMayBeRemovedWhileItWaitsForASlot(t *testing.T) {
 	})
 }
 
-// slots changes how many writes may be made side by side, before any was made.
+// slots sets how many writes may be in progress at the same time. It must be called before the first write.
 func (h *host) slots(n int) {
 	h.ctl.mu.Lock()
 	defer h.ctl.mu.Unlock()
 	h.ctl.slots.free = n
 }
 
-// All slots hang: the refresh is sent on time all the same, and an address that needs no write is verified.
+// While the writes in all slots hang, the refresh is still sent on time, and an address that needs no write is still verified.
 func TestReadsDoNotWaitForSlots(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.slots(1)
@@ -257,7 +257,7 @@ func TestReadsDoNotWaitForSlots(t *testing.T) {
 		c.count()
 		time.Sleep(10 * interval)
 		if reads, _ := c.count(); reads < 9 {
-			t.Errorf("%d reads in ten intervals in which no write returned, want one each at least", reads)
+			t.Errorf("%d reads in ten intervals in which no write returned, want at least one per interval", reads)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"floaty/providers"
 )
 
-func TestATakeoverIsOneTrip(t *testing.T) {
+func TestATakeoverTakesOneTrip(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		said := time.Now()
 		h.says(keepalived.Master)
@@ -22,7 +22,7 @@ func TestATakeoverIsOneTrip(t *testing.T) {
 		h.holds(two)
 		for _, w := range c.written() {
 			if !w.at.Equal(said) {
-				t.Errorf("%v was written %v after MASTER, want at once", w.addr, w.at.Sub(said))
+				t.Errorf("%v was written %v after MASTER, want immediately", w.addr, w.at.Sub(said))
 			}
 		}
 		if reads, writes := c.count(); reads != 0 || writes != 2 {
@@ -48,7 +48,7 @@ func TestATakeoverBeforeTheFirstReadingDoesNotWaitForIt(t *testing.T) {
 func TestAMasterLineIsNotDelayedByAHangingRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(hang, nil)
-		h.hearsRival() // voids the reading and asks for a new one, which hangs
+		h.hearsRival() // invalidates the reading and causes a new read, which hangs
 		time.Sleep(time.Second)
 		h.says(keepalived.Master)
 		time.Sleep(trip / 2)
@@ -57,7 +57,7 @@ func TestAMasterLineIsNotDelayedByAHangingRead(t *testing.T) {
 	})
 }
 
-// A change may be handed over after a later one that makes the address ours again, on another server.
+// The controller may receive a change only after a later one has made the address ours again, on another server.
 func TestAnotherServerCancelsTheWrite(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		c.set(nil, func(ctx context.Context, _ netip.Addr, server string) error {
@@ -83,17 +83,17 @@ func TestDemotionCancelsTheWrite(t *testing.T) {
 		t.Run(state.String(), func(t *testing.T) {
 			story(t, func(t *testing.T, c *cloud, h *host) {
 				h.says(keepalived.Master)
-				time.Sleep(trip / 4) // the writes are under way
+				time.Sleep(trip / 4) // the writes are in progress
 				h.says(state)
 				time.Sleep(10 * interval)
 				for _, addr := range []netip.Addr{one, two} {
 					if got := c.holder(addr); got != there {
-						t.Errorf("%v is at %q, want it where the new master has it: %q", addr, got, there)
+						t.Errorf("%v is at %q, want it where the new MASTER has it: %q", addr, got, there)
 					}
 				}
 				h.wrote("2")
 				if lines := h.lines("failed"); len(lines) != 0 {
-					t.Errorf("a demotion is no failure, got %q", lines)
+					t.Errorf("got %q, want no failure logged for a demotion", lines)
 				}
 			})
 		})
@@ -119,7 +119,7 @@ func TestASuspendedInstanceWritesNothingAndReadsWhenItResumes(t *testing.T) {
 	})
 }
 
-func TestAReloadOfKeepalivedWritesNothingWhereAllIsInPlace(t *testing.T) {
+func TestAReloadOfKeepalivedCausesNoWriteIfAllIsInPlace(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(interval)
@@ -162,12 +162,12 @@ func TestAFlappingInstanceCausesFewWrites(t *testing.T) {
 	})
 }
 
-func TestAfterAFlapTheSecondTakeoverIsOneTripToo(t *testing.T) {
+func TestAfterAFlapTheSecondTakeoverAlsoTakesOneTrip(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)
 		time.Sleep(20 * time.Second)
 		h.says(keepalived.Backup)
-		c.move(one, there) // the new master's write; no reading of ours has seen it
+		c.move(one, there) // the new MASTER's write; none of our readings shows it
 		time.Sleep(time.Second)
 		h.says(keepalived.Master)
 		time.Sleep(trip / 2)
@@ -184,10 +184,10 @@ func TestShutdownCancelsTheCallsInProgress(t *testing.T) {
 		before := time.Now()
 		h.stop()
 		if took := time.Since(before); took != 0 {
-			t.Errorf("Run returned after %v, want at once", took)
+			t.Errorf("Run returned after %v, want immediately", took)
 		}
 		if lines := h.lines("failed"); len(lines) != 0 {
-			t.Errorf("the end is no failure, got %q", lines)
+			t.Errorf("got %q, want no failure logged for the shutdown", lines)
 		}
 	})
 }
@@ -205,7 +205,7 @@ func TestAddressesCanBeAddedAndRemoved(t *testing.T) {
 		c.move(one, there)
 		time.Sleep(10 * interval)
 		if got := c.holder(one); got != there {
-			t.Errorf("%v is managed no more, but it was moved to %q", one, got)
+			t.Errorf("%v is no longer managed, but it was moved to %q", one, got)
 		}
 	})
 }
@@ -222,15 +222,15 @@ func TestADryRunLogsWhatItWouldDoOnceAndCountsNothing(t *testing.T) {
 		h.wrote("0")
 		lines := h.lines("would be assigned")
 		if len(lines) != 1 || len(h.lines(one.String())) != 1 {
-			t.Errorf("got %q, want one line, about %v", lines, one)
+			t.Errorf("got %q, want a single line, about %v", lines, one)
 		}
 		if lines := h.lines("contested"); len(lines) != 0 {
-			t.Errorf("got %q, want nothing counted", lines)
+			t.Errorf("got %q, want no conflict from writes that were not made", lines)
 		}
 	})
 }
 
-// aThousand returns that many addresses.
+// aThousand returns a thousand addresses.
 func aThousand() []netip.Addr {
 	var addrs []netip.Addr
 	for i := range 1000 {
@@ -239,7 +239,7 @@ func aThousand() []netip.Addr {
 	return addrs
 }
 
-// A thousand writes, 100 at a time, are acknowledged within 1.3 s. A read that verifies them is early by a quarter of the delay at most.
+// A thousand writes, 100 at a time, are acknowledged within 1.3 s. A verifying read may be early by at most a quarter of its delay.
 func TestVerificationsShareReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		addrs := aThousand()
@@ -249,18 +249,18 @@ func TestVerificationsShareReads(t *testing.T) {
 		time.Sleep(time.Second)
 		c.count()
 		c.set(func(ctx context.Context) error { return pass(ctx, 30*time.Millisecond) }, func(ctx context.Context, addr netip.Addr, _ string) error {
-			return pass(ctx, time.Duration(addr.As4()[3]%37)*time.Millisecond) // so that no two instants are the same
+			return pass(ctx, time.Duration(addr.As4()[3]%37)*time.Millisecond) // so that the acknowledgements are spread out
 		})
 		h.says(keepalived.Master)
 		time.Sleep(35 * time.Second)
 		const want = 5 + 2 + 1 + 1 // after 1 s, 3 s, 10 s and 30 s
 		if reads, writes := c.count(); reads > want || writes != 1000 {
-			t.Errorf("%d reads and %d writes, want %d at most and 1000", reads, writes, want)
+			t.Errorf("%d reads and %d writes, want at most %d and 1000", reads, writes, want)
 		}
 	})
 }
 
-func TestMasterWhereAllIsInPlaceCostsOneRead(t *testing.T) {
+func TestAMasterLineWithAllInPlaceCostsOneRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		addrs := aThousand()
 		c := newCloud(addrs...)
@@ -274,14 +274,14 @@ func TestMasterWhereAllIsInPlaceCostsOneRead(t *testing.T) {
 		h.says(keepalived.Master)
 		time.Sleep(2 * trip)
 		if reads, writes := c.count(); reads != 1 || writes != 0 {
-			t.Errorf("%d reads and %d writes, want one and none", reads, writes)
+			t.Errorf("%d reads and %d writes, want one read and no write", reads, writes)
 		}
 		for range 5 {
 			h.says(keepalived.Master)
 			time.Sleep(2 * trip)
 		}
 		if reads, writes := c.count(); reads != 5 || writes != 0 {
-			t.Errorf("%d reads and %d writes for five MASTER lines, want five and none", reads, writes)
+			t.Errorf("%d reads and %d writes for five MASTER lines, want five reads and no write", reads, writes)
 		}
 	})
 }
