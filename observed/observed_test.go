@@ -21,7 +21,7 @@ var (
 	errDown = errors.New("down")
 )
 
-// A cloud answers each read after a second with what holder is by then.
+// A cloud answers each read after one second, with the value that holder has by then.
 type cloud struct {
 	mu     sync.Mutex // guards all below
 	holder string
@@ -70,7 +70,7 @@ func (c *cloud) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]pr
 }
 
 func (c *cloud) Assign(context.Context, netip.Addr, string, []string) error {
-	panic("observed writes nothing")
+	panic("observed called Assign")
 }
 
 func (c *cloud) set(f func()) {
@@ -85,7 +85,7 @@ func (c *cloud) reads() int {
 	return len(c.asked)
 }
 
-// story runs a test in a bubble of fake time.
+// story runs a test with fake time.
 func story(t *testing.T, tell func(t *testing.T, c *cloud, o *Observed, log *providertest.Log)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -107,7 +107,7 @@ func story(t *testing.T, tell func(t *testing.T, c *cloud, o *Observed, log *pro
 	})
 }
 
-// read returns what Read does once it is not pending.
+// reading calls Read until it is no longer pending, and returns its result.
 func reading(ctx context.Context, o *Observed, addr netip.Addr, after time.Time) (Reading, error) {
 	for {
 		r, pending, err := o.Read(addr, after)
@@ -122,7 +122,7 @@ func reading(ctx context.Context, o *Observed, addr netip.Addr, after time.Time)
 	}
 }
 
-// refresh makes a refresh, whether it is due or not, and returns when its read has ended.
+// refresh causes a refresh, even if none is due, and returns when its read has ended.
 func refresh(o *Observed) {
 	o.mu.Lock()
 	o.due = time.Time{}
@@ -140,29 +140,29 @@ func refresh(o *Observed) {
 
 func TestConcurrentReadsShareOneCall(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
-		var askers sync.WaitGroup
+		var callers sync.WaitGroup
 		for i := range 100 {
-			askers.Go(func() {
+			callers.Go(func() {
 				addr := []netip.Addr{one, two}[i%2]
 				if r, err := reading(t.Context(), o, addr, time.Time{}); err != nil || r.Servers[0] != "there" {
 					t.Errorf("got %v, %v", r, err)
 				}
 			})
 		}
-		askers.Wait()
+		callers.Wait()
 		if got := c.reads(); got != 1 {
 			t.Errorf("%d reads, want 1", got)
 		}
 	})
 }
 
-func TestAReadThatBeginsWhenARefreshIsDueIsTheRefresh(t *testing.T) {
+func TestAReadThatBeginsWhenARefreshIsDueServesAsTheRefresh(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
-		var askers sync.WaitGroup
-		askers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) })
+		var callers sync.WaitGroup
+		callers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) })
 		synctest.Wait()
 		o.Refresh()
-		askers.Wait()
+		callers.Wait()
 		if got := c.reads(); got != 1 {
 			t.Errorf("got %d reads, want one", got)
 		}
@@ -171,18 +171,18 @@ func TestAReadThatBeginsWhenARefreshIsDueIsTheRefresh(t *testing.T) {
 		}
 
 		o.Invalidate(one)
-		askers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) })
+		callers.Go(func() { _, _ = reading(t.Context(), o, one, time.Time{}) })
 		synctest.Wait()
-		askers.Go(func() { refresh(o) }) // the one under way tells nothing of two
-		askers.Wait()
+		callers.Go(func() { refresh(o) }) // the read in progress does not cover two
+		callers.Wait()
 		if got := c.reads(); got != 3 {
 			t.Errorf("got %d reads, want three", got)
 		}
 	})
 }
 
-// An address that asks again and the refresh come at the same instant, in any order.
-func TestAFailedRefreshIsTriedAgainInOneRead(t *testing.T) {
+// The retry of a single address and the refresh come at the same instant, in either order.
+func TestAFailedRefreshIsRetriedInOneRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		c.set(func() { c.err = &providers.WaitError{Wait: 5 * time.Second, Err: errDown} })
 		refresh(o)
@@ -193,7 +193,7 @@ func TestAFailedRefreshIsTriedAgainInOneRead(t *testing.T) {
 		before := c.reads()
 		_, pending, err := o.Read(one, time.Now())
 		if !pending || err != nil {
-			t.Errorf("got %v, %v from an address that asks, want a read in progress", pending, err)
+			t.Errorf("got %v, %v from a single address's retry, want a read in progress", pending, err)
 		}
 		o.Refresh()
 		synctest.Wait()
@@ -203,7 +203,7 @@ func TestAFailedRefreshIsTriedAgainInOneRead(t *testing.T) {
 	})
 }
 
-func TestAFailedReadOfOneAddressDoesNotHastenTheRefresh(t *testing.T) {
+func TestAFailedReadOfOneAddressDoesNotMakeTheRefreshEarlier(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		refresh(o)
 		due := o.Due()
@@ -246,7 +246,7 @@ func TestAReadBegunBeforeAnInvalidationDoesNotCount(t *testing.T) {
 	})
 }
 
-func TestACallerThatGoesAwayDoesNotEndTheRead(t *testing.T) {
+func TestACallerThatGivesUpDoesNotEndTheRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("gone")
@@ -282,7 +282,7 @@ func TestAFailedReadIsSharedUntilItsBackOffIsOver(t *testing.T) {
 		}
 		synctest.Wait()
 		if got := len(log.Lines(`"reading the cloud failed: `)); got != 1 {
-			t.Errorf("%d lines that reading failed, want 1: %q", got, log.Lines(""))
+			t.Errorf("%d lines about the failed read, want 1: %q", got, log.Lines(""))
 		}
 	})
 }
@@ -328,7 +328,7 @@ func TestRefreshesComeOncePerInterval(t *testing.T) {
 				t.Fatalf("the next is due after %v, want a minute ±10 %%", wait)
 			}
 			if again := o.Refresh(); again != wait {
-				t.Fatalf("asked again, the next is due after %v, want %v", again, wait)
+				t.Fatalf("called again: the next is due after %v, want %v", again, wait)
 			}
 			time.Sleep(wait)
 		}
@@ -363,7 +363,7 @@ func (silent) Read(context.Context, []netip.Addr) (map[netip.Addr]providers.Hold
 	return nil, nil
 }
 
-func TestTheServerIsRequestedUntilItIsKnown(t *testing.T) {
+func TestTheServersIDIsRequestedUntilItIsKnown(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, _ *Observed, log *providertest.Log) {
 		time.Sleep(time.Minute)
 		if n := len(log.Lines("")); n == 0 || n > 2 {
@@ -391,11 +391,11 @@ func TestBackOffGrowsWithJitterUpToItsMaximum(t *testing.T) {
 
 func TestOnReadIsCalledOncePerRead(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
-		named := map[netip.Addr]int{}
+		reported := map[netip.Addr]int{}
 		o.opts.OnRead = func(addrs []netip.Addr) {
 			c.set(func() {
 				for _, addr := range addrs {
-					named[addr]++
+					reported[addr]++
 				}
 			})
 		}
@@ -411,8 +411,8 @@ func TestOnReadIsCalledOncePerRead(t *testing.T) {
 			t.Helper()
 			time.Sleep(1500 * time.Millisecond)
 			c.set(func() {
-				if named[one] != each || named[two] != each {
-					t.Errorf("named %v, want %d each", named, each)
+				if reported[one] != each || reported[two] != each {
+					t.Errorf("reported %v, want %d each", reported, each)
 				}
 			})
 		}
@@ -422,7 +422,7 @@ func TestOnReadIsCalledOncePerRead(t *testing.T) {
 		want(1)
 		for _, addr := range []netip.Addr{one, two} {
 			if r, err := ask(addr, false); err != nil || !r.At.Before(time.Now()) || r.Servers[0] != "there" {
-				t.Errorf("%v: got %+v, %v, want where it is", addr, r, err)
+				t.Errorf("%v: got %+v, %v, want its holder", addr, r, err)
 			}
 		}
 		want(1)
@@ -432,7 +432,7 @@ func TestOnReadIsCalledOncePerRead(t *testing.T) {
 		o.Invalidate(two)
 		_, _ = ask(one, true)
 		_, _ = ask(two, true)
-		_, _ = ask(two, true) // twice is no other read
+		_, _ = ask(two, true) // a second call causes no second read
 		want(2)
 		if got := c.reads(); got != 2 {
 			t.Errorf("%d reads, want one for both each time", got)
@@ -452,7 +452,7 @@ func TestWithoutAddressesAFailedReadIsNotRetried(t *testing.T) {
 		o.opts.Addresses = func() []netip.Addr { return nil }
 		time.Sleep(time.Until(o.Due()))
 		if rest := o.Refresh(); rest < 20*time.Second { // what is left of the interval
-			t.Errorf("the next refresh is due in %v, want it at the common instant", rest)
+			t.Errorf("the next refresh is due in %v, want it at the next interval", rest)
 		}
 	})
 }

@@ -14,8 +14,8 @@ func TestAWaitOfZeroStillPausesReads(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		c.set(func() { c.err = &providers.WaitError{Err: errDown} })
 		refresh(o)
-		if rest := time.Until(o.Due()); rest < minWait-time.Millisecond { // as refresh looks whether the read has ended
-			t.Errorf("the next read is due in %v, want a rest of %v at least", rest, minWait)
+		if rest := time.Until(o.Due()); rest < minWait-time.Millisecond { // refresh polls for the end of the read every millisecond
+			t.Errorf("the next read is due in %v, want a pause of at least %v", rest, minWait)
 		}
 	})
 }
@@ -29,9 +29,9 @@ func TestACallThatNeverReturnsIsGivenUp(t *testing.T) {
 			t.Errorf("got %v, want %v", err, providers.ErrGivenUp)
 		}
 		if took := time.Since(began).Truncate(100 * time.Millisecond); took != 12*time.Second {
-			t.Errorf("it was given up after %v, want the deadline and %v", took, providers.Grace)
+			t.Errorf("it was given up after %v, want the deadline plus %v", took, providers.Grace)
 		}
-		time.Sleep(2 * time.Minute) // which server this is is asked for in vain too
+		time.Sleep(2 * time.Minute) // requests for the server's ID are stuck too
 		c.set(func() { c.stuck, c.server = nil, nil })
 		time.Sleep(30 * time.Second)
 		synctest.Wait()

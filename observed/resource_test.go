@@ -47,12 +47,12 @@ func TestAddressesOfOneResourceAreInvalidatedTogether(t *testing.T) {
 		share("read", true)
 		o.Invalidate(two)
 		if _, ok := o.Last(one); ok {
-			t.Error("the other address still has a reading, want it void too")
+			t.Error("the other address still has a reading, want it invalidated too")
 		}
 		before := c.reads()
 		_, _ = reading(t.Context(), o, one, time.Time{})
 		if _, ok := o.Last(two); !ok || c.reads() != before+1 {
-			t.Errorf("read: %v, %d reads; want one for both", ok, c.reads()-before)
+			t.Errorf("valid: %v after %d reads; want one read for both", ok, c.reads()-before)
 		}
 		w.err[one] = errDown
 		share("one of them failed", true)
@@ -62,12 +62,12 @@ func TestAddressesOfOneResourceAreInvalidatedTogether(t *testing.T) {
 		share("it is there again", true)
 		o.Forget(one)
 		if got := o.Sharing(two); got != nil {
-			t.Errorf("got %v where the other is forgotten, want none", got)
+			t.Errorf("got %v after the other was forgotten, want none", got)
 		}
 	})
 }
 
-// A write may end before the reading that tells what it has written.
+// A write may end before the first reading that shows which resource it has written.
 func TestInvalidatingOneAddressInvalidatesAResourceThatIsFoundLater(t *testing.T) {
 	for _, pair := range [][2]netip.Addr{{one, two}, {two, one}} {
 		story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
