@@ -11,16 +11,16 @@ import (
 
 var errAnswer = errors.New("an answer")
 
-func TestBoundedGivesUpCallsThatDoNotReturn(t *testing.T) {
+func TestBoundedGivesUpACallThatDoesNotReturn(t *testing.T) {
 	for name, tale := range map[string]struct {
 		takes   time.Duration
-		after   time.Duration // done is called
+		after   time.Duration // until done is called
 		givenUp bool
 	}{
-		"returns at once":                    {0, 0, false},
+		"returns immediately":                {0, 0, false},
 		"returns within its deadline":        {9 * time.Second, 9 * time.Second, false},
 		"returns soon after its deadline":    {11 * time.Second, 11 * time.Second, false},
-		"returns long after":                 {time.Hour, 12 * time.Second, true},
+		"returns long after its deadline":    {time.Hour, 12 * time.Second, true},
 		"returns just after it was given up": {12*time.Second + 1, 12 * time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestBoundedGivesUpCallsThatDoNotReturn(t *testing.T) {
 					t.Errorf("done was called %d times, want once", times)
 				}
 				if took := time.Since(began); took != tale.takes {
-					t.Errorf("the call took %v of its goroutine, want %v", took, tale.takes)
+					t.Errorf("Bounded returned after %v, want %v", took, tale.takes)
 				}
 			})
 		})

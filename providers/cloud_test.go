@@ -24,7 +24,7 @@ var (
 	errWrong = fmt.Errorf("%w: invalid token", providers.ErrUnauthorized)
 )
 
-// A cloud is a provider whose answers a test sets, and that counts its calls.
+// A cloud is a provider whose responses are set by the test, and which counts its calls.
 type cloud struct {
 	mu       sync.Mutex
 	assign   func(context.Context) error
@@ -60,7 +60,7 @@ func (c *cloud) Assign(ctx context.Context, _ netip.Addr, _ string, _ []string) 
 	return assign(ctx)
 }
 
-// answers makes every call end with err.
+// answers makes every Read and Assign return err.
 func (c *cloud) answers(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,7 +68,7 @@ func (c *cloud) answers(err error) {
 	c.assign = func(context.Context) error { return err }
 }
 
-// answersWhen makes Assign return what is sent to the channel that it returns.
+// answersWhen makes each Assign wait for an error on the returned channel, and return it.
 func (c *cloud) answersWhen() chan<- error {
 	answer := make(chan error)
 	c.mu.Lock()
@@ -84,7 +84,8 @@ func (c *cloud) answersWhen() chan<- error {
 	return answer
 }
 
-// begin starts n assignments through p, and returns once all of them wait for answers. Their results are received from told.
+// begin starts n assignments through p and returns once all of them are waiting. Each ends with an error sent to answer; told receives
+// what p returned.
 func (c *cloud) begin(t *testing.T, p *providers.Paced, n int) (answer chan<- error, told <-chan error) {
 	t.Helper()
 	answer = c.answersWhen()
@@ -107,7 +108,7 @@ func assign(t *testing.T, p providers.Provider) error {
 	return p.Assign(t.Context(), addr, self, nil)
 }
 
-// wantWait checks that err tells to wait for that long, and why.
+// wantWait checks that err is a WaitError with this wait and cause.
 func wantWait(t *testing.T, err error, wait time.Duration, why error) {
 	t.Helper()
 	var told *providers.WaitError

@@ -35,7 +35,7 @@ func TestDryRunReadsButDoesNotWrite(t *testing.T) {
 		}
 	}
 	if c.assigns != 0 {
-		t.Errorf("got %d assigns at the cloud, want none", c.assigns)
+		t.Errorf("got %d calls of Assign, want none", c.assigns)
 	}
 }
 
@@ -48,7 +48,7 @@ func TestDryRunDoesNotUseUpTheProbe(t *testing.T) {
 	p.Probe()
 
 	wantError(t, assign(t, providers.DryRun(p)), providers.ErrNotWritten)
-	// The write that was not made leaves the probe to the next call.
+	// A write that is not made does not use up the probe, so the next call makes it.
 	_, _ = p.Read(t.Context(), addrs)
 	_, err = p.Read(t.Context(), addrs)
 	wantError(t, err, providers.ErrUnauthorized)

@@ -26,7 +26,7 @@ func rejecting(t *testing.T) (c *cloud, p *providers.Paced, said *providertest.L
 	c, said, resumed = &cloud{}, &providertest.Log{}, new(int)
 	p = providers.NewPaced(c, providers.PacedOptions{
 		MaxInterval: probeEach, Log: said.Logger(),
-		Resumed: func() { *resumed++; p.Probe() }, // it may call back
+		Resumed: func() { *resumed++; p.Probe() }, // Resumed may call Probe
 	})
 	c.answers(errWrong)
 	wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
@@ -36,7 +36,7 @@ func rejecting(t *testing.T) (c *cloud, p *providers.Paced, said *providertest.L
 func TestRejectedCredentialIsProbedOncePerMaxInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, said, resumed := rejecting(t)
-		for second := range 35 { // 100 addresses that all try each second
+		for second := range 35 { // 100 addresses, each tried once per second
 			for range 100 {
 				err := assign(t, p)
 				wantWait(t, err, probeEach-time.Duration(second%10)*time.Second, providers.ErrUnauthorized)
@@ -82,7 +82,7 @@ func TestOtherFailuresDoNotEndTheProbing(t *testing.T) {
 	})
 }
 
-func TestChangedCredentialIsTriedAtOnce(t *testing.T) {
+func TestChangedCredentialIsTriedImmediately(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, said, resumed := rejecting(t)
 		c.answers(nil)
@@ -93,7 +93,7 @@ func TestChangedCredentialIsTriedAtOnce(t *testing.T) {
 		for range 3 {
 			wantNoError(t, assign(t, p))
 		}
-		// Nothing waits here, so nothing is said. But an address may wait because the cloud refused its call, not the credential.
+		// No call is held back now, so nothing is logged. Still, an address may be waiting because the cloud refused its call.
 		p.CredentialChanged()
 		if *resumed != 2 {
 			t.Errorf("got resumed %d times, want twice", *resumed)
@@ -120,7 +120,8 @@ func TestAnswersToTheOldCredentialDoNotCountAgainstTheNew(t *testing.T) {
 	})
 }
 
-// Rotation may revoke the old token between two calls under way at once: of those, only the later evidence counts.
+// Rotation may revoke the old token while several calls are in progress. A success of a call sent before the rejection does not end the
+// probing.
 func TestAnswersToEarlierCallsDoNotEndTheProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, said := &cloud{}, &providertest.Log{}
@@ -130,7 +131,7 @@ func TestAnswersToEarlierCallsDoNotEndTheProbing(t *testing.T) {
 		wantWait(t, <-told, probeEach, providers.ErrUnauthorized)
 		answer <- nil
 		wantNoError(t, <-told)
-		answer <- errWrong // all that are told so wait for the same probe
+		answer <- errWrong // all calls that are rejected wait for the same probe
 		wantWait(t, <-told, probeEach, providers.ErrUnauthorized)
 		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
 		said.Want(t, rejected)
@@ -155,11 +156,11 @@ func TestLateAnswersDoNotRestartTheProbing(t *testing.T) {
 	})
 }
 
-func TestMasterLineProbesAtOnce(t *testing.T) {
+func TestProbeRequestProbesImmediately(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _, _ := rejecting(t)
 		time.Sleep(3 * time.Second)
-		for range 5 { // of a burst
+		for range 5 { // a burst of MASTER lines
 			p.Probe()
 		}
 		wantWait(t, assign(t, p), probeEach, providers.ErrUnauthorized)
@@ -169,7 +170,7 @@ func TestMasterLineProbesAtOnce(t *testing.T) {
 	})
 }
 
-func TestMasterLineProbesEvenAfterALateAnswer(t *testing.T) {
+func TestProbeRequestSurvivesALateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _, _ := rejecting(t)
 		time.Sleep(probeEach)

@@ -25,12 +25,12 @@ func TestRetryAfterHoldsBackEveryCall(t *testing.T) {
 		wantWait(t, assign(t, p), 20*time.Second, errFull)
 		_, err := p.Read(t.Context(), addrs)
 		wantWait(t, err, 20*time.Second, errFull)
-		p.Probe() // of no effect here
+		p.Probe() // has no effect here
 		p.CredentialChanged()
 		wantWait(t, assign(t, p), 20*time.Second, errFull)
 		wantCalls(t, c, 1)
 		if _, err := p.Server(t.Context()); err != nil || c.servers != 1 {
-			t.Errorf("got %v and %d askings for the server, want none held back", err, c.servers)
+			t.Errorf("got %v and %d requests for the server, want one that is not held back", err, c.servers)
 		}
 
 		time.Sleep(20 * time.Second)
@@ -94,7 +94,7 @@ func TestRepeatedRetryAfterIsLoggedOnce(t *testing.T) {
 			_ = assign(t, p)
 			time.Sleep(10 * time.Second)
 		}
-		c.answers(errFull) // answered, and neither a wait nor well again
+		c.answers(errFull) // a response that neither asks to wait nor succeeds
 		_ = assign(t, p)
 		c.answers(nil)
 		for range 2 {
@@ -106,7 +106,7 @@ func TestRepeatedRetryAfterIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// An Exoscale reading is made of several calls; one of them may be told to wait while others are answered.
+// A read at Exoscale takes several calls; one of them may get a Retry-After while others succeed.
 func TestRetryAfterOfOneAddressHoldsBackTheWholeCloud(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{holdings: map[netip.Addr]providers.Holding{
@@ -116,7 +116,7 @@ func TestRetryAfterOfOneAddressHoldsBackTheWholeCloud(t *testing.T) {
 		got, err := p.Read(t.Context(), addrs)
 		wantNoError(t, err)
 		if !got[addr].At(self) || !errors.Is(got[other].Err, errFull) {
-			t.Errorf("got %+v, want what was read, with the error of %v", got, other)
+			t.Errorf("got %+v, want both readings, with the error for %v", got, other)
 		}
 		wantWait(t, assign(t, p), time.Minute, errFull)
 	})
@@ -141,7 +141,7 @@ func TestReplacementInheritsRetryAfter(t *testing.T) {
 	})
 }
 
-func TestLongRetryAfterIsLoggedAgainAtGrowingDistance(t *testing.T) {
+func TestLongRetryAfterIsLoggedAtGrowingIntervals(t *testing.T) {
 	for name, failure := range map[string]error{"Retry-After": full(10 * time.Second), "401": providers.ErrUnauthorized} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestLongRetryAfterIsLoggedAgainAtGrowingDistance(t *testing.T) {
 					time.Sleep(time.Minute)
 				}
 				if n := len(said.Lines("")); n < 70 || n > 80 {
-					t.Errorf("%d lines in three days, want a first one, a few more, then one an hour", n)
+					t.Errorf("%d lines in three days, want a first one, a few more, then one per hour", n)
 				}
 			})
 		})

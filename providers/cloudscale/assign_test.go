@@ -40,7 +40,7 @@ func TestAssignIsOneRequest(t *testing.T) {
 		}
 		want := request{"PATCH", "/base/v1/floating-ips/" + path, `{"server":"` + here + `"}` + "\n", "Bearer " + token, "floaty"}
 		if len(got) != 1 || got[0] != want {
-			t.Errorf("%s: got %+v, want %+v alone", text, got, want)
+			t.Errorf("%s: got %+v, want only %+v", text, got, want)
 		}
 	}
 }
@@ -54,12 +54,12 @@ func TestOnlyAnAcknowledgementIsSuccess(t *testing.T) {
 		})
 		err := provider(t, cloudscale.Options{Endpoint: url}).Assign(t.Context(), addr, here, nil)
 		if err == nil || !strings.Contains(err.Error(), "unexpected status (want 204 No Content): Please log in") {
-			t.Errorf("%d: got %v, want an error with what the page says", status, err)
+			t.Errorf("%d: got %v, want an error with the page's text", status, err)
 		}
 	}
 }
 
-// The SDK loses the status of these, since the message is in a list.
+// In these responses the message is in a list, and for those the SDK loses the status.
 func TestMissingServerIsARefusal(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
@@ -71,7 +71,7 @@ func TestMissingServerIsARefusal(t *testing.T) {
 	}
 }
 
-func TestRotatedTokenTakesEffectAtOnce(t *testing.T) {
+func TestRotatedTokenTakesEffectImmediately(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	now := "old"
@@ -99,7 +99,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	})
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, stranger+r.URL.Path, status) //nolint:gosec // to be led astray is the point
+			http.Redirect(w, r, stranger+r.URL.Path, status) //nolint:gosec // a redirect elsewhere is what is tested
 		})
 		p := provider(t, cloudscale.Options{Endpoint: url})
 		_, err := p.Read(t.Context(), []netip.Addr{addr})
@@ -110,7 +110,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		}
 	}
 	if len(strangers) != 0 {
-		t.Errorf("got the requests %q where it points, want none", strangers)
+		t.Errorf("got the requests %q at the redirect's target, want none", strangers)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestCloseClosesOnlyIdleConnections(t *testing.T) {
 		remotes[call.Remote]++
 	}
 	if len(w.Calls()) != 4 || len(remotes) != 2 {
-		t.Errorf("got calls by connection %v, want 2 connections with 2 each", remotes)
+		t.Errorf("got calls by connection %v, want 2 connections with 2 calls each", remotes)
 	}
 }
 

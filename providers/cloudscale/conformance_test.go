@@ -14,11 +14,11 @@ import (
 
 var _ conformance.Cloud = (*cloud)(nil)
 
-// A cloud is the simulated one, as the suite wants it.
+// A cloud is the simulated cloud, adapted to the conformance suite.
 type cloud struct {
 	*simulator.Cloud
 	t     *testing.T
-	proto int // the major version of HTTP that is wanted
+	proto int // the expected major version of HTTP
 }
 
 func (c *cloud) Put(addr netip.Addr, holders ...string) {
@@ -41,7 +41,7 @@ func (c *cloud) Fail(f conformance.Failure) {
 
 func (c *cloud) Heal() { c.ClearFaults() }
 
-// ServeHTTP answers as the simulator does.
+// ServeHTTP passes requests to the simulator, after checking the version of HTTP.
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != c.proto {
 		c.t.Errorf("got a request over %s, want HTTP/%d", r.Proto, c.proto)

@@ -25,11 +25,11 @@ const (
 
 var addr = netip.MustParseAddr("192.0.2.1")
 
-// proxied counts the requests that the proxy of the environment got.
+// proxied counts the requests that reached the proxy set in the environment.
 var proxied atomic.Int64
 
-// TestMain sets what net/http and crypto/x509 read from the environment once a process: a proxy, which says that the
-// account is empty and this server another one, and the certificate of the test servers.
+// TestMain sets what net/http and crypto/x509 read from the environment once per process: the certificate of the test servers, and a proxy.
+// The proxy's own responses show that it was used: an empty list of floating IPs, and elsewhere as this server's ID.
 func TestMain(m *testing.M) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		proxied.Add(1)
@@ -111,7 +111,7 @@ func provider(t *testing.T, opts cloudscale.Options) *cloudscale.Provider {
 	return p
 }
 
-// listing returns a provider of an account whose list is this text.
+// listing returns a provider for an API that returns this text as the list of floating IPs.
 func listing(t *testing.T, list string) *cloudscale.Provider {
 	t.Helper()
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(list)) })

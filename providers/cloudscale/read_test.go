@@ -40,7 +40,7 @@ func TestOneListServesManyAddresses(t *testing.T) {
 	}
 }
 
-// A list names only the servers that hold something at that moment.
+// A list contains the names only of servers that hold an address at that moment.
 func TestAServerKeepsItsNameWhenItHoldsNothing(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
@@ -80,7 +80,7 @@ func TestFloatingIPWithoutATarget(t *testing.T) {
 	}
 }
 
-// A colleague aimed the address at a load balancer: that is not here, and an assign takes it back.
+// If a colleague points the address at a load balancer, it is not here, and an assign moves it back.
 func TestLoadBalancerIsAnotherHolder(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
@@ -102,7 +102,7 @@ func TestEveryAddressInANetworkIsItsFloatingIP(t *testing.T) {
 	base := netip.MustParseAddr("2001:db8:1::")
 	single := netip.MustParseAddr("2001:db8:1::5")
 	w.AddAddress(netip.PrefixFrom(base, 56), elsewhere)
-	w.AddAddress(netip.PrefixFrom(single, 128), here) // an address of its own, though it lies in the network
+	w.AddAddress(netip.PrefixFrom(single, 128), here) // a floating IP of its own, although it lies in the network
 	inside := []netip.Addr{base, base.Next(), netip.MustParseAddr("2001:db8:1:ff::1")}
 	got, err := w.Read(t.Context(), append([]netip.Addr{single, addr}, inside...))
 	if err != nil {
@@ -133,11 +133,11 @@ func TestEveryAddressInANetworkIsItsFloatingIP(t *testing.T) {
 		t.Errorf("got it held by %q, %v, want %q", w.Holders(single), err, elsewhere)
 	}
 	if got := w.Holders(base); !slices.Equal(got, []string{here}) {
-		t.Errorf("got the network held by %q, want %q still", got, here)
+		t.Errorf("got the network held by %q, want it still held by %q", got, here)
 	}
 }
 
-// A notify script reads nothing before it writes; and a network may be made anew in another size.
+// A notify script writes without a read before it; and a network may be created again with another size.
 func TestUnknownNetworkIsLookedUp(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
@@ -166,11 +166,11 @@ func TestAddressOfAnotherRegionIsARefusal(t *testing.T) {
 	w := newEnv(t)
 	w.SetServerRegion(here, "rma")
 	if err := w.Assign(t.Context(), addr, here, nil); !errors.Is(err, providers.ErrRefused) || !strings.Contains(err.Error(), "region") {
-		t.Errorf("got %v, want %v with what the API says", err, providers.ErrRefused)
+		t.Errorf("got %v, want %v with the API's reason", err, providers.ErrRefused)
 	}
-	w.SetRegion(addr, "") // a global one
+	w.SetRegion(addr, "") // a global address
 	if err := w.Assign(t.Context(), addr, here, nil); err != nil || !read(t, w, addr.String()).At(here) {
-		t.Errorf("got %v, %+v, want a global one to be here", err, read(t, w, addr.String()))
+		t.Errorf("got %v, %+v, want a global address to be here", err, read(t, w, addr.String()))
 	}
 }
 
@@ -183,13 +183,13 @@ func TestUnparsableNetworkDoesNotAffectOthers(t *testing.T) {
 		}
 		err := read(t, p, "192.0.2.8").Err
 		want := fmt.Sprintf("%q could not be", strings.Trim(strings.TrimPrefix(network, "null"), `"`))
-		if err == nil || errors.Is(err, providers.ErrNotFound) || !strings.Contains(err.Error(), want) { // it may be the one
-			t.Errorf("%s: got %v, want what could not be read, and no verdict", network, err)
+		if err == nil || errors.Is(err, providers.ErrNotFound) || !strings.Contains(err.Error(), want) { // may be its network
+			t.Errorf("%s: got %v, want an error that names the network that cannot be parsed, other than not found", network, err)
 		}
 	}
 }
 
-// An unusable list says nothing about any address.
+// An unusable list is no evidence about any address, so the whole read fails.
 func TestUnusableListIsAnError(t *testing.T) {
 	t.Parallel()
 	const one = `{"network":"192.0.2.1/32","server":{"uuid":"` + here + `"}}`
@@ -250,13 +250,14 @@ func TestFailedListNamesTheCall(t *testing.T) {
 	}
 }
 
-// The environment names a proxy, which loopback alone is exempt from: 0.0.0.0 is this host too, but no loopback address.
+// TestMain sets a proxy in the environment, which applies to all addresses except loopback. 0.0.0.0 is this host too, but not a loopback
+// address.
 func TestProxyOfTheEnvironmentIsUsed(t *testing.T) {
 	t.Parallel()
 	p := provider(t, cloudscale.Options{Endpoint: "http://0.0.0.0:9"})
 	before := proxied.Load()
 	if got, err := p.Read(t.Context(), nil); err != nil || len(got) != 0 {
-		t.Errorf("got %v, %v, want nothing, from the proxy", got, err)
+		t.Errorf("got %v, %v, want the proxy's empty list", got, err)
 	}
 	if got := proxied.Load() - before; got != 1 {
 		t.Errorf("got %d requests at the proxy, want 1", got)

@@ -21,7 +21,7 @@ func TestServerFromTheMetadataService(t *testing.T) {
 	for _, test := range []struct {
 		status int
 		body   string
-		want   string // the server, or what is in the error
+		want   string // the server, or a part of the error
 		kind   error
 	}{
 		{200, `{"uuid":"` + elsewhere + `","meta":{"cloudscale_uuid":"` + here + `"}}`, here, nil},
@@ -61,9 +61,9 @@ func TestServerFromTheMetadataService(t *testing.T) {
 	}
 }
 
-// A proxy would ask the metadata service of its own host. That there is one is shown by
-// TestTheProxyOfTheEnvironmentIsUsed, which says why the address is 0.0.0.0.
-func TestMetadataServiceIsAskedWithoutAProxy(t *testing.T) {
+// A proxy would query the metadata service of its own host. TestProxyOfTheEnvironmentIsUsed shows that the proxy is in effect, and explains
+// the address 0.0.0.0.
+func TestMetadataServiceIsQueriedWithoutAProxy(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t)
 	u, err := url.Parse(w.url)
@@ -76,7 +76,7 @@ func TestMetadataServiceIsAskedWithoutAProxy(t *testing.T) {
 	}
 	p := provider(t, cloudscale.Options{MetadataURL: "http://0.0.0.0:" + port + metadataPath})
 	if got, err := p.Server(t.Context()); got != here || err != nil {
-		t.Errorf("got %q, %v, want %q; the proxy says %q", got, err, here, elsewhere)
+		t.Errorf("got %q, %v, want %q; the proxy returns %q", got, err, here, elsewhere)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestConfiguredServerNeedsNoMetadata(t *testing.T) {
 // A host may be renamed while this process runs.
 func TestTheHostNameIsLookedUpWithEachCall(t *testing.T) {
 	t.Parallel()
-	w := newEnv(t) // its metadata service says here
+	w := newEnv(t) // its metadata service returns here
 	const named, configured = "33333333-3333-4333-8333-333333333333", elsewhere
 	var byName string
 	opts := cloudscale.Options{ServerByHostName: func() string { return byName }, MetadataURL: w.url + metadataPath}
@@ -139,7 +139,7 @@ func TestOptionsAreChecked(t *testing.T) {
 
 func TestEnvironmentOfTheSDKIsIgnored(t *testing.T) {
 	stranger := serve(t, func(http.ResponseWriter, *http.Request) {
-		t.Error("got a request where CLOUDSCALE_API_URL points, want none")
+		t.Error("got a request at CLOUDSCALE_API_URL, want none")
 	})
 	t.Setenv("CLOUDSCALE_API_URL", stranger)
 	t.Setenv("CLOUDSCALE_API_TOKEN", "another")

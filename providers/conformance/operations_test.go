@@ -9,24 +9,24 @@ import (
 	"floaty/providers"
 )
 
-// Where an address has one holder at most, the whole takeover is one operation.
+// In a cloud where an address has at most one holder, the whole takeover is one operation.
 func TestOneHolderIsReplacedByOneChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &oneHolder{}
 		theNextCallContinuesAnUnfinishedOperation(t, Subject{Provider: f, Cloud: f, Server: "here", Other: "other", Asynchronous: true})
 		if f.changing == 0 {
-			t.Error("got no changing request, want some: does the test still assign?")
+			t.Error("got no changing request, want at least one; does the test still call Assign?")
 		}
 	})
 }
 
-// A oneHolder is a provider and its cloud, as far as that test needs them: one address with one holder, and its operation.
+// A oneHolder is a provider and its cloud, reduced to what that test needs: one address with one holder, and at most one operation.
 type oneHolder struct {
 	providers.Provider
 	Cloud
 	holder   string
-	next     string // the holder once the operation has ended; empty: none is in progress
+	next     string // the holder once the operation has ended; empty: no operation is in progress
 	failure  Kind   // of operations; 0: they succeed
 	changing int
 }

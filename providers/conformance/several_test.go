@@ -113,7 +113,7 @@ func (c *cloud) Put(addr netip.Addr, holders ...string) {
 	c.holders[addr] = append([]string{}, holders...)
 }
 
-// AddAddress does nothing: this cloud hands out no networks.
+// AddAddress does nothing, because this cloud has no networks.
 func (c *cloud) AddAddress(netip.Prefix, ...string) {}
 
 func (c *cloud) Holders(addr netip.Addr) []string {
@@ -140,7 +140,7 @@ func (c *cloud) Requests() (all, changing int) {
 func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Split(r.URL.Path, "/")
 	addr, _ := netip.ParseAddr(path[1])
-	if f := c.meet(r.Method != http.MethodGet, addr); f != nil {
+	if f := c.failureFor(r.Method != http.MethodGet, addr); f != nil {
 		fail(w, r, f)
 		return
 	}
@@ -162,8 +162,8 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// meet counts a request and returns the failure that it meets.
-func (c *cloud) meet(changes bool, addr netip.Addr) *conformance.Failure {
+// failureFor counts a request and returns the failure to answer it with, or nil.
+func (c *cloud) failureFor(changes bool, addr netip.Addr) *conformance.Failure {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all++

@@ -15,7 +15,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestHoldersSeenLastAreDetachedWithoutANewReading(t *testing.T) {
+func TestKnownHoldersAreDetachedWithoutAnotherList(t *testing.T) {
 	w := newEnv(t)
 	w.put(addr, elsewhere, third)
 	w.read(addr)
@@ -27,13 +27,13 @@ func TestHoldersSeenLastAreDetachedWithoutANewReading(t *testing.T) {
 		t.Errorf("got %d lists among %q, want none", lists, w.calls())
 	}
 	if got := w.count("GET /v2/instance/"); got != 2 {
-		t.Errorf("got %d holders asked, want both", got)
+		t.Errorf("got %d queries of holders, want one for each of the two", got)
 	}
 }
 
 func TestWithoutAReadingTheHoldersAreListed(t *testing.T) {
 	w := newEnv(t)
-	w.put(addr, elsewhere, here, third) // attached to three at the start
+	w.put(addr, elsewhere, here, third) // attached to all three at the start
 	w.assign(addr)
 	w.heldBy(addr, here)
 	w.neverBare(addr)
@@ -46,15 +46,15 @@ func TestAddressWithoutATargetIsAttached(t *testing.T) {
 	w.heldBy(addr, here)
 }
 
-func TestAListAloneDetachesNobody(t *testing.T) {
+func TestAListIsNotEnoughToDetachAnInstance(t *testing.T) {
 	w := newEnv(t)
 	w.SetIgnoreFilter(true)
 	w.assign(addr)
 	w.heldBy(addr, here)
-	w.assign(addr, third) // seen wrongly
+	w.assign(addr, third) // passed as a holder, which it is not
 	for _, call := range w.Calls() {
 		if strings.HasSuffix(call.Path, ":detach") && call.Server == third {
-			t.Errorf("got %s detached, which does not hold it", third)
+			t.Errorf("got %s detached, although it does not hold the address", third)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestConflictWithoutTheAttachmentIsAnError(t *testing.T) {
 	w.Fail(simulator.Fault{Path: ":attach", Kind: simulator.Status, Status: http.StatusConflict, Body: `{"message":"busy"}`})
 	err := w.Assign(t.Context(), addr, here, []string{elsewhere})
 	if err == nil || !strings.Contains(err.Error(), "busy") || errors.Is(err, providers.ErrRefused) {
-		t.Errorf("got %v, want an error that says busy and is worth another try", err)
+		t.Errorf("got %v, want an error with the message busy, and not a refusal", err)
 	}
 	w.heldBy(addr, elsewhere)
 }
@@ -170,7 +170,7 @@ func TestStaleIDIsLookedUpAgain(t *testing.T) {
 	w.heldBy(addr, here)
 }
 
-// A takeover takes two calls and two operations one after the other at least, whatever the number of addresses.
+// A takeover takes at least two calls and two operations one after the other, whatever the number of addresses.
 func TestTakeoverCostsLittleMoreThanItsOperations(t *testing.T) {
 	const call, operation = 100 * time.Millisecond, 300 * time.Millisecond
 	for _, n := range []int{1, 20} {
@@ -200,13 +200,13 @@ func TestTakeoverCostsLittleMoreThanItsOperations(t *testing.T) {
 			if calls := w.writes(); calls != 2*n {
 				t.Errorf("got %d changing requests, want an attachment and a detachment each", calls)
 			}
-			t.Logf("%d addresses: at this host alone after %v, %.2f times the least", n, last, last.Seconds()/(2*(call+operation)).Seconds())
+			t.Logf("%d addresses: at this host alone after %v, %.2f times the minimum", n, last, last.Seconds()/(2*(call+operation)).Seconds())
 		})
 	}
 }
 
-// Two hosts that swap roles at random: whatever their calls come to, the one that is master in the end takes a look and
-// has the address then.
+// Two hosts swap roles again and again. However their calls end, the one that is MASTER at the end gets the address by reading and
+// assigning it.
 func TestTwoHostsThatSwapRolesLeaveNoAddressWithoutATarget(t *testing.T) {
 	w := newEnv(t)
 	w.SetOperationTime(30 * time.Millisecond)
@@ -220,7 +220,7 @@ func TestTwoHostsThatSwapRolesLeaveNoAddressWithoutATarget(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_ = w.Assign(ctx, addr, server, []string{other}) // a conflict with the last one's operation is likely
+			_ = w.Assign(ctx, addr, server, []string{other}) // a conflict with the previous call's operation is likely
 		}()
 		select {
 		case <-done:

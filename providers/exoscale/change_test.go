@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestOperationIsContinuedForAMinute(t *testing.T) {
+func TestOperationIsKeptForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s started
 		c := change{ip: "ip", instance: "here", attach: true}

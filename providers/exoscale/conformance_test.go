@@ -16,13 +16,13 @@ import (
 
 var _ conformance.Cloud = (*cloud)(nil)
 
-// A cloud is the simulated one, as the suite wants it.
+// A cloud is the simulated cloud, adapted to the conformance suite.
 type cloud struct{ *simulator.Cloud }
 
-// Put adds an IPv6 address as a part of a /96: there are no smaller ones.
+// Put adds the network of addr. For IPv6 that is a /96: Exoscale has no smaller ones.
 func (c *cloud) Put(addr netip.Addr, holders ...string) { c.AddAddress(network(addr), holders...) }
 
-// network is the elastic IP that addr is in.
+// network returns the network of the elastic IP that contains addr.
 func network(addr netip.Addr) netip.Prefix {
 	if addr.Is4() {
 		return netip.PrefixFrom(addr, 32)
@@ -75,8 +75,8 @@ func TestConformance(t *testing.T) {
 				return conformance.Subject{
 					Provider: p, Cloud: c, Server: here, Other: elsewhere, Third: third, Credential: secret, Forbidden: providers.ErrUnauthorized,
 					Network: netip.MustParsePrefix("2001:db8:500:1::/96"), Asynchronous: true,
-					// A reading takes two lists, and at first the try of the filter. An assignment looks at the holders while
-					// it attaches, so that some calls are made concurrently with the one that fails.
+					// A read takes two lists, and the first one also a test of the filter. An assignment queries the holders while
+					// it attaches, so some calls may be in progress when another one fails.
 					ReadCalls: 3, AssignCalls: 5,
 				}
 			})

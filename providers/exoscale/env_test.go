@@ -28,7 +28,7 @@ var (
 	second = netip.MustParseAddr("192.0.2.2")
 )
 
-// TestMain sets a proxy that answers nothing, so that no mistake reaches the real API.
+// TestMain sets a proxy at which nothing listens, so that no mistake reaches the real API.
 func TestMain(m *testing.M) {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
 		if err := os.Setenv(name, "http://127.0.0.1:9"); err != nil {
@@ -102,7 +102,7 @@ func (w *env) assign(addr netip.Addr, seen ...string) {
 	}
 }
 
-// heldBy asserts who holds addr.
+// heldBy demands that exactly these instances hold addr.
 func (w *env) heldBy(addr netip.Addr, want ...string) {
 	w.Helper()
 	got := slices.Sorted(slices.Values(w.Holders(addr)))
@@ -111,19 +111,19 @@ func (w *env) heldBy(addr netip.Addr, want ...string) {
 	}
 }
 
-// neverBare asserts that addr never was without a holder since it had one.
+// neverBare demands that addr has never been without a holder since it first had one.
 func (w *env) neverBare(addr netip.Addr) {
 	w.Helper()
 	had := false
 	for _, change := range w.History(addr) {
 		if len(change.Holders) == 0 && had {
-			w.Errorf("%v: got %+v in its history, want never no holder", addr, change)
+			w.Errorf("%v: got %+v in its history, want it never without a holder", addr, change)
 		}
 		had = had || len(change.Holders) > 0
 	}
 }
 
-// calls returns the requests since they were forgotten, as "METHOD path".
+// calls returns the requests since the last ForgetCalls, as "METHOD path".
 func (w *env) calls() []string {
 	var list []string
 	for _, call := range w.Calls() {
@@ -132,7 +132,7 @@ func (w *env) calls() []string {
 	return list
 }
 
-// count counts the requests that hold text.
+// count returns how many of these requests contain text.
 func (w *env) count(text string) int {
 	n := 0
 	for _, call := range w.calls() {

@@ -9,13 +9,13 @@ import (
 
 var errBusy = errors.New("busy")
 
-// Two calls share one: the first makes it, the second waits for it.
+// A two is two callers with the same key: the first makes the call, the second waits for it.
 type two struct {
 	flights
 
 	calls  int
-	answer chan error // of the call
-	giveUp func()     // ends the first one's context
+	answer chan error // what the call returns
+	giveUp func()     // cancels the first caller's context
 	ended  [2]chan error
 }
 
@@ -40,7 +40,7 @@ func TestConcurrentCallsShareOneResult(t *testing.T) {
 			other := make(chan error, 1)
 			go func() { other <- f.do(t.Context(), "another", func() error { return nil }) }()
 			if err := <-other; err != nil {
-				t.Errorf("got %v of another key, want no error and no wait", err)
+				t.Errorf("got %v for another key, want no error", err)
 			}
 			f.answer <- want
 			for i := range f.ended {
@@ -70,14 +70,14 @@ func TestCancelledCallIsMadeByAnother(t *testing.T) {
 	})
 }
 
-// Its caller gives it up. If others waited for it, nothing would be written for that address ever again.
+// The caller gives such a call up. If others kept waiting for it, that address would never be written again.
 func TestCallThatNeverReturnsBlocksNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newTwo(t)
 		f.giveUp()
 		synctest.Wait()
 		if f.calls != 2 {
-			t.Errorf("got %d calls once the first was given up, want the second made", f.calls)
+			t.Errorf("got %d calls once the first was given up, want the second one started", f.calls)
 		}
 		third := make(chan error, 1)
 		go func() { third <- f.do(t.Context(), "one", func() error { f.calls++; return nil }) }()
@@ -94,7 +94,7 @@ func TestCallThatNeverReturnsBlocksNoOther(t *testing.T) {
 			}
 		}
 		if f.calls != 2 {
-			t.Errorf("got %d calls, want the third to share the second one's", f.calls)
+			t.Errorf("got %d calls, want the third caller to share the second call", f.calls)
 		}
 	})
 }

@@ -9,10 +9,10 @@ import (
 	"floaty/providers/exoscale"
 )
 
-// Leave may end between the attach and the detach: the new MASTER would lose its own attachment.
+// The host may lose the address between attach and detach; a detach would then remove the new MASTER's own attachment.
 func TestEachRequestOfAssignPassesTheFence(t *testing.T) {
 	stopped := errors.New("no longer wanted")
-	// A request asks twice: before it is sent and at its body.
+	// Each request passes the fence twice: before it is sent, and before its body.
 	for allowed, want := range map[int64][]string{0: {elsewhere}, 2: {here, elsewhere}} {
 		t.Run("", func(t *testing.T) {
 			var asked atomic.Int64

@@ -35,7 +35,7 @@ func (w *env) changed(want ...string) {
 	}
 }
 
-// insist assigns addr with a limit for each call, as a controller does, until it succeeds.
+// insist calls Assign with a time limit for each call, as a controller does, until it succeeds.
 func (w *env) insist(limit time.Duration, seen ...string) {
 	w.Helper()
 	eventually(w.T, func() bool {
@@ -45,7 +45,7 @@ func (w *env) insist(limit time.Duration, seen ...string) {
 	})
 }
 
-// The pair is what a takeover leaves that was cut off: until the detachment lands, the dead host gets a share of the traffic.
+// An interrupted takeover leaves two holders. Until the detachment takes effect, the dead host receives a share of the traffic.
 func TestWithASecondHolderTheDetachmentComesFirst(t *testing.T) {
 	w := newEnv(t)
 	w.put(addr, elsewhere, here)
@@ -64,15 +64,15 @@ func TestWithASecondHolderTheDetachmentComesFirst(t *testing.T) {
 	}
 }
 
-func TestAnOldReadingDetachesNobody(t *testing.T) {
-	w := newEnv(t) // elsewhere holds it alone
+func TestAnOutdatedReadingDetachesNoInstanceTooEarly(t *testing.T) {
+	w := newEnv(t) // elsewhere is the only holder
 	w.assign(addr, elsewhere, here)
 	w.heldBy(addr, here)
 	w.neverBare(addr)
 	w.changed("attach "+here, "detach "+elsewhere)
 }
 
-func TestTakeoverReadsNothingBeforeItAttaches(t *testing.T) {
+func TestTakeoverAttachesBeforeAnyRead(t *testing.T) {
 	w := newEnv(t)
 	w.read(addr)
 	w.ForgetCalls()
@@ -89,7 +89,7 @@ func TestTakeoverReadsNothingBeforeItAttaches(t *testing.T) {
 	}
 }
 
-func TestSecondTakeoverReadsNothingBeforeItAttachesEither(t *testing.T) {
+func TestSecondTakeoverDoesNotQueryThisInstance(t *testing.T) {
 	w := newEnv(t)
 	w.assign(addr, elsewhere)
 	w.Move(addr, elsewhere)
@@ -97,7 +97,7 @@ func TestSecondTakeoverReadsNothingBeforeItAttachesEither(t *testing.T) {
 	w.assign(addr, elsewhere)
 	w.heldBy(addr, here)
 	if n := w.count("GET /v2/instance/" + here); n != 0 {
-		t.Errorf("got the calls %q, want no question about this instance", w.calls())
+		t.Errorf("got the calls %q, want no query of this instance", w.calls())
 	}
 }
 
@@ -117,20 +117,20 @@ func TestOperationThatCannotBeQueriedIsProvedByAReading(t *testing.T) {
 				w.changed("attach "+here, "detach "+elsewhere)
 			}
 			if lines := log.Lines(""); len(lines) != 1 || !strings.Contains(lines[0], "get-operation") {
-				t.Errorf("got the lines %q, want one that names the right that is missing", lines)
+				t.Errorf("got the lines %q, want one that names the missing right", lines)
 			}
 			w.ClearFaults()
 			w.put(addr, elsewhere)
 			w.assign(addr, elsewhere)
 			if lines := log.Lines(""); len(lines) != 2 || !strings.Contains(lines[1], "can be queried again") {
-				t.Errorf("got the lines %q, want a second one that it is over", lines)
+				t.Errorf("got the lines %q, want a second one that queries work again", lines)
 			}
 		})
 	}
 }
 
 func TestFailedAttachmentDoesNotMatterIfAlreadyAttached(t *testing.T) {
-	for _, seen := range [][]string{nil, {elsewhere}} { // nobody knew that it was attached here
+	for _, seen := range [][]string{nil, {elsewhere}} { // neither includes this instance, although it is attached
 		t.Run(fmt.Sprint(len(seen), " seen"), func(t *testing.T) {
 			w := newEnv(t)
 			w.put(addr, elsewhere, here)
@@ -145,14 +145,14 @@ func TestFailedAttachmentDoesNotMatterIfAlreadyAttached(t *testing.T) {
 func TestOperationThatOutlivesACallIsContinued(t *testing.T) {
 	w := newEnv(t)
 	w.SetOperationTime(800 * time.Millisecond)
-	w.SetBusy(true) // a second request would be refused
+	w.SetBusy(true) // a second changing request would be refused
 	w.insist(300*time.Millisecond, elsewhere)
 	w.heldBy(addr, here)
 	w.neverBare(addr)
 	w.changed("attach "+here, "detach "+elsewhere)
 }
 
-// That a call's time is over says nothing about the operation that it asks for.
+// A call that runs into its deadline is no evidence that the operation has failed.
 func TestOperationIsContinuedEvenIfItWasNotQueriedInTime(t *testing.T) {
 	w := newEnv(t)
 	w.SetOperationTime(2 * time.Second)
@@ -190,7 +190,7 @@ func TestOperationThatStaysPendingIsProvedByAReading(t *testing.T) {
 	})
 }
 
-// A takeover was cut off; then the other took it back, and died. What our operation came to is history.
+// A takeover was interrupted; then the other host took the address back and died. That our old operation succeeded no longer counts.
 func TestSuccessOfAnOldOperationIsNoProof(t *testing.T) {
 	w := newEnv(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Times: 1})
@@ -228,13 +228,13 @@ func TestOperationWithoutAReference(t *testing.T) {
 	w.assign(addr, elsewhere, here)
 }
 
-// A notify script writes before it has read: then nobody knows yet that the addresses are one elastic IP.
+// A notify script writes before any read, when it is not yet known that the addresses are one elastic IP.
 func TestAddressesOfOneNetworkShareAWriteInProgress(t *testing.T) {
 	w := newEnv(t)
 	base := netip.MustParseAddr("2001:db8:500:1::")
 	w.put(base, elsewhere)
 	w.SetOperationTime(200 * time.Millisecond)
-	w.SetLatency(20 * time.Millisecond) // so that they meet
+	w.SetLatency(20 * time.Millisecond) // so that the calls overlap
 	w.SetBusy(true)
 	var all sync.WaitGroup
 	for a := base; a.Compare(netip.MustParseAddr("2001:db8:500:1::9")) < 0; a = a.Next() {
@@ -263,9 +263,9 @@ func TestCancelledWriteIsContinuedByAnother(t *testing.T) {
 	ctx, lose := context.WithCancel(t.Context())
 	lost, kept := make(chan error, 1), make(chan error, 1)
 	go func() { lost <- w.Assign(ctx, base, here, []string{elsewhere}) }()
-	eventually(t, func() bool { return w.count("GET /v2/operation/") > 0 }) // so that it is known which operation to go on with
+	eventually(t, func() bool { return w.count("GET /v2/operation/") > 0 }) // so that its operation is known and can be continued
 	go func() { kept <- w.Assign(t.Context(), base.Next(), here, []string{elsewhere}) }()
-	lose() // the second waits for the first, or begins after it: both must do
+	lose() // the second may wait for the first or begin after it; either must work
 	if err := <-lost; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}

@@ -14,7 +14,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// many adds instances and addresses; the addresses are held by the instances in turn.
+// many adds instances, and addresses that are distributed among these instances.
 func (w *env) many(instances, addresses int) []netip.Addr {
 	var ids []string
 	for i := range instances {
@@ -33,8 +33,8 @@ func (w *env) many(instances, addresses int) []netip.Addr {
 
 func TestReadTakesTheCheaperWay(t *testing.T) {
 	for _, c := range []struct{ instances, addresses, most int }{
-		{1, 20, 6},  // with the env's three: 4 instances: two lists and four gets
-		{497, 2, 3}, // 500 instances: the list of elastic IPs and two filtered ones
+		{1, 20, 6},  // 4 instances with the env's three: two lists and four gets
+		{497, 2, 3}, // 500 instances: the list of elastic IPs and two filtered lists
 		{20, 10, 11},
 	} {
 		t.Run(fmt.Sprintf("%d addresses, %d instances", c.addresses, c.instances+3), func(t *testing.T) {
@@ -90,11 +90,11 @@ func TestIgnoredFilterIsDetected(t *testing.T) {
 	w := newEnv(t)
 	w.SetIgnoreFilter(true)
 	if got := w.read(addr)[addr]; got.Err != nil || !slices.Equal(got.Servers, []string{elsewhere}) {
-		t.Errorf("got %+v, want it held by %s alone", got, elsewhere)
+		t.Errorf("got %+v, want it held only by %s", got, elsewhere)
 	}
 }
 
-// An IPv6 elastic IP is a /96: one thing to attach, whatever number of virtual addresses lies in it.
+// An IPv6 elastic IP is a /96, which is attached as a whole, however many virtual addresses lie in it.
 func TestEveryAddressInANetworkIsItsElasticIP(t *testing.T) {
 	w := newEnv(t)
 	w.put(netip.MustParseAddr("2001:db8:500:1::1"), elsewhere)
@@ -104,7 +104,7 @@ func TestEveryAddressInANetworkIsItsElasticIP(t *testing.T) {
 		inside = append(inside, netip.MustParseAddr(spelling))
 	}
 	absent := netip.MustParseAddr("2001:db8:500:1:0:1::")
-	w.read(inside[0]) // the filter is tried
+	w.read(inside[0]) // tests the filter
 	w.ForgetCalls()
 	got := w.read(append(inside, absent, addr)...)
 	for _, a := range inside {
@@ -113,13 +113,13 @@ func TestEveryAddressInANetworkIsItsElasticIP(t *testing.T) {
 		}
 	}
 	if got[addr].Resource == got[inside[0]].Resource || got[addr].Resource == "" {
-		t.Errorf("got resource %q for %v and %q for %v, want two", got[addr].Resource, addr, got[inside[0]].Resource, inside[0])
+		t.Errorf("got resource %q for %v and %q for %v, want two different resources", got[addr].Resource, addr, got[inside[0]].Resource, inside[0])
 	}
 	if h := got[absent]; !errors.Is(h.Err, providers.ErrNotFound) || h.Resource != "" {
 		t.Errorf("%v: got %+v, want %v", absent, h, providers.ErrNotFound)
 	}
 	if calls := w.calls(); len(calls) != 3 {
-		t.Errorf("got the calls %q, want a list of elastic IPs, and one of holders for each of two", calls)
+		t.Errorf("got the calls %q, want one list of elastic IPs and two of holders", calls)
 	}
 	w.assign(inside[2], elsewhere)
 	w.heldBy(inside[0], here)
@@ -153,8 +153,9 @@ func TestManagedAddressIsShared(t *testing.T) {
 	}
 }
 
-// A refusal of the first question is no answer: to hold two addresses must not cost a look at each of 300 instances for ever.
-func TestRefusedFilterIsTriedAgain(t *testing.T) {
+// An error on the first filtered list does not show whether the filter works. Two addresses must not cost a query of each of 300
+// instances forever.
+func TestFilterIsTestedAgainAfterAnError(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			w := newEnv(t)
@@ -181,7 +182,7 @@ func TestForbiddenListMeansTheCredentialUnlessItNamesARole(t *testing.T) {
 		`{"message":"Forbidden"}`: providers.ErrUnauthorized,
 		`{"message":"Forbidden by role policy for compute"}`: providers.ErrRefused,
 	} {
-		for _, known := range []bool{false, true} { // the lists are asked for one after the other, or side by side
+		for _, known := range []bool{false, true} { // the lists are requested one after the other, or concurrently
 			t.Run(fmt.Sprint(body, known), func(t *testing.T) {
 				w := newEnv(t)
 				w.SetIgnoreFilter(true)
@@ -192,7 +193,7 @@ func TestForbiddenListMeansTheCredentialUnlessItNamesARole(t *testing.T) {
 				_, err := w.Read(t.Context(), []netip.Addr{addr})
 				for _, kind := range []error{providers.ErrUnauthorized, providers.ErrRefused} {
 					if errors.Is(err, kind) != errors.Is(want, kind) {
-						t.Errorf("got %v; want %v alone", err, want)
+						t.Errorf("got %v; want only %v", err, want)
 					}
 				}
 			})
@@ -208,13 +209,13 @@ func TestRecreatedAddressIsFoundAgain(t *testing.T) {
 		t.Errorf("got %+v, want %v", got, providers.ErrNotFound)
 	}
 	w.put(addr, third)
-	w.read(addr) // here it may just become known
+	w.read(addr) // the new ID may become known only with this read
 	if got := w.read(addr)[addr]; got.Err != nil || !slices.Equal(got.Servers, []string{third}) {
 		t.Errorf("got %+v, want it held by %s", got, third)
 	}
 }
 
-func TestNewCredentialTakesEffectAtOnce(t *testing.T) {
+func TestNewCredentialTakesEffectImmediately(t *testing.T) {
 	now := "wrong-secret-wrong"
 	w := newEnv(t, func(o *exoscale.Options) { o.Credential = func() (string, string) { return key, now } })
 	_, err := w.Read(t.Context(), []netip.Addr{addr})
@@ -234,13 +235,13 @@ func TestInstanceAndZoneFromTheMetadataService(t *testing.T) {
 	if got, err := p.Server(t.Context()); err != nil || got != third {
 		t.Errorf("got %q, %v, want %s", got, err, third)
 	}
-	_, err := p.Read(t.Context(), []netip.Addr{addr}) // the proxy of the test lets nothing through
+	_, err := p.Read(t.Context(), []netip.Addr{addr}) // fails, because nothing listens at the proxy that TestMain sets
 	if err == nil || !strings.Contains(err.Error(), "https://api-ch-gva-2.exoscale.com/v2/elastic-ip") {
 		t.Errorf("got %v, want an error that names the endpoint of the zone", err)
 	}
 	w.SetMetadata(nil, "")
 	if _, err := p.Server(t.Context()); err == nil || !strings.Contains(err.Error(), "set exoscale.instance-id and exoscale.zone") {
-		t.Errorf("got %v, want what to set where there is no metadata service", err)
+		t.Errorf("got %v, want an error that names the settings to use without a metadata service", err)
 	}
 	w.Fail(simulator.Fault{Kind: simulator.Status, Status: http.StatusOK, Body: "evil.example.com/"})
 	p = newProvider(t, "", func(o *exoscale.Options) { o.Instance, o.MetadataURL = "", w.url+"/latest/meta-data" })
@@ -248,7 +249,7 @@ func TestInstanceAndZoneFromTheMetadataService(t *testing.T) {
 		t.Errorf("got %q, want an error, because it is not a UUID", got)
 	}
 	if _, err := p.Read(t.Context(), []netip.Addr{addr}); err == nil || !strings.Contains(err.Error(), "is not a zone name") {
-		t.Errorf("got %v, want an error for what is not a zone name", err)
+		t.Errorf("got %v, want an error, because it is not a zone name", err)
 	}
 }
 
@@ -275,7 +276,7 @@ func TestDescribeReturnsNameAndClock(t *testing.T) {
 func TestCheckRightsDetectsARoleWithoutGetOperation(t *testing.T) {
 	w := newEnv(t)
 	if right, err := w.CheckRights(t.Context()); err != nil || right != "get-operation" {
-		t.Errorf("got %q and %v, want get-operation and no error: 404 is the answer to a key that may ask", right, err)
+		t.Errorf("got %q and %v, want get-operation and no error: a key that has the right gets 404", right, err)
 	}
 	w.Fail(simulator.Fault{
 		Path: "/v2/operation/", Kind: simulator.Status, Status: http.StatusForbidden,
@@ -283,7 +284,7 @@ func TestCheckRightsDetectsARoleWithoutGetOperation(t *testing.T) {
 	})
 	_, err := w.CheckRights(t.Context())
 	if !errors.Is(err, providers.ErrRefused) || !strings.Contains(err.Error(), "get-operation") || !strings.Contains(err.Error(), "role policy") {
-		t.Errorf("got %v, want %v that names get-operation and says what the API says", err, providers.ErrRefused)
+		t.Errorf("got %v, want %v that names get-operation and contains the API's reason", err, providers.ErrRefused)
 	}
 	if got := w.writes(); got != 0 {
 		t.Errorf("got %d changing requests, want none", got)

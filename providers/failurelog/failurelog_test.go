@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// A step is what happens at a time after the start: a failure with a text, or a success.
+// A step is a failure or a success at a time after the start.
 type step struct {
 	after   time.Duration
-	failure string // empty: it works
+	failure string // its text; empty for a success
 }
 
-func TestWhichFailuresAreWorthALine(t *testing.T) {
+func TestFailuresAreLoggedAtGrowingIntervals(t *testing.T) {
 	const m = time.Minute
 	every := func(d time.Duration, n int, failures ...string) (steps []step) {
 		for i := range n {
@@ -27,11 +27,11 @@ func TestWhichFailuresAreWorthALine(t *testing.T) {
 	}{
 		"a healthy day": {every(m, 1000, ""), nil},
 		"one failure":   {[]step{{0, "503"}, {m, ""}, {2 * m, ""}}, []string{"0 failed", "1 works again"}},
-		"reminders at a growing distance": {
+		"reminders at growing intervals": {
 			every(m/2, 500, "503"),
 			[]string{"0 failed", "1 failed", "3 failed", "7 failed", "15 failed", "31 failed", "63 failed", "123 failed", "183 failed", "243 failed"},
 		},
-		"another failure is said at once": {
+		"another failure is logged immediately": {
 			[]step{{0, "503"}, {m / 2, "timeout"}, {m, "timeout"}},
 			[]string{"0 failed", "0 failed"},
 		},
@@ -39,7 +39,7 @@ func TestWhichFailuresAreWorthALine(t *testing.T) {
 			[]step{{0, "503"}, {m, ""}, {12 * m, "503"}, {13 * m, ""}},
 			[]string{"0 failed", "1 works again", "12 failed", "13 works again"},
 		},
-		"every other time": {
+		"every other call fails": {
 			append(every(m, 60, "503", ""), step{66 * m, ""}, step{70 * m, ""}),
 			[]string{
 				"0 failed", "1 works again", "2 fails now and then", "4 fails now and then", "6 fails now and then",
@@ -73,17 +73,17 @@ func TestWhichFailuresAreWorthALine(t *testing.T) {
 	}
 }
 
-func TestCountsOfFailures(t *testing.T) {
+func TestFailuresAreCountedInARowAndInTotal(t *testing.T) {
 	var e Entry
 	now := time.Now()
 	e.Failed(now)
 	e.Failed(now.Add(time.Second))
 	if e.Attempts != 2 || e.Failures != 2 || !e.Since.Equal(now) {
-		t.Errorf("after two failures: %d in a row, %d in all, since %v; want 2, 2 and the first one's time", e.Attempts, e.Failures, e.Since)
+		t.Errorf("after two failures: %d in a row, %d in total, since %v; want 2, 2 and the time of the first", e.Attempts, e.Failures, e.Since)
 	}
 	e.Succeeded(now.Add(2 * time.Second))
 	e.Failed(now.Add(3 * time.Second))
 	if e.Attempts != 1 || e.Failures != 3 {
-		t.Errorf("after a success and another failure: %d in a row, %d in all; want 1 and 3", e.Attempts, e.Failures)
+		t.Errorf("after a success and another failure: %d in a row, %d in total; want 1 and 3", e.Attempts, e.Failures)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"floaty/providers"
 )
 
-// kinds are the errors that callers tell apart, in addition to *providers.WaitError.
+// kinds are the errors that callers distinguish, in addition to *providers.WaitError.
 var kinds = []error{providers.ErrUnauthorized, providers.ErrNotFound, providers.ErrRefused}
 
 func TestStatusDecidesTheError(t *testing.T) {
@@ -63,7 +63,7 @@ func TestStatusDecidesTheError(t *testing.T) {
 	}
 }
 
-// wantFailure checks an error's text, kind and wait.
+// wantFailure checks an error's text, kind and wait; a wait of 0 means none.
 func wantFailure(t *testing.T, err error, text string, kind error, wait time.Duration) {
 	t.Helper()
 	var told *providers.WaitError
@@ -107,7 +107,7 @@ func TestSuccessHasNoError(t *testing.T) {
 	}
 }
 
-func TestUnusableSuccessNamesTheReason(t *testing.T) {
+func TestErrorOfAnUnusableAnswerNamesTheReason(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "<html><title>Please log in</title></html>")
 	})
@@ -129,7 +129,7 @@ func TestUnusableSuccessNamesTheReason(t *testing.T) {
 	}
 }
 
-// endless writes until the client has enough.
+// endless writes until the client closes the request.
 func endless(w http.ResponseWriter, r *http.Request) {
 	for piece := []byte(strings.Repeat("a", 1<<20)); r.Context().Err() == nil; {
 		if _, err := w.Write(piece); err != nil {
@@ -157,7 +157,7 @@ func TestTooLongAnswerIsAnError(t *testing.T) {
 	})
 }
 
-// Each of many addresses may have a list of its own, and each list may be as long as it can.
+// Many addresses may each have their own list, and each list may be of the maximum length.
 func TestLongAnswersAreReadOneAtATime(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
@@ -189,7 +189,7 @@ func TestLongAnswersAreReadOneAtATime(t *testing.T) {
 			t.Errorf("got %d bytes and %v while another long answer is read, want %v before the rest is read", n, err, context.DeadlineExceeded)
 		}
 		if text, err := io.ReadAll(open(t.Context(), "/short")); err != nil || string(text) != "the end" {
-			t.Errorf("got %q, %v for a short answer, want it at once", text, err)
+			t.Errorf("got %q, %v for a short answer, want it without a wait", text, err)
 		}
 		next := open(t.Context(), "/long")
 		waited := make(chan error)
@@ -206,7 +206,7 @@ func TestLongAnswersAreReadOneAtATime(t *testing.T) {
 	})
 }
 
-// A hundred writes side by side must not hold a hundred long answers.
+// A hundred concurrent writes must not keep a hundred long answers in memory.
 func TestOnlyTheStartOfAnAnswerToAChangeIsRead(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		ended := make(chan struct{}, 2)
@@ -222,13 +222,13 @@ func TestOnlyTheStartOfAnAnswerToAChangeIsRead(t *testing.T) {
 			select {
 			case <-ended:
 			case <-time.After(5 * time.Second):
-				t.Error("got the rest sent, want it cut off")
+				t.Error("the server could send the whole answer, want it cut off")
 			}
 		}
 	})
 }
 
-// An error page that is longer than what is read of it, and does not end.
+// The error page is longer than the part that is read, and it never ends.
 func TestLongErrorBodyIsNotReadToItsEnd(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
@@ -241,13 +241,13 @@ func TestLongErrorBodyIsNotReadToItsEnd(t *testing.T) {
 			began := time.Now()
 			_, err := call(t, a.client, method, a.URL)
 			if took := time.Since(began); took > 5*time.Second || err == nil || !strings.Contains(err.Error(), "502 Bad Gateway: aaa") {
-				t.Errorf("%s: got %v after %v, want the status at once", method, err, took)
+				t.Errorf("%s: got %v after %v, want the status within 5 s", method, err, took)
 			}
 		}
 	})
 }
 
-func TestStalledAnswerNamesTheCause(t *testing.T) {
+func TestErrorOfAStalledAnswerWrapsTheCause(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "{")
 		_ = http.NewResponseController(w).Flush()

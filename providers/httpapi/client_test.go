@@ -55,7 +55,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			}
 		}
 		if got := stranger.requests.Load(); got != 0 {
-			t.Errorf("got %d requests where it points, want none", got)
+			t.Errorf("got %d requests at the redirect's target, want none", got)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func TestOneConnectionServesManyCalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = resp.Body.Close() // unread, as by a JSON decoder that has what it wants
+			_ = resp.Body.Close() // without reading to the end, like a JSON decoder that has a complete value
 		}
 		if got := a.connections.Load(); got != 1 {
 			t.Errorf("got %d connections, want 1", got)
@@ -88,7 +88,7 @@ func TestConnectionsOfConcurrentCallsStayOpen(t *testing.T) {
 	var round sync.WaitGroup
 	a := serve(t, false, func(http.ResponseWriter, *http.Request) {
 		round.Done()
-		round.Wait() // until all of the round have arrived
+		round.Wait() // until all requests of this round have arrived
 	})
 	for range 3 {
 		round.Add(parallel)
@@ -112,7 +112,7 @@ func TestPatchSurvivesADroppedConnection(t *testing.T) {
 		a := serve(t, http2, func(w http.ResponseWriter, r *http.Request) {
 			for key := range r.Header {
 				if strings.Contains(key, "Idempotency") {
-					t.Errorf("got header %s, want it never sent", key)
+					t.Errorf("got header %s, want no such header", key)
 				}
 			}
 			w.WriteHeader(http.StatusNoContent)
@@ -186,7 +186,7 @@ func TestParseEndpoint(t *testing.T) {
 	}
 }
 
-func TestCallWithoutCapture(t *testing.T) {
+func TestCallWithoutCaptureWorks(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	client := clientOf(t, server, server.URL)

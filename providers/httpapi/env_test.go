@@ -16,7 +16,7 @@ import (
 
 const token = "s3cr3t-T0ken"
 
-// An api is a test server, a client for it, and what the server saw.
+// An api is a test server, a client for it, and counters of what reached the server.
 type api struct {
 	*httptest.Server
 	client      *http.Client
@@ -24,7 +24,7 @@ type api struct {
 	requests    atomic.Int64
 }
 
-// serve starts a server, with TLS and HTTP/2 if so wanted, and a client for it with a credential.
+// serve starts a server, with TLS and HTTP/2 if http2 is set, and creates a client for it that has a credential.
 func serve(t *testing.T, http2 bool, handler http.HandlerFunc) *api {
 	t.Helper()
 	a := &api{}
@@ -42,7 +42,7 @@ func serve(t *testing.T, http2 bool, handler http.HandlerFunc) *api {
 	return a
 }
 
-// start starts the server, which counts its connections, and makes the client.
+// start starts the server, which counts its connections, and creates the client.
 func (a *api) start(t *testing.T, http2 bool) {
 	t.Helper()
 	a.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -62,7 +62,7 @@ func (a *api) start(t *testing.T, http2 bool) {
 
 type connKey struct{}
 
-// drop closes the connection that r came on, without a goodbye.
+// drop closes the connection of r abruptly, without a TLS or HTTP/2 message.
 func drop(r *http.Request) {
 	conn := r.Context().Value(connKey{}).(net.Conn)
 	if secured, ok := conn.(*tls.Conn); ok {
@@ -93,7 +93,7 @@ func parse(t *testing.T, endpoint string) *url.URL {
 	return u
 }
 
-// call makes one call and returns the whole answer and the error that Answer makes.
+// call makes one call and returns the whole answer and the error from Answer.Err.
 func call(t *testing.T, client *http.Client, method, address string) (string, error) {
 	t.Helper()
 	ctx, answer := Capture(t.Context())

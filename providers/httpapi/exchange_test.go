@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// interim answers with raw text on an HTTP/1.1 connection, which stays open.
+// interim starts a server that writes text on the raw HTTP/1.1 connection and keeps the connection open.
 func interim(t *testing.T, text string) *api {
 	t.Helper()
 	done := make(chan struct{})
@@ -23,7 +23,7 @@ func interim(t *testing.T, text string) *api {
 		<-done
 		_ = conn.Close()
 	})
-	t.Cleanup(func() { close(done) }) // before the server's own end, which waits for its handlers
+	t.Cleanup(func() { close(done) }) // before the server's Close, which waits for its handlers
 	return a
 }
 
@@ -34,8 +34,8 @@ const (
 	final     = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 )
 
-// net/http takes 101 for an answer whose body is the connection: reading it ended with nothing, not even its context.
-func TestUnexpectedInterimAnswerFailsAtOnce(t *testing.T) {
+// net/http treats 101 as an answer whose body is the connection itself. Reading that body would not end, even if the context ended.
+func TestUnexpectedInterimAnswerFailsImmediately(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		switching:                    "unexpected interim answer 101 Switching Protocols",
@@ -53,10 +53,10 @@ func TestUnexpectedInterimAnswerFailsAtOnce(t *testing.T) {
 			start := time.Now()
 			_, err := call(t, a.client, method, a.URL)
 			if took := time.Since(start); err == nil || err.Error() != method+" "+a.URL+": "+want || took > 5*time.Second {
-				t.Errorf("%.60q to %s: got %v after %v, want %s at once", text, method, err, took, want)
+				t.Errorf("%.60q to %s: got %v after %v, want %s within 5 s", text, method, err, took, want)
 			}
 		}
-		a.wantRequests(t, 3) // none is made again, and none goes out on a connection that is spoilt
+		a.wantRequests(t, 3) // none is repeated, and none is sent on a connection that is no longer usable
 	}
 }
 
@@ -70,7 +70,7 @@ func TestAllowedInterimAnswersAreSkipped(t *testing.T) {
 	}
 }
 
-func TestUnexpectedInterimAnswerOverHTTP2FailsAtOnce(t *testing.T) {
+func TestUnexpectedInterimAnswerOverHTTP2FailsImmediately(t *testing.T) {
 	t.Parallel()
 	a := serve(t, true, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusProcessing)
@@ -82,15 +82,15 @@ func TestUnexpectedInterimAnswerOverHTTP2FailsAtOnce(t *testing.T) {
 	}
 }
 
-func TestMetadataSwitchingProtocolsIsAnError(t *testing.T) {
+func TestMetadataServiceThatSwitchesProtocolsIsAnError(t *testing.T) {
 	t.Parallel()
 	a := interim(t, upgraded)
 	if _, err := Metadata(t.Context(), a.URL); err == nil || !strings.HasSuffix(err.Error(), "unexpected interim answer 101 Switching Protocols") {
-		t.Errorf("got %v, want an error that says so", err)
+		t.Errorf("got %v, want an error about the 101", err)
 	}
 }
 
-func TestWarmingSurvivesSwitchingProtocols(t *testing.T) {
+func TestWarmingEndsIfTheServerSwitchesProtocols(t *testing.T) {
 	t.Parallel()
 	a := interim(t, upgraded)
 	w := &warmer{base: a.client.Transport.(*transport).base}
@@ -99,11 +99,11 @@ func TestWarmingSurvivesSwitchingProtocols(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(5 * time.Second):
-		t.Error("got no end of asking, want it at once")
+		t.Error("the warmer's request has not ended after 5 s")
 	}
 }
 
-func TestInterimAnswersDoNotOutliveTheContext(t *testing.T) {
+func TestWaitingAfterAnInterimAnswerEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	a := interim(t, hints)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

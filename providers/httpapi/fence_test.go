@@ -13,22 +13,22 @@ import (
 
 var errStopped = errors.New("no longer wanted")
 
-// fenced returns a client of a whose requests are refused from the given asking on, the first being 1; 0: never. How often was
-// asked is counted.
+// fenced returns a client of a whose fence refuses from the given check on (1 is the first check; 0 means never), and a counter of the
+// checks.
 func (a *api) fenced(t *testing.T, refuse int64) (*http.Client, *atomic.Int64) {
 	t.Helper()
-	asked := new(atomic.Int64)
+	checks := new(atomic.Int64)
 	client := clientOf(t, a.Server, a.URL)
 	client.Transport.(*transport).opts.Before = func(context.Context) error {
-		if n := asked.Add(1); refuse != 0 && n >= refuse {
+		if n := checks.Add(1); refuse != 0 && n >= refuse {
 			return errStopped
 		}
 		return nil
 	}
-	return client, asked
+	return client, checks
 }
 
-// whole serves and counts the requests that came with all of their body. The others must be cut off.
+// whole starts a server that counts the requests that arrive with their whole body. Of any other request, no part of the body may arrive.
 func whole(t *testing.T, http2 bool, then http.HandlerFunc) (*api, *atomic.Int64) {
 	t.Helper()
 	complete := new(atomic.Int64)
@@ -36,7 +36,7 @@ func whole(t *testing.T, http2 bool, then http.HandlerFunc) (*api, *atomic.Int64
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			if len(body) > 0 {
-				t.Errorf("got %q of a body that may not be sent, want nothing of it", body)
+				t.Errorf("got %q of a body that must not be sent, want nothing", body)
 			}
 			return
 		}
@@ -66,31 +66,31 @@ func TestRefusedChangeOpensNoConnection(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
 		a, _ := whole(t, http2, nil)
 		for _, method := range []string{http.MethodPatch, http.MethodPut, http.MethodPost, http.MethodDelete} {
-			client, asked := a.fenced(t, 1)
+			client, checks := a.fenced(t, 1)
 			_, err := call(t, client, method, a.URL)
 			wantStopped(t, err)
 			if !strings.HasPrefix(err.Error(), method+" "+a.URL) {
 				t.Errorf("got %q, want it to name the call", err)
 			}
-			wantCount(t, method+": times asked", asked, 1)
+			wantCount(t, method+": checks of the fence", checks, 1)
 		}
 		wantCount(t, "connections", &a.connections, 0)
 	})
 }
 
-// Between the two askings lie the dial and the handshake, which may take seconds.
+// The dial and the handshake, which may take seconds, lie between the two checks.
 func TestChangeRefusedAfterTheDialIsNeverSentWhole(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a, complete := whole(t, http2, nil)
-		client, asked := a.fenced(t, 2)
-		for _, header := range []string{"", strings.Repeat("x", 8*buffer)} { // the second does not fit into what is buffered
+		client, checks := a.fenced(t, 2)
+		for _, header := range []string{"", strings.Repeat("x", 8*buffer)} { // the second does not fit into the write buffer
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, a.URL, strings.NewReader(`{"server":"x"}`))
 			if err != nil {
 				t.Fatal(err)
 			}
 			req.Header.Set("X-Long", header)
-			asked.Store(0)
+			checks.Store(0)
 			resp, err := client.Do(req)
 			if err == nil {
 				_ = resp.Body.Close()
@@ -112,13 +112,13 @@ func TestReplayPassesTheFenceAgain(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			}
 		})
-		client, asked := a.fenced(t, 5)
-		if _, err := call(t, client, http.MethodPatch, a.URL); err != nil { // asks twice, and warms the connection
+		client, checks := a.fenced(t, 5)
+		if _, err := call(t, client, http.MethodPatch, a.URL); err != nil { // checks twice, and leaves an open connection
 			t.Fatal(err)
 		}
-		_, err := call(t, client, http.MethodPatch, a.URL) // asks twice, and loses the connection
+		_, err := call(t, client, http.MethodPatch, a.URL) // checks twice, and loses the connection
 		wantStopped(t, err)
-		wantCount(t, "times asked", asked, 5)
+		wantCount(t, "checks of the fence", checks, 5)
 		a.Close()
 		wantCount(t, "whole requests", complete, 2)
 	})
@@ -133,31 +133,31 @@ func TestAllowedChangeIsSentWhole(t *testing.T) {
 			}
 			_, _ = io.Copy(w, r.Body)
 		})
-		client, asked := a.fenced(t, 0)
+		client, checks := a.fenced(t, 0)
 		got, err := call(t, client, http.MethodPut, a.URL)
 		if want := `{"server":"x"}`; err != nil || got != want {
 			t.Errorf("got the body %q, %v, want %q", got, err, want)
 		}
-		wantCount(t, "times asked", asked, 2)
+		wantCount(t, "checks of the fence", checks, 2)
 	})
 }
 
 func TestReadsDoNotPassTheFence(t *testing.T) {
 	t.Parallel()
 	a, _ := whole(t, false, nil)
-	client, asked := a.fenced(t, 1)
+	client, checks := a.fenced(t, 1)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		if _, err := call(t, client, method, a.URL); err != nil {
 			t.Errorf("%s: got %v, want no error", method, err)
 		}
 	}
-	wantCount(t, "times asked", asked, 0)
+	wantCount(t, "checks of the fence", checks, 0)
 }
 
-func TestChangeWithoutABodyIsRefusedToo(t *testing.T) {
+func TestChangeWithoutABodyPassesTheFenceToo(t *testing.T) {
 	t.Parallel()
 	a, _ := whole(t, false, nil)
-	client, asked := a.fenced(t, 1)
+	client, checks := a.fenced(t, 1)
 	for _, body := range []io.Reader{nil, http.NoBody} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, a.URL, body)
 		if err != nil {
@@ -169,19 +169,19 @@ func TestChangeWithoutABodyIsRefusedToo(t *testing.T) {
 		}
 		wantStopped(t, err)
 	}
-	wantCount(t, "times asked", asked, 2)
+	wantCount(t, "checks of the fence", checks, 2)
 	wantCount(t, "requests", &a.requests, 0)
 }
 
-// Before waits for what the answer depends on, as long as the call has time.
+// The fence may have to wait until it can decide, but only until the call's deadline.
 func TestWaitingAtTheFenceEndsWithTheCall(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
 		a, complete := whole(t, http2, nil)
 		for refuse := range int64(2) {
-			client, asked := a.fenced(t, 0)
+			client, checks := a.fenced(t, 0)
 			client.Transport.(*transport).opts.Before = func(ctx context.Context) error {
-				if asked.Add(1) <= refuse {
+				if checks.Add(1) <= refuse {
 					return nil
 				}
 				<-ctx.Done()
@@ -206,9 +206,9 @@ func TestWaitingAtTheFenceEndsWithTheCall(t *testing.T) {
 	})
 }
 
-func TestFenceIsCheap(t *testing.T) {
+func TestFenceAllocatesLittle(t *testing.T) {
 	before := func(context.Context) error { return nil }
-	for method, want := range map[string]float64{http.MethodGet: 0, http.MethodPatch: 3} { // the body, how it is opened again, the test's own
+	for method, want := range map[string]float64{http.MethodGet: 0, http.MethodPatch: 3} { // the body, its GetBody, and one of the test itself
 		body := io.NopCloser(strings.NewReader("{}"))
 		open := func() (io.ReadCloser, error) { return body, nil }
 		req := &http.Request{Method: method}
@@ -216,7 +216,7 @@ func TestFenceIsCheap(t *testing.T) {
 			req.Body, req.GetBody = body, open
 			_ = fence(req, before)
 		}); got > want {
-			t.Errorf("%s: got %v allocations, want %v at most", method, got, want)
+			t.Errorf("%s: got %v allocations, want at most %v", method, got, want)
 		}
 	}
 }

@@ -14,7 +14,7 @@ func TestMessageIsOneShortLine(t *testing.T) {
 		"\x1b[31mred\x00\u202etfel\n":     "[31mred tfel",
 		"caf\xe9":                         "caf",
 		"a\u009b1A\u0085b\x7fc":           "a 1A b c", // C1, DEL
-		"a\u202a\u202d\u2066\u2069b":      "a b",      // text turned around
+		"a\u202a\u202d\u2066\u2069b":      "a b",      // bidirectional controls
 		"a\u200e\u200f\u061cb":            "a b",
 		"a\u2028b\u2029c\ufeffd":          "a b c d",
 		`{"a\u001b]0;x": "\u202e\u009b"}`: "a ]0;x:",
@@ -39,17 +39,17 @@ func TestMessageIsOneShortLine(t *testing.T) {
 
 func TestCredentialIsRedactedFromMessages(t *testing.T) {
 	for name, body := range map[string]string{
-		"plain":             "bad token " + token,
-		"header":            "Authorization: Bearer " + token,
-		"JSON":              `{"` + token + `": ["` + token + `"]}`,
-		"escaped JSON":      `{"detail": "\u0073` + token[1:] + `"}`,
-		"page":              "<title>" + token + "</title>",
-		"entity":            "<title>&#115;" + token[1:] + "</title>",
-		"split by a tag":    "<p>" + token[:4] + "<b>" + token[4:],
-		"twice":             token + token,
-		"cut at the end":    strings.Repeat("a", maxMessage-5) + token,
-		"cut by the bound":  strings.Repeat(" ", maxError-5) + token,
-		"hidden in a blank": token + "\x00" + token,
+		"plain":                     "bad token " + token,
+		"header":                    "Authorization: Bearer " + token,
+		"JSON":                      `{"` + token + `": ["` + token + `"]}`,
+		"escaped JSON":              `{"detail": "\u0073` + token[1:] + `"}`,
+		"page":                      "<title>" + token + "</title>",
+		"entity":                    "<title>&#115;" + token[1:] + "</title>",
+		"split by a tag":            "<p>" + token[:4] + "<b>" + token[4:],
+		"twice":                     token + token,
+		"cut at the end":            strings.Repeat("a", maxMessage-5) + token,
+		"cut by the bound":          strings.Repeat(" ", maxError-5) + token,
+		"after a control character": token + "\x00" + token,
 	} {
 		a := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusForbidden)
@@ -76,7 +76,7 @@ func TestCredentialIsRedactedFromRedirects(t *testing.T) {
 	}
 }
 
-// An answer that is not HTTP is quoted by net/http.
+// net/http quotes an answer that is not valid HTTP in its error.
 func TestCredentialIsRedactedFromProtocolErrors(t *testing.T) {
 	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -106,7 +106,7 @@ func FuzzMessage(f *testing.F) {
 			t.Errorf("%q: got %q, want no credential in it", body, got)
 		}
 		if len(got) > maxMessage+len("…") {
-			t.Errorf("%q: got %d bytes, want %d at most", body, len(got), maxMessage)
+			t.Errorf("%q: got %d bytes, want at most %d", body, len(got), maxMessage)
 		}
 		for _, r := range got {
 			if !unicode.IsPrint(r) {

@@ -19,12 +19,12 @@ func TestMetadataIsFetched(t *testing.T) {
 		}
 	}
 	if got := a.connections.Load(); got != 2 {
-		t.Errorf("got %d connections, want 2: none is kept", got)
+		t.Errorf("got %d connections, want 2, because none is kept open", got)
 	}
 }
 
 func TestMetadataUsesNoProxy(t *testing.T) {
-	// The environment is read once a process, and loopback is exempt from it: so look at the client.
+	// net/http reads the environment once per process and exempts loopback from the proxy, so this test inspects the transport.
 	if proxy := newTransport(nil).Proxy; proxy != nil {
 		t.Error("got a proxy, want none")
 	}
@@ -68,8 +68,8 @@ func TestMetadataEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// What a UUID is has its tests in package grammar.
-func TestParseUUIDIgnoresWhiteSpaceAround(t *testing.T) {
+// Package grammar tests the format of UUIDs.
+func TestParseUUIDIgnoresSurroundingWhiteSpace(t *testing.T) {
 	const uuid = "47cec963-fcd2-482f-bdb6-24461b2d47b1"
 	for _, text := range []string{uuid, " " + strings.ToUpper(uuid) + "\n"} {
 		if got, err := ParseUUID(text); got != uuid || err != nil {

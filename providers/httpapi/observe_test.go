@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestObserveIsToldOfEachRequestButCancelledOnes(t *testing.T) {
+func TestObserveIsCalledForEachRequestExceptCancelledOnes(t *testing.T) {
 	hanging := make(chan struct{})
 	a := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -18,28 +18,28 @@ func TestObserveIsToldOfEachRequestButCancelledOnes(t *testing.T) {
 		case "/dropped":
 			drop(r)
 		case "/hangs":
-			_, _ = io.Copy(io.Discard, r.Body) // or the server would not notice that the client goes
+			_, _ = io.Copy(io.Discard, r.Body) // otherwise the server would not notice that the client closes the connection
 			close(hanging)
 			<-r.Context().Done()
 		}
 	})
-	var told []int
+	var observed []int
 	client := New(Options{Hooks: Hooks{Observe: func(_ context.Context, status int, took time.Duration) {
 		if took <= 0 {
-			t.Errorf("status %d: took %v, want more than nothing", status, took)
+			t.Errorf("status %d: took %v, want more than 0", status, took)
 		}
-		told = append(told, status)
+		observed = append(observed, status)
 	}}})
 	t.Cleanup(client.CloseIdleConnections)
 	for _, path := range []string{"/", "/503", "/dropped"} {
-		_, _ = do(t, t.Context(), client, http.MethodPost, a.URL+path) // how it ends is told
+		_, _ = do(t, t.Context(), client, http.MethodPost, a.URL+path) // the result is observed below
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-hanging; cancel() }()
 	if _, err := do(t, ctx, client, http.MethodPost, a.URL+"/hangs"); err == nil {
 		t.Error("a cancelled call succeeded")
 	}
-	if want := []int{200, 503, 0}; !slices.Equal(told, want) {
-		t.Errorf("told %v, want %v", told, want)
+	if want := []int{200, 503, 0}; !slices.Equal(observed, want) {
+		t.Errorf("got the statuses %v, want %v", observed, want)
 	}
 }

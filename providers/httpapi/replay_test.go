@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A warm connection has answered one request, so that the next one finds it in use before.
+// warm starts a server and makes one call, so that the next request, which then handles, reuses the connection.
 func warm(t *testing.T, http2 bool, then http.HandlerFunc) *api {
 	t.Helper()
 	var a *api
@@ -45,9 +45,9 @@ func TestRequestIsRepeatedIfItsConnectionIsGone(t *testing.T) {
 			})
 			got, err := call(t, a.client, method, a.URL)
 			if want := `{"server":"x"}`; err != nil || got != want {
-				t.Errorf("%s: got the body %q again, %v, want %q", method, got, err, want)
+				t.Errorf("%s: got the body %q back, %v, want %q", method, got, err, want)
 			}
-			a.wantRequests(t, 3) // one that warmed the connection, the one that was lost, the one that replaced it
+			a.wantRequests(t, 3) // the one that opened the connection, the lost one, and its repetition
 		}
 	})
 }
@@ -60,7 +60,7 @@ func TestRequestIsRepeatedOnlyOnce(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		})
 		if _, err := call(t, a.client, http.MethodPatch, a.URL); err == nil {
-			t.Error("got no error of a server that drops every connection, want one")
+			t.Error("got no error from a server that drops every connection, want one")
 		}
 		a.wantRequests(t, 3)
 	})
@@ -74,7 +74,7 @@ func TestRequestOnANewConnectionIsNotRepeated(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		})
 		if _, err := call(t, a.client, http.MethodPatch, a.URL); err == nil {
-			t.Error("got no error of a server that drops every connection, want one")
+			t.Error("got no error from a server that drops every connection, want one")
 		}
 		a.wantRequests(t, 1)
 	})
@@ -87,7 +87,7 @@ func TestAnsweredRequestIsNotRepeated(t *testing.T) {
 			status int
 			want   string // in the error
 		}{
-			{200, "200 OK: reading the answer: "}, // for it breaks off
+			{200, "200 OK: reading the answer: "}, // because the body is cut off
 			{409, "409 Conflict"},
 			{500, "500 Internal Server Error"},
 			{503, "503 Service Unavailable"},
@@ -95,7 +95,7 @@ func TestAnsweredRequestIsNotRepeated(t *testing.T) {
 			a := warm(t, http2, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Length", "100")
 				w.WriteHeader(test.status)
-				_, _ = io.WriteString(w, "Sor") // HTTP/2 loses what was not yet read
+				_, _ = io.WriteString(w, "Sor") // with HTTP/2, data that was not yet read is lost
 				_ = http.NewResponseController(w).Flush()
 				drop(r)
 				panic(http.ErrAbortHandler)
@@ -133,7 +133,7 @@ func TestCancelledRequestIsNotRepeated(t *testing.T) {
 	})
 }
 
-// To create something twice would be a mistake.
+// A repeated POST could create something twice.
 func TestPostIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, http2 bool) {
@@ -142,18 +142,18 @@ func TestPostIsNotRepeated(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		})
 		if _, err := call(t, a.client, http.MethodPost, a.URL); err == nil {
-			t.Error("got no error of a connection that was dropped, want one")
+			t.Error("got no error for a dropped connection, want one")
 		}
 		a.wantRequests(t, 2)
 	})
 }
 
-// The server took the request and gave it up, while the connection lives on: that says something about the request.
+// The server accepted the request and then reset its stream while the connection stayed open, so the connection was not the cause.
 func TestRequestResetByTheServerIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	a := warm(t, true, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	if _, err := call(t, a.client, http.MethodPatch, a.URL); err == nil {
-		t.Error("got no error of a stream that was reset, want one")
+		t.Error("got no error for a stream that was reset, want one")
 	}
 	a.wantRequests(t, 2)
 	if got := a.connections.Load(); got != 1 {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A relay passes bytes on between clients and a server, until it goes silent.
+// A relay forwards bytes between clients and a server until it is silenced.
 type relay struct {
 	net.Listener
 	server string
@@ -20,7 +20,7 @@ type relay struct {
 	conns []*muted
 }
 
-// A muted connection passes on nothing once it is silent, as if every packet were lost.
+// A muted connection discards all writes once it is silent, as if every packet were lost.
 type muted struct {
 	net.Conn
 	mu     sync.Mutex
@@ -79,7 +79,7 @@ func (r *relay) pass(near, far net.Conn) {
 	go func() { _, _ = io.Copy(b, near) }()
 }
 
-// silence makes the connections that there are silent; new ones work.
+// silence silences the existing connections; new ones work.
 func (r *relay) silence() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +90,7 @@ func (r *relay) silence() {
 	}
 }
 
-// A load balancer that is moved leaves its connections open and silent. A call that is under way must reach another one in time.
+// When a load balancer is moved, its connections stay open but silent. A call on one of them must be made on a new connection in time.
 func TestSilentConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	a := serve(t, true, func(http.ResponseWriter, *http.Request) {})
@@ -114,7 +114,7 @@ func TestSilentConnectionIsReplaced(t *testing.T) {
 	}
 }
 
-// Where packets get lost, it is the kernel that gives a connection up (seen in network namespaces: after 2.9 s).
+// If packets are lost, the kernel gives the connection up (seen in network namespaces: after 2.9 s).
 func TestKernelClosesASilentConnection(t *testing.T) {
 	t.Parallel()
 	a := serve(t, false, func(http.ResponseWriter, *http.Request) {})

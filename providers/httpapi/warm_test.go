@@ -12,24 +12,24 @@ import (
 	"time"
 )
 
-// A server that closes connections which have been idle for a while, as most do.
+// impatient starts a server that closes connections after they have been idle for 100 ms. Most servers do so after some time.
 func impatient(t *testing.T, http2 bool) (a *api, w *warmer, heads func() []string) {
 	t.Helper()
 	return serveFor(t, http2, 100*time.Millisecond)
 }
 
-// serveFor starts a server that closes connections which have been idle for so long.
+// serveFor starts a server that closes connections after they have been idle for this time. heads returns the requests for the root path.
 func serveFor(t *testing.T, http2 bool, idle time.Duration) (a *api, w *warmer, heads func() []string) {
 	t.Helper()
 	a = &api{}
-	var mu sync.Mutex // guards asked
-	var asked []string
+	var mu sync.Mutex // guards roots
+	var roots []string
 	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.requests.Add(1)
 		if r.URL.Path == "/" {
 			mu.Lock()
 			defer mu.Unlock()
-			asked = append(asked, r.URL.Path+r.Header.Get("Authorization"))
+			roots = append(roots, r.URL.Path+r.Header.Get("Authorization"))
 			w.WriteHeader(http.StatusNotFound)
 		}
 		if r.URL.Path == "/wait" {
@@ -44,7 +44,7 @@ func serveFor(t *testing.T, http2 bool, idle time.Duration) (a *api, w *warmer, 
 	return a, k.warm, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
-		return asked
+		return roots
 	}
 }
 
@@ -66,7 +66,7 @@ func (w *warmer) opened(t *testing.T, n int) {
 
 func TestClosedConnectionIsReopened(t *testing.T) {
 	both(t, func(t *testing.T, http2 bool) {
-		a, warm, heads := serveFor(t, http2, time.Second) // by then the call must have come, also on a machine with much else to do
+		a, warm, heads := serveFor(t, http2, time.Second) // long enough for the call below, even on a busy machine
 		if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
 			t.Fatal(err)
 		}
@@ -78,14 +78,14 @@ func TestClosedConnectionIsReopened(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		warm.idle(t) // the root has been asked for
+		warm.idle(t) // the request for the root has ended
 		resp, err := a.client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
 		if !reused {
-			t.Error("got a call on a connection of its own, want it on the one that was opened anew")
+			t.Error("the call opened its own connection, want it on the reopened one")
 		}
 		if got := heads(); len(got) != 1 || got[0] != "/" {
 			t.Errorf("got %q, want one request for the root without the credential", got)
@@ -123,7 +123,7 @@ func TestClosedClientDoesNotReopenConnections(t *testing.T) {
 	}
 }
 
-func TestNothingIsReopenedDuringRetryAfter(t *testing.T) {
+func TestNoConnectionIsReopenedDuringRetryAfter(t *testing.T) {
 	a, warm, heads := impatient(t, false)
 	if _, err := call(t, a.client, http.MethodGet, a.URL+"/wait"); err == nil {
 		t.Fatal("got no error, want one")
@@ -135,7 +135,7 @@ func TestNothingIsReopenedDuringRetryAfter(t *testing.T) {
 	}
 }
 
-// keepOpen sets how many addresses a takeover would move.
+// keepOpen sets how many addresses a takeover would move, which is the number of connections to keep open.
 func (w *warmer) keepOpen(n int) {
 	w.addresses = func() int { return n }
 }
@@ -150,7 +150,7 @@ func TestHTTP1ServerGetsOneConnectionPerAddress(t *testing.T) {
 		}
 		warm.opened(t, want)
 		warm.idle(t)
-		var calls sync.WaitGroup // as a takeover makes them
+		var calls sync.WaitGroup // as in a takeover
 		for range want {
 			calls.Go(func() {
 				if _, err := call(t, a.client, http.MethodPatch, a.URL+"/v1/x"); err != nil {
@@ -163,12 +163,12 @@ func TestHTTP1ServerGetsOneConnectionPerAddress(t *testing.T) {
 			t.Errorf("%d addresses: got %d connections, want %d", addresses, got, want)
 		}
 		if got := len(heads()); want > 1 && got != want || want == 1 && got != 0 {
-			t.Errorf("%d addresses: got %d requests for the root, want one for each connection of more than one", addresses, got)
+			t.Errorf("%d addresses: got %d requests for the root, want one for each connection, or none for a single connection", addresses, got)
 		}
 	}
 }
 
-// idle waits until no attempt is under way.
+// idle waits until no attempt is in progress.
 func (w *warmer) idle(t *testing.T) {
 	t.Helper()
 	w.mu.Lock()
@@ -183,7 +183,7 @@ func TestAllClosedConnectionsAreReopenedInOneBatch(t *testing.T) {
 	t.Parallel()
 	a, warm, heads := impatient(t, false)
 	warm.keepOpen(4)
-	warm.last = time.Now().Add(-warmEvery / 2) // nothing is opened at first
+	warm.last = time.Now().Add(-warmEvery / 2) // no connection is opened in advance at first
 	if _, err := call(t, a.client, http.MethodGet, a.URL+"/v1/x"); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestHTTP2ServerGetsOneConnection(t *testing.T) {
 	}
 }
 
-// Where connections cannot be had, those that can must not wait for them beyond the attempt's time.
+// If some connections cannot be opened, the batch still ends at its deadline.
 func TestBatchEndsWithItsDeadline(t *testing.T) {
 	t.Parallel()
 	a, warm, _ := serveFor(t, false, time.Minute)
@@ -238,6 +238,6 @@ func TestBatchEndsWithItsDeadline(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(5 * time.Second):
-		t.Error("got no end of the batch, want it with its context")
+		t.Error("the batch has not ended 5 s after its context")
 	}
 }

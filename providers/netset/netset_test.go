@@ -51,7 +51,7 @@ func TestEmptySetAndInvalidAddress(t *testing.T) {
 	}
 	set.Add(netip.MustParsePrefix("::/0"), 2)
 	if _, value, ok := set.Find(netip.Addr{}); ok || value != 0 {
-		t.Errorf("got %d, %v for no address, want nothing", value, ok)
+		t.Errorf("got %d, %v for an invalid address, want nothing", value, ok)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestAddReplacesAnEarlierValue(t *testing.T) {
 	}
 }
 
-func TestParseRejectsWhatIsNotANetwork(t *testing.T) {
+func TestParseRejectsInvalidNetworks(t *testing.T) {
 	for _, text := range []string{"", "192.0.2.1/33", "192.0.2", "2001:db8::/129", "lb1"} {
 		if got, err := netset.Parse(text); err == nil {
 			t.Errorf("%q: got %v, want an error", text, got)

@@ -40,11 +40,11 @@ func TestCallsAreRecorded(t *testing.T) {
 		last := begun
 		for i, call := range got {
 			if call.At.Before(last) || call.At.After(ended) {
-				w.Errorf("%d: got %v, want it from %v to %v", i, call.At, last, ended)
+				w.Errorf("%d: got %v, want it between %v and %v", i, call.At, last, ended)
 			}
 			last = call.At
 			if !strings.HasPrefix(call.Remote, "127.0.0.1:") {
-				w.Errorf("%d: got it from %q, want a port of 127.0.0.1", i, call.Remote)
+				w.Errorf("%d: got the remote address %q, want a port of 127.0.0.1", i, call.Remote)
 			}
 			call.At, call.Remote = time.Time{}, ""
 			if call != want[i] {
@@ -72,13 +72,13 @@ func TestCallInProgressIsRecorded(t *testing.T) {
 	}()
 	w.eventually("the call arrives", func() bool { return len(w.Calls()) == 1 })
 	if got := w.Calls()[0]; got.Status != 0 || got.Address != addr4 || got.Server != lb2 {
-		t.Errorf("got %+v, want what it asks for and no status yet", got)
+		t.Errorf("got %+v, want its address and server, and no status yet", got)
 	}
 	w.ForgetCalls()
 	w.ClearFaults()
 	<-done
 	if got := w.Calls(); len(got) != 0 {
-		t.Errorf("got calls %+v, want none: it was forgotten", got)
+		t.Errorf("got calls %+v, want none, because the call was forgotten while in progress", got)
 	}
 }
 
@@ -135,7 +135,7 @@ func TestLatencyDelaysAnswerAndEffect(t *testing.T) {
 	}
 }
 
-// Whoever sees the effect of a call sees its status too: tests wait for the one and look at the other.
+// Once the effect of a call is visible, so is its status: tests wait for the effect and then check the status.
 func TestStatusAndEffectAppearTogether(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)

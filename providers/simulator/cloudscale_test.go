@@ -10,7 +10,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestListHasTheFormOfTheAPI(t *testing.T) {
+func TestListHasTheFormatOfTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	w.AimAtLoadBalancer(prefix.Addr(), "lb-of-a-colleague")
@@ -65,7 +65,7 @@ func TestAccountWithoutAddressesHasAnEmptyList(t *testing.T) {
 	}
 }
 
-func TestPatchTakesEffectAtOnce(t *testing.T) {
+func TestPatchTakesEffectImmediately(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *env) {
 		w.AimAtLoadBalancer(addr6, "lb-of-a-colleague")
@@ -73,7 +73,7 @@ func TestPatchTakesEffectAtOnce(t *testing.T) {
 			for _, server := range []string{lb2, lb2, lb1} {
 				got, err := w.assign(addr, server)
 				if err != nil || got.status != http.StatusNoContent || got.body != "" {
-					w.Errorf("%v: got %d %q, %v, want 204 and nothing", addr, got.status, got.body, err)
+					w.Errorf("%v: got %d %q, %v, want 204 and no body", addr, got.status, got.body, err)
 				}
 				w.wantHolders(addr, server)
 				w.wants(200, `"uuid":"`+server+`"`, http.MethodGet, "/v1/floating-ips/"+addr.String(), "")
@@ -91,7 +91,7 @@ func TestAddressesAreComparedByValue(t *testing.T) {
 	}
 }
 
-func TestErrorsOfTheAPI(t *testing.T) {
+func TestErrorsHaveTheFormatOfTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	for _, test := range []struct {
@@ -124,7 +124,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 	w.wantHolders(prefix.Addr())
 }
 
-func TestServerIsShown(t *testing.T) {
+func TestServerIsReturnedWithItsName(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	w.AddServer(lb1, "renamed")
@@ -153,7 +153,7 @@ func TestTokenIsRequiredOnceSet(t *testing.T) {
 	w.wants(200, "", http.MethodGet, list, "")
 }
 
-func TestAddressIsReplaced(t *testing.T) {
+func TestAddingAnAddressAgainReplacesIt(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	w.AddAddress(netip.PrefixFrom(addr4, 32), lb1, lb2)
@@ -177,20 +177,20 @@ func TestCheckNetwork(t *testing.T) {
 		"::ffff:192.0.2.1/128":  "::ffff:192.0.2.1/128 is IPv4 in IPv6",
 		"0.0.0.0/56 is invalid": "no network",
 	} {
-		network, _ := netip.ParsePrefix(text) // the zero Prefix if it is invalid
+		network, _ := netip.ParsePrefix(text) // returns the zero Prefix if text is invalid
 		if got := simulator.CheckNetwork(network); got == nil && want != "" || got != nil && got.Error() != want {
 			t.Errorf("%s: got %v, want %q", text, got, want)
 		}
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("got no panic of adding a network that is not handed out, want one")
+			t.Error("got no panic when adding a network that the clouds do not offer, want one")
 		}
 	}()
 	simulator.New().AddAddress(netip.MustParsePrefix("192.0.2.0/24"))
 }
 
-func TestRegionalAddressStaysInItsRegion(t *testing.T) {
+func TestRegionalAddressIsAssignedOnlyWithinItsRegion(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	w.wants(204, "", http.MethodPost, "/sim/server-region", `{"id": "`+lb2+`", "region": "rma"}`)
@@ -201,7 +201,7 @@ func TestRegionalAddressStaysInItsRegion(t *testing.T) {
 	w.wants(200, `"region":{"slug":"rma"},"type":"regional"`, http.MethodGet, list+"/192.0.2.1", "")
 }
 
-func TestGlobalAddressGoesAnywhere(t *testing.T) {
+func TestGlobalAddressIsAssignedInAnyRegion(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	w.SetServerRegion(lb2, "rma")

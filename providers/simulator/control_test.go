@@ -53,7 +53,7 @@ func TestControlAPIChangesTheCloud(t *testing.T) {
 	post("/sim/move", `{"address": "192.0.2.1"}`)
 	w.wantHolders(addr4)
 	if got := len(w.Calls()); got != 2 {
-		t.Errorf("got %d calls, want 2: somebody else's moves are none", got)
+		t.Errorf("got %d calls, want 2, because moves through the control API do not count", got)
 	}
 
 	post("/sim/token", `{"tokens": ["a", "b"]}`)
@@ -122,9 +122,9 @@ func TestControlAPIChangesExoscalesBehaviour(t *testing.T) {
 	off("/sim/busy")
 	w.wants(204, "", http.MethodPost, "/sim/operation-time", `{}`)
 
-	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "operation-failure", "reason": "conflict", "message": "so told"}`)
+	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "operation-failure", "reason": "conflict", "message": "as given"}`)
 	puts(attachPath(addr6), 200, "pending")
-	ended(`"state":"failure","reason":"conflict","message":"so told"`)
+	ended(`"state":"failure","reason":"conflict","message":"as given"`)
 	w.wants(204, "", http.MethodDelete, "/sim/faults", "")
 
 	w.wants(204, "", http.MethodPost, "/sim/key", `{"key": "`+key+`", "secret": "x"}`)
@@ -160,7 +160,7 @@ func TestControlAPIAddsFaults(t *testing.T) {
 	w.wantStatus(200, http.MethodGet, list)
 
 	w.wants(204, "", http.MethodPost, "/sim/fault", `{"kind": "status", "for": "1ns"}`)
-	w.wantStatus(200, http.MethodGet, list) // that is over already
+	w.wantStatus(200, http.MethodGet, list) // it has already ended
 }
 
 func TestControlAPIListsTheCalls(t *testing.T) {
@@ -264,5 +264,5 @@ func TestControlAPIRejectsBadRequests(t *testing.T) {
 	if after := w.call(http.MethodGet, "/sim/state", "").body; after != before {
 		t.Errorf("got the state %s, want it as before: %s", after, before)
 	}
-	w.wantStatus(200, http.MethodGet, list) // no fault and no token
+	w.wantStatus(200, http.MethodGet, list) // no fault and no token were set
 }

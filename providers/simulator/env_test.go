@@ -19,7 +19,7 @@ const (
 	lb2      = "22222222-2222-4222-8222-222222222222"
 	stranger = "99999999-9999-4999-8999-999999999999" // in no account
 
-	patience = 5 * time.Second // for what happens at once, on a busy machine
+	patience = 5 * time.Second // limit for something that happens immediately, on a busy machine
 )
 
 var (
@@ -29,7 +29,7 @@ var (
 	prefix = netip.MustParsePrefix("2001:db8:1::/56")
 )
 
-// An env is a cloud with two servers, and a client of it: lb1 holds addr4, lb2 holds addr6, nobody holds the prefix.
+// An env is a cloud with two servers, and a client of it: lb1 holds addr4, lb2 holds addr6, and no server holds the prefix.
 type env struct {
 	*testing.T
 	*simulator.Cloud
@@ -37,7 +37,7 @@ type env struct {
 	client *http.Client
 }
 
-// newEnv serves the cloud, with TLS and HTTP/2 if so wanted.
+// newEnv creates a cloud and serves it, with TLS and HTTP/2 if http2 is set.
 func newEnv(t *testing.T, http2 bool) *env {
 	t.Helper()
 	w := &env{T: t, Cloud: simulator.New()}
@@ -65,7 +65,7 @@ func both(t *testing.T, test func(w *env)) {
 	t.Run("HTTP/2", func(t *testing.T) { test(newEnv(t, true)) })
 }
 
-// An answer is what the cloud said.
+// An answer is a response of the cloud.
 type answer struct {
 	status int
 	header http.Header
@@ -92,7 +92,7 @@ func (w *env) try(ctx context.Context, method, path, body string, header ...stri
 	return answer{resp.StatusCode, resp.Header, string(got)}, err
 }
 
-// call makes a request that must be answered.
+// call makes a request and fails the test if there is no answer.
 func (w *env) call(method, path, body string, header ...string) answer {
 	w.Helper()
 	got, err := w.try(w.Context(), method, path, body, header...)
@@ -102,7 +102,7 @@ func (w *env) call(method, path, body string, header ...string) answer {
 	return got
 }
 
-// wants makes a request and checks the status of its answer and that the body contains part.
+// wants makes a request and checks the status of the answer, and that its body contains part.
 func (w *env) wants(status int, part, method, path, body string, header ...string) {
 	w.Helper()
 	got := w.call(method, path, body, header...)
@@ -111,7 +111,7 @@ func (w *env) wants(status int, part, method, path, body string, header ...strin
 	}
 }
 
-// assign asks for server as the holder of addr.
+// assign requests that server becomes the holder of addr.
 func (w *env) assign(addr netip.Addr, server string) (answer, error) {
 	w.Helper()
 	return w.try(w.Context(), http.MethodPatch, "/v1/floating-ips/"+addr.String(), `{"server": "`+server+`"}`)
@@ -124,7 +124,7 @@ func (w *env) wantHolders(addr netip.Addr, want ...string) {
 	}
 }
 
-// eventually waits until something is so.
+// eventually waits until is returns true.
 func (w *env) eventually(what string, is func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {

@@ -17,7 +17,7 @@ const (
 	secret     = "s3cr3t/+=,;"
 )
 
-// newExoscale is an env whose cloud demands a key, over HTTP/1.1, and a client of Exoscale's that has it.
+// newExoscale returns an env, over HTTP/1.1, whose cloud requires a key, and Exoscale's own client with that key.
 func newExoscale(t *testing.T) (*env, *v3.Client) {
 	t.Helper()
 	w := newEnv(t, false)
@@ -25,7 +25,7 @@ func newExoscale(t *testing.T) (*env, *v3.Client) {
 	return w, w.exoscale(key, secret)
 }
 
-// exoscale returns the client that Exoscale publishes. Its own HTTP client would repeat calls.
+// exoscale returns the client that Exoscale publishes. It gets this env's HTTP client, because its own would repeat calls.
 func (w *env) exoscale(key, secret string) *v3.Client {
 	w.Helper()
 	client, err := v3.NewClient(credentials.NewStaticCredentials(key, secret),
@@ -38,21 +38,21 @@ func (w *env) exoscale(key, secret string) *v3.Client {
 
 func elasticIPID(addr netip.Addr) v3.UUID { return v3.UUID(simulator.ElasticIPID(addr)) }
 
-// attach asks for server as a holder of addr.
+// attach requests that server becomes a holder of addr.
 func (w *env) attach(client *v3.Client, addr netip.Addr, server string) (*v3.Operation, error) {
 	w.Helper()
 	return client.AttachInstanceToElasticIP(w.Context(), elasticIPID(addr),
 		v3.AttachInstanceToElasticIPRequest{Instance: &v3.InstanceTarget{ID: v3.UUID(server)}})
 }
 
-// detach asks for server as a holder of addr no longer.
+// detach requests that server is no longer a holder of addr.
 func (w *env) detach(client *v3.Client, addr netip.Addr, server string) (*v3.Operation, error) {
 	w.Helper()
 	return client.DetachInstanceFromElasticIP(w.Context(), elasticIPID(addr),
 		v3.DetachInstanceFromElasticIPRequest{Instance: &v3.InstanceTarget{ID: v3.UUID(server)}})
 }
 
-// starts returns the operation of an attach or detach that must be accepted. Whatever it comes to, it is pending at first.
+// starts returns the operation of an attach or detach that must be accepted. At first the operation is pending, however it ends.
 func (w *env) starts(got *v3.Operation, err error) v3.Operation {
 	w.Helper()
 	if err != nil || got.State != v3.OperationStatePending {
@@ -76,12 +76,12 @@ func (w *env) ends(client *v3.Client, started v3.Operation) v3.Operation {
 	return last
 }
 
-// attachPath is where addr is attached, by a client that needs no key.
+// attachPath returns the URL path of the request that attaches a server to addr.
 func attachPath(addr netip.Addr) string {
 	return elasticIPs + "/" + simulator.ElasticIPID(addr) + ":attach"
 }
 
-// put makes a request to attach or detach without a signature.
+// put makes an attach or detach request without a signature.
 func (w *env) put(path, server string) (answer, error) {
 	w.Helper()
 	return w.try(w.Context(), http.MethodPut, path, `{"instance": {"id": "`+server+`"}}`)

@@ -9,7 +9,7 @@ import (
 	v3 "github.com/exoscale/egoscale/v3"
 )
 
-// The SDK that Exoscale publishes is the measure of what its API looks like.
+// The SDK that Exoscale publishes serves as the reference for the format of its API.
 func TestExoscalesSDKWorks(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *env) {
@@ -97,7 +97,7 @@ func wantHeld(w *env, client *v3.Client, server string, want ...netip.Addr) {
 	}
 }
 
-func TestExoscalesSDKReadsTheErrors(t *testing.T) {
+func TestExoscalesSDKParsesTheErrors(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.SetAttachConflict(true)
@@ -111,31 +111,31 @@ func TestExoscalesSDKReadsTheErrors(t *testing.T) {
 		want error
 		text string
 	}{
-		"an elastic IP that is not there": {
+		"an elastic IP that does not exist": {
 			func() error { _, err := client.GetElasticIP(t.Context(), elasticIPID(absent)); return err },
 			v3.ErrNotFound, "Elastic IP not found.",
 		},
-		"an instance that is not there": {
+		"an instance that does not exist": {
 			func() error { _, err := client.GetInstance(t.Context(), stranger); return err },
 			v3.ErrNotFound, "Instance not found.",
 		},
-		"an instance that is gone": {
+		"an instance that was removed": {
 			func() error { _, err := client.GetInstance(t.Context(), v3.UUID(gone)); return err },
 			v3.ErrNotFound, "Instance not found.",
 		},
-		"an operation that is not there": {
+		"an operation that does not exist": {
 			func() error { _, err := client.GetOperation(t.Context(), stranger); return err },
 			v3.ErrNotFound, "Operation not found.",
 		},
-		"attaching to an elastic IP that is not there": {
+		"attaching to an elastic IP that does not exist": {
 			func() error { _, err := w.attach(client, absent, lb1); return err },
 			v3.ErrNotFound, "Elastic IP not found.",
 		},
-		"attaching an instance that is not there": {
+		"attaching an instance that does not exist": {
 			func() error { _, err := w.attach(client, addr4, stranger); return err },
 			v3.ErrNotFound, "Instance not found.",
 		},
-		"attaching an instance that is attached": {
+		"attaching an instance that is already attached": {
 			func() error { _, err := w.attach(client, addr4, lb1); return err },
 			v3.ErrConflict, "The instance is attached to the elastic IP.",
 		},
@@ -143,11 +143,11 @@ func TestExoscalesSDKReadsTheErrors(t *testing.T) {
 			func() error { _, err := w.detach(client, addr4, lb2); return err },
 			v3.ErrNotFound, "The instance is not attached to the elastic IP.",
 		},
-		"detaching an instance that is gone": {
+		"detaching an instance that was removed": {
 			func() error { _, err := w.detach(client, addr6, gone); return err },
 			v3.ErrNotFound, "Instance not found.",
 		},
-		"no UUID": {
+		"an invalid UUID": {
 			func() error { _, err := w.attach(client, addr4, "lb1"); return err },
 			v3.ErrBadRequest, "Invalid request",
 		},
@@ -165,7 +165,7 @@ func TestExoscalesSDKReadsTheErrors(t *testing.T) {
 	w.wantHolders(addr4, lb1)
 	w.wantHolders(addr6, lb2)
 	w.SetAttachConflict(false)
-	w.starts(w.attach(client, addr4, lb1)) // the same again is no conflict now
+	w.starts(w.attach(client, addr4, lb1)) // the same call is no longer a conflict
 	w.wantHolders(addr4, lb1)
 }
 

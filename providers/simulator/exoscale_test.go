@@ -13,7 +13,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-func TestExoscalesAnswersHaveTheFormOfTheAPI(t *testing.T) {
+func TestExoscalesAnswersHaveTheFormatOfTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	w.SetManaged(addr4, true)
@@ -71,7 +71,7 @@ func TestExoscalesAnswersHaveTheFormOfTheAPI(t *testing.T) {
 	w.wants(200, `{"instances":[]}`, http.MethodGet, "/v2/instance", "")
 }
 
-func TestElasticIPHasAUUIDOfItsOwn(t *testing.T) {
+func TestEachElasticIPHasItsOwnUUID(t *testing.T) {
 	t.Parallel()
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := map[string]netip.Addr{}
@@ -88,10 +88,10 @@ func TestElasticIPHasAUUIDOfItsOwn(t *testing.T) {
 func TestBothAPIsShareOneCloud(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
-	w.SetToken("s3cr3t") // each API has credentials of its own
+	w.SetToken("s3cr3t") // each API has its own credentials
 	w.starts(w.attach(client, addr4, lb2))
 	bearer := "Authorization: Bearer s3cr3t"
-	w.wants(200, `"server":{"href":"`+w.url+`/v1/servers/`+lb1, http.MethodGet, list+"/192.0.2.1", "", bearer) // the first of two
+	w.wants(200, `"server":{"href":"`+w.url+`/v1/servers/`+lb1, http.MethodGet, list+"/192.0.2.1", "", bearer) // the first of the two holders
 	w.wants(204, "", http.MethodPatch, list+"/192.0.2.1", `{"server":"`+lb2+`"}`, bearer)
 	wantHeld(w, client, lb1)
 	wantHeld(w, client, lb2, addr4, addr6)
@@ -110,7 +110,7 @@ func TestExoscalesCallsAreRecorded(t *testing.T) {
 	w.call(http.MethodGet, "/v2/instance?ip-address=192.0.2.1", "")
 	_, _ = w.put(attachPath(absent), stranger)
 	w.call(http.MethodGet, attachPath(addr4), "")
-	w.call(http.MethodGet, "/latest/meta-data/instance-id", "") // does not count
+	w.call(http.MethodGet, "/latest/meta-data/instance-id", "") // is not recorded
 	id := simulator.ElasticIPID(addr4)
 	want := []simulator.Call{
 		{Method: "GET", Path: "/v2/instance", Status: 200},
@@ -131,7 +131,7 @@ func TestExoscalesCallsAreRecorded(t *testing.T) {
 	}
 }
 
-func TestFaultOfOneElasticIP(t *testing.T) {
+func TestFaultCanAffectOneElasticIP(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	w.Fail(simulator.Fault{Path: simulator.ElasticIPID(addr4), Status: 503, RetryAfter: "7"})
@@ -147,7 +147,7 @@ func TestFaultOfOneElasticIP(t *testing.T) {
 	w.wants(200, "", http.MethodGet, elasticIPs, "")
 }
 
-func TestFaultsOfExoscalesAPI(t *testing.T) {
+func TestFaultsAnswerLikeExoscalesAPI(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault  simulator.Fault
@@ -180,7 +180,7 @@ func TestFaultsOfExoscalesAPI(t *testing.T) {
 	}
 }
 
-// "Recorded": {"ip":"2001:db8:500:1::1","cidr":"2001:db8:500:1::/96"}.
+// Exoscale's API returns such an elastic IP as {"ip":"2001:db8:500:1::1","cidr":"2001:db8:500:1::/96"}.
 func TestIPv6ElasticIPIsANetwork(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
@@ -200,7 +200,7 @@ func TestIPv6ElasticIPIsANetwork(t *testing.T) {
 	w.wantHolders(network.Addr())
 }
 
-func TestRoleForbidsACall(t *testing.T) {
+func TestForbiddenCallNamesTheRolePolicy(t *testing.T) {
 	t.Parallel()
 	w, client := newExoscale(t)
 	w.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: http.StatusForbidden})

@@ -30,10 +30,10 @@ func TestFaultMatchesMethodAndPath(t *testing.T) {
 	w.wantStatus(200, http.MethodGet, "/openstack/latest/meta_data.json")
 
 	w.Fail(simulator.Fault{})
-	w.wantStatus(409, http.MethodPatch, list+"/192.0.2.1") // the first that matches
+	w.wantStatus(409, http.MethodPatch, list+"/192.0.2.1") // the first matching fault applies
 	w.wantStatus(500, http.MethodGet, list)
 	w.wantStatus(500, http.MethodGet, "/openstack/latest/meta_data.json")
-	w.wantStatus(200, http.MethodGet, "/sim/state") // or it could never be ended
+	w.wantStatus(200, http.MethodGet, "/sim/state") // the control API is exempt, or the fault could never be ended
 
 	w.ClearFaults()
 	w.wantStatus(204, http.MethodPatch, list+"/192.0.2.1")
@@ -53,7 +53,7 @@ func TestFaultEndsAfterItsRequests(t *testing.T) {
 	w := newEnv(t, false)
 	w.Fail(simulator.Fault{Method: http.MethodGet, Status: 500, Times: 2})
 	w.Fail(simulator.Fault{Method: http.MethodGet, Status: 502, Times: 1})
-	w.wantStatus(204, http.MethodPatch, list+"/192.0.2.1") // is none of them
+	w.wantStatus(204, http.MethodPatch, list+"/192.0.2.1") // does not match, so it does not count
 	for _, want := range []int{500, 500, 502, 200} {
 		w.wantStatus(want, http.MethodGet, list)
 	}
@@ -69,13 +69,13 @@ func TestFaultEndsAfterItsTime(t *testing.T) {
 	const lasts = 50 * time.Millisecond
 	begun := time.Now()
 	w.Fail(simulator.Fault{Status: 500, For: lasts})
-	w.eventually("it ends by itself", func() bool { return w.call(http.MethodGet, list, "").status == 200 })
+	w.eventually("the fault ends", func() bool { return w.call(http.MethodGet, list, "").status == 200 })
 	if took := time.Since(begun); took < lasts {
-		t.Errorf("got its end after %v, want it after %v", took, lasts)
+		t.Errorf("the fault ended after %v, want at least %v", took, lasts)
 	}
 }
 
-func TestKindNames(t *testing.T) {
+func TestKindsHaveNames(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[simulator.Kind]string{
 		simulator.Status: "status", simulator.Hang: "hang", simulator.Reset: "reset", simulator.BrokenJSON: "broken-json",

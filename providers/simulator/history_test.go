@@ -28,7 +28,7 @@ func TestHistoryOfHolders(t *testing.T) {
 	if len(got) != len(want) {
 		t.Fatalf("got history %+v, want %q", got, want)
 	}
-	last := begun.Add(-patience) // the first is from before
+	last := begun.Add(-patience) // the first change was made before begun
 	for i, change := range got {
 		if !slices.Equal(change.Holders, want[i]) || change.At.Before(last) || change.At.After(ended) {
 			t.Errorf("%d: got %+v, want %q between %v and %v", i, change, want[i], last, ended)
@@ -40,14 +40,14 @@ func TestHistoryOfHolders(t *testing.T) {
 	}
 	got[0].Holders[0] = "changed by the caller"
 	if again := w.History(addr4); again[0].Holders[0] != lb1 {
-		t.Errorf("got %q, want what the cloud remembers left alone", again[0].Holders)
+		t.Errorf("got %q, want the cloud's own history unchanged", again[0].Holders)
 	}
 
 	if got := w.History(absent); len(got) != 0 {
-		t.Errorf("got history %+v of an address that is not there, want none", got)
+		t.Errorf("got history %+v of an address that does not exist, want none", got)
 	}
 	w.AddAddress(netip.PrefixFrom(addr4, 32))
 	if got := w.History(addr4); len(got) != 1 || len(got[0].Holders) != 0 {
-		t.Errorf("got history %+v of an address added anew, want that alone", got)
+		t.Errorf("got history %+v of an address added again, want only that", got)
 	}
 }

@@ -81,8 +81,8 @@ func TestHangLastsUntilFaultsAreCleared(t *testing.T) {
 	})
 }
 
-// A request that its client gave up must not have its effect later, or a test would see what no cloud does.
-func TestRequestOfAClientThatLeftHasNoEffect(t *testing.T) {
+// A request that its client has given up must not take effect later; otherwise a test would see behaviour that no real cloud has.
+func TestRequestThatItsClientGaveUpHasNoEffect(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range map[string]func(w *env){
 		"hang":      func(w *env) { w.Fail(simulator.Fault{Kind: simulator.Hang}) },
@@ -114,7 +114,7 @@ func TestRequestOfAClientThatLeftHasNoEffect(t *testing.T) {
 	}
 }
 
-func TestSlowBodyBeginsAtOnceAndDoesNotEnd(t *testing.T) {
+func TestSlowBodyBeginsImmediatelyAndDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *env) {
 		w.Fail(simulator.Fault{Kind: simulator.SlowBody})
@@ -162,7 +162,7 @@ func TestResetHasNoAnswer(t *testing.T) {
 	}
 }
 
-// What TLS would say before the end, the client would take for a proper one.
+// A TLS close message before the reset would look like a regular end of the connection to the client.
 func TestResetOverTLS(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, true)

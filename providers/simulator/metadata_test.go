@@ -13,7 +13,7 @@ func TestMetadataServiceIdentifiesTheClient(t *testing.T) {
 	const path = "/openstack/latest/meta_data.json"
 	here, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.77")
 	both(t, func(w *env) {
-		w.SetToken("s3cr3t") // it demands none
+		w.SetToken("s3cr3t") // the metadata service requires none
 		w.wants(404, "404 Not Found", http.MethodGet, path, "")
 		byAddress := map[netip.Addr]string{here: lb1, there: lb2}
 		w.SetMetadata(byAddress, stranger)
@@ -41,7 +41,7 @@ func TestExoscalesMetadataServiceIdentifiesTheClient(t *testing.T) {
 	t.Parallel()
 	here, there := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.77")
 	both(t, func(w *env) {
-		w.SetKey(key, secret) // it demands none
+		w.SetKey(key, secret) // the metadata service requires none
 		for _, directory := range []string{"/latest/meta-data/", "/1.0/meta-data/"} {
 			w.SetMetadata(nil, "")
 			w.wants(404, "404 Not Found", http.MethodGet, directory+"instance-id", "")

@@ -24,7 +24,7 @@ func TestOperationTakesItsTime(t *testing.T) {
 	attaching := w.starts(w.attach(client, addr4, lb2))
 	detaching := w.starts(w.detach(client, addr4, lb1))
 	if now := w.Holders(addr4); time.Since(begun) < takes && (len(now) != 1 || now[0] != lb1) {
-		t.Errorf("got holders %q, want those from before", now)
+		t.Errorf("got holders %q, want no change yet", now)
 	}
 	if attaching.ID == detaching.ID || attaching.Reference.Command != "get-elastic-ip" {
 		t.Errorf("got %+v and %+v, want two operations", attaching, detaching)
@@ -43,8 +43,7 @@ func TestOperationTakesItsTime(t *testing.T) {
 	}
 }
 
-// Whoever sees that an operation has succeeded sees its effect too, and the other way round, also if nobody looked when it
-// was due.
+// Once an operation has succeeded, its effect is visible too, and vice versa, even if no request came at the time when it was due.
 func TestOperationTakesEffectAtItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -58,12 +57,12 @@ func TestOperationTakesEffectAtItsEnd(t *testing.T) {
 			takes           time.Duration
 		}{
 			{"attach", lb2, 5 * time.Second},
-			{"detach", lb1, 2 * time.Second}, // overtakes
-			{"detach", lb2, 9 * time.Second}, // of one that is not attached yet: refused
+			{"detach", lb1, 2 * time.Second}, // ends before the attach
+			{"detach", lb2, 9 * time.Second}, // refused, because lb2 is not attached yet
 		} {
 			cloud.SetOperationTime(test.takes)
 			path := elasticIPs + "/" + simulator.ElasticIPID(prefix.Addr()) + ":" + test.command
-			got := httptest.NewRecorder() // a network is of no use in here
+			got := httptest.NewRecorder() // synctest's fake time needs a server without a network
 			cloud.Handler().ServeHTTP(got, httptest.NewRequest(http.MethodPut, path, strings.NewReader(`{"instance":{"id":"`+test.server+`"}}`)))
 			if want := []int{200, 200, 404}[i]; got.Code != want {
 				t.Errorf("%s: got %d, want %d", test.command, got.Code, want)
@@ -90,7 +89,7 @@ func TestOperationTakesEffectAtItsEnd(t *testing.T) {
 	})
 }
 
-func TestOperationFails(t *testing.T) {
+func TestOperationCanFail(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault           simulator.Fault
@@ -109,7 +108,7 @@ func TestOperationFails(t *testing.T) {
 			w.SetOperationTime(takes)
 			test.fault.Times = 2
 			w.Fail(test.fault)
-			wantListed(w, client, []string{lb1}, v3.ListInstancesWithIPAddress("192.0.2.1")) // starts no operation
+			wantListed(w, client, []string{lb1}, v3.ListInstancesWithIPAddress("192.0.2.1")) // starts no operation, so it does not count
 			for _, call := range []func(*v3.Client) (*v3.Operation, error){
 				func(client *v3.Client) (*v3.Operation, error) { return w.attach(client, addr4, lb2) },
 				func(client *v3.Client) (*v3.Operation, error) { return w.detach(client, addr4, lb1) },
@@ -122,7 +121,7 @@ func TestOperationFails(t *testing.T) {
 			w.wantHolders(addr4, lb1)
 			started, err := w.attach(client, addr4, lb2)
 			if err != nil || w.ends(client, *started).State != "success" {
-				t.Errorf("%v: got %+v, %v, want success: twice was enough", test.fault.Kind, started, err)
+				t.Errorf("%v: got %+v, %v, want success, because the fault was for two operations", test.fault.Kind, started, err)
 			}
 			w.wantHolders(addr4, lb1, lb2)
 		}
@@ -155,7 +154,7 @@ func TestBusyElasticIPRefusesChanges(t *testing.T) {
 	w, client := newExoscale(t)
 	w.Fail(simulator.Fault{Kind: simulator.OperationPending, Times: 2})
 	w.starts(w.attach(client, addr4, lb2))
-	w.starts(w.attach(client, addr4, lb2)) // allowed, as long as it is not switched on
+	w.starts(w.attach(client, addr4, lb2)) // allowed until SetBusy
 	w.SetBusy(true)
 	_, attach := w.attach(client, addr4, lb2)
 	_, detach := w.detach(client, addr4, lb1)
@@ -172,7 +171,7 @@ func TestBusyElasticIPRefusesChanges(t *testing.T) {
 	w.wantHolders(addr4, lb2)
 }
 
-func TestOperationFailsIfItsObjectIsGone(t *testing.T) {
+func TestOperationFailsIfItsInstanceOrElasticIPIsRemoved(t *testing.T) {
 	t.Parallel()
 	for what, remove := range map[string]func(*env){
 		"the instance":   func(w *env) { w.RemoveServer(lb2) },
@@ -192,7 +191,7 @@ func TestOperationFailsIfItsObjectIsGone(t *testing.T) {
 	}
 }
 
-func TestLostAnswerOfAnOperation(t *testing.T) {
+func TestOperationWithALostAnswerTakesEffect(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, false)
 	w.SetOperationTime(20 * time.Millisecond)
@@ -226,7 +225,7 @@ func TestSecondAttachmentCanFail(t *testing.T) {
 		t.Errorf("got %+v, want failure", got)
 	}
 	if got := w.ends(client, w.starts(w.attach(client, addr4, lb2))); got.State != v3.OperationStateSuccess {
-		t.Errorf("got %+v of an instance that is not attached, want success", got)
+		t.Errorf("got %+v for an instance that is not attached, want success", got)
 	}
 	w.wantHolders(addr4, lb1, lb2)
 }

@@ -8,7 +8,7 @@ import (
 	sdk "github.com/cloudscale-ch/cloudscale-go-sdk/v8"
 )
 
-// The SDK that cloudscale.ch publishes is the measure of what its API looks like.
+// The SDK that cloudscale.ch publishes serves as the reference for the format of its API.
 func TestSDKWorks(t *testing.T) {
 	t.Parallel()
 	both(t, func(w *env) {
@@ -39,7 +39,7 @@ func TestSDKWorks(t *testing.T) {
 			w.Errorf("got %+v, want 2001:db8::1 at a load balancer", got)
 		}
 		if got := list[2]; got.IP() != "2001:db8:1::" || got.PrefixLength() != 56 || got.Server != nil {
-			w.Errorf("got %+v, want 2001:db8:1::/56 at nothing", got)
+			w.Errorf("got %+v, want 2001:db8:1::/56 without a target", got)
 		}
 
 		for _, id := range []string{"192.0.2.1", "2001:db8::1", "2001:db8:1::"} {
@@ -55,7 +55,7 @@ func TestSDKWorks(t *testing.T) {
 		if !errors.As(err, &refused) || refused.StatusCode != 404 {
 			w.Errorf("an absent address: got %v, want 404", err)
 		}
-		// The message is in a list, which the SDK cannot read: it loses the status.
+		// The message is in a list, which the SDK cannot parse, so it loses the status.
 		err = client.FloatingIPs.Update(w.Context(), "192.0.2.1", &sdk.FloatingIPUpdateRequest{Server: stranger})
 		if err == nil || errors.As(err, &refused) {
 			w.Errorf("an absent server: got %v, want an error of another kind", err)

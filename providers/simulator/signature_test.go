@@ -32,7 +32,7 @@ func TestSignatureIsRequiredOnceAKeyIsSet(t *testing.T) {
 			}
 		}
 	}
-	accepted(wrong, true) // none is demanded
+	accepted(wrong, true) // no signature is required yet
 	w.SetKey("old", secret)
 	accepted(old, true)
 	accepted(fresh, false)
@@ -59,9 +59,9 @@ func TestWrongSignatureIsRefused(t *testing.T) {
 			body := `{"instance":{"id":"` + stranger + `"}}`
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 		},
-		"no header":   func(r *http.Request) { r.Header.Del("Authorization") },
-		"a token":     func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) },
-		"a key alone": func(r *http.Request) { r.Header.Set("Authorization", "EXO2-HMAC-SHA256 credential="+key) },
+		"no header":  func(r *http.Request) { r.Header.Del("Authorization") },
+		"a token":    func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) },
+		"only a key": func(r *http.Request) { r.Header.Set("Authorization", "EXO2-HMAC-SHA256 credential="+key) },
 	} {
 		altered := *w.client
 		altered.Transport = transport(func(r *http.Request) (*http.Response, error) {
@@ -81,7 +81,7 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// The SDK lets a signature live for 10 minutes, so that this one is made by hand.
+// The SDK's signatures are valid for 10 minutes, so this test makes its own.
 func TestSignatureExpires(t *testing.T) {
 	t.Parallel()
 	w, _ := newExoscale(t)
