@@ -168,7 +168,7 @@ func TestEndpointsOfFloaty1AreReportedWithTheNewForm(t *testing.T) {
 		_, err := parse("/f", []byte("provider: "+c.provider+"\ncloudscale: {token: abc, endpoint: '"+endpointFor(c.provider, "cloudscale", c.endpoint)+
 			"'}\nexoscale: {key: a, secret: b, endpoint: '"+endpointFor(c.provider, "exoscale", c.endpoint)+"'}\n"))
 		if got := err != nil; got != (c.want != "") {
-			t.Errorf("%s %s: got %v, want an error that says %q", c.provider, c.endpoint, err, c.want)
+			t.Errorf("%s %s: got %v, want an error that contains %q", c.provider, c.endpoint, err, c.want)
 		} else if got && (!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.provider+".endpoint")) {
 			t.Errorf("%s %s: got %v, want the key and %q", c.provider, c.endpoint, err, c.want)
 		}
@@ -184,6 +184,6 @@ func endpointFor(provider, section, endpoint string) string {
 
 func TestAnEmptyPathIsAProblem(t *testing.T) {
 	if _, err := Load(""); err == nil || err.Error() != "the path of the configuration file is empty" {
-		t.Errorf("got %v, want a problem that says so", err)
+		t.Errorf("got %v, want an error about the empty path", err)
 	}
 }

@@ -116,7 +116,7 @@ func TestAddressesAreGainedAndClaimedWhenTheServerBecomesKnown(t *testing.T) {
 	}
 	c := s.SetServer("s2")
 	expect(t, "gained", c.Gained, "192.0.2.1")
-	expect(t, "claimed", c.Claimed, "192.0.2.1") // an earlier MASTER counts as said now, so that the takeover does not wait for a read
+	expect(t, "claimed", c.Claimed, "192.0.2.1") // an earlier MASTER counts as a claim made now, so that the takeover does not wait for a read
 	c = s.SetServer("s2")
 	expect(t, "claimed by the same server", c.Claimed)
 }

@@ -61,7 +61,7 @@ func TestTheOldFIFOIsReadWhileItHasAWriter(t *testing.T) {
 	fresh.say(`INSTANCE "A" BACKUP 100`)
 	env.step(checkEvery)
 	env.wantLast("writer: A BACKUP, B FAULT?") // the lines left in the old one are earlier
-	old.say(`INSTANCE "A" MASTER 100`)         // nobody reads it any more
+	old.say(`INSTANCE "A" MASTER 100`)         // it is no longer read
 	env.step(checkEvery)
 	env.wantLast("writer: A BACKUP, B FAULT")
 	env.wantOpen(3) // both writers and our reader

@@ -110,7 +110,7 @@ func TestMalformedLinesAreIgnoredAndLoggedOncePerMinute(t *testing.T) {
 	}
 }
 
-func TestAnIncompleteLineThatNobodyCompletesIsLogged(t *testing.T) {
+func TestAnIncompleteLineThatIsNeverCompletedIsLogged(t *testing.T) {
 	env := newEnvWithFIFO(t)
 	wr := env.writer()
 	wr.raw("half")

@@ -185,7 +185,7 @@ func TestFindProcessDoesNotBlockOnAPIDFileThatIsNotARegularFile(t *testing.T) {
 		select {
 		case err := <-found:
 			if err == nil || !strings.Contains(err.Error(), "not a regular file") {
-				t.Errorf("%s: got %v, want an error that says so", what, err)
+				t.Errorf("%s: got %v, want an error that it is not a regular file", what, err)
 			}
 		case <-time.After(patience):
 			t.Fatalf("%s: got no result after %v, want one at once", what, patience)

@@ -93,7 +93,7 @@ func TestALineEndsTheSuspensionAfterAStandstill(t *testing.T) {
 		`INSTANCE "A" MASTER 100`:              "writer: A MASTER, B MASTER?",
 		`INSTANCE "A" MASTER_RX_LOWER_PRI 100`: "writer: A MASTER, B MASTER?",
 		`INSTANCE "A" BACKUP 100`:              "writer: A BACKUP, B MASTER?",
-		`INSTANCE "A" BACKUP_PRIORITY 100`:     "writer: A MASTER?, B MASTER?", // says nothing about who is MASTER
+		`INSTANCE "A" BACKUP_PRIORITY 100`:     "writer: A MASTER?, B MASTER?", // it does not show that the instance is still MASTER
 		`GROUP "G" FAULT 0`:                    "writer: A FAULT, B FAULT",
 	} {
 		t.Run(line, func(t *testing.T) {

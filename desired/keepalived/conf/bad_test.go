@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestErrorsNameThePlace(t *testing.T) {
+func TestErrorsNameFileAndLine(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		// Braces.
 		{"no closing brace", "vrrp_instance A {\n interface eth0\n", `:1: the { of vrrp_instance A is never closed`},

@@ -109,12 +109,12 @@ var stamp = regexp.MustCompile(`^\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}: ?`)
 func undump(t *testing.T, out io.Reader) *Config {
 	t.Helper()
 	var c Config
-	var said []string
+	var printed []string
 	var addrs *[]netip.Prefix
 	members := false
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line := stamp.ReplaceAllString(lines.Text(), "")
-		said = append(said, line)
+		printed = append(printed, line)
 		if strings.Contains(line, "------< Interfaces >") {
 			return &c
 		}
@@ -154,7 +154,7 @@ func undump(t *testing.T, out io.Reader) *Config {
 			addrs, members = nil, false
 		}
 	}
-	t.Fatalf("Keepalived ended without a dump:\n%s", strings.Join(said, "\n"))
+	t.Fatalf("Keepalived ended without a dump:\n%s", strings.Join(printed, "\n"))
 	return nil
 }
 

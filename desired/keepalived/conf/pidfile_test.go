@@ -58,8 +58,8 @@ func TestThePIDFileIsWhereKeepalivedItselfWritesIt(t *testing.T) {
 			late := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
 			defer late.Stop()
 			out, err := cmd.Output()
-			if said := strings.TrimSpace(string(out)); err != nil || said != want {
-				t.Errorf("Keepalived: got %q, %v, want %s", said, err, want)
+			if printed := strings.TrimSpace(string(out)); err != nil || printed != want {
+				t.Errorf("Keepalived: got %q, %v, want %s", printed, err, want)
 			}
 		})
 	}
