@@ -30,6 +30,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	f.Add([]byte("provider: exoscale\nexoscale:\n  key: hush-key\n  secret: hush-secret\n  zone: ch-gva-2\n"))
 	f.Add([]byte("provider: cloudscale\ncloudscale: &c {token: abc}\n<<: {refresh-interval: 5s}\ninstances: {A: &a {addresses: []}, B: {<<: [*a, *c]}}\n"))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -48,7 +49,7 @@ func FuzzConfig(f *testing.F) {
 		if changes := Changes(c, c); len(changes) > 0 {
 			t.Errorf("got changes %q between a configuration and itself, want none", changes)
 		}
-		check(t, "%+v", fmt.Sprintf("%+v", c.Cloudscale.Token))
+		checkSecret(t, data, fmt.Sprintf("%+v", c))
 	})
 }
 
@@ -105,12 +106,20 @@ func checkRanges(t *testing.T, c *Config) {
 			t.Errorf("got path %q, want an absolute one", path)
 		}
 	}
-	if c.Provider != "cloudscale" || c.Cloudscale.Token == (Secret{}) || c.Cloudscale.Endpoint == "" {
-		t.Errorf("got provider %q with %+v, want cloudscale with a token and an endpoint", c.Provider, c.Cloudscale)
-	}
+	checkCloud(t, c)
 	checkAddresses(t, c.ManagedAddresses)
 	for _, instance := range c.Instances {
 		checkAddresses(t, instance.Addresses)
+	}
+}
+
+func checkCloud(t *testing.T, c *Config) {
+	t.Helper()
+	switch cs, exo := c.Cloudscale, c.Exoscale; {
+	case c.Provider == "cloudscale" && cs.Token != (Secret{}) && cs.Endpoint != "":
+	case c.Provider == "exoscale" && exo.Key != (Secret{}) && exo.Secret != (Secret{}) && (exo.Zone != "" || exo.Endpoint != ""):
+	default:
+		t.Errorf("got provider %q with %+v and %+v, want one of them, with a credential and an endpoint or zone", c.Provider, cs, exo)
 	}
 }
 

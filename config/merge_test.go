@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -85,13 +86,13 @@ func TestMergingIsShallow(t *testing.T) {
 func TestInvalidMergeKeysAreReported(t *testing.T) {
 	for name, c := range map[string]struct {
 		file string
-		want error
+		want string // how the problem begins
 	}{
-		"a list of words":          {"<<: [a]\n", nil},
-		"a word":                   {"<<: a\n", nil},
-		"an unknown anchor":        {"<<: *nobody\n", nil},
-		"<<: within a quoted text": {"provider: cloudscale\nstate-dir: \"/a, <<: /b\"\n", errMergePlace},
-		"an unknown merged key":    {"provider: cloudscale\ncloudscale: {token: abc}\n<<: {nonsense: 1}\n", nil},
+		"a list of words":          {"<<: [a]\n", errMergeValue.Error()},
+		"a word":                   {"<<: a\n", errMergeValue.Error()},
+		"an unknown anchor":        {"<<: *nobody\n", "not YAML: invalid alias (*)"},
+		"<<: within a quoted text": {"provider: cloudscale\nstate-dir: \"/a, <<: /b\"\n", errMergePlace.Error()},
+		"an unknown merged key":    {"provider: cloudscale\ncloudscale: {token: abc}\n<<: {nonsense: 1}\n", "unknown key"},
 	} {
 		_, err := parse("/f", []byte(c.file))
 		var problems Problems
@@ -99,8 +100,8 @@ func TestInvalidMergeKeysAreReported(t *testing.T) {
 			t.Errorf("%s: got %v, want a problem", name, err)
 			continue
 		}
-		if c.want != nil && problems[0].Text != c.want.Error() {
-			t.Errorf("%s: got %v, want %v", name, problems, c.want)
+		if !strings.HasPrefix(problems[0].Text, c.want) {
+			t.Errorf("%s: got %v, want %s …", name, problems, c.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"sigs.k8s.io/yaml/goyaml.v2"
@@ -82,6 +83,9 @@ var safeMessage = regexp.MustCompile(`^yaml: (line \d+: )?([a-zA-Z0-9 ,.<>%:;-]+
 
 // safeYAMLError returns err without anything from the file.
 func safeYAMLError(err error) error {
+	if strings.Contains(err.Error(), "map merge requires") {
+		return errMergeValue
+	}
 	if m := safeMessage.FindStringSubmatch(err.Error()); m != nil {
 		return errors.New("not YAML: " + m[1] + m[2])
 	}
