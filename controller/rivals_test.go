@@ -98,6 +98,25 @@ func TestARivalsWriteAfterAClaimThatNeededNoWriteIsCorrectedWithinSeconds(t *tes
 	}
 }
 
+// A reload of Keepalived right after a takeover does not end the verification of what was written.
+func TestARivalsWriteAfterATakeoverAndAReloadIsCorrectedWithinSeconds(t *testing.T) {
+	for after, within := range map[time.Duration]time.Duration{2 * time.Second: time.Second, 9 * time.Second: time.Second, 15 * time.Second: 15 * time.Second} {
+		t.Run(after.String(), func(t *testing.T) {
+			story(t, func(_ *testing.T, c *cloud, h *host) {
+				h.says(keepalived.Master)
+				time.Sleep(150 * time.Millisecond)
+				h.suspends("VI", true)
+				time.Sleep(300 * time.Millisecond)
+				h.suspends("VI", false)
+				time.Sleep(after)
+				c.move(one, there)
+				time.Sleep(within + 3*trip)
+				h.holds(one)
+			})
+		})
+	}
+}
+
 func TestAClaimThatNeededNoWriteIsVerifiedAlsoAfterFailures(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		c.set(nil, func(context.Context, netip.Addr, string) error { return errDown })

@@ -17,7 +17,7 @@ const (
 	// maxSlack limits how early a verification may be, so that the time between the last one and the refresh stays short.
 	maxSlack = 2500 * time.Millisecond
 
-	// afterLoss is the time after which a host that lost an address reads where the new master has put it.
+	// afterLoss is the time after which a host that lost an address reads where the new master has put it; one of verifyDelays.
 	afterLoss = 3 * time.Second
 
 	// rivalRest is the minimum time between two readings because of rivals: a master of lower priority is heard once per second or more.
@@ -106,13 +106,19 @@ func (s *status) notice(want desired.Address, now time.Time) (lost, claimed bool
 	return lost, claimed
 }
 
-// lose drops the readings that were still required from the time when the address was ours. Unless it is ours again, it schedules one that
-// shows where the new master has put it.
+// lose drops the reading that was still required from the time when the address was ours. Unless it is ours again, it schedules one that
+// shows where the new master has put it. Should it become ours again before that, without a claim, a write that was still being verified is
+// verified further.
 func (s *status) lose(want desired.Address) {
-	s.readAfter, s.verify = time.Time{}, verifications{}
-	if !want.Ours {
-		s.verify = verifications{want.Changed, []time.Duration{afterLoss}}
+	s.readAfter = time.Time{}
+	if want.Ours {
+		return
 	}
+	delays := []time.Duration{afterLoss}
+	if s.verify.pending() {
+		delays = verifyDelays[1:]
+	}
+	s.verify = verifications{want.Changed, delays}
 }
 
 // readForRival requires a reading because of the latest rival: at once, or a second after the last one that was required. All addresses of
