@@ -248,10 +248,15 @@ func (c *Controller) Inherit(from *Controller) {
 		}
 	}
 	addrs := c.opts.Desired.Addresses()
-	for _, addr := range addrs { // c does not know yet which of them share a resource
-		if st := from.statuses[from.lead(addr)]; st != nil && c.statuses[addr] == nil {
+	for _, addr := range addrs {
+		st := from.statuses[from.lead(addr)]
+		if st == nil {
+			continue
+		}
+		if c.statuses[addr] == nil { // c does not know yet which addresses share a resource
 			c.statuses[addr] = &status{noticed: st.answered, answered: st.answered, readAfter: st.readAfter}
 		}
+		c.pace.Reserve(addr, false) // it counts as written now, so that it is not written because the first read of c fails
 	}
 	c.add(addrs)
 }

@@ -133,6 +133,23 @@ func TestARebuiltControllerWritesNoResourceWithoutANewClaim(t *testing.T) {
 	})
 }
 
+// The new controller has no reading yet. What the old one knew to be in place is not written because its first read fails.
+func TestARebuiltControllerWhoseFirstReadFailsWritesNothing(t *testing.T) {
+	story(t, func(_ *testing.T, c *cloud, h *host) {
+		h.says(keepalived.Master)
+		time.Sleep(2 * interval)
+		h.stop()
+		c.set(func(context.Context) error { return errDown }, nil)
+		c.count()
+		h.rebuild(func() {})
+		defer h.stop()
+		time.Sleep(10 * time.Second)
+		c.set(nil, nil)
+		time.Sleep(2 * interval)
+		h.wrote("0")
+	})
+}
+
 // suspends suspends an instance, or ends its suspension.
 func (h *host) suspends(instance string, suspended bool) {
 	states := map[string]keepalived.Status{}
