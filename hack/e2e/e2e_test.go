@@ -1,4 +1,4 @@
-// Package e2e_test runs the whole: two real Keepalived in network namespaces, two floaty, one simulated cloud.
+// Package e2e_test tests the whole system: two hosts in network namespaces, each with a real Keepalived and floaty, and one simulated cloud.
 package e2e_test
 
 import (
@@ -25,9 +25,9 @@ var program string
 
 func TestMain(m *testing.M) {
 	if os.Getenv("FLOATY_E2E") == "" {
-		os.Exit(m.Run()) // which skips all
+		os.Exit(m.Run()) // skips all tests
 	}
-	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests mostly wait
 		program = path
 		return nil
 	}))
@@ -38,10 +38,10 @@ type env struct {
 	*testing.T
 	*testenv.Env
 	a, b     *testenv.Host
-	exoscale bool // the cloud, in place of cloudscale.ch
+	exoscale bool // the simulated cloud is Exoscale, not cloudscale.ch
 }
 
-// onBoth tells a story at each cloud.
+// onBoth runs a test with each cloud.
 func onBoth(t *testing.T, story func(t *testing.T, w *env)) {
 	t.Parallel()
 	t.Run("cloudscale.ch", func(t *testing.T) { story(t, newEnv(t)) })
@@ -55,10 +55,10 @@ func newEnv(t *testing.T) *env {
 		t.Skip("FLOATY_E2E is not set: hack/test sets it as root, where Keepalived is installed")
 	}
 	if os.Getuid() != 0 {
-		t.Skip("not root: network namespaces cannot be made")
+		t.Skip("not root, so network namespaces cannot be created")
 	}
 	if _, err := exec.LookPath(testenv.KeepalivedProgram()); err != nil {
-		t.Skip("no Keepalived is installed")
+		t.Skip("Keepalived is not installed")
 	}
 	t.Parallel()
 	s, err := testenv.New(t.Context(), t.TempDir(), program, true)
@@ -66,7 +66,7 @@ func newEnv(t *testing.T) *env {
 		t.Fatal(err)
 	}
 	w := &env{T: t, Env: s}
-	t.Cleanup(w.leave)
+	t.Cleanup(w.closeEnv)
 	for _, host := range []struct {
 		name string
 		at   **testenv.Host
@@ -81,17 +81,17 @@ func newEnv(t *testing.T) *env {
 	return w
 }
 
-// leave closes the environment, and prints floaty's log if the test has failed.
-func (w *env) leave() {
+// closeEnv closes the environment. If the test has failed, it first prints the calls and the logs of floaty and Keepalived.
+func (w *env) closeEnv() {
 	if w.Failed() {
 		for _, call := range w.Cloud.Calls() {
 			w.Logf("%s %s %s from %s for %s: %d", call.At.Format("15:04:05.000"), call.Method, call.Path, call.Remote, call.Server, call.Status)
 		}
 		for _, h := range []*testenv.Host{w.a, w.b} {
 			if h != nil {
-				w.Logf("floaty on %s said:\n%s", h.Name, h.Log())
+				w.Logf("floaty on %s has logged:\n%s", h.Name, h.Log())
 				if said, err := os.ReadFile(h.Path("keepalived.log")); err == nil {
-					w.Logf("Keepalived on %s said:\n%s", h.Name, said)
+					w.Logf("Keepalived on %s has logged:\n%s", h.Name, said)
 				}
 			}
 		}
@@ -125,14 +125,14 @@ func (w *env) start(hosts ...*testenv.Host) {
 		w.must(h.StartFloaty())
 	}
 	for _, h := range hosts {
-		w.eventually("floaty makes the FIFO", 5*time.Second, func() bool { return w.exists(h.FIFO) })
+		w.eventually("floaty creates the FIFO", 5*time.Second, func() bool { return w.exists(h.FIFO) })
 		w.must(h.StartKeepalived())
 	}
 }
 
-// play starts the first host, waits until it has the addresses, and starts the other one, which hears it then: on a busy
-// machine two that start together may both be master for a moment.
-func (w *env) play() {
+// startBoth starts the first host, waits until it has the addresses, and then starts the second one, which hears its advertisements. If both
+// started together, both might be MASTER for a moment on a busy machine.
+func (w *env) startBoth() {
 	w.Helper()
 	w.start(w.a)
 	w.at(w.a, 15*time.Second)
@@ -140,7 +140,8 @@ func (w *env) play() {
 	w.eventually("the second host knows that it is not MASTER", 5*time.Second, func() bool { return w.said(w.b, "state=BACKUP") })
 }
 
-// saved waits until floaty on h has saved that it is MASTER, and which process said so: killed before, it could not know either.
+// saved waits until floaty on h has saved that it is MASTER, and which Keepalived process reported that. If it were killed before, it would
+// know neither after a restart.
 func (w *env) saved(h *testenv.Host) {
 	w.Helper()
 	w.eventually("floaty on "+h.Name+" has saved its state", 10*time.Second, func() bool {
@@ -166,7 +167,7 @@ func (w *env) eventually(what string, within time.Duration, is func() bool) {
 	}
 }
 
-// at waits until h alone has all addresses.
+// at waits until h is the only holder of each address.
 func (w *env) at(h *testenv.Host, within time.Duration) {
 	w.Helper()
 	w.eventually("all addresses are at "+h.Name, within, func() bool {
@@ -174,7 +175,7 @@ func (w *env) at(h *testenv.Host, within time.Duration) {
 	})
 }
 
-// writesOf counts the writes that came from h since the calls were forgotten.
+// writesOf returns the number of writes from h since the last ForgetCalls.
 func (w *env) writesOf(h *testenv.Host) int {
 	n := 0
 	for _, call := range w.Cloud.Calls() {
@@ -185,8 +186,8 @@ func (w *env) writesOf(h *testenv.Host) int {
 	return n
 }
 
-// silent checks for a time that floaty on h writes nothing.
-func (w *env) silent(h *testenv.Host, during time.Duration) {
+// writesNothing checks for the given time that floaty on h makes no write.
+func (w *env) writesNothing(h *testenv.Host, during time.Duration) {
 	w.Helper()
 	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if n := w.writesOf(h); n != 0 {
@@ -195,7 +196,7 @@ func (w *env) silent(h *testenv.Host, during time.Duration) {
 	}
 }
 
-// steal is a change from outside.
+// steal points the first address at b, as a change from outside.
 func (w *env) steal() {
 	w.Cloud.Move(addrs[0], w.b.UUID)
 }

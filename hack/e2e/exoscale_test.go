@@ -20,7 +20,7 @@ func newExoscale(t *testing.T) *env {
 	return w
 }
 
-// neverBare checks that no address was without a holder since it had one.
+// neverBare checks that no address has been without a holder since it first had one.
 func (w *env) neverBare() {
 	w.Helper()
 	for _, addr := range addrs {
@@ -41,33 +41,33 @@ func TestOnExoscaleThreeHoldersBecomeOne(t *testing.T) {
 	for _, addr := range addrs {
 		w.Cloud.Move(addr, stranger, w.a.UUID, w.b.UUID)
 	}
-	w.play()
+	w.startBoth()
 	w.neverBare()
-	w.Cloud.Move(addrs[0], w.a.UUID, stranger) // somebody attaches another one
+	w.Cloud.Move(addrs[0], w.a.UUID, stranger) // somebody attaches another server
 	w.at(w.a, interval*12/10+2*time.Second)
 	w.neverBare()
 }
 
-// Until the dead host is detached, a share of the traffic goes to it.
+// Until the dead host is detached, it receives a share of the traffic.
 func TestOnExoscaleADeadHostDoesNotStayAttached(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range map[string]func(*env){
-		"operations cannot be asked for": func(w *env) {
+		"operations cannot be queried": func(w *env) {
 			w.Cloud.Fail(simulator.Fault{Path: "/v2/operation/", Kind: simulator.Status, Status: http.StatusForbidden})
 		},
 		"operations outlive refresh-timeout": func(w *env) { w.Cloud.SetOperationTime(interval + time.Second) },
-		"operations seem to hang": func(w *env) {
+		"operations stay pending although they take effect": func(w *env) {
 			w.Cloud.Fail(simulator.Fault{Kind: simulator.OperationUnfinished})
 		},
 		"a second attachment fails": func(w *env) {
 			w.Cloud.SetAttachFailure(true)
-			w.pair()
+			w.attachBoth()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newExoscale(t)
 			w.must(w.b.Configure("floaty.yml", w.b.FloatyAtExoscale()+"refresh-timeout: 2s\n"))
-			w.play()
+			w.startBoth()
 			w.a.KillFloaty()
 			arrange(w)
 			w.a.KillKeepalived()
@@ -77,35 +77,35 @@ func TestOnExoscaleADeadHostDoesNotStayAttached(t *testing.T) {
 	}
 }
 
-// pair attaches both hosts, as a takeover does that is cut off.
-func (w *env) pair() {
+// attachBoth attaches the addresses to both hosts, as an interrupted takeover does.
+func (w *env) attachBoth() {
 	for _, addr := range addrs {
 		w.Cloud.Move(addr, w.a.UUID, w.b.UUID)
 	}
 }
 
-// The new master has only to detach the dead one: to attach itself once more would cost an operation before that.
-func TestOnExoscaleAPairIsLeftByTheDetachment(t *testing.T) {
+// If both hosts are attached, the new MASTER only needs to detach the dead one. Attaching itself again would cost an operation before that.
+func TestOnExoscaleAnAttachedHostOnlyDetachesTheDeadOne(t *testing.T) {
 	w := newExoscale(t)
-	w.play()
+	w.startBoth()
 	w.a.KillFloaty()
-	w.pair()
+	w.attachBoth()
 	w.Cloud.ForgetCalls()
-	w.eventually("the standby has read it", 3*interval, func() bool {
+	w.eventually("the standby has read the targets", 3*interval, func() bool {
 		lists := 0
 		for _, call := range w.Cloud.Calls() {
 			if strings.HasPrefix(call.Remote, w.b.Addr+":") && call.Path == "/v2/elastic-ip" && call.Status == http.StatusOK {
 				lists++
 			}
 		}
-		return lists > 1 // the first one may have begun before
+		return lists > 1 // the first list may have begun before the change
 	})
 	w.a.KillKeepalived()
 	w.at(w.b, 15*time.Second)
 	w.neverBare()
 	for _, call := range w.Cloud.Calls() {
 		if call.Method == http.MethodPut && call.Server == w.b.UUID {
-			t.Errorf("got %s of %s, which was attached, want detachments alone", call.Path, call.Server)
+			t.Errorf("got %s of %s, which was attached already, want only detachments", call.Path, call.Server)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"floaty/hack/testenv"
 )
 
-// scripted configures a host whose Keepalived starts floaty itself: as its notify script, or as its FIFO's script. Scripts in
-// a temporary directory are unsafe for Keepalived, so script security is left off.
+// scripted configures a host whose Keepalived starts floaty itself, as its notify script or as its FIFO's script. Keepalived considers
+// scripts in a temporary directory unsafe, so script security is left off.
 func (w *env) scripted(h *testenv.Host, priority int, asFIFO bool) {
 	w.Helper()
 	command := fmt.Sprintf("%s %s", w.Program(), h.Path("floaty.yml"))
@@ -34,7 +34,7 @@ func (w *env) gone(h *testenv.Host, within time.Duration) {
 	})
 }
 
-func TestStartedByKeepalived(t *testing.T) {
+func TestFloatyStartedByKeepalived(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
@@ -47,16 +47,16 @@ func TestStartedByKeepalived(t *testing.T) {
 			w.must(w.a.StartKeepalived())
 			w.at(w.a, 15*time.Second)
 			w.must(w.b.StartKeepalived())
-			time.Sleep(time.Second) // it hears the first one
+			time.Sleep(time.Second) // so that it hears the first one
 			return w
 		}
-		t.Run(c.name+", stopped in order", func(t *testing.T) {
+		t.Run(c.name+", stopped with SIGTERM", func(t *testing.T) {
 			w := start(t)
 			w.a.StopKeepalived()
 			w.gone(w.a, 3*time.Second)
 			w.at(w.b, 10*time.Second)
 			w.Cloud.ForgetCalls()
-			w.silent(w.a, 2*interval)
+			w.writesNothing(w.a, 2*interval)
 			w.must(w.a.StartKeepalived())
 			w.at(w.a, 15*time.Second)
 		})
@@ -66,13 +66,13 @@ func TestStartedByKeepalived(t *testing.T) {
 			w.Cloud.ForgetCalls()
 			w.gone(w.a, time.Second)
 			w.at(w.b, 10*time.Second)
-			w.silent(w.a, 2*interval)
+			w.writesNothing(w.a, 2*interval)
 		})
 		t.Run(c.name+", reloaded", func(t *testing.T) {
 			w := start(t)
 			for range 2 {
 				w.must(w.a.ReloadKeepalived())
-				time.Sleep(2 * time.Second) // the old one may live for a second
+				time.Sleep(2 * time.Second) // the old floaty may live for another second
 				w.steal()
 				w.at(w.a, interval*12/10+time.Second)
 			}
@@ -80,7 +80,7 @@ func TestStartedByKeepalived(t *testing.T) {
 			w.a.StopKeepalived()
 			w.at(w.b, 10*time.Second)
 			w.gone(w.a, 3*time.Second)
-			w.silent(w.a, 2*interval)
+			w.writesNothing(w.a, 2*interval)
 		})
 	}
 }

@@ -15,33 +15,33 @@ import (
 	"floaty/providers/simulator"
 )
 
-// scriptGroup is a group that every Debian has. It stands for floaty's own, in which the user of Keepalived's scripts is.
+// scriptGroup is a group that every Debian has. It stands in for floaty's own group, of which the user of Keepalived's scripts is a member.
 const scriptGroup = 1 // daemon
 
-// A readyEnv is an env whose Keepalived ask floaty whether it is ready, as hack/docs recommends: in a script of a user who may do
-// nothing but that, with a weight above the difference of the priorities, and patiently.
+// A readyEnv is an env in which Keepalived checks whether floaty is ready, as hack/docs recommends: in a script that runs as an unprivileged
+// user, with a weight above the difference of the priorities, and with several attempts.
 type readyEnv struct {
 	*env
-	program string // floaty, where security-minded Keepalived runs it
+	program string // floaty, at a path from which Keepalived runs it despite script security
 }
 
 func newReadyEnv(t *testing.T) *readyEnv {
 	t.Helper()
 	w := &readyEnv{env: newEnv(t)}
-	dir, err := os.MkdirTemp("/var/lib", "floaty-e2e-") // every folder above must be root's alone
+	dir, err := os.MkdirTemp("/var/lib", "floaty-e2e-") // all parent directories must be writable by root only
 	w.must(err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w.must(os.Chmod(dir, 0o755)) //nolint:gosec // others run it
+	w.must(os.Chmod(dir, 0o755)) //nolint:gosec // other users run it
 	w.program = filepath.Join(dir, "floaty")
 	data, err := os.ReadFile(program)
 	w.must(err)
-	w.must(os.WriteFile(w.program, data, 0o755)) //nolint:gosec // others run it
+	w.must(os.WriteFile(w.program, data, 0o755)) //nolint:gosec // other users run it
 	for _, h := range []*testenv.Host{w.a, w.b} {
-		state := h.Path("state") // as tmpfiles.d makes it, except for the user
+		state := h.Path("state") // as created by tmpfiles.d, except for its user
 		w.must(os.Mkdir(state, 0o750))
 		w.must(os.Chown(state, 0, scriptGroup))
-		w.must(os.Chmod(state, 0o750|os.ModeSetgid)) // the socket must be of its group
-		w.must(os.Chmod(h.Dir, 0o711))               //nolint:gosec // the script user finds the socket
+		w.must(os.Chmod(state, 0o750|os.ModeSetgid)) // the socket must belong to this group
+		w.must(os.Chmod(h.Dir, 0o711))               //nolint:gosec // the script's user must reach the socket
 	}
 	w.must(os.Chmod(w.Dir, 0o755))               //nolint:gosec // as above
 	w.must(os.Chmod(filepath.Dir(w.Dir), 0o755)) //nolint:gosec // as above
@@ -53,7 +53,7 @@ func (w *readyEnv) startHost(h *testenv.Host, priority int) {
 	w.Helper()
 	w.must(h.StartFloaty())
 	var socket []string
-	w.eventually("floaty makes its socket", 5*time.Second, func() bool {
+	w.eventually("floaty creates its socket", 5*time.Second, func() bool {
 		socket, _ = filepath.Glob(h.Path("state") + "/*.sock")
 		return len(socket) == 1
 	})
@@ -76,7 +76,7 @@ func (w *readyEnv) startHost(h *testenv.Host, priority int) {
 	w.must(h.StartKeepalived())
 }
 
-// succeeds waits until Keepalived has found the script to succeed.
+// succeeds waits until Keepalived has logged that the script succeeds.
 func (w *readyEnv) succeeds(h *testenv.Host) {
 	w.Helper()
 	w.eventually("the script succeeds on "+h.Name, 15*time.Second, func() bool {
@@ -85,7 +85,7 @@ func (w *readyEnv) succeeds(h *testenv.Host) {
 	})
 }
 
-// stays checks for a time that h keeps the addresses.
+// stays checks for the given time that h keeps the addresses.
 func (w *readyEnv) stays(what string, h *testenv.Host, during time.Duration) {
 	w.Helper()
 	for deadline := time.Now().Add(during); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -97,11 +97,11 @@ func (w *readyEnv) stays(what string, h *testenv.Host, during time.Duration) {
 	}
 }
 
-func TestTheHostThatCannotReachTheAPILoses(t *testing.T) {
+func TestAHostThatCannotReachTheAPIGivesUpItsAddresses(t *testing.T) {
 	w := newReadyEnv(t)
 	w.startHost(w.a, 150)
 	w.at(w.a, 20*time.Second)
-	w.succeeds(w.a) // the first check is made before Keepalived has said anything, so that it fails, and then three must succeed
+	w.succeeds(w.a) // the first run fails, because Keepalived has not reported a state yet; then three must succeed
 	w.startHost(w.b, 100)
 	w.succeeds(w.b)
 	w.stays("the other host's start", w.a, 2*time.Second)
@@ -116,11 +116,11 @@ func TestTheHostThatCannotReachTheAPILoses(t *testing.T) {
 			w.Cloud.Fail(simulator.Fault{Method: http.MethodGet, Times: 1})
 		}
 	})
-	w.stays("reads that fail every other time", w.a, 8*time.Second)
+	w.stays("every other read fails", w.a, 8*time.Second)
 	w.Cloud.OnCall(nil)
 	w.Cloud.ClearFaults()
 	if n := reads.Load(); n < 4 {
-		t.Errorf("%d reads, want some that fail", n)
+		t.Errorf("%d reads, want at least 4, of which every other one fails", n)
 	}
 
 	w.unreachable(w.a, "add")
@@ -128,7 +128,7 @@ func TestTheHostThatCannotReachTheAPILoses(t *testing.T) {
 	w.unreachable(w.a, "del")
 	w.at(w.a, 30*time.Second)
 
-	w.unreachable(w.a, "add") // an outage for both: the better priority stays
+	w.unreachable(w.a, "add") // an outage for both: the host with the higher priority stays MASTER
 	w.unreachable(w.b, "add")
 	w.stays("an outage for both", w.a, 8*time.Second)
 }
@@ -137,7 +137,7 @@ func TestTheHostThatCannotReachTheAPILoses(t *testing.T) {
 func (w *readyEnv) unreachable(h *testenv.Host, verb string) {
 	w.Helper()
 	cloud := strings.TrimPrefix(w.URL, "http://")
-	out, err := exec.CommandContext(w.Context(), "ip", "-n", h.Space(), "route", verb, "unreachable", cloud+"/32").CombinedOutput() //nolint:gosec // our own words
+	out, err := exec.CommandContext(w.Context(), "ip", "-n", h.Space(), "route", verb, "unreachable", cloud+"/32").CombinedOutput() //nolint:gosec // no foreign input
 	if err != nil {
 		w.Fatalf("ip route %s: %v: %s", verb, err, out)
 	}

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// restarted plays until a is settled, kills its floaty, lets happen what happens meanwhile, and starts it again.
+// restarted starts both hosts, kills floaty on a, calls meanwhile, and starts floaty on a again.
 func restarted(t *testing.T, meanwhile func(w *env)) *env {
 	t.Helper()
 	w := newEnv(t)
-	w.play()
+	w.startBoth()
 	w.saved(w.a)
 	w.a.KillFloaty()
 	meanwhile(w)
@@ -18,40 +18,40 @@ func restarted(t *testing.T, meanwhile func(w *env)) *env {
 	return w
 }
 
-func TestADaemonKilledBesideAMasterGoesOn(t *testing.T) {
+func TestADaemonThatIsKilledWhileMasterContinuesAfterARestart(t *testing.T) {
 	w := restarted(t, func(*env) {})
 	w.steal()
-	w.at(w.a, interval*12/10+time.Second) // without a new event
+	w.at(w.a, interval*12/10+time.Second) // without a new line from Keepalived
 }
 
-func TestABackupThatCameWhileTheDaemonWasDownCounts(t *testing.T) {
+func TestABackupLineWrittenWhileTheDaemonWasDownIsObeyed(t *testing.T) {
 	w := restarted(t, func(w *env) {
 		w.configure(w.a, 50, "")
-		w.must(w.a.ReloadKeepalived()) // b is higher now, and takes over
+		w.must(w.a.ReloadKeepalived()) // b now has the higher priority and takes over
 		w.at(w.b, 10*time.Second)
 	})
-	w.silent(w.a, 3*interval)
+	w.writesNothing(w.a, 3*interval)
 	w.at(w.b, time.Second)
 }
 
-func TestABackupThatWasLostWithThePipeCounts(t *testing.T) {
+func TestABackupLineLostWithTheFIFOsContentsIsNoticed(t *testing.T) {
 	w := restarted(t, func(w *env) {
 		w.configure(w.a, 50, "")
 		w.must(w.a.ReloadKeepalived())
 		w.at(w.b, 10*time.Second)
-		w.must(w.a.ReloadKeepalived()) // as the last holder it empties the pipe
+		w.must(w.a.ReloadKeepalived()) // Keepalived is the last to have the FIFO open, so its contents are lost
 		time.Sleep(time.Second)
 	})
-	w.silent(w.a, 3*interval)
+	w.writesNothing(w.a, 3*interval)
 	w.at(w.b, time.Second)
 }
 
-func TestAKeepalivedThatWentMeanwhileCounts(t *testing.T) {
+func TestAKeepalivedThatWasKilledMeanwhileIsNoticed(t *testing.T) {
 	w := restarted(t, func(w *env) {
 		w.a.KillKeepalived() // its addresses stay on the interface
 		w.at(w.b, 10*time.Second)
 	})
-	w.silent(w.a, 3*interval)
+	w.writesNothing(w.a, 3*interval)
 	w.must(w.a.StartKeepalived())
 	w.at(w.a, 15*time.Second)
 }
