@@ -10,7 +10,7 @@ import (
 	"floaty/providers/simulator"
 )
 
-// A cloud is one that floaty supports: its configuration and its calls.
+// A cloud is one of the clouds that floaty supports, with its configuration and its calls.
 type cloud struct {
 	name   string
 	config string // a format for the URL and the server's ID

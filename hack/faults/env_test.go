@@ -6,7 +6,7 @@
 //
 //	FLOATY_FAULTS=all go test ./hack/faults -results RESULTS.md
 //
-// writes the table. The package contains only tests.
+// writes the table. This package contains only tests.
 package faults
 
 import (
@@ -34,15 +34,15 @@ const (
 )
 
 var (
-	one = netip.MustParseAddr("198.51.100.1") // its writes fail
-	two = netip.MustParseAddr("198.51.100.2") // its writes do not
+	one = netip.MustParseAddr("198.51.100.1") // faults of writes affect only this address
+	two = netip.MustParseAddr("198.51.100.2")
 )
 
 // program is floaty, built once.
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.RunTests(m.Run, 32, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 32, func(path string) error { // these tests mostly wait
 		program = path
 		return trust(filepath.Join(filepath.Dir(path), "cert.pem"))
 	}))
@@ -74,7 +74,7 @@ type breakage struct {
 	fault fault
 	call  call
 	over  chan struct{}       // closed when the fault ends
-	stale map[string]recorded // answers from before it, by path
+	stale map[string]recorded // answers from before the fault, by path
 	hits  int                 // guarded by the env's mu
 }
 
@@ -92,7 +92,7 @@ func newEnv(t *testing.T, at cloud, holder string, start func(*httptest.Server))
 	}
 	w.Cloud.SetMetadata(nil, here)
 	server := httptest.NewUnstartedServer(w)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // connections break here
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // connections break on purpose
 	start(server)
 	t.Cleanup(func() {
 		w.heal()
@@ -188,7 +188,7 @@ func (w *env) quiet() bool {
 	return len(calls) > 0 && time.Since(calls[len(calls)-1].At) > 200*time.Millisecond
 }
 
-// soon waits until a condition holds, and returns how long that took.
+// soon waits until a condition holds, and returns how long that took. If it takes longer than within, the test fails but goes on.
 func (w *env) soon(what string, within time.Duration, is func() bool) time.Duration {
 	w.t.Helper()
 	start := time.Now()

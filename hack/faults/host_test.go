@@ -17,7 +17,7 @@ import (
 	"floaty/hack/testenv"
 )
 
-const mostMemory = 128 << 10 // KiB, limit of floaty's peak memory
+const mostMemory = 128 << 10 // limit of floaty's peak memory in KiB
 
 // A host is a floaty daemon. The test acts as its Keepalived.
 type host struct {
@@ -50,7 +50,7 @@ func (w *env) startHost() *host {
 		close(h.done)
 	}()
 	w.t.Cleanup(h.kill)
-	w.soon("floaty makes the FIFO", 10*time.Second, func() bool {
+	w.soon("floaty creates the FIFO", 10*time.Second, func() bool {
 		h.fifo, err = os.OpenFile(h.path("fifo"), os.O_RDWR|unix.O_NONBLOCK, 0)
 		return err == nil
 	})
@@ -88,7 +88,7 @@ func (h *host) end() {
 	if got := h.memory(); got == 0 || got > mostMemory {
 		h.t.Errorf("got a peak memory of %d KiB, want at most %d", got, mostMemory)
 	}
-	_ = h.cmd.Process.Signal(syscall.SIGTERM) // an earlier end shows in the status
+	_ = h.cmd.Process.Signal(syscall.SIGTERM) // if floaty has ended before, its exit status shows that
 	select {
 	case <-h.done:
 		if got := h.cmd.ProcessState.ExitCode(); got != 0 {
@@ -99,7 +99,7 @@ func (h *host) end() {
 	}
 	for line := range strings.Lines(h.log()) {
 		if !json.Valid([]byte(line)) {
-			h.t.Errorf("got the line %q, want nothing but the logger's", line)
+			h.t.Errorf("got the line %q, want only JSON from the logger", line)
 		}
 		for _, secret := range []string{testenv.Token, testenv.Secret, testenv.Key} {
 			if strings.Contains(line, secret) {

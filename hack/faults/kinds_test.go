@@ -15,13 +15,13 @@ import (
 // A fault is a way for a call to go wrong.
 type fault struct {
 	name   string
-	raw    bool // over HTTP/1.1: net/http offers no such thing over HTTP/2
-	wide   bool // it concerns the whole cloud, so that all addresses wait
-	void   func(c call) bool
+	raw    bool              // needs HTTP/1.1, because net/http gives no access to an HTTP/2 connection
+	wide   bool              // makes calls for all addresses wait
+	void   func(c call) bool // reports whether the fault is impossible for a call; nil: it never is
 	answer func(x *exchange)
 }
 
-// An exchange is one request that meets a fault.
+// An exchange is one request that is answered with a fault.
 type exchange struct {
 	env *env
 	*breakage
@@ -88,7 +88,7 @@ func status(code int, retryAfter string) fault {
 			x.w.Header().Set("Retry-After", retryAfter)
 		}
 		body := `{"detail":"No.","message":"No."}`
-		if code == http.StatusForbidden { // else Exoscale's means that the credential is not accepted
+		if code == http.StatusForbidden { // without this message, Exoscale's 403 means that the credential is not accepted
 			body = `{"detail":"Forbidden","message":"Forbidden by role policy for compute"}`
 		}
 		x.says(code, "application/json", body)
@@ -102,20 +102,20 @@ func wide(f fault) fault {
 
 func (x *exchange) pass() { x.env.pass(x.w, x.r, x.body) }
 
-// says answers.
+// says sends a whole answer.
 func (x *exchange) says(code int, kind, body string) {
 	x.w.Header().Set("Content-Type", kind)
 	x.w.WriteHeader(code)
 	_, _ = io.WriteString(x.w, body)
 }
 
-// start answers with the start of a body.
+// start sends a header and the start of a body.
 func (x *exchange) start(body string) {
 	x.says(200, "application/json", body)
 	_ = http.NewResponseController(x.w).Flush()
 }
 
-// wait waits, until all is well again at most.
+// wait waits, at most until the fault ends or the client gives up.
 func (x *exchange) wait(d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -124,13 +124,13 @@ func (x *exchange) wait(d time.Duration) {
 	}
 }
 
-// hang answers nothing more.
+// hang sends nothing more, and aborts the request when the fault ends.
 func (x *exchange) hang() {
 	x.wait(time.Hour)
 	panic(http.ErrAbortHandler)
 }
 
-// raw takes the connection and writes text on it.
+// raw takes over the connection and writes text to it.
 func (x *exchange) raw(text string) net.Conn {
 	conn, _, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
@@ -141,19 +141,19 @@ func (x *exchange) raw(text string) net.Conn {
 	return conn
 }
 
-// cut writes text and resets the connection.
+// cut writes text and closes the connection, with a reset if text is empty.
 func (x *exchange) cut(text string) {
 	conn := x.raw(text)
 	if over, ok := conn.(*tls.Conn); ok {
 		conn = over.NetConn()
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok && text == "" {
-		_ = tcp.SetLinger(0) // a close then sends RST in place of FIN
+		_ = tcp.SetLinger(0) // makes Close send RST instead of FIN
 	}
 	_ = conn.Close()
 }
 
-// cutTLS sends half a record of TLS, then something else.
+// cutTLS sends an incomplete TLS record and closes the connection.
 func (x *exchange) cutTLS() {
 	conn := x.raw("")
 	if over, ok := conn.(*tls.Conn); ok {
@@ -174,7 +174,7 @@ func (x *exchange) huge() {
 	}
 }
 
-// redirect sends the client to another server, which must not see the credential.
+// redirect redirects the client to another server, which must get no request.
 func (x *exchange) redirect() {
 	thief := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		x.env.leak(r.Method + " of a redirect")
@@ -184,7 +184,7 @@ func (x *exchange) redirect() {
 	x.w.WriteHeader(http.StatusTemporaryRedirect)
 }
 
-// late acknowledges a write whose effect comes when all is well again.
+// late acknowledges a write that takes effect only when the fault ends.
 func (x *exchange) late() {
 	answer := httptest.NewRecorder()
 	later := x.r.Clone(x.env.t.Context())
@@ -203,7 +203,7 @@ func (x *exchange) late() {
 	}()
 }
 
-// echo answers as it should, and then once more, unasked, with what authorized the request.
+// echo answers correctly, and then sends a second, unsolicited answer that contains the request's credential.
 func (x *exchange) echo() {
 	answer := httptest.NewRecorder()
 	x.env.pass(answer, x.r, x.body)
@@ -212,7 +212,7 @@ func (x *exchange) echo() {
 		length = fmt.Sprintf("Content-Length: %d\r\n", answer.Body.Len())
 	}
 	conn := x.raw(fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%s\r\n%s", answer.Code, length, answer.Body))
-	time.Sleep(50 * time.Millisecond) // until the client takes the connection for idle
+	time.Sleep(50 * time.Millisecond) // until the client considers the connection idle
 	_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nX-Echo: %s\r\n\r\n", x.r.Header.Get("Authorization"))
 	_ = conn.Close()
 }

@@ -22,13 +22,13 @@ func short(at, call string, n int, phase string) bool {
 	return call == matters && phase == order[n%len(order)] && (at == "cloudscale" || n%3 == 0)
 }
 
-func TestWhatEachFaultOfEachCallDoesInEachPhase(t *testing.T) {
+func TestFloatyRecoversFromEachFaultOfEachCallInEachPhase(t *testing.T) {
 	all := os.Getenv("FLOATY_FAULTS") == "all"
 	if !all {
-		t.Log("the short form; FLOATY_FAULTS=all runs everything")
+		t.Log("this is the short form; FLOATY_FAULTS=all runs everything")
 	}
 	table := &table{cells: map[string]map[string]string{}}
-	t.Run("", func(t *testing.T) { // returns when all have run
+	t.Run("", func(t *testing.T) { // returns when all parallel subtests have run
 		for _, at := range clouds() {
 			for _, c := range at.calls {
 				for n, f := range kinds() {
@@ -55,7 +55,7 @@ func TestWhatEachFaultOfEachCallDoesInEachPhase(t *testing.T) {
 		}
 	})
 	if *results != "" && all {
-		if err := os.WriteFile(*results, []byte(table.String()), 0o644); err != nil { //nolint:gosec // it is to be read
+		if err := os.WriteFile(*results, []byte(table.String()), 0o644); err != nil { //nolint:gosec // not a secret
 			t.Error(err)
 		}
 	}
@@ -75,7 +75,7 @@ func run(t *testing.T, at cloud, c call, f fault, p phase) string {
 // outcome returns the outcome of a scenario, a cell of the table.
 func (s *scenario) outcome() string {
 	for _, what := range s.leaked {
-		s.t.Errorf("got %s, want the redirect not followed", what)
+		s.t.Errorf("got the request %q, want the redirect not followed", what)
 	}
 	switch {
 	case s.t.Failed():

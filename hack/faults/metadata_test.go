@@ -53,7 +53,7 @@ func ask(t *testing.T, at cloud, c call, f fault) string {
 	time.Sleep(during)
 	before := len(found) > 0
 	s.hits = s.heal()
-	s.took = s.soon("the server is known", enough, func() bool { return len(found) > 0 })
+	s.took = s.soon("the server's ID is known", enough, func() bool { return len(found) > 0 })
 	if before {
 		s.took = 0
 	}
@@ -61,7 +61,7 @@ func ask(t *testing.T, at cloud, c call, f fault) string {
 	select {
 	case <-ended:
 	case <-time.After(enough):
-		t.Errorf("got no end within %v", enough)
+		t.Errorf("Run has not returned %v after its context ended", enough)
 	}
 	closing()
 	for range len(found) {

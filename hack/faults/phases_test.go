@@ -6,11 +6,11 @@ import (
 
 const (
 	during  = 1500 * time.Millisecond // how long a fault lasts, longer than refresh-timeout
-	enough  = 5 * time.Second         // limit for recovery after it, and for unaffected addresses during it
+	enough  = 5 * time.Second         // limit for the recovery after a fault, and for unaffected addresses during it
 	onTheGo = 250 * time.Millisecond  // for a request that was in progress when Keepalived wrote BACKUP
 )
 
-// A phase of a host's life.
+// A phase is a part of a host's life.
 type phase struct {
 	name   string
 	holder string // of the addresses at first
@@ -34,10 +34,10 @@ type scenario struct {
 	call  call
 	fault fault
 	hits  int
-	took  time.Duration // from the end of the fault until all addresses were here; 0: they were before
+	took  time.Duration // from the end of the fault until all addresses were here; 0: they already were
 }
 
-// start: the fault begins before floaty, which is MASTER from the first moment.
+// start: the fault begins before floaty starts, and floaty is MASTER from its first moment.
 func (s *scenario) start() {
 	s.breaks(s.call, s.fault)
 	s.host = s.startHost()
@@ -50,7 +50,7 @@ func (s *scenario) start() {
 func (s *scenario) settled() {
 	s.host = s.startHost()
 	s.host.says("MASTER")
-	s.soon("all is settled", enough, func() bool { return s.heldBy(here, one, two) && s.quiet() })
+	s.soon("both addresses are here and the cloud is quiet", enough, func() bool { return s.heldBy(here, one, two) && s.quiet() })
 	s.breaks(s.call, s.fault)
 	s.rivalTakes()
 	time.Sleep(during)
@@ -63,7 +63,7 @@ func (s *scenario) takeover() {
 	s.breaks(s.call, s.fault)
 	s.host.says("MASTER")
 	if s.call.aside && !s.fault.wide {
-		s.soon("both addresses are here though readings fail", enough, func() bool { return s.heldBy(here, one, two) })
+		s.soon("both addresses are here although reads fail", enough, func() bool { return s.heldBy(here, one, two) })
 	}
 	s.othersAreNotHeldUp()
 	s.recovers()
@@ -85,7 +85,7 @@ func (s *scenario) demotion() {
 		s.t.Errorf("got %d writes after BACKUP, want none", n)
 	}
 	s.host.says("MASTER")
-	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
+	s.took = s.soon("both addresses are here", enough, func() bool { return s.heldBy(here, one, two) })
 }
 
 // standby: calls fail while the host is a standby, which writes nothing. Then it becomes MASTER.
@@ -98,7 +98,7 @@ func (s *scenario) standby() {
 		s.t.Errorf("got %d writes of a standby, want none", n)
 	}
 	s.host.says("MASTER")
-	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
+	s.took = s.soon("both addresses are here", enough, func() bool { return s.heldBy(here, one, two) })
 }
 
 // sleep sleeps, and returns the worst delay of its wake-ups: on a busy machine, a request that was sent in time arrives at least that
@@ -117,7 +117,7 @@ func (s *scenario) standsBy() {
 	s.t.Helper()
 	s.host = s.startHost()
 	s.host.says("BACKUP")
-	s.soon("the cloud is watched", enough, s.quiet)
+	s.soon("floaty has read the cloud", enough, s.quiet)
 }
 
 func (s *scenario) rivalTakes() {
@@ -130,7 +130,7 @@ func (s *scenario) othersAreNotHeldUp() {
 	s.t.Helper()
 	began := time.Now()
 	if s.call.one && !s.fault.wide {
-		s.soon("the other address is here though this one fails", enough, func() bool { return s.heldBy(here, two) })
+		s.soon("the other address is here although writes of this one fail", enough, func() bool { return s.heldBy(here, two) })
 	}
 	time.Sleep(during - time.Since(began))
 }
@@ -140,7 +140,7 @@ func (s *scenario) recovers() {
 	s.t.Helper()
 	before := s.heldBy(here, one, two)
 	s.hits = s.heal()
-	s.took = s.soon("all is here", enough, func() bool { return s.heldBy(here, one, two) })
+	s.took = s.soon("both addresses are here", enough, func() bool { return s.heldBy(here, one, two) })
 	if before {
 		s.took = 0
 	}
