@@ -8,11 +8,11 @@ type seconds []second
 // A second counts the calls of one second.
 type second struct {
 	reads   int
-	looks   int // reads of only some of the addresses
+	partial int // reads of only some of the addresses; included in reads
 	writes  int
 	refused int // calls refused by the limit
 	failed  int // calls failed by a fault
-	idle    int // admitted writes that changed nothing
+	idle    int // admitted writes of addresses that were in place
 }
 
 func (s second) calls() int { return s.reads + s.writes }
@@ -21,7 +21,7 @@ func (s seconds) sum() second {
 	var sum second
 	for _, one := range s {
 		sum.reads += one.reads
-		sum.looks += one.looks
+		sum.partial += one.partial
 		sum.writes += one.writes
 		sum.refused += one.refused
 		sum.failed += one.failed
@@ -30,7 +30,7 @@ func (s seconds) sum() second {
 	return sum
 }
 
-// quantile returns the number of calls per second that this share of the seconds does not exceed.
+// quantile returns a number of calls per second that is not exceeded in this share of the seconds.
 func (s seconds) quantile(share float64) int {
 	var calls []int
 	for _, one := range s {

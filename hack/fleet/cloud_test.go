@@ -25,7 +25,7 @@ type fault int
 
 const (
 	healthy fault = iota
-	broken        // every call fails at once
+	broken        // every call fails immediately
 	silent        // no call is answered
 )
 
@@ -37,7 +37,7 @@ var (
 	errSilent  = errors.New("no answer")
 )
 
-// A cloud is an account and its API, in memory.
+// A cloud is an in-memory account with its API.
 type cloud struct {
 	limit limit
 
@@ -46,9 +46,9 @@ type cloud struct {
 	fault   fault
 	holders map[netip.Addr]string
 	masters map[netip.Addr]string // according to VRRP; empty: being elected
-	landed  []time.Time           // when a write moved an address to its master
+	landed  []time.Time           // when each write that moved an address took effect
 	log     seconds               // since began
-	wrong   []string
+	wrong   []string              // calls that must not happen
 	tokens  float64
 	filled  time.Time // when tokens were counted
 }
@@ -60,7 +60,7 @@ func newCloud(l limit) *cloud {
 	}
 }
 
-// settle makes server the master of addrs, and points them at it.
+// settle makes server the MASTER of addrs, and points them at it.
 func (c *cloud) settle(server string, addrs []netip.Addr) {
 	c.elect(server, addrs)
 	for _, addr := range addrs {
@@ -82,7 +82,7 @@ func (c *cloud) become(f fault) {
 	c.fault = f
 }
 
-// misplaced returns how many addresses do not point at their master.
+// misplaced returns how many addresses do not point at their MASTER.
 func (c *cloud) misplaced() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +95,7 @@ func (c *cloud) misplaced() int {
 	return n
 }
 
-// moved returns how long it took, from a time on, until this share of the moves had happened.
+// moved returns how long after since this share of all moves had happened.
 func (c *cloud) moved(since time.Time, share float64) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,7 +105,7 @@ func (c *cloud) moved(since time.Time, share float64) time.Duration {
 	return c.landed[max(0, int(share*float64(len(c.landed)))-1)].Sub(since)
 }
 
-// since returns the calls of each full second from then until now.
+// since returns the calls of each full second from then on.
 func (c *cloud) since(then time.Time) seconds {
 	from, to := int(then.Sub(c.began)/time.Second), int(time.Since(c.began)/time.Second)
 	c.mu.Lock()
@@ -155,7 +155,7 @@ func (c *cloud) admit(now time.Time) time.Duration {
 type account struct {
 	cloud  *cloud
 	server string
-	until  time.Time // no call is allowed before, as the cloud demanded; guarded by the cloud's mu
+	until  time.Time // end of the wait that the cloud has imposed on this host; guarded by the cloud's mu
 }
 
 func (a *account) Server(context.Context) (string, error) { return a.server, nil }
@@ -165,7 +165,7 @@ func (a *account) Read(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]
 	err := a.call(ctx, func(s *second) {
 		s.reads++
 		if len(addrs) < 2*perHost {
-			s.looks++
+			s.partial++
 		}
 	}, func(time.Time, *second) {
 		for _, addr := range addrs {
@@ -179,7 +179,7 @@ func (a *account) Assign(ctx context.Context, addr netip.Addr, server string, _ 
 	return a.call(ctx, func(s *second) {
 		s.writes++
 		if a.cloud.masters[addr] != server {
-			a.cloud.violation("%s wrote %v, though its master is %q", server, addr, a.cloud.masters[addr])
+			a.cloud.violation("%s wrote %v, although its MASTER is %q", server, addr, a.cloud.masters[addr])
 		}
 	}, func(now time.Time, s *second) {
 		if a.cloud.holders[addr] == server {
@@ -191,7 +191,7 @@ func (a *account) Assign(ctx context.Context, addr netip.Addr, server string, _ 
 	})
 }
 
-// call simulates one request: it travels to the cloud, is counted, takes effect if it is admitted, and the answer travels back.
+// call simulates one request: it travels to the cloud, is counted there, and takes effect if it is admitted; then the answer travels back.
 func (a *account) call(ctx context.Context, count func(*second), effect func(now time.Time, s *second)) error {
 	c := a.cloud
 	c.mu.Lock()

@@ -2,7 +2,7 @@
 //
 // Each host consists of floaty's own packages, connected as in cmd/floaty; only the cloud and Keepalived are simulated. The tests
 // run a small fleet. With FLOATY_FLEET=1000 in the environment, TestTable measures a fleet of 1,000 hosts and prints the table of
-// hack/decisions/008. The package contains only tests.
+// hack/decisions/008. This package contains only tests.
 package fleet
 
 import (
@@ -22,8 +22,8 @@ const (
 	perHost  = 10 // addresses that a host is MASTER of while nothing fails
 )
 
-// A plan describes a fleet. Hosts come in pairs, one in each of two zones; each of a pair is MASTER of an instance
-// with perHost addresses and BACKUP of the other's: 1,000 hosts hold 10,000 addresses, and each of them watches 20.
+// A plan describes a fleet. Hosts come in pairs, with one host in each of two zones. Each host is MASTER of an instance with perHost
+// addresses and BACKUP of its peer's instance. So 1,000 hosts hold 10,000 addresses, and each of them reads 20.
 type plan struct {
 	hosts    int
 	together bool    // all hosts start at the same instant instead of spread over an interval
@@ -38,7 +38,7 @@ type fleet struct {
 	hosts []*host
 }
 
-// simulate runs a test with a fleet in a bubble of fake time.
+// simulate runs a test of a fleet with fake time.
 func simulate(t *testing.T, p plan, run func(f *fleet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,8 +78,8 @@ func within(from, to time.Duration) time.Duration {
 	return from + rand.N(to-from) //nolint:gosec // spreads load, guards nothing
 }
 
-// failZone kills one host of each pair at this instant. Its peer becomes MASTER as in VRRP: after three missed advertisements, a
-// second apart, and a skew that depends on its priority. failZone returns once all peers are MASTER.
+// failZone kills one host of each pair at this instant. Its peer becomes MASTER as in VRRP: after three missed advertisements, which are sent
+// once per second, and a skew that depends on its priority. failZone returns once all peers are MASTER.
 func (f *fleet) failZone() {
 	var heirs sync.WaitGroup
 	for i, dead := range f.hosts {
@@ -96,7 +96,7 @@ func (f *fleet) failZone() {
 	heirs.Wait()
 }
 
-// settled waits, at most for the given time, until every address points at its master, and reports whether that happened.
+// settled waits until every address points at its MASTER, at most for the given time, and reports whether that happened.
 func (f *fleet) settled(most time.Duration) bool {
 	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(time.Second) {
 		if f.cloud.misplaced() == 0 {
@@ -106,7 +106,7 @@ func (f *fleet) settled(most time.Duration) bool {
 	return false
 }
 
-// alive returns how many hosts survive failZone.
+// alive returns how many hosts are left after failZone.
 func (f *fleet) alive() int { return len(f.hosts) / 2 }
 
 // calls returns the calls of each second since a time.

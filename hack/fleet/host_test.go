@@ -72,7 +72,7 @@ func (h *host) live(ctx context.Context, delay time.Duration) {
 	parts.Wait()
 }
 
-// inherit makes the host MASTER of what its dead peer held.
+// inherit makes the host MASTER of its dead peer's instance.
 func (h *host) inherit() {
 	h.cloud.elect(h.server, h.peers)
 	h.paced.Probe()
