@@ -1,5 +1,6 @@
-// Package browser_test opens floaty's status page in Chromium, while the real program runs against a simulated cloud. It is a module of its own,
-// so that the browser driver stays out of the program's go.mod. Without Chromium it is skipped; hack/install-monitoring installs it.
+// Package browser_test opens floaty's status page in Chromium, while the real program runs against a simulated cloud. It is a separate
+// module, so that the browser driver stays out of the program's go.mod. Without Chromium, which hack/install-monitoring installs, its
+// tests are skipped.
 package browser_test
 
 import (
@@ -30,14 +31,14 @@ var (
 	two = netip.MustParseAddr("198.51.100.2")
 )
 
-// program is floaty, built once; empty where there is no Chromium.
+// program is the path of floaty, built once; empty without Chromium.
 var program string
 
 func TestMain(m *testing.M) { os.Exit(build(m.Run)) }
 
 func build(run func() int) int {
 	if browser() == "" {
-		return run() // which skips all
+		return run() // skips all tests
 	}
 	dir, err := os.MkdirTemp("", "floaty-browser-")
 	if err != nil {
@@ -46,7 +47,7 @@ func build(run func() int) int {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // nothing to be done about it
 	path := filepath.Join(dir, "floaty")
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/floaty") //nolint:gosec // our own words
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/floaty") //nolint:gosec // no foreign input
 	cmd.Dir = "../.."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -57,7 +58,7 @@ func build(run func() int) int {
 	return run()
 }
 
-// browser returns the path of Chromium, or nothing.
+// browser returns the path of Chromium, or "".
 func browser() string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -147,7 +148,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// start starts floaty on a host and waits until its page answers and it has made its FIFO.
+// start starts floaty on a host and waits until it listens for its page and has created its FIFO.
 func (e *env) start(h *testenv.Host) {
 	e.Helper()
 	e.must(h.StartFloaty())
@@ -252,7 +253,7 @@ func (p *page) sees(selector string, words ...string) {
 	})
 }
 
-// until waits until is returns true, and fails the test with its last problem otherwise.
+// until waits until is returns true; if that takes too long, the test fails with the problem that is returned last.
 func (p *page) until(is func() (string, bool)) {
 	p.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
@@ -296,6 +297,6 @@ func (p *page) unreloaded() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, complaint := range p.complaints {
-		p.Errorf("the browser complains: %s", complaint)
+		p.Errorf("the browser reports: %s", complaint)
 	}
 }

@@ -42,7 +42,7 @@ func TestAFailoverIsSeenWithoutReloadingThePage(t *testing.T) {
 	pageB.unreloaded()
 }
 
-func TestAContestedAddressStandsOut(t *testing.T) {
+func TestAContestedAddressIsFirstAndHasItsOwnColour(t *testing.T) {
 	e := newEnv(t)
 	const thief = "99999999-9999-4999-8999-999999999999"
 	e.Cloud.AddServer(thief, "thief")
@@ -56,7 +56,7 @@ func TestAContestedAddressStandsOut(t *testing.T) {
 			e.Cloud.Move(one, thief)
 		}
 		text := p.text(p.row(one))
-		return fmt.Sprintf("the row of %s is %q, want it to say contested", one, text), strings.Contains(text, "contested")
+		return fmt.Sprintf("the row of %s is %q, want it to contain contested", one, text), strings.Contains(text, "contested")
 	})
 	p.sees("#summary", "1 contested")
 	p.sees("#events", "contest")
@@ -71,7 +71,7 @@ func TestAContestedAddressStandsOut(t *testing.T) {
 	p.unreloaded()
 }
 
-func TestThePageSaysThatFloatyIsNotReadyAndWhy(t *testing.T) {
+func TestThePageShowsThatFloatyIsNotReadyAndWhy(t *testing.T) {
 	e := newEnv(t)
 	e.start(e.a)
 	p := e.open(e.a)
@@ -89,7 +89,7 @@ func TestThePageSaysThatFloatyIsNotReadyAndWhy(t *testing.T) {
 	p.unreloaded()
 }
 
-func TestThePageSaysThatItIsOutOfTouch(t *testing.T) {
+func TestThePageShowsThatItHasLostFloaty(t *testing.T) {
 	e := newEnv(t)
 	e.start(e.a)
 	p := e.open(e.a)
@@ -99,21 +99,21 @@ func TestThePageSaysThatItIsOutOfTouch(t *testing.T) {
 	e.a.StopFloaty()
 	p.sees("#lost", "Out of touch")
 	if text := p.text("#ready"); text != "" {
-		t.Errorf("out of touch, the page still says %q", text)
+		t.Errorf("out of touch, the page still shows %q", text)
 	}
 	if text := p.text(p.row(one)); !strings.Contains(text, "in place") {
-		t.Errorf("out of touch, the row of %s is %q, want what was last known", one, text)
+		t.Errorf("out of touch, the row of %s is %q, want the last known state", one, text)
 	}
 	e.start(e.a)
 	p.until(func() (string, bool) {
 		lost := p.text("#lost")
-		return fmt.Sprintf("floaty is back, and the page still says %q", lost), lost == ""
+		return fmt.Sprintf("floaty is back, but the page still shows %q", lost), lost == ""
 	})
 	p.unreloaded()
 }
 
 // Names come from keepalived.conf and messages from the API; neither may become markup.
-func TestHostileNamesAreInert(t *testing.T) {
+func TestMarkupInNamesAndMessagesIsInert(t *testing.T) {
 	e := newEnv(t)
 	const (
 		hostile = `<img/src=x/onerror=window.hacked=1>`
@@ -132,7 +132,7 @@ func TestHostileNamesAreInert(t *testing.T) {
 
 	p.inert()
 	if text := p.text("main"); strings.ContainsAny(text, "\x1b\u202e") {
-		t.Errorf("the page shows characters that steer terminals or turn text around: %q", text)
+		t.Errorf("the page shows characters that control terminals or reverse text: %q", text)
 	}
 	p.unreloaded()
 }
@@ -164,7 +164,7 @@ const withMarkup = `{
 	};
 }; true`
 
-func TestThePageTakesNoMarkupEvenFromADaemonThatSendsIt(t *testing.T) {
+func TestThePageEscapesMarkupEvenIfTheDaemonDoesNot(t *testing.T) {
 	e := newEnv(t)
 	e.start(e.a)
 	p := e.open(e.a)
@@ -203,7 +203,7 @@ const contrast = `(() => {
 	return worst;
 })()`
 
-// Screenshots are kept in .cache/screenshots, for a look at them.
+// The screenshots are kept in .cache/screenshots for people to check.
 func TestThePageIsReadableLightAndDarkAndOnAPhone(t *testing.T) {
 	e := newEnv(t)
 	const other = "99999999-9999-4999-8999-999999999999"

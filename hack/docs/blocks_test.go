@@ -18,9 +18,9 @@ import (
 	"floaty/desired/keepalived/conf"
 )
 
-// The sandbox in which the blocks of a page are run, one after the other: a machine named lb1 with an /etc and a /run of its own, no
-// network but loopback, both clouds simulated on port 80 (their metadata service included), the configuration files of the
-// examples, and their users.
+// sandbox is the script that creates the sandbox and runs the blocks of a page in it, one after the other: a machine named lb1 with its own
+// /etc and /run, only the loopback network, both clouds simulated on port 80 (including their metadata services), and the examples'
+// configuration files and users.
 const sandbox = `set -e
 tree=$1 dir=$2 programs=$3
 mount --make-rprivate /
@@ -54,14 +54,14 @@ for step in "$dir"/step-*; do
 done
 `
 
-// service starts the daemon, and in Keepalived's place makes it MASTER; then it waits until the address is in place.
+// service starts the daemon, writes MASTER in Keepalived's place, and waits until the address is in place.
 const service = `floaty --fifo /etc/floaty.yml /run/floaty/keepalived.fifo >/run/floaty.log 2>&1 &
 until [ -p /run/floaty/keepalived.fifo ]; do sleep 0.05; done
 (exec 3<>/run/floaty/keepalived.fifo; echo 'INSTANCE "VI_1" MASTER 150' >&3; exec sleep 600) >/dev/null 2>&1 &
 for i in $(seq 1200); do ! floaty --status --output json /etc/floaty.yml 2>/dev/null | grep -q '"in_place": *true' || break; sleep 0.05; done
 `
 
-// endpoint lets a configuration talk to the simulated clouds.
+// endpoint points a configuration at the simulated clouds.
 func endpoint(text string) string {
 	if strings.Contains(text, "endpoint:") {
 		return text
@@ -70,7 +70,7 @@ func endpoint(text string) string {
 	return regexp.MustCompile(`(?m)^exoscale:.*$`).ReplaceAllString(text, "$0\n  endpoint: http://127.0.0.1:80/v2")
 }
 
-// provider completes a configuration that shows only some keys.
+// provider completes a configuration that contains only some keys.
 func provider(text string) string {
 	if regexp.MustCompile(`(?m)^provider:`).MatchString(text) {
 		return text
@@ -106,12 +106,12 @@ func step(b block) (string, bool) {
 	return "", false
 }
 
-func TestTheBlocksWork(t *testing.T) {
+func TestTheBlocksOfThePagesWork(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("not root: the commands need an /etc and a network of their own")
+		t.Skip("not root: the commands need their own /etc and network")
 	}
 	if out, err := exec.CommandContext(t.Context(), "unshare", "-mnpfu", "true").CombinedOutput(); err != nil {
-		t.Skipf("namespaces cannot be made: %v: %s", err, out)
+		t.Skipf("namespaces cannot be created: %v: %s", err, out)
 	}
 	tree, err := filepath.Abs(root)
 	if err != nil {
@@ -151,7 +151,8 @@ func TestTheBlocksWork(t *testing.T) {
 	}
 }
 
-// prints checks a block that shows what the one before prints: each of its lines, in this order; … stands for anything.
+// prints checks a block that shows the output of the block before: each of its lines must be in the output, in this order; … matches
+// anything.
 func prints(t *testing.T, b block, output string) {
 	t.Helper()
 	if _, ok := b.directives["prints"]; !ok {
@@ -172,7 +173,7 @@ func prints(t *testing.T, b block, output string) {
 	}
 }
 
-// hasKeys checks a block of JSON that shows which keys the one before prints: all that it prints are shown.
+// hasKeys checks a block of JSON that shows the output of the block before: it must show every key of that output.
 func hasKeys(t *testing.T, b block, output string) {
 	t.Helper()
 	if _, ok := b.directives["keys"]; !ok {
@@ -193,7 +194,7 @@ func hasKeys(t *testing.T, b block, output string) {
 	}
 }
 
-// keysOf returns the keys of objects, with those that they are in. A UUID as a key stands for any other.
+// keysOf returns the keys of nested objects, each with its parents. A UUID as a key matches any other UUID.
 func keysOf(prefix string, value any) []string {
 	var all []string
 	switch value := value.(type) {
@@ -213,7 +214,7 @@ func keysOf(prefix string, value any) []string {
 	return all
 }
 
-// A result is how a step ended.
+// A result is the exit status and the output of a step.
 type result struct{ status, output string }
 
 // runSteps runs the steps of a page in a sandbox, in order.
@@ -230,7 +231,7 @@ func runSteps(t *testing.T, tree string, steps map[int]string) map[int]result {
 	write(t, dir+"/sandbox", sandbox)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--net", "--pid", "--fork", "--uts", "--mount-proc", "--kill-child", //nolint:gosec // our own words
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--net", "--pid", "--fork", "--uts", "--mount-proc", "--kill-child", //nolint:gosec // no foreign input
 		"sh", dir+"/sandbox", tree, dir, programs(t))
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -245,12 +246,12 @@ func runSteps(t *testing.T, tree string, steps map[int]string) map[int]result {
 		results[i] = result{strings.TrimSpace(status), said}
 	}
 	if err != nil && len(results) < len(steps) {
-		t.Fatalf("the sandbox: %v: %s", err, output.String())
+		t.Fatalf("running the sandbox: %v: %s", err, output.String())
 	}
 	return results
 }
 
-func TestKeepalivedReadsTheBlocks(t *testing.T) {
+func TestKeepalivedAcceptsTheBlocks(t *testing.T) {
 	keepalived := cmp.Or(os.Getenv("KEEPALIVED"), "keepalived")
 	_, err := exec.LookPath(keepalived)
 	both := err == nil && os.Getuid() == 0
@@ -270,17 +271,17 @@ func TestKeepalivedReadsTheBlocks(t *testing.T) {
 				t.Errorf("%v: floaty warns: %v", b, w)
 			}
 			if both {
-				asked(t, keepalived, b, path)
+				checkWithKeepalived(t, keepalived, b, path)
 			}
 		}
 	}
 	if !both {
-		t.Skip("Keepalived is not installed, or we are not root: only floaty has read the blocks")
+		t.Skip("Keepalived is not installed, or this is not root: only floaty has read the blocks")
 	}
 }
 
-// asked has the real Keepalived test a block. It complains about interfaces that this machine lacks, which is not the block's fault.
-func asked(t *testing.T, keepalived string, b block, path string) {
+// checkWithKeepalived lets the real Keepalived check a block, on a machine that has the interfaces, addresses and programs of the pages.
+func checkWithKeepalived(t *testing.T, keepalived string, b block, path string) {
 	t.Helper()
 	const script = `set -e
 		mount --make-rprivate /
@@ -293,7 +294,7 @@ func asked(t *testing.T, keepalived string, b block, path string) {
 		mkdir -p /run/floaty
 		mount -t overlay overlay -o lowerdir="$4":/usr/sbin /usr/sbin # with floaty in it
 		exec "$1" -t -l -n -i lb1 -f "$2"`
-	out, err := exec.CommandContext(t.Context(), "unshare", "-mnpf", "--kill-child", "sh", "-c", script, "sh", keepalived, path, t.TempDir()+"/passwd", programs(t)).CombinedOutput() //nolint:gosec // our own words
+	out, err := exec.CommandContext(t.Context(), "unshare", "-mnpf", "--kill-child", "sh", "-c", script, "sh", keepalived, path, t.TempDir()+"/passwd", programs(t)).CombinedOutput() //nolint:gosec // no foreign input
 	if err != nil {
 		t.Errorf("%v: Keepalived: %v: %s", b, err, out)
 	}
@@ -303,7 +304,7 @@ func TestJSONBlocksAreJSON(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, b := range blocks(t, page) {
 			if _, marked := b.directives["not run"]; b.language == "json" && !marked && !json.Valid([]byte(b.text)) {
-				t.Errorf("%v: got something else than JSON:\n%s", b, b.text)
+				t.Errorf("%v: got invalid JSON:\n%s", b, b.text)
 			}
 		}
 	}
@@ -329,13 +330,13 @@ func TestTheExamplesWork(t *testing.T) {
 	}
 	keepalived := cmp.Or(os.Getenv("KEEPALIVED"), "keepalived")
 	if _, err := exec.LookPath(keepalived); err == nil {
-		asked(t, keepalived, block{page: "keepalived.conf"}, dir+"keepalived.conf")
+		checkWithKeepalived(t, keepalived, block{page: "keepalived.conf"}, dir+"keepalived.conf")
 	}
 }
 
 func TestMonitoringNamesEveryMetric(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("not root: the daemon needs an /etc of its own")
+		t.Skip("not root: the daemon needs its own /etc")
 	}
 	tree, err := filepath.Abs(root)
 	if err != nil {
@@ -366,7 +367,7 @@ func TestMonitoringNamesEveryLogKey(t *testing.T) {
 	differ(t, "monitoring.md", got, distinct(`(?m)^\s+[A-Z]\w* += "([a-z]+)"`, constants))
 }
 
-// list returns the names in a folder, one a line.
+// list returns the names in a directory, one per line.
 func list(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

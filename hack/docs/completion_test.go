@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// shells has each shell complete the last word of a line, and returns what it offers.
+// shells maps a shell to a function that lets it complete the last word of a line, and returns the completions offered.
 var shells = map[string]func(t *testing.T, line string) []string{
 	"bash": func(t *testing.T, line string) []string {
 		t.Helper()
@@ -24,7 +24,7 @@ var shells = map[string]func(t *testing.T, line string) []string{
 		t.Helper()
 		found := shell(t, "fish", "--no-config", "-c", `source $argv[1]; complete -C "$argv[2]"`, completions(t)+"/floaty.fish", line)
 		for i, each := range found {
-			found[i], _, _ = strings.Cut(each, "\t") // from its description
+			found[i], _, _ = strings.Cut(each, "\t") // without its description
 		}
 		return found
 	},
@@ -40,7 +40,7 @@ var shells = map[string]func(t *testing.T, line string) []string{
 	},
 }
 
-// zshCapture starts an interactive zsh on a terminal of its own, types a line and a tab, and prints what compadd is given.
+// zshCapture starts an interactive zsh on its own terminal, types a line and a tab, and prints the arguments of compadd.
 const zshCapture = `
 zmodload zsh/zpty
 zpty z zsh -f -i
@@ -69,15 +69,15 @@ func completions(t *testing.T) string {
 	return dir
 }
 
-// shell runs a shell in a folder that holds floaty.yml and keepalived.fifo, and returns the lines it prints.
+// shell runs a shell in a directory that contains floaty.yml and keepalived.fifo, and returns the lines that it prints, sorted.
 func shell(t *testing.T, name string, args ...string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir+"/floaty.yml", "")
 	write(t, dir+"/keepalived.fifo", "")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a shell that waits for a key must not hang the tests
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a shell that waits for input must not block the tests
 	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // our own words
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // no foreign input
 	cmd.WaitDelay = time.Second
 	cmd.Dir = dir
 	home := t.TempDir()

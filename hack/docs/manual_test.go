@@ -14,21 +14,21 @@ import (
 
 var manuals = []string{"man/floaty.8", "man/floaty.yml.5"}
 
-func TestTheManualsAreGoodMdoc(t *testing.T) {
+func TestMandocAcceptsTheManuals(t *testing.T) {
 	if _, err := exec.LookPath("mandoc"); err != nil {
 		t.Skip("mandoc is not installed")
 	}
 	for _, path := range manuals {
 		out, err := exec.CommandContext(t.Context(), "mandoc", "-T", "lint", "-W", "style", path).CombinedOutput() //nolint:gosec // our own pages
-		var remarks []string
+		var warnings []string
 		for line := range strings.Lines(string(out)) {
-			if !strings.Contains(line, "mandoc.db") && !strings.Contains(line, "referenced manual not found") { // what is installed here
-				remarks = append(remarks, line)
+			if !strings.Contains(line, "mandoc.db") && !strings.Contains(line, "referenced manual not found") { // these depend on what is installed here
+				warnings = append(warnings, line)
 			}
 		}
-		var exit *exec.ExitError // it has remarks
-		if err != nil && !errors.As(err, &exit) || len(remarks) > 0 {
-			t.Errorf("%s: %v\n%s", path, err, strings.Join(remarks, ""))
+		var exit *exec.ExitError // mandoc has warnings
+		if err != nil && !errors.As(err, &exit) || len(warnings) > 0 {
+			t.Errorf("%s: %v\n%s", path, err, strings.Join(warnings, ""))
 		}
 	}
 }
@@ -58,14 +58,14 @@ func TestTheManualAndTheHelpNameEveryFlag(t *testing.T) {
 	}
 }
 
-// An outcome is one call of the program, and the manual's words for its exit status.
+// An outcome is one call of the program, its exit status, and a part of the manual's description of that status.
 type outcome struct {
 	args   []string
 	status int
 	words  string
 }
 
-func TestTheExitStatusIsWhatTheManualSays(t *testing.T) {
+func TestExitStatusesMatchTheManual(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yml"), filepath.Join(dir, "bad.yml")
 	conf, none := filepath.Join(dir, "keepalived.conf"), filepath.Join(dir, "none.sock")

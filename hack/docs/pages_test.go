@@ -73,7 +73,7 @@ func blocks(t *testing.T, page string) []block {
 	return all
 }
 
-// displays returns the literal displays of a manual in mdoc, whose directives are comments and whose language shows in their first word.
+// displays returns the literal displays of a manual in mdoc. Their directives are comments, and their first word determines the language.
 func displays(t *testing.T, manual string) []block {
 	t.Helper()
 	languages := map[string]string{"floaty": "sh", "provider:": "yaml", "global_defs": "keepalived"}
@@ -93,7 +93,7 @@ func displays(t *testing.T, manual string) []block {
 	return all
 }
 
-// What a block may be. The other tests run sh, and check yaml and keepalived.
+// languages are the languages that a block may have. The other tests run sh, and check yaml and keepalived.
 var languages = []string{"sh", "yaml", "keepalived", "json", "log", "text"}
 
 func TestEveryBlockIsRunOrMarked(t *testing.T) {
@@ -142,7 +142,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 				target = filepath.Join(filepath.Dir(page), path)
 			}
 			if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s: the link %s leads nowhere", page, m[1])
+				t.Errorf("%s: the link %s leads to no file", page, m[1])
 			} else if heading != "" && !slices.Contains(headings(t, target), heading) {
 				t.Errorf("%s: the link %s names no heading of the page, which has %q", page, m[1], headings(t, target))
 			}
@@ -151,7 +151,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	index := read(t, "README.md")
 	for _, page := range list {
 		if filepath.Dir(page) == "." && page != "README.md" && !strings.Contains(index, "]("+page+")") {
-			t.Errorf("README.md of this folder has no link to %s", page)
+			t.Errorf("README.md of this directory has no link to %s", page)
 		}
 	}
 }
@@ -167,7 +167,7 @@ func headings(t *testing.T, page string) []string {
 	return all
 }
 
-func TestREADMETakesFiveMinutes(t *testing.T) {
+func TestREADMEAndGlossaryAreShort(t *testing.T) {
 	if lines := strings.Count(read(t, root+"/README.md"), "\n"); lines > 150 {
 		t.Errorf("README.md has %d lines, want at most 150", lines)
 	}
@@ -176,7 +176,7 @@ func TestREADMETakesFiveMinutes(t *testing.T) {
 	}
 }
 
-// Users of floaty 1.x must find every key and flag on the page for them, as kept, changed or new.
+// Users of floaty 1.x must find every key and flag on the page about upgrades, as kept, changed or new.
 func TestTheUpgradePageNamesEveryKeyAndFlag(t *testing.T) {
 	_, table, _ := strings.Cut(read(t, "configuration.md"), "| key | default | |\n|---|---|---|\n")
 	table, _, _ = strings.Cut(table, "\n\n")
@@ -249,7 +249,7 @@ func literals(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// What a decision was seen by must still be there, and a decision stays short.
+// The tests that a decision names as evidence must still exist, and a decision must stay short.
 func TestDecisionsAreShortAndNameTestsThatExist(t *testing.T) {
 	paths, err := filepath.Glob("../decisions/*.md")
 	if err != nil || len(paths) == 0 {

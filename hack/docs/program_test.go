@@ -1,5 +1,5 @@
-// Package docs_test checks that the documentation is true: the manuals and completions match the program, every block of
-// commands or configuration works, quoted log lines exist, and links lead somewhere.
+// Package docs_test checks that the documentation is correct: the manuals and completions match the program, every block of
+// commands or configuration works, quoted log lines exist, and links have a target.
 package docs_test
 
 import (
@@ -19,10 +19,10 @@ import (
 	"testing"
 )
 
-// root is the top of the tree.
+// root is the root directory of the repository.
 const root = "../.."
 
-// builtIn is where the programs are built, once; it is removed at the end.
+// builtIn is the directory in which the programs are built, once; it is removed at the end.
 var builtIn string
 
 func TestMain(m *testing.M) {
@@ -37,9 +37,9 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// build makes the programs and returns the folder that they are in.
+// build builds the programs and returns their directory.
 var build = sync.OnceValues(func() (string, error) {
-	cmd := exec.Command("go", "build", "-o", builtIn+"/", "./cmd/floaty", "./cmd/cloudsim") //nolint:gosec // our own words
+	cmd := exec.Command("go", "build", "-o", builtIn+"/", "./cmd/floaty", "./cmd/cloudsim") //nolint:gosec // no foreign input
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w: %s", err, out)
@@ -56,7 +56,7 @@ func programs(t *testing.T) string {
 	return dir
 }
 
-// notYet are flags that the pages describe and the program is about to get.
+// notYet are flags that the pages describe already, but the program does not have yet.
 var notYet []string
 
 // flags returns the names of all flags that cmd/floaty defines, and help, which every flag set of Go has.
@@ -102,12 +102,12 @@ func flags(t *testing.T) []string {
 		})
 	}
 	if !found["fifo"] || !found["v"] {
-		t.Fatalf("got the flags %v, want fifo and v among them: are they defined otherwise now?", slices.Sorted(maps.Keys(found)))
+		t.Fatalf("got the flags %v, want fifo and v among them: are they defined in a different way now?", slices.Sorted(maps.Keys(found)))
 	}
 	return slices.Sorted(maps.Keys(found))
 }
 
-// spelt returns how a flag is written.
+// spelt returns a flag's name with its dashes.
 func spelt(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -125,7 +125,7 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
-// differ reports the elements that only one of two sorted lists has.
+// differ reports the elements that are in only one of two lists.
 func differ(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	for _, x := range got {
@@ -140,7 +140,7 @@ func differ(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// distinct returns all matches of what a pattern's group has, sorted, each once.
+// distinct returns all matches of a pattern's group, sorted and without duplicates.
 func distinct(pattern, text string) []string {
 	found := map[string]bool{}
 	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// The figures of sizing.md are upper limits on what the benchmark found last.
-func TestTheBenchmarkKeepsTheFiguresOfSizing(t *testing.T) {
+// The figures of sizing.md are upper limits for the latest results of the benchmark.
+func TestTheBenchmarkMeetsTheFiguresOfSizing(t *testing.T) {
 	results := tableRows(t, "../bench/RESULTS.md", "| figure |")
 	quoted := tableRows(t, "sizing.md", "| what | at most |")
 	if len(quoted) < 5 {
-		t.Errorf("sizing.md: got %d figures, want the table of them", len(quoted))
+		t.Errorf("sizing.md: got %d figures, want at least 5", len(quoted))
 	}
 	for _, quote := range quoted {
 		limit, unit, addresses, name := quote[1], quote[2], quote[3], quote[4]
@@ -24,12 +24,12 @@ func TestTheBenchmarkKeepsTheFiguresOfSizing(t *testing.T) {
 			continue
 		}
 		if found, most := number(t, results[i][3]), number(t, limit); found > most {
-			t.Errorf("sizing.md: %q says at most %v %s, and the benchmark found %v", quote[0], most, unit, found)
+			t.Errorf("sizing.md: %q is given as at most %v %s, but the benchmark measured %v", quote[0], most, unit, found)
 		}
 	}
 }
 
-// tableRows returns the cells of the rows of all tables of a page whose head begins so.
+// tableRows returns the cells of the rows of all tables of a page that begin with this header.
 func tableRows(t *testing.T, page, head string) (rows [][]string) {
 	t.Helper()
 	for _, table := range strings.Split("\n"+read(t, page), "\n"+head)[1:] {

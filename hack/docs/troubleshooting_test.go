@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// Whoever is woken up by a line of the level ERROR must find out what it means and what to do. A row quotes the line or its beginning.
+// An operator who is woken up by a log line of the level ERROR must find out what it means and what to do. A row quotes the line or its
+// beginning.
 func TestEachErrorLineIsInTheTroubleshootingPage(t *testing.T) {
 	var quotes []string
 	for _, table := range strings.Split(read(t, "troubleshooting.md"), "\n| log line |")[1:] {
@@ -37,8 +38,8 @@ func TestEachErrorLineIsInTheTroubleshootingPage(t *testing.T) {
 
 var warning = regexp.MustCompile(`^[wW]arn[A-Z]`)
 
-// errorMessages returns the messages of the program's log lines of the level ERROR, and its warnings: those are constants whose name begins
-// with "warn", of which the input decides whether they are errors.
+// errorMessages returns the messages of the program's log lines of the level ERROR, and its warnings. Warnings are constants whose names
+// begin with "warn"; whether one is logged as an error depends on the input.
 func errorMessages(t *testing.T) []string {
 	t.Helper()
 	files := sources(t)
@@ -78,11 +79,11 @@ func errorMessages(t *testing.T) []string {
 			text, ok := constant(call.Args[1], constants)
 			field, isField := call.Args[1].(*ast.SelectorExpr)
 			switch {
-			case isField && (field.Sel.Name == "Text" || field.Sel.Name == "Message"): // that of a warning
+			case isField && (field.Sel.Name == "Text" || field.Sel.Name == "Message"): // the text of a warning, which is a constant
 			case ok:
 				found[text] = true
 			default:
-				t.Errorf("a log line of the level ERROR has a message that is not a constant, so nobody can look it up: %#v", call.Args[1])
+				t.Errorf("a log line of the level ERROR has a message that is not a constant, so it cannot be looked up: %#v", call.Args[1])
 			}
 			return true
 		})

@@ -71,9 +71,9 @@ func TestThePanelsDoNotOverlap(t *testing.T) {
 // variables replaces Grafana's variables as if everything were selected.
 var variables = strings.NewReplacer("$job", ".*", "$instance", ".*", "$__rate_interval", "10m", "$__interval", "10m")
 
-// Runs every query of the dashboard against a Prometheus that scrapes two real floaty, so that no panel is empty because of a misspelt name.
-// Every metric in alerts.yml must exist too, and every metric of floaty must be documented.
-func TestNoPanelIsEmptyAndNoAlertWaitsForAMetricThatIsNotThere(t *testing.T) {
+// The test runs every query of the dashboard against a Prometheus that scrapes two real floaty, so that no panel is empty because of a
+// misspelt name. Every metric in alerts.yml must exist too, and every metric of floaty must be documented.
+func TestEachQueryAndEachAlertUsesMetricsThatExist(t *testing.T) {
 	e := newEnv(t)
 	e.start(e.a)
 	e.start(e.b)

@@ -30,7 +30,7 @@ var addrs = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAdd
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests mostly wait
 		program = path
 		return nil
 	}))
@@ -42,7 +42,7 @@ type env struct {
 	*testing.T
 	*testenv.Env
 	a, b       *testenv.Host
-	addresses  map[*testenv.Host]string // where each floaty serves its metrics
+	addresses  map[*testenv.Host]string // at which each floaty serves its metrics
 	prometheus string                   // its URL
 }
 
@@ -104,7 +104,7 @@ func (e *env) must(err error) {
 	}
 }
 
-// configuration is floaty.yml of a host.
+// configuration returns the floaty.yml of a host.
 func (e *env) configuration(h *testenv.Host) string {
 	return h.Floaty() + "listen-address: " + e.addresses[h] + "\n"
 }
@@ -121,8 +121,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// startPrometheus starts Prometheus with a faster alerts.yml: it scrapes and evaluates four times a second, every "for" is one second, and a
-// reading is too old after 5 s. promtool tests the real durations.
+// startPrometheus starts Prometheus with a faster alerts.yml: it scrapes and evaluates four times per second, every "for" is one second,
+// and a reading is too old after 5 s. promtool tests the real durations.
 func (e *env) startPrometheus(path string, targets []string) {
 	e.Helper()
 	dir := e.TempDir()
@@ -130,7 +130,7 @@ func (e *env) startPrometheus(path string, targets []string) {
 	e.must(err)
 	fast := regexp.MustCompile(`(?m)^( *for:) .*$`).ReplaceAll(rules, []byte("$1 1s"))
 	fast = regexp.MustCompile(`(timestamp_seconds >) [36]00\b`).ReplaceAll(fast, []byte("$1 5"))
-	e.must(os.WriteFile(filepath.Join(dir, "alerts.yml"), fast, 0o600)) //nolint:gosec // our own
+	e.must(os.WriteFile(filepath.Join(dir, "alerts.yml"), fast, 0o600)) //nolint:gosec // no foreign input
 	e.must(os.WriteFile(filepath.Join(dir, "prometheus.yml"), fmt.Appendf(nil, `
 global: {scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 250ms}
 rule_files: [alerts.yml]
@@ -140,7 +140,7 @@ scrape_configs:
 `, strings.Join(targets, ", ")), 0o600))
 	address := freeAddress(e.T)
 	e.prometheus = "http://" + address
-	cmd := exec.CommandContext(e.Context(), path, "--config.file", filepath.Join(dir, "prometheus.yml"), //nolint:gosec // our own words
+	cmd := exec.CommandContext(e.Context(), path, "--config.file", filepath.Join(dir, "prometheus.yml"), //nolint:gosec // no foreign input
 		"--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", address, "--log.level", "warn")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log := &strings.Builder{}
@@ -166,7 +166,7 @@ scrape_configs:
 	})
 }
 
-// until waits until missing returns the empty string, and fails the test with its last result otherwise.
+// until waits until missing returns ""; if that takes too long, the test fails with the result that is returned last.
 func (e *env) until(what string, missing func() string) {
 	e.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
@@ -235,11 +235,11 @@ func (e *env) say(h *testenv.Host, state string) {
 	e.must(h.Say(`INSTANCE "VI_1" ` + state + ` 100`))
 }
 
-// start starts floaty on a host and waits until it has made its FIFO.
+// start starts floaty on a host and waits until it has created its FIFO.
 func (e *env) start(h *testenv.Host) {
 	e.Helper()
 	e.must(h.StartFloaty())
-	e.until("floaty on "+h.Name+" has made its FIFO", func() string {
+	e.until("floaty on "+h.Name+" has created its FIFO", func() string {
 		if _, err := os.Stat(h.FIFO); err != nil {
 			return err.Error()
 		}
@@ -247,14 +247,14 @@ func (e *env) start(h *testenv.Host) {
 	})
 }
 
-// watch runs floaty --status --watch on a host until the test ends. The function that it returns waits until the output since the last call
-// contains a word.
+// watch runs floaty --status --watch on a host until the test ends. The returned function waits until the output contains a word, after the
+// output that earlier calls have used.
 func (e *env) watch(h *testenv.Host) (shows func(word string)) {
 	e.Helper()
 	path := filepath.Join(e.TempDir(), "screen")
-	out, err := os.Create(path) //nolint:gosec // our own
+	out, err := os.Create(path) //nolint:gosec // no foreign input
 	e.must(err)
-	cmd := exec.CommandContext(e.Context(), program, "--status", "--watch", h.Path("floaty.yml")) //nolint:gosec // our own words
+	cmd := exec.CommandContext(e.Context(), program, "--status", "--watch", h.Path("floaty.yml")) //nolint:gosec // no foreign input
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	e.must(cmd.Start())
@@ -269,7 +269,7 @@ func (e *env) watch(h *testenv.Host) (shows func(word string)) {
 	return func(word string) {
 		e.Helper()
 		e.until("floaty --status --watch shows "+word, func() string {
-			text, err := os.ReadFile(path) //nolint:gosec // our own
+			text, err := os.ReadFile(path) //nolint:gosec // no foreign input
 			e.must(err)
 			at := strings.Index(string(text[seen:]), word)
 			if at < 0 {
@@ -306,7 +306,7 @@ func TestAFailoverIsSeenInPrometheusAndItsAlertsFireAndResolve(t *testing.T) {
 	e.firing("FloatyAddressNotInPlace", false)
 
 	e.start(e.a)
-	e.say(e.a, "MASTER") // and lb2 does not hear it
+	e.say(e.a, "MASTER") // while lb2 stays MASTER
 	e.firing("FloatyDown", false)
 	e.firing("FloatyTwoMasters", true)
 	e.say(e.b, "BACKUP")

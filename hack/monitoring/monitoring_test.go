@@ -58,7 +58,7 @@ func alerts(t *testing.T) []alert {
 
 func readYAML(t *testing.T, path string, into any) {
 	t.Helper()
-	text, err := os.ReadFile(path) //nolint:gosec // our own
+	text, err := os.ReadFile(path) //nolint:gosec // no foreign input
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,13 +70,13 @@ func readYAML(t *testing.T, path string, into any) {
 func TestTheAlertsPassPromtool(t *testing.T) {
 	promtool := tool(t, "promtool")
 	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
-		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil { //nolint:gosec // our own words
+		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil { //nolint:gosec // no foreign input
 			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
 }
 
-// An alert that is only ever tested firing, or only ever silent, may always fire or never.
+// If an alert were tested only while it fires, or only while it does not, it might always fire or never.
 func TestEachAlertIsTestedFiringAndSilent(t *testing.T) {
 	var file struct {
 		Tests []struct {
@@ -124,7 +124,7 @@ func TestEachAlertHasAnEntryInTheRunbook(t *testing.T) {
 			t.Errorf("%s: runbook is %q, want %q", a.Alert, got, want)
 		}
 		if a.Annotations["summary"] == "" || a.Annotations["description"] == "" {
-			t.Errorf("%s: a summary and a description are wanted, got %q", a.Alert, a.Annotations)
+			t.Errorf("%s: got the annotations %q, want a summary and a description", a.Alert, a.Annotations)
 		}
 		if severity := a.Labels["severity"]; severity != "critical" && severity != "warning" {
 			t.Errorf("%s: severity is %q, want critical or warning", a.Alert, severity)
@@ -138,7 +138,7 @@ func TestEachAlertHasAnEntryInTheRunbook(t *testing.T) {
 }
 
 // The runbook quotes the reasons that --ready gives, in italics.
-func TestTheRunbookQuotesWhatTheDaemonSays(t *testing.T) {
+func TestTheRunbookQuotesReasonsThatExist(t *testing.T) {
 	runbook, err := os.ReadFile("../docs/runbook.md")
 	if err != nil {
 		t.Fatal(err)
@@ -149,11 +149,11 @@ func TestTheRunbookQuotesWhatTheDaemonSays(t *testing.T) {
 	}
 	quotes := regexp.MustCompile(`(?m)^- \*([^*]+)\*`).FindAllStringSubmatch(string(runbook), -1)
 	if len(quotes) == 0 {
-		t.Error("the runbook quotes nothing")
+		t.Error("the runbook quotes no reason")
 	}
 	for _, quote := range quotes {
 		if !strings.Contains(string(source), `"`+quote[1]) {
-			t.Errorf("the runbook quotes %q, which the daemon does not say", quote[1])
+			t.Errorf("the runbook quotes %q, which is not a reason of the daemon", quote[1])
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"floaty/providers/simulator"
 )
 
-// Causes each kind of trouble on a real floaty and checks that its alert fires, and that it resolves if that takes only seconds. The failover test
-// covers the alerts about MASTER and about a host that is down; only promtool tests FloatyAbsent.
-func TestEachKindOfTroubleFiresItsAlert(t *testing.T) {
+// The test causes each kind of problem on a real floaty and checks that its alert fires, and also that it resolves if that takes only
+// seconds. The failover test covers the alerts about MASTER and about a host that is down; only promtool tests FloatyAbsent.
+func TestEachKindOfProblemFiresItsAlert(t *testing.T) {
 	const thief = "99999999-9999-4999-8999-999999999999"
 	e := newEnv(t)
 	e.Cloud.AddServer(thief, "thief")
@@ -44,7 +44,7 @@ func TestEachKindOfTroubleFiresItsAlert(t *testing.T) {
 	e.firing("FloatyReadTooOld", false)
 	e.firing("FloatyAddressNotVerified", false)
 
-	// Somebody takes an address away, again and again.
+	// Another host takes an address away again and again.
 	e.until("the address is contested", func() string {
 		if slices.Equal(e.Cloud.Holders(addrs[0]), []string{e.a.UUID}) {
 			e.Cloud.Move(addrs[0], thief)
@@ -62,7 +62,7 @@ func TestEachKindOfTroubleFiresItsAlert(t *testing.T) {
 	e.must(e.a.Configure("floaty.yml", e.configuration(e.a)))
 	e.firing("FloatyReloadFailed", false)
 
-	// The process is stopped for two seconds. The pause itself is under test, so this sleep waits for nothing.
+	// The process is stopped for two seconds. The pause itself is what is tested.
 	e.must(syscall.Kill(e.a.FloatyPID(), syscall.SIGSTOP))
 	time.Sleep(2 * time.Second)
 	e.must(syscall.Kill(e.a.FloatyPID(), syscall.SIGCONT))

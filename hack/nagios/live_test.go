@@ -18,14 +18,14 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests wait more than they work
+	os.Exit(testenv.RunTests(m.Run, 8, func(path string) error { // these tests mostly wait
 		program = path
 		return nil
 	}))
 }
 
-// Runs the plugin against a real floaty through its socket, while the host goes through several kinds of trouble.
-func TestThePluginSeesWhatHappensToARealFloaty(t *testing.T) {
+// The test runs the plugin against a real floaty through its socket, while several things go wrong on the host.
+func TestThePluginReportsTheStateOfARealFloaty(t *testing.T) {
 	t.Parallel()
 	s, err := testenv.New(t.Context(), filepath.Join(shortDir(t), "env"), program, false)
 	if err != nil {
@@ -78,7 +78,7 @@ func TestThePluginSeesWhatHappensToARealFloaty(t *testing.T) {
 	})
 	h.StopFloaty()
 	if got, said := check(t, "-f", program, socket[0]); got != critical {
-		t.Errorf("after floaty's end: got %d and %q, want %d", got, said, critical)
+		t.Errorf("after floaty has ended: got %d and %q, want %d", got, said, critical)
 	}
 }
 
@@ -100,7 +100,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// until waits until is returns true, and fails the test with its last result otherwise.
+// until waits until is returns true; if that takes more than a minute, the test fails with the result that is returned last.
 func until(t *testing.T, what string, is func() (got string, ok bool)) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {

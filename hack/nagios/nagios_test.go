@@ -26,7 +26,7 @@ func check(t *testing.T, args ...string) (status int, text string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "./check_floaty", args...).Output() //nolint:gosec // our own words
+	out, err := exec.CommandContext(ctx, "./check_floaty", args...).Output() //nolint:gosec // no foreign input
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func status(lastRead time.Time) string {
 		"events":[{"kind":"state","text":"a \"quote\", a \\ and \u00e9 \/ ] } ,"}]}`
 }
 
-func TestEachStateHasItsExitStatusAndItsReason(t *testing.T) {
+func TestEachStateHasItsExitStatusAndReason(t *testing.T) {
 	now := time.Now()
 	tests := map[string]struct {
 		old, new string // replaced in a healthy status
@@ -73,7 +73,7 @@ func TestEachStateHasItsExitStatusAndItsReason(t *testing.T) {
 		first    string // the start of the first line
 		lines    []string
 	}{
-		"a good day": {want: ok, first: "FLOATY OK: 1 of 1 addresses in place, MASTER of 1 of 2 instances | "},
+		"a healthy daemon": {want: ok, first: "FLOATY OK: 1 of 1 addresses in place, MASTER of 1 of 2 instances | "},
 		"not in place": {
 			old: `"desired":true,"in_place":true,"targets":["1111"],"contested":false,"error":""`,
 			new: `"desired":true,"in_place":false,"targets":[],"contested":false,"error":"assigning 198.51.100.7: 403 | x\u001b[31m"`,
@@ -84,7 +84,7 @@ func TestEachStateHasItsExitStatusAndItsReason(t *testing.T) {
 			old: `"contested":false,"error":""},`, new: `"contested":true,"error":""},`,
 			want: critical, first: "FLOATY CRITICAL: 198.51.100.7 is contested | ",
 		},
-		"two things at once": {
+		"two problems at once": {
 			old: `"ready":true,"not_ready":[]`, new: `"ready":false,"not_ready":["no writer","VI_2 is not known"]`,
 			age: 301 * time.Second, want: warning, first: "FLOATY WARNING: the last reading of the cloud is ",
 			lines: []string{"(and 1 more)", "\nWARNING: not ready: no writer; VI_2 is not known\n"},
@@ -97,16 +97,16 @@ func TestEachStateHasItsExitStatusAndItsReason(t *testing.T) {
 			old: `01:00:00Z","error":""`, new: `01:00:00Z","error":"floaty.yml:3: unknown key"`,
 			want: warning, first: "FLOATY WARNING: the configuration is unusable, the previous one is in force: floaty.yml:3: unknown key | ",
 		},
-		"an old reading":         {age: 301 * time.Second, want: warning, first: "FLOATY WARNING: the last reading of the cloud is 30"},
-		"a very old reading":     {age: 901 * time.Second, want: critical, first: "FLOATY CRITICAL: the last reading of the cloud is 90"},
-		"one's own threshold":    {age: 30 * time.Second, args: []string{"-w", "10", "-c", "60"}, want: warning, first: "FLOATY WARNING: the last reading of the cloud is 3"},
-		"no reading yet":         {old: `"last_read":"`, new: `"last":"`, want: ok, first: "FLOATY OK: ", lines: []string{" last_read_age=U;300;900;0\n"}},
-		"a list of nothing":      {old: `"instances":[{"name":"VI_1","state":"MASTER"},{"name":"VI_2","state":"BACKUP"}]`, new: `"instances": [ ]`, want: ok, first: "FLOATY OK: 1 of 1 addresses in place, MASTER of 0 of 0 instances"},
-		"half an answer":         {old: `"events":`, new: "\x00", want: unknown, first: "FLOATY UNKNOWN: the status is not usable: "},
-		"an answer that is HTML": {old: `{"version"`, new: `<html>{"version"`, want: unknown, first: "FLOATY UNKNOWN: the status is not usable: no value at byte 1"},
-		"no addresses":           {old: `"addresses":`, new: `"adresses":`, want: unknown, first: "FLOATY UNKNOWN: the status is not usable: it lacks the addresses"},
-		"no word on readiness":   {old: `"ready":true`, new: `"ready":"maybe"`, want: unknown, first: "FLOATY UNKNOWN: the status is not usable: it does not say whether it is ready"},
-		"a number of seconds":    {args: []string{"-w", "5m"}, want: unknown, first: `FLOATY UNKNOWN: "5m" is not a number of seconds`},
+		"an old reading":                   {age: 301 * time.Second, want: warning, first: "FLOATY WARNING: the last reading of the cloud is 30"},
+		"a very old reading":               {age: 901 * time.Second, want: critical, first: "FLOATY CRITICAL: the last reading of the cloud is 90"},
+		"thresholds from the command line": {age: 30 * time.Second, args: []string{"-w", "10", "-c", "60"}, want: warning, first: "FLOATY WARNING: the last reading of the cloud is 3"},
+		"no reading yet":                   {old: `"last_read":"`, new: `"last":"`, want: ok, first: "FLOATY OK: ", lines: []string{" last_read_age=U;300;900;0\n"}},
+		"an empty list":                    {old: `"instances":[{"name":"VI_1","state":"MASTER"},{"name":"VI_2","state":"BACKUP"}]`, new: `"instances": [ ]`, want: ok, first: "FLOATY OK: 1 of 1 addresses in place, MASTER of 0 of 0 instances"},
+		"a truncated answer":               {old: `"events":`, new: "\x00", want: unknown, first: "FLOATY UNKNOWN: the status is not usable: "},
+		"an answer that is HTML":           {old: `{"version"`, new: `<html>{"version"`, want: unknown, first: "FLOATY UNKNOWN: the status is not usable: no value at byte 1"},
+		"no addresses":                     {old: `"addresses":`, new: `"adresses":`, want: unknown, first: "FLOATY UNKNOWN: the status is not usable: it lacks the addresses"},
+		"an unusable readiness":            {old: `"ready":true`, new: `"ready":"maybe"`, want: unknown, first: "FLOATY UNKNOWN: the status is not usable: it does not say whether it is ready"},
+		"an invalid threshold":             {args: []string{"-w", "5m"}, want: unknown, first: `FLOATY UNKNOWN: "5m" is not a number of seconds`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestEachStateHasItsExitStatusAndItsReason(t *testing.T) {
 	}
 }
 
-func TestThePerformanceDataHasEachFigure(t *testing.T) {
+func TestThePerformanceDataIsComplete(t *testing.T) {
 	t.Parallel()
 	_, text := check(t, "-f", answers(t, status(time.Now()), "", 0), "/run/floaty/socket")
 	_, data, _ := strings.Cut(text, " | ")
@@ -139,19 +139,19 @@ func TestThePerformanceDataHasEachFigure(t *testing.T) {
 	}
 }
 
-// RFC 3339 allows any time zone.
-func TestTheAgeOfAReadingIsRightInEachZone(t *testing.T) {
+// A time in RFC 3339 may be in any time zone.
+func TestTheAgeOfAReadingIsRightInEachTimeZone(t *testing.T) {
 	t.Parallel()
 	for _, zone := range []int{0, 3600, -9*3600 - 1800, 14 * 3600} {
 		read := time.Now().Add(-1000 * time.Second).In(time.FixedZone("", zone))
 		got, text := check(t, "-f", answers(t, status(read), "", 0), "/run/floaty/socket")
 		if got != critical || !strings.Contains(text, "last_read_age=10") {
-			t.Errorf("read at %s: got %d and %q, want %d and some 1000 s", read.Format(time.RFC3339), got, text, critical)
+			t.Errorf("read at %s: got %d and %q, want %d and about 1000 s", read.Format(time.RFC3339), got, text, critical)
 		}
 	}
 }
 
-func TestNoAnswerIsCriticalAndNoRightToAskIsUnknown(t *testing.T) {
+func TestNoAnswerIsCriticalAndNoPermissionIsUnknown(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		program string
