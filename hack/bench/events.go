@@ -11,10 +11,10 @@ import (
 	"floaty/providers/simulator"
 )
 
-// few is how many instances speak in turn.
+// few is the number of instances that change their states in turn.
 const few = 20
 
-// measureEvents measures the way from Keepalived's line to the request.
+// measureEvents measures the time from Keepalived's line to the request.
 func (b *bench) measureEvents(ctx context.Context) error {
 	least, err := b.eventPath(ctx, settings{addresses: few, singles: few, minimal: true}, 0)
 	if err != nil {
@@ -67,9 +67,9 @@ func (b *bench) eventPath(ctx context.Context, s settings, least float64) (float
 	}, p50, p99)
 }
 
-// firstBytes returns the times of so many lines, or fewer in a short bench, in milliseconds, on a host that stands by, over plain
-// HTTP. The writes are refused, so that no reads follow and each line finds floaty idle. An instance speaks at most once per second,
-// because its address is not written more often.
+// firstBytes returns the times, in milliseconds, from each of so many MASTER lines (fewer in a short bench) to the first byte of the
+// write, on a standby host and over plain HTTP. The cloud refuses the writes, so that no reads follow and floaty is idle at each line. An
+// instance gets at most one line per second, because its address is not written more often.
 func (w *world) firstBytes(ctx context.Context, samples int) (times []float64, err error) {
 	if w.bench.short {
 		samples = 30
@@ -81,7 +81,7 @@ func (w *world) firstBytes(ctx context.Context, samples int) (times []float64, e
 	defer w.scrapeEachSecond(ctx)()
 	for i := range samples {
 		line := event(fmt.Sprintf("VI_%d", i%w.singles+1), "MASTER")
-		time.Sleep(pause + rand.N(pause/10)) //nolint:gosec // no secret
+		time.Sleep(pause + rand.N(pause/10)) //nolint:gosec // not a secret
 		said := time.Now()
 		if err := w.host.Say(line); err != nil {
 			return nil, err
@@ -100,21 +100,21 @@ func (w *world) firstBytes(ctx context.Context, samples int) (times []float64, e
 	return times, nil
 }
 
-// patches returns a channel that gets the times when the first bytes of a write arrive, up to a thousand.
+// patches returns a channel of the times at which the first bytes of each write arrive. It holds up to a thousand.
 func (w *world) patches() <-chan time.Time {
 	came := make(chan time.Time, 1000)
 	w.wire.watch(func(data []byte, at time.Time) {
 		if bytes.HasPrefix(data, []byte("PATCH ")) {
 			select {
 			case came <- at:
-			default: // nobody waits for so many
+			default: // no measurement needs so many
 			}
 		}
 	})
 	return came
 }
 
-// next returns the next of the times.
+// next returns the next time from came, or an error after patience.
 func (w *world) next(ctx context.Context, came <-chan time.Time) (time.Time, error) {
 	select {
 	case at := <-came:

@@ -9,7 +9,7 @@ import (
 // afterVerification is when the last verification of a write, which comes 30 s after it, is over.
 const afterVerification = 32 * time.Second
 
-// A holding is an account whose addresses are held for a while.
+// A holding is an account whose addresses are in place while the costs are measured.
 type holding struct {
 	settings
 	name  string
@@ -19,8 +19,8 @@ type holding struct {
 	values map[string][]float64 // by unit, one for each window
 }
 
-// measureHolding measures what it costs to hold addresses that are in place: floaty is MASTER, and nothing happens. All
-// accounts are held at the same time, each by its own floaty.
+// measureHolding measures the cost of holding addresses: floaty is MASTER, all addresses are in place, and nothing happens. All accounts
+// are measured at the same time, each with its own floaty.
 func (b *bench) measureHolding(ctx context.Context) error {
 	interval, window := 10*time.Second, time.Minute
 	if b.short {
@@ -43,7 +43,7 @@ func (b *bench) measureHolding(ctx context.Context) error {
 	return b.verifications(ctx)
 }
 
-// holdings are the accounts to hold.
+// holdings returns the accounts to measure.
 func (b *bench) holdings(interval time.Duration) (all []*holding) {
 	for _, n := range b.sizes([]int{1, 100, 10000}, 1, 10, 100, 1000, 10000) {
 		all = append(all, &holding{
@@ -68,16 +68,16 @@ func (b *bench) holdings(interval time.Duration) (all []*holding) {
 	})
 }
 
-// holdAll creates the worlds of those that wait, each inside the previous one, and measures when all are held.
-func (b *bench) holdAll(ctx context.Context, wait, held []*holding, window time.Duration) error {
-	if len(wait) > 0 {
-		h := wait[0]
+// holdAll creates the worlds of the pending accounts, each inside the previous one, and measures once all addresses are in place.
+func (b *bench) holdAll(ctx context.Context, pending, held []*holding, window time.Duration) error {
+	if len(pending) > 0 {
+		h := pending[0]
 		return b.in(ctx, h.settings, func(w *world) error {
 			h.world, h.values = w, map[string][]float64{}
 			if _, err := w.takeOver(ctx); err != nil {
 				return err
 			}
-			return b.holdAll(ctx, wait[1:], append(held, h), window)
+			return b.holdAll(ctx, pending[1:], append(held, h), window)
 		})
 	}
 	time.Sleep(afterVerification)
@@ -93,7 +93,7 @@ func (b *bench) holdAll(ctx context.Context, wait, held []*holding, window time.
 	return nil
 }
 
-// window lets time pass and records what it cost.
+// window waits for a length of time and records what floaty used in it.
 func (b *bench) window(ctx context.Context, all []*holding, length time.Duration) (err error) {
 	before, bytes := make([]usage, len(all)), make([]int64, len(all))
 	for i, h := range all {
@@ -118,10 +118,10 @@ func (b *bench) window(ctx context.Context, all []*holding, length time.Duration
 	return nil
 }
 
-// What is measured of a holding, in the order of the table.
+// holdingUnits are the units of what is measured for each holding, in the order of the table.
 var holdingUnits = []string{"calls per interval", "kB per interval", "ms CPU in 10 s", "CPU s per hour", "MiB RSS", "MiB RSS at most", "wake-ups per second"}
 
-// assess makes figures of one window.
+// assess records the values of one window and checks its counts.
 func (b *bench) assess(h *holding, before, after usage, bytes int64) {
 	reads, writes := h.world.calls()
 	what := fmt.Sprintf("holding %d addresses, %s", h.addresses, h.name)
@@ -148,12 +148,12 @@ func (b *bench) assess(h *holding, before, after usage, bytes int64) {
 	h.record("wake-ups per second", float64(after.switches-before.switches)/took.Seconds())
 }
 
-// record adds a value to one of a holding's figures.
+// record adds a value to the figure with a unit.
 func (h *holding) record(unit string, value float64) {
 	h.values[unit] = append(h.values[unit], value)
 }
 
-// figure returns one of a holding's figures.
+// figure returns the figure with a unit.
 func (h *holding) figure(unit string) figure {
 	f := figure{Group: holdingGroup, Name: h.name, Addresses: h.addresses, Unit: unit, Values: h.values[unit]}
 	switch {

@@ -1,6 +1,6 @@
 // Command bench measures floaty: how long a takeover takes, what holding addresses and serving metrics costs, and how it grows.
 //
-// It builds floaty and drives the program as a black box against the simulated clouds: it writes Keepalived's lines into the
+// It builds floaty and tests the program as a black box against the simulated clouds: it writes Keepalived's lines into the
 // FIFO, relays floaty's connections with a delay, and reads the rest from /proc. It fails if a count of calls or writes is
 // wrong, never because of a time.
 package main
@@ -22,7 +22,7 @@ import (
 	"floaty/hack/testenv"
 )
 
-// patience is how long the bench waits for anything before it gives up.
+// patience is how long the bench waits for something before it gives up.
 const patience = time.Minute
 
 // parts of the bench, in the order in which they are measured.
@@ -33,9 +33,9 @@ type bench struct {
 	short   bool
 	dir     string          // contains the worlds
 	program string          // floaty
-	minimal string          // the minimal program: this one, built as floaty is
+	minimal string          // the minimal program: this command, built like floaty
 	cert    tls.Certificate // of the clouds
-	worlds  int             // made so far
+	worlds  int             // created so far
 
 	figures []figure
 	wrong   []string // wrong counts
@@ -72,11 +72,11 @@ func main() {
 	}
 	if err != nil || len(b.wrong) > 0 {
 		stop()
-		os.Exit(1) //nolint:gocritic // nothing is left to be done later
+		os.Exit(1) //nolint:gocritic // stop has been called
 	}
 }
 
-// run makes all measurements, or only those of one kind.
+// run makes all measurements, or only those of one part.
 func (b *bench) run(ctx context.Context, only string) (err error) {
 	if b.dir, err = os.MkdirTemp("", "floaty-bench-"); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 	if b.cert, err = newCertificate(trusted); err != nil {
 		return err
 	}
-	// floaty inherits it; this process makes no calls over TLS.
+	// floaty inherits this variable; this process itself makes no calls over TLS.
 	if err := os.Setenv("SSL_CERT_FILE", trusted); err != nil {
 		return err
 	}
@@ -110,8 +110,8 @@ func (b *bench) run(ctx context.Context, only string) (err error) {
 	return nil
 }
 
-// each makes a measurement several times, or once for a short bench, each time in a new world, and adds its figures; measure
-// returns one value for each of them. It returns the median of the first.
+// each makes a measurement several times (once in a short bench), each time in a new world, and adds its figures; measure returns one value
+// for each figure. each returns the median of the first figure.
 func (b *bench) each(ctx context.Context, runs int, s settings, measure func(*world) ([]float64, error), figures ...figure) (float64, error) {
 	if b.short {
 		runs = 1
@@ -141,7 +141,7 @@ func (b *bench) add(f figure) {
 	fmt.Printf("%s: %s, %s addresses: %s %s (%s) %s\n", f.Group, f.Name, f.subject(), number(f.median()), f.Unit, f.spread(), f.verdict())
 }
 
-// count records a count that is out of range.
+// count records a wrong count if got is not between least and most.
 func (b *bench) count(what string, got, least, most int) {
 	if got < least || got > most {
 		b.wrong = append(b.wrong, fmt.Sprintf("%s: got %d, want %d to %d", what, got, least, most))
@@ -159,7 +159,7 @@ func (b *bench) sizes(short []int, full ...int) []int {
 // ms returns a time in milliseconds.
 func ms(d time.Duration) float64 { return d.Seconds() * 1000 }
 
-// bursts splits times, in order, where nothing happens for at least gap.
+// bursts splits sorted times wherever two are at least gap apart.
 func bursts(times []time.Time, gap time.Duration) (all [][]time.Time) {
 	for len(times) > 0 {
 		n := 1

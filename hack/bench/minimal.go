@@ -14,8 +14,8 @@ import (
 	"floaty/desired/keepalived/conf"
 )
 
-// A minimalProgram replaces floaty, as a process of its own: it shows what a Go program costs that only writes, over net/http and a
-// warm connection, when a MASTER line comes, or at once as a notify script. It checks nothing, reads nothing and repeats nothing.
+// A minimalProgram replaces floaty, as a separate process. It shows the cost of a Go program that does nothing but write: over a warm
+// connection when a MASTER line comes, or immediately as a notify script. It checks nothing, reads nothing and repeats nothing.
 type minimalProgram struct {
 	http                *http.Client
 	base, token, server string
@@ -23,7 +23,7 @@ type minimalProgram struct {
 	failed              chan error
 }
 
-// isMinimal reports whether args are floaty's: --fifo CONFIG FIFO, or CONFIG INSTANCE NAME STATE PRIORITY.
+// isMinimal reports whether args are those of a floaty: --fifo CONFIG FIFO, or CONFIG INSTANCE NAME STATE PRIORITY.
 func isMinimal(args []string) bool {
 	return len(args) == 3 && args[0] == "--fifo" || len(args) == 5 && args[1] == "INSTANCE"
 }
@@ -57,12 +57,12 @@ func minimal(args []string) error {
 	return <-m.failed
 }
 
-// follow writes the addresses of an instance whenever it is MASTER.
+// follow reads the FIFO and writes the addresses of an instance at each of its MASTER lines.
 func (m minimalProgram) follow(fifo string) error {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		return err
 	}
-	lines, err := os.OpenFile(fifo, os.O_RDWR|unix.O_NONBLOCK, 0) //nolint:gosec // our own words
+	lines, err := os.OpenFile(fifo, os.O_RDWR|unix.O_NONBLOCK, 0) //nolint:gosec // no foreign input
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (m minimalProgram) follow(fifo string) error {
 	}
 }
 
-// assign starts to write all addresses of an instance.
+// assign starts the writes of all addresses of an instance.
 func (m minimalProgram) assign(instance string) {
 	for _, addr := range m.addrs[instance] {
 		go func() {

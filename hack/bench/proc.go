@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A usage is what a process has used so far, as the kernel reports it.
+// A usage is the resources that a process has used so far, as the kernel reports them.
 type usage struct {
 	at        time.Time
 	cpu       time.Duration // user and system
 	rss, peak float64       // MiB: now, and at most so far
-	switches  uint64        // how often a thread has given up the CPU by itself: it wakes up as often
+	switches  uint64        // voluntary context switches of all threads; each is followed by a wake-up
 }
 
-// usageOf reads what a process has used.
+// usageOf reads the usage of a process.
 func usageOf(pid int) (usage, error) {
 	u := usage{at: time.Now()}
 	// The process's CPU clock counts nanoseconds, /proc/PID/stat hundredths of a second.

@@ -9,11 +9,11 @@ import (
 // roundTrip is the simulated distance.
 const roundTrip = 100 * time.Millisecond
 
-// relay passes connections on to target until the listener is closed. Everything arrives half a round trip late, in both
+// relay forwards connections to target until the listener is closed. Everything arrives half a round trip late, in both
 // directions and in order.
 //
-// The kernel completes TCP's handshake by itself. To let it cost a round trip, what a client sends during the first one is passed
-// on as if sent at its end.
+// The kernel completes the TCP handshake without a delay. So that the handshake costs a round trip, data that a client sends during the first
+// round trip is forwarded as if it were sent at the end of it.
 func (w *world) relay(ctx context.Context, listener net.Listener, target string) {
 	for {
 		near, err := listener.Accept()
@@ -31,8 +31,8 @@ func (w *world) relay(ctx context.Context, listener net.Listener, target string)
 	}
 }
 
-// delay copies from one connection to another until one of them ends; then it closes both. What is read before start counts as
-// sent then.
+// delay copies from one connection to another until one of them ends, and then closes both. Data read before start is treated as sent at
+// start.
 func (w *world) delay(to, from net.Conn, start time.Time) {
 	type chunk struct {
 		data []byte // empty: the end of the connection
@@ -59,5 +59,5 @@ func (w *world) delay(to, from net.Conn, start time.Time) {
 			_ = from.Close() // so that nothing more is read
 		}
 	}
-	_, _ = to.Close(), from.Close() // the bytes have been passed on
+	_, _ = to.Close(), from.Close() // the bytes have been forwarded
 }

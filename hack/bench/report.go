@@ -22,15 +22,15 @@ const (
 	startGroup    = "Start"
 )
 
-// A figure is one thing that was measured, as often as there are values.
+// A figure is one measured quantity, with a value from each run.
 type figure struct {
 	Group     string
 	Name      string
-	Addresses int // 0: it has nothing to do with them
+	Addresses int // 0: it does not depend on them
 	Unit      string
 	Values    []float64
-	Least     float64 // that is possible; 0: not known
-	Goal      float64 // the median should be no more; 0: there is none
+	Least     float64 // the lowest possible value; 0: not known
+	Goal      float64 // the highest acceptable median; 0: no goal
 }
 
 func (f figure) median() float64 { return percentile(f.Values, 50) }
@@ -66,8 +66,7 @@ func (f figure) row() []string {
 	return []string{f.Name, f.subject(), f.Unit, number(f.median()), f.spread(), fmt.Sprint(len(f.Values)), least, ratio, f.verdict()}
 }
 
-// percentile returns the value that p percent of values are no greater than, interpolated between two of them. There is at
-// least one value.
+// percentile returns the p-th percentile of values, interpolated between the two nearest ones. There must be at least one value.
 func percentile(values []float64, p float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	at := p / 100 * float64(len(sorted)-1)
@@ -89,7 +88,7 @@ func number(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
-// describeMachine returns processor, kernel, version of Go and load averages.
+// describeMachine returns the processor, kernel, Go version and load averages.
 func describeMachine() (string, error) {
 	proc, err := procfs.NewDefaultFS()
 	if err != nil {

@@ -24,7 +24,7 @@ func TestPercentiles(t *testing.T) {
 	}
 }
 
-func TestReadsAreSplitWhereNothingArrives(t *testing.T) {
+func TestBurstsSplitsAtGaps(t *testing.T) {
 	var reads []time.Time
 	for _, s := range []int64{0, 0, 10, 11, 12, 20} {
 		reads = append(reads, time.Unix(s, 0))

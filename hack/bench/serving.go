@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// measureServing measures what it costs to serve metrics, beyond the rows of the other measurements that are scraped.
+// measureServing measures the cost of serving metrics. Other measurements have rows of their own with a floaty that is scraped.
 func (b *bench) measureServing(ctx context.Context) error {
 	if !b.short {
 		if err := b.scrapes(ctx); err != nil {
@@ -39,7 +39,7 @@ func (b *bench) scrapes(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			// Not faster than 20 per second, which is what floaty answers: a refused scrape takes time, too.
+			// This must be slower than 20 per second, above which floaty refuses scrapes: a refused scrape takes time, too.
 			refused, err := scrape(ctx, w.socket(), 60*time.Millisecond, times)
 			if err != nil {
 				return err
@@ -60,7 +60,7 @@ func (b *bench) scrapes(ctx context.Context) error {
 	return err
 }
 
-// usages returns what the floaties of two worlds have used so far.
+// usages returns the usage of the floaties of two worlds.
 func usages(w, other *world) (usage, usage, error) {
 	own, err := usageOf(w.host.FloatyPID())
 	if err != nil {
@@ -70,7 +70,7 @@ func usages(w, other *world) (usage, usage, error) {
 	return own, others, err
 }
 
-// floods measures the event path during a flood of requests, compared with the same flood of another floaty, which stands by.
+// floods measures the event path during a flood of requests, compared with the same flood of another floaty, which is a standby.
 func (b *bench) floods(ctx context.Context) error {
 	s := settings{addresses: few, singles: few, open: true}
 	flood := func(name string, target func(w, other *world) *world, least float64) (float64, error) {
@@ -106,8 +106,8 @@ func (b *bench) floods(ctx context.Context) error {
 	return err
 }
 
-// flood sends requests that mean no good to the world's floaty over TCP, until stop is called: a thousand scrapes per second, readers
-// and writers of one byte per second, and a thousand connections per second, ten thousand in all.
+// flood attacks the world's floaty over TCP until stop is called, with a thousand scrapes per second, clients that read or write one byte per
+// second, and a thousand new connections per second, ten thousand in all.
 func (w *world) flood(ctx context.Context) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var clients sync.WaitGroup
@@ -115,7 +115,7 @@ func (w *world) flood(ctx context.Context) (stop func(), err error) {
 	for range 4 {
 		clients.Go(func() {
 			for ctx.Err() == nil {
-				_, _ = scrape(ctx, client("tcp", w.listen, time.Second), 4*time.Millisecond, math.MaxInt) // being refused is what a flood is about
+				_, _ = scrape(ctx, client("tcp", w.listen, time.Second), 4*time.Millisecond, math.MaxInt) // most scrapes of a flood are refused
 			}
 		})
 	}
@@ -134,7 +134,7 @@ func (w *world) flood(ctx context.Context) (stop func(), err error) {
 	return stop, nil
 }
 
-// dawdle sends a request, or reads the answer, one byte per second.
+// dawdle sends a request, or reads the answer to one, at one byte per second.
 func dawdle(ctx context.Context, address string, sending bool) {
 	for ctx.Err() == nil {
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
@@ -161,7 +161,7 @@ func dawdle(ctx context.Context, address string, sending bool) {
 	}
 }
 
-// connect opens n connections, one per millisecond and up to 200 at a time, and says nothing on them.
+// connect opens n connections, one per millisecond and up to 200 at a time, and sends nothing on them.
 func connect(ctx context.Context, address string, n int) {
 	var open [200]net.Conn
 	tick := time.NewTicker(time.Millisecond)
@@ -184,7 +184,7 @@ func connect(ctx context.Context, address string, n int) {
 	}
 }
 
-// client returns an HTTP client that connects to an address only.
+// client returns an HTTP client that connects only to one address.
 func client(network, address string, timeout time.Duration) *http.Client {
 	return &http.Client{Timeout: timeout, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -199,7 +199,7 @@ func (w *world) socket() *http.Client {
 	return client("unix", append(found, "missing")[0], patience) // if none is found, the scrape fails
 }
 
-// scrape asks for the metrics so many times, or until ctx ends. It returns how often floaty refused.
+// scrape requests the metrics so many times, or until ctx ends, with a pause of each. It returns how often floaty refused.
 func scrape(ctx context.Context, client *http.Client, each time.Duration, times int) (refused int, err error) {
 	defer client.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/metrics", nil)
@@ -227,8 +227,8 @@ func scrape(ctx context.Context, client *http.Client, each time.Duration, times 
 	return refused, err
 }
 
-// scrapeEachSecond scrapes the world's floaty from now on until stop is called, if it is to be scraped. A scrape that fails or is
-// refused is a wrong count.
+// scrapeEachSecond scrapes the world's floaty once per second until stop is called, if the settings say so. A failed or refused scrape is
+// recorded as a wrong count.
 func (w *world) scrapeEachSecond(ctx context.Context) (stop func()) {
 	if !w.scraped {
 		return func() {}

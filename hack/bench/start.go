@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// measureStart measures from the start of a process.
+// measureStart measures how long a notify process takes to its write, and the daemon until it has the FIFO open.
 func (b *bench) measureStart(ctx context.Context) error {
 	notify := func(w *world) ([]float64, error) { return w.untilWritten(ctx) }
 	for _, n := range b.sizes([]int{1}, 1, 10, 100, 1000, 10000) {
@@ -30,7 +30,7 @@ func (b *bench) measureStart(ctx context.Context) error {
 	return nil
 }
 
-// untilWritten measures a notify script's process, from before it is started until the first byte of its first write.
+// untilWritten measures the time from before a notify process is started to the first byte of its first write.
 func (w *world) untilWritten(ctx context.Context) ([]float64, error) {
 	written := w.patches()
 	begun := time.Now()
@@ -41,7 +41,7 @@ func (w *world) untilWritten(ctx context.Context) ([]float64, error) {
 	return []float64{ms(at.Sub(begun))}, err
 }
 
-// untilOpen measures from before the daemon is started until it has the FIFO open.
+// untilOpen measures the time from before the daemon is started until it has the FIFO open.
 func (w *world) untilOpen() ([]float64, error) {
 	if err := unix.Mkfifo(w.host.FIFO, 0o600); err != nil {
 		return nil, err

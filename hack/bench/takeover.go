@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// defaultBound is floaty's, on concurrent requests.
+// defaultBound is floaty's default bound on concurrent requests.
 const defaultBound = 100
 
 // rounds returns how many rounds of concurrent requests n writes take.
 func rounds(n, bound int) float64 { return float64((n + bound - 1) / bound) }
 
-// measureTakeover measures the time from Keepalived's MASTER line until the cloud has been told of every address, by a host
-// that has been standing by. Each run starts a new floaty, so that no run finds the connections of the one before.
+// measureTakeover measures how long a standby host takes from Keepalived's MASTER line until it has moved every address. Each run starts
+// a new floaty, so that no run reuses the connections of the previous one.
 func (b *bench) measureTakeover(ctx context.Context) error {
 	var all []settings
 	for _, p := range []protocol{http2, http1} {
@@ -48,8 +48,8 @@ func (b *bench) measureTakeover(ctx context.Context) error {
 	return nil
 }
 
-// overDistance measures one-way trips until the last address arrives at the API. One trip is the least; beyond the bound,
-// each further round of calls costs a round trip.
+// overDistance measures the time until the last write arrives at the API, in one-way trips. The minimum is one trip; beyond the bound, each
+// further round of calls costs a round trip.
 func (b *bench) overDistance(ctx context.Context, s settings) error {
 	f := figure{
 		Group: takeoverGroup, Name: fmt.Sprintf("%v, round trip of %v", s.protocol, roundTrip), Addresses: s.addresses, Unit: "trips",
@@ -67,7 +67,7 @@ func (b *bench) overDistance(ctx context.Context, s settings) error {
 	return b.takeovers(ctx, 5, s, f, func(arrived, _ time.Duration) float64 { return float64(arrived) / float64(roundTrip/2) })
 }
 
-// overCalls measures how many times the time of a call passes until the last address is ours, without distance.
+// overCalls measures the time until the last address is ours, as a multiple of a call's duration, without distance.
 func (b *bench) overCalls(ctx context.Context, s settings) error {
 	s.latency = 200 * time.Millisecond
 	f := figure{Group: takeoverGroup, Name: "plain HTTP, a call takes " + s.latency.String(), Addresses: s.addresses, Unit: "calls"}
@@ -86,7 +86,7 @@ func (b *bench) overCalls(ctx context.Context, s settings) error {
 	return b.takeovers(ctx, 5, s, f, func(_, settled time.Duration) float64 { return float64(settled) / float64(s.latency) })
 }
 
-// atExoscale measures until the last address is ours alone, as a multiple of two calls and two operations.
+// atExoscale measures the time until we are the only holder of the last address, as a multiple of two calls plus two operations.
 func (b *bench) atExoscale(ctx context.Context, s settings) error {
 	s.latency, s.operation = 100*time.Millisecond, 300*time.Millisecond
 	f := figure{
@@ -97,8 +97,8 @@ func (b *bench) atExoscale(ctx context.Context, s settings) error {
 	return b.takeovers(ctx, 3, s, f, func(_, settled time.Duration) float64 { return float64(settled) / float64(2*(s.latency+s.operation)) })
 }
 
-// takeovers measures takeovers. value makes a value of how long it took until the last changing request was at the API, and until the
-// last address was held by our server alone.
+// takeovers measures takeovers. value computes the figure's value from two times: until the last changing request arrived at the API, and
+// until our server was the only holder of the last address.
 func (b *bench) takeovers(ctx context.Context, runs int, s settings, f figure, value func(arrived, settled time.Duration) float64) error {
 	_, err := b.each(ctx, runs, s, func(w *world) ([]float64, error) {
 		said, err := w.takeOver(ctx)
@@ -121,7 +121,7 @@ func (b *bench) takeovers(ctx context.Context, runs int, s settings, f figure, v
 	return err
 }
 
-// expectedWrites returns how many changing requests a takeover takes. Exoscale's are an attach and a detach.
+// expectedWrites returns how many changing requests a takeover takes: one per address, or at Exoscale an attach and a detach.
 func (w *world) expectedWrites() int {
 	if w.exoscale {
 		return 2 * w.addresses
@@ -129,7 +129,7 @@ func (w *world) expectedWrites() int {
 	return w.addresses
 }
 
-// takeOver lets the host stand by, says MASTER, and waits for the writes. It returns when it was said.
+// takeOver starts the host as a standby, writes MASTER lines, and waits for the writes. It returns when the lines were written.
 func (w *world) takeOver(ctx context.Context) (said time.Time, err error) {
 	if err := w.standBy(ctx); err != nil {
 		return said, err

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A protocol is what the cloud's API speaks.
+// A protocol is the protocol of the cloud's API.
 type protocol int
 
 const (
@@ -35,8 +35,8 @@ func (p protocol) String() string {
 	return [...]string{"plain HTTP", "TLS + HTTP/1.1 only", "TLS + HTTP/2"}[p]
 }
 
-// newCertificate returns a certificate for loopback, its own authority, and writes it to path. Its key is an elliptic one, as
-// the clouds have: the RSA key of net/http/httptest would make each handshake 0.7 ms longer.
+// newCertificate returns a self-signed certificate for loopback, and writes it to path. It has an elliptic-curve key, as the clouds' do: the
+// RSA key of net/http/httptest would make each handshake 0.7 ms longer.
 func newCertificate(path string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -54,11 +54,11 @@ func newCertificate(path string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, os.WriteFile(path, text, 0o600)
 }
 
-// serve starts a server at a listener.
+// serve starts a server on a listener.
 func serve(listener net.Listener, handler http.Handler, p protocol, cert tls.Certificate) *httptest.Server {
 	server := &httptest.Server{
 		Listener: listener, EnableHTTP2: p == http2, TLS: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}},
-		Config: &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: silent}, // clients are killed during handshakes here
+		Config: &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: silent}, // the bench kills clients during handshakes
 	}
 	if p == plain {
 		server.Start()
@@ -68,14 +68,14 @@ func serve(listener net.Listener, handler http.Handler, p protocol, cert tls.Cer
 	return server
 }
 
-// A wire is a listener on loopback that counts the bytes that pass, and shows what arrives.
+// A wire is a listener on loopback that counts all bytes, and lets a function watch what arrives.
 type wire struct {
 	net.Listener
 	bytes atomic.Int64 // in both directions
 	seen  atomic.Pointer[func(data []byte, at time.Time)]
 }
 
-// watch calls f with everything that arrives from now on, and when it arrived, concurrently for several connections.
+// watch calls f with all data that arrives from now on, and its time of arrival. Calls for several connections may be concurrent.
 func (w *wire) watch(f func(data []byte, at time.Time)) { w.seen.Store(&f) }
 
 // Accept implements net.Listener.
@@ -93,7 +93,7 @@ func (w *wire) Accept() (net.Conn, error) {
 	return &wireConn{conn, raw, w}, errors.Join(err, failed)
 }
 
-// A wireConn knows when the kernel received what is read, which is when it was on the wire, however late this process reads it.
+// A wireConn gets the kernel's timestamp for all data that is read, so the time of arrival is right however late this process reads it.
 type wireConn struct {
 	net.Conn
 	raw  syscall.RawConn
@@ -109,7 +109,7 @@ func (c *wireConn) Read(p []byte) (n int, err error) {
 		return !errors.Is(err, unix.EAGAIN)
 	})
 	switch {
-	case failed != nil: // unwrapped, because net/http asks whether it is a timeout
+	case failed != nil: // not wrapped, because net/http checks whether it is a timeout
 		return 0, failed
 	case err != nil:
 		return 0, err
@@ -130,7 +130,7 @@ func (c *wireConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// arrival returns the kernel's timestamp. What arrived before the option was set has none.
+// arrival returns the kernel's timestamp, or the current time for data that arrived before the option was set.
 func arrival(oob []byte) time.Time {
 	messages, _ := unix.ParseSocketControlMessage(oob) // none, if they cannot be read
 	for _, m := range messages {

@@ -16,8 +16,8 @@ func listen(t *testing.T) net.Listener {
 	return listener
 }
 
-// arrivals sends two words to target, of which w sees the arrival, and returns when each was sent and arrived. The first counts from before
-// the connection was made. The reader is late.
+// arrivals sends two words to target and returns when each was sent and when it arrived at w. The first word counts as sent before the
+// connection was opened. Each word is read only late after it was sent.
 func arrivals(t *testing.T, w *wire, target string, late time.Duration) (sent, arrived [2]time.Time) {
 	t.Helper()
 	begun := time.Now()
@@ -52,12 +52,12 @@ func TestTheTimeOfArrivalIsTheKernels(t *testing.T) {
 	const late = 300 * time.Millisecond
 	w := &wire{Listener: listen(t)}
 	sent, arrived := arrivals(t, w, w.Addr().String(), late)
-	if took := arrived[1].Sub(sent[1]); took > late/2 { // for the first one, the kernel may begin a moment after it was asked to
-		t.Errorf("arrived %v after it was sent, though only its reader was %v late", took, late)
+	if took := arrived[1].Sub(sent[1]); took > late/2 { // not the first word, because the kernel's timestamps may begin a moment after the option is set
+		t.Errorf("got an arrival %v after it was sent, want it not delayed by a reader that was %v late", took, late)
 	}
 }
 
-func TestTheRelayDelaysByHalfARoundTripAndTheFirstWordByTheHandshakeToo(t *testing.T) {
+func TestTheRelayDelaysByHalfARoundTripAndTheFirstWordAlsoByTheHandshake(t *testing.T) {
 	w, near := &wire{Listener: listen(t)}, listen(t)
 	go new(world).relay(t.Context(), near, w.Addr().String())
 	sent, arrived := arrivals(t, w, near.Addr().String(), 0)

@@ -32,10 +32,10 @@ const (
 // calm is how long the cloud must receive no request to count as quiet.
 const calm = 500 * time.Millisecond
 
-// silent drops what a server would log.
+// silent discards a server's log.
 var silent = log.New(io.Discard, "", 0)
 
-// settings describes a world. The zero value of each field is the default.
+// settings describe a world. The zero value of each field is its default.
 type settings struct {
 	exoscale  bool
 	addresses int
@@ -44,7 +44,7 @@ type settings struct {
 	minimal   bool // run the minimal program instead of floaty
 	scraped   bool // once per second, beginning with the first MASTER line
 	protocol  protocol
-	distant   bool
+	distant   bool          // connect through the relay
 	latency   time.Duration // of a call
 	operation time.Duration // how long an attach or detach takes
 	interval  time.Duration // 0: 1m
@@ -52,7 +52,7 @@ type settings struct {
 	open      bool          // serve metrics over TCP, too
 }
 
-// A world is a cloud, the distance to it, and a host with floaty. The bench acts as its Keepalived.
+// A world is a cloud, a relay that simulates the distance to it, and a host with floaty. The bench acts as the host's Keepalived.
 type world struct {
 	settings
 	*testenv.Env
@@ -133,7 +133,7 @@ func (w *world) build(ctx context.Context) (err error) {
 	if w.distant {
 		w.target = near.Addr().String()
 	}
-	if err := free.Close(); err != nil { // nobody else on the machine is likely to take it
+	if err := free.Close(); err != nil { // another process is unlikely to take it meanwhile
 		return err
 	}
 	return errors.Join(
@@ -178,7 +178,7 @@ func (w *world) keepalived() string {
 	return text.String()
 }
 
-// An instance is one of keepalived.conf, with its addresses.
+// An instance is an instance of keepalived.conf, with its addresses.
 type instance struct {
 	name  string
 	addrs []netip.Addr
@@ -222,7 +222,7 @@ func (w *world) floaty() string {
 	return text.String()
 }
 
-// standBy starts floaty as BACKUP and waits until it has read the cloud and all is quiet, so its connection is warm.
+// standBy starts floaty as BACKUP and waits until it has read the cloud and makes no more calls, so its connection is warm.
 func (w *world) standBy(ctx context.Context) error {
 	if err := w.startDaemon(); err != nil {
 		return err
@@ -266,7 +266,7 @@ func (w *world) quiet(ctx context.Context) error {
 	})
 }
 
-// wrote waits until floaty has made n changing requests, and then a moment longer, so that surplus ones are counted.
+// wrote waits until floaty has made n changing requests, and then a moment longer, so that any surplus requests are counted too.
 func (w *world) wrote(ctx context.Context, n int) error {
 	err := await(ctx, fmt.Sprintf("%d writes", n), func() bool { return w.writes.Load() >= int64(n) })
 	if err == nil {
@@ -275,7 +275,7 @@ func (w *world) wrote(ctx context.Context, n int) error {
 	return err
 }
 
-// calls returns when the reads and the writes since forget have arrived.
+// calls returns the times of arrival of the reads and the writes since forget.
 func (w *world) calls() (reads, writes []time.Time) {
 	for _, call := range w.Cloud.Calls() {
 		if call.Method == http.MethodGet {
@@ -293,7 +293,7 @@ func (w *world) forget() {
 	w.writes.Store(0)
 }
 
-// settled returns when the last address came to point at our server alone, or an error that names an address that does not.
+// settled returns when our server became the only holder of the last address, or an error that names an address with other holders.
 func (w *world) settled() (last time.Time, err error) {
 	for _, addr := range w.addrs {
 		history := w.Cloud.History(addr)

@@ -1,6 +1,6 @@
-// Command tally reads what "go test -json" writes, from standard input, and prints a line for each package, everything that a
-// failed test has said, and in the end two lines: the counts, and which tests failed or were left out, and why. It exits with 1 if
-// anything failed or nothing was tested. hack/test uses it.
+// Command tally reads the output of "go test -json" from standard input. It prints a line for each package, the whole output of each failed
+// test, and at the end two lines: the counts, and which tests failed or were skipped, and why. It exits with 1 if anything failed or no test
+// was run. hack/test uses it.
 package main
 
 import (
@@ -34,11 +34,11 @@ type event struct {
 	Output  string
 }
 
-// A name tells tests apart; that of a package's own result has no test.
+// A name identifies a test. In the name of a package's own result, test is empty.
 type name struct{ pkg, test string }
 
 type test struct {
-	result string // the last one: a test that is left out may be run again
+	result string // the last one: a test that was skipped may be run again
 	output strings.Builder
 }
 
@@ -56,11 +56,11 @@ func (t *tally) read(in io.Reader) error {
 		} else if err != nil {
 			return fmt.Errorf("reading the output of go test -json: %w", err)
 		}
-		t.take(e)
+		t.record(e)
 	}
 }
 
-func (t *tally) take(e event) {
+func (t *tally) record(e event) {
 	n := name{strings.TrimPrefix(e.Package, "floaty/"), e.Test}
 	if t.tests[n] == nil {
 		t.tests[n] = &test{}
@@ -78,7 +78,7 @@ func (t *tally) take(e event) {
 	}
 }
 
-// ended notes the result of a test or a package. What a passed one has said is of no interest.
+// ended records the result of a test or a package. The output of a passed test is discarded.
 func (t *tally) ended(n name, about *test, e event) {
 	about.result = e.Action
 	t.failed = t.failed || e.Action == "fail"
@@ -93,7 +93,7 @@ func (t *tally) ended(n name, about *test, e event) {
 	}
 }
 
-// conclude prints the last lines and reports whether all is well.
+// conclude prints the last lines and reports whether at least one test passed and nothing failed.
 func (t *tally) conclude() bool {
 	passed, skipped := 0, 0
 	failed := []string{}
@@ -107,7 +107,7 @@ func (t *tally) conclude() bool {
 			skipped++
 			why := about.reason()
 			reasons[why] = append(reasons[why], n.pkg+" "+n.test)
-		default: // also one that never ended
+		default: // including a test that never ended
 			failed = append(failed, n.pkg+" "+n.test)
 		}
 	}
@@ -135,7 +135,7 @@ func (t *tally) conclude() bool {
 	return well
 }
 
-// reason is what a test that was left out has said: "file_test.go:79: only root makes a file of another user".
+// reason returns why a test was skipped: the text after "file_test.go:79: " in its output.
 func (about *test) reason() string {
 	for line := range strings.Lines(about.output.String()) {
 		if _, why, ok := strings.Cut(line, ".go:"); ok {
@@ -147,5 +147,5 @@ func (about *test) reason() string {
 }
 
 func (t *tally) printf(format string, args ...any) {
-	_, _ = fmt.Fprintf(t.out, format, args...) // where this fails there is nobody to tell
+	_, _ = fmt.Fprintf(t.out, format, args...) // an error could not be reported anywhere
 }

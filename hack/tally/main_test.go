@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestTheLastLineSaysWhatPassedAndWhatWasLeftOut(t *testing.T) {
+func TestTheLastLineNamesFailedAndSkippedTests(t *testing.T) {
 	const (
 		passed = `{"Action":"pass","Package":"floaty/a","Test":"TestOne"}
 `
@@ -21,10 +21,10 @@ func TestTheLastLineSaysWhatPassedAndWhatWasLeftOut(t *testing.T) {
 		ok       bool
 		want     []string
 	}{
-		{"all is well", passed, true, []string{"hack/test: 1 tests passed; left out: nothing"}},
-		{"one is left out", passed + skipped, true, []string{"hack/test: 1 passed, 0 failed, 1 skipped\n", "hack/test: 1 tests passed; left out: a TestTwo (not root)"}},
+		{"all pass", passed, true, []string{"hack/test: 1 tests passed; left out: nothing"}},
+		{"one is skipped", passed + skipped, true, []string{"hack/test: 1 passed, 0 failed, 1 skipped\n", "hack/test: 1 tests passed; left out: a TestTwo (not root)"}},
 		{
-			"one is left out and run later", passed + skipped + strings.ReplaceAll(passed, "One", "Two"), true,
+			"one is skipped and run later", passed + skipped + strings.ReplaceAll(passed, "One", "Two"), true,
 			[]string{"hack/test: 2 tests passed; left out: nothing"},
 		},
 		{"one fails", passed + failed, false, []string{"got 1, want 2", "hack/test: 1 passed, 1 failed, 0 skipped\n", "hack/test: FAILED, in 1 tests: b TestThree; 1 tests passed; left out: nothing"}},
@@ -34,7 +34,7 @@ func TestTheLastLineSaysWhatPassedAndWhatWasLeftOut(t *testing.T) {
 {"Action":"build-fail","ImportPath":"floaty/c"}`, false, []string{"c.go:1: no", "hack/test: FAILED"},
 		},
 		{"go test itself fails", passed + `{"Action":"fail"}`, false, []string{"hack/test: FAILED"}},
-		{"nothing is tested", "", false, []string{"hack/test: FAILED"}},
+		{"no test is run", "", false, []string{"hack/test: FAILED"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			var out strings.Builder

@@ -30,8 +30,8 @@ type Host struct {
 	space      string // network namespace
 	port       string // on the bridge
 	keepalived *process
-	floaty     *process   // the one started last
-	floaties   []*process // all that were started
+	floaty     *process   // the one that was started last
+	floaties   []*process // all that have been started
 	fifo       *os.File   // open for writing after the first Say
 }
 
@@ -155,7 +155,7 @@ func realPath(program string) string {
 // KeepalivedProgram returns the Keepalived to test with: $KEEPALIVED, or else the installed one.
 func KeepalivedProgram() string { return cmp.Or(os.Getenv("KEEPALIVED"), "keepalived") }
 
-// StartKeepalived starts it with the host's keepalived.conf.
+// StartKeepalived starts Keepalived with the host's keepalived.conf.
 func (h *Host) StartKeepalived() error {
 	// -P leaves out the checkers. Each host has pid files of its own. Since 2.3.2, Keepalived also locks the pid file of BFD, which not
 	// every build has an option for, so each host gets a /run of its own as well, with only the network namespaces in it:

@@ -2,5 +2,5 @@
 
 package testenv
 
-// Race reports whether this process has the race detector in it.
+// Race reports whether this process was built with the race detector.
 const Race = true

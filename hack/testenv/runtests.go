@@ -16,8 +16,8 @@ const raceStatus = 66
 
 // RunTests builds floaty, passes its path to use, runs a package's tests, at most parallel at a time, and returns the exit status.
 //
-// With -race, floaty is built with the race detector, too. Such a floaty ends at the first race found, and any report fails the
-// tests, also if Keepalived started that floaty.
+// With -race, floaty is built with the race detector, too. Such a floaty ends at the first race found, and any report makes the
+// tests fail, even if Keepalived started that floaty.
 func RunTests(run func() int, parallel int, use func(program string) error) (status int) {
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "floaty-test-")

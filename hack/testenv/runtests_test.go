@@ -12,7 +12,7 @@ import (
 
 func TestADataRaceInTheProgramFailsTheTests(t *testing.T) {
 	if !Race {
-		t.Skip("needs -race: otherwise the program has no race detector")
+		t.Skip("needs -race: otherwise the program is built without the race detector")
 	}
 	dir := t.TempDir()
 	racer, reports := filepath.Join(dir, "racer"), filepath.Join(dir, "race")
@@ -30,6 +30,6 @@ func TestADataRaceInTheProgramFailsTheTests(t *testing.T) {
 		t.Errorf("got %d reports and %q, want one that names the function", n, out.String())
 	}
 	if n := printReports(io.Discard, filepath.Join(dir, "nothing")); n != 0 {
-		t.Errorf("got %d reports where there was no race, want none", n)
+		t.Errorf("got %d reports although there was no race, want none", n)
 	}
 }

@@ -2,7 +2,7 @@
 //
 // As root, each host can be a network namespace on a bridge, with a real Keepalived in it. Otherwise the hosts share the
 // machine's loopback interface, and the test writes Keepalived's lines with [Host.Say]. The demo and the benchmark use the same
-// environment. It asserts nothing.
+// environment. The package itself asserts nothing.
 package testenv
 
 import (
@@ -58,8 +58,8 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return path, BuildAs(ctx, path, "floaty/cmd/floaty")
 }
 
-// BuildAs builds a package's program at path, with the build flags that the README gives for floaty. If this process has the race
-// detector, so has the program; only then is cgo used, because the race detector needs it.
+// BuildAs builds a package's program at path, with the build flags that the README gives for floaty. If this process was built with the race
+// detector, the program is too; only then is cgo used, because the race detector needs it.
 func BuildAs(ctx context.Context, path, pkg string) error {
 	args, cgo := []string{"build", "-o", path}, "CGO_ENABLED=0"
 	if Race {

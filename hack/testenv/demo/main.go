@@ -1,5 +1,5 @@
 // Command demo shows a failover against a simulated cloud, with real Keepalived if it runs as root, and prints how long each step
-// took. It is for people; the tests check the same and more. The script hack/demo runs it.
+// took. It is for people to watch; the tests check the same and more. The script hack/demo runs it.
 package main
 
 import (
@@ -150,7 +150,7 @@ func (d *demo) fail(ctx context.Context) error {
 	d.say("%s crashes: its Keepalived and its floaty are killed.", d.a.Name)
 	died := time.Now()
 	var deaths sync.WaitGroup
-	defer deaths.Wait() // Keepalived's lasts until init has reaped it
+	defer deaths.Wait() // KillKeepalived returns only after init has reaped the process
 	deaths.Go(d.a.KillKeepalived)
 	deaths.Go(d.a.KillFloaty)
 	d.a.CloseFIFO()
@@ -222,7 +222,7 @@ func (d *demo) hold(ctx context.Context) error {
 
 // takesOver waits until h is MASTER and all addresses point at it, and prints how long that took since began.
 func (d *demo) takesOver(ctx context.Context, h *testenv.Host, began time.Time) error {
-	master := time.Now() // right for the demo's own MASTER line
+	master := time.Now() // correct if the demo itself has written MASTER
 	if d.real {
 		if err := d.until(ctx, "Keepalived makes "+h.Name+" master", func() bool { return h.HasAddress(addrs[0]) }); err != nil {
 			return err
@@ -280,7 +280,7 @@ func (d *demo) sleep(ctx context.Context, t time.Duration) error {
 	}
 }
 
-// explain prints how to experiment with what is still running.
+// explain prints how to experiment with the environment while it keeps running.
 func (d *demo) explain() {
 	fmt.Printf("\nEverything keeps running until you press Ctrl-C. All files are in %s.\n\n", d.Dir)
 	line := func(what, format string, args ...any) { fmt.Printf("%-26s%s\n", what, fmt.Sprintf(format, args...)) }
