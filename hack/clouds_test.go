@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// cloudsOnlyIn lists the files and directories of the program in which the name of a cloud may stand, in addition to the directory
-// of its provider.
+// cloudsOnlyIn lists the files and directories of the program that may contain the name of a cloud, in addition to the directory of the
+// cloud's provider.
 var cloudsOnlyIn = []string{"config/clouds.go", "cmd/floaty/internal/cloud/", "providers/simulator/", "cmd/cloudsim/"}
 
-func TestACloudIsNamedOnlyInItsPlaces(t *testing.T) {
+func TestCloudsAreNamedOnlyWhereAllowed(t *testing.T) {
 	list := packages(t)
 	names := cloudNames(list)
 	if len(names) < 2 {
@@ -38,12 +38,12 @@ func TestACloudIsNamedOnlyInItsPlaces(t *testing.T) {
 		}
 	}
 	if inPlace < 50 {
-		t.Errorf("found %d names in their places, want 50 or more: does this test still recognise them?", inPlace)
+		t.Errorf("found %d names of clouds in allowed places, want 50 or more: does this test still recognise them?", inPlace)
 	}
 }
 
-// cloudNames returns the names of all clouds, from what the package that builds them imports, except for the leaves and the client that all
-// clouds share.
+// cloudNames returns the names of all clouds. These are the packages below providers that the package which creates the providers imports,
+// without the leaves and the client that all clouds share.
 func cloudNames(list []goPackage) []string {
 	shared := append([]string{"providers/httpapi"}, leaves...)
 	var names []string
@@ -66,7 +66,7 @@ type naming struct {
 	line        int
 }
 
-// namesIn returns where the code of a file names a cloud. Comments may give a cloud as an example.
+// namesIn returns where the code of a file names a cloud. Comments are ignored: they may name a cloud as an example.
 func namesIn(t *testing.T, path string, clouds []string) []naming {
 	t.Helper()
 	set := token.NewFileSet()

@@ -1,4 +1,4 @@
-// Package hack_test holds the rules of the house as tests: who may import whom, and that a package says what it is.
+// Package hack_test checks the project's rules: which package may import which, that each package has one doc comment, and more.
 package hack_test
 
 import (
@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// mayImport names what each package of floaty may import of floaty; those below cmd may import everything.
+// mayImport lists, for each of floaty's packages, which others of them it may import; packages below cmd may import all.
 var mayImport = map[string][]string{
 	"config":                  {},
 	"providers":               {},
@@ -32,10 +32,10 @@ var mayImport = map[string][]string{
 	"controller":              {"desired", "observed", "providers"},
 }
 
-// leaves import nothing of floaty, and every package may import them.
+// leaves import none of floaty's packages, and every package may import them.
 var leaves = []string{"providers/failurelog", "providers/grammar", "providers/logkey"}
 
-// onlyIn names packages that a single package may import, because they cost or because they belong there.
+// onlyIn lists packages that only one package may import, because they make the program larger or slower, or belong to its task.
 var onlyIn = map[string]string{
 	"k8s.io/client-go/util/workqueue": "controller",
 	"k8s.io/utils/clock":              "controller",
@@ -76,7 +76,7 @@ func packages(t *testing.T) []goPackage {
 	}
 }
 
-func TestWhoImportsWhom(t *testing.T) {
+func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	for _, p := range packages(t) {
 		name, _ := strings.CutPrefix(p.ImportPath, "floaty/")
 		if strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "hack") {
@@ -94,7 +94,7 @@ func TestWhoImportsWhom(t *testing.T) {
 	}
 }
 
-func TestWhatOnlyOnePackageMayImport(t *testing.T) {
+func TestSomePackagesAreImportedByOneOnly(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, path := range p.Imports {
 			if owner, ok := onlyIn[path]; ok && p.ImportPath != "floaty/"+owner {

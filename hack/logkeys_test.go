@@ -29,7 +29,7 @@ func TestLogKeysComeFromLogkey(t *testing.T) {
 				keys, ok := logKeys(n)
 				for _, key := range keys {
 					if !fromLogkey(key) {
-						t.Errorf("%s: a log key that is not a constant of providers/logkey", set.Position(key.Pos()))
+						t.Errorf("%s: got a log key that is not a constant of providers/logkey", set.Position(key.Pos()))
 					}
 				}
 				if ok {
@@ -44,7 +44,7 @@ func TestLogKeysComeFromLogkey(t *testing.T) {
 	}
 }
 
-// logKeys returns the keys of n: of a call of a logger, of a list of keys and values, or of an append to one.
+// logKeys returns the keys of n if n is a logger call, a list of keys and values, or an append to such a list.
 func logKeys(n ast.Node) (keys []ast.Expr, ok bool) {
 	switch n := n.(type) {
 	case *ast.CallExpr:
@@ -63,7 +63,8 @@ func logKeys(n ast.Node) (keys []ast.Expr, ok bool) {
 	return nil, false
 }
 
-// logCall reports whether call is one of a logger, or an append to what is logged, and where its keys begin.
+// logCall reports whether call is a logger call or an append to a list of keys and values, and returns the number of arguments before its
+// keys.
 func logCall(call *ast.CallExpr) (skip int, ok bool) {
 	switch fun := call.Fun.(type) {
 	case *ast.Ident:
@@ -78,7 +79,7 @@ func logCall(call *ast.CallExpr) (skip int, ok bool) {
 	return 0, false
 }
 
-// isLogger reports whether an expression is called as loggers are here: log, x.log, x.Log, log.V(1).
+// isLogger reports whether an expression has the form of a logger in this project: log, x.log, x.Log or log.V(1).
 func isLogger(x ast.Expr) bool {
 	switch x := x.(type) {
 	case *ast.Ident:
@@ -92,7 +93,7 @@ func isLogger(x ast.Expr) bool {
 	return false
 }
 
-// fromLogkey reports whether a key is a constant of package logkey, or a variable named key, which holds one of several.
+// fromLogkey reports whether a key is a constant of package logkey, or a variable named key, which holds such a constant.
 func fromLogkey(x ast.Expr) bool {
 	switch x := x.(type) {
 	case *ast.Ident:

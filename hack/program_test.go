@@ -10,22 +10,22 @@ import (
 	"testing"
 )
 
-// floaty builds the program, as it is shipped and thus never with the race detector, and returns its path.
+// floaty builds the program as it is shipped, which is without the race detector, and returns its path.
 func floaty(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "floaty")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "floaty/cmd/floaty").CombinedOutput(); err != nil { //nolint:gosec // our own words
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "floaty/cmd/floaty").CombinedOutput(); err != nil { //nolint:gosec // no foreign input
 		t.Fatalf("go build: %v: %s", err, out)
 	}
 	return path
 }
 
-// maxLoaded is how much of the program may be mapped when it runs, in bytes; in November 2026 it was 13.8 MB, of which 3.2 are
-// Prometheus's client with protobuf, and net/http's server. From v10.27.0 on, go-playground/validator alone adds 4 MB.
+// maxLoaded is the limit, in bytes, of the program's segments that are loaded into memory. In November 2026 they had 13.8 MB, of which 3.2 MB
+// are Prometheus's client with protobuf, and net/http's server. From v10.27.0 on, go-playground/validator alone adds 4 MB.
 const maxLoaded = 14_000_000
 
-// Where templates can be executed, the linker must keep every method of the program (3 MB). That a library's import of them
-// is linked too costs nothing, as long as nothing that is reached executes one: egoscale reads credentials with viper.
+// If the program can execute templates, the linker must keep every exported method (3 MB). A library may import the template packages at no
+// cost, as egoscale does through viper, as long as no reachable code executes a template.
 func TestFloatyIsSmallAndExecutesNoTemplates(t *testing.T) {
 	f, err := elf.Open(floaty(t))
 	if err != nil {
@@ -57,8 +57,8 @@ func TestFloatyIsSmallAndExecutesNoTemplates(t *testing.T) {
 	}
 }
 
-// A notify script pays for what the packages do before main: go-playground/validator compiled 70 regular expressions there, which
-// took 2 ms and 18,252 allocations, up to v10.22.0 (see decisions/005). Allocations are counted, since times vary.
+// The initialization of packages before main delays each notify script. Up to v10.22.0, go-playground/validator compiled 70 regular
+// expressions there, with 2 ms and 18,252 allocations (see decisions/005). The test counts allocations, because times vary.
 func TestNoPackageDoesMuchBeforeMain(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), floaty(t), "--version") //nolint:gosec // our own program
 	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
@@ -67,7 +67,7 @@ func TestNoPackageDoesMuchBeforeMain(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v: %s", err, trace.String())
 	}
-	const most = 1000 // allocations by one package
+	const most = 1000 // allocations per package
 	packages := 0
 	for line := range strings.Lines(trace.String()) {
 		// init floaty/config @1.2 ms, 0.046 ms clock, 29288 bytes, 293 allocs

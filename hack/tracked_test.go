@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-func TestNoProgramIsInTheRepository(t *testing.T) {
+func TestNoCompiledProgramIsInTheRepository(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "git", "-c", "safe.directory=*", "-C", "..", "ls-files", "-z").Output()
 	if err != nil {
 		t.Skipf("this is not a git clone: %v", err)
 	}
 	names := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 	if len(names) < 100 {
-		t.Fatalf("git lists %d files only", len(names))
+		t.Fatalf("git lists only %d files, want at least 100", len(names))
 	}
 	for _, name := range names {
 		if isProgram(t, filepath.Join("..", name)) {
@@ -27,7 +27,7 @@ func TestNoProgramIsInTheRepository(t *testing.T) {
 	}
 }
 
-// isProgram reports whether a file is an ELF file. One that is missing is not.
+// isProgram reports whether a file exists and is an ELF file.
 func isProgram(t *testing.T, path string) bool {
 	t.Helper()
 	f, err := os.Open(path) //nolint:gosec // a file of this repository

@@ -8,17 +8,17 @@ import (
 	"testing"
 )
 
-// The script runs with a go command that installs a stand-in for govulncheck.
-func TestVulncheckFailsForAVulnerabilityAndNotForAMissingDatabase(t *testing.T) {
+// The script runs with stand-ins for govulncheck and the go command.
+func TestVulncheckFailsForAVulnerabilityButNotForAnUnreachableDatabase(t *testing.T) {
 	for name, c := range map[string]struct {
 		govulncheck string
 		ok          bool
 		want        string
 	}{
-		"none":        {"echo No vulnerabilities found.", true, "no known vulnerability in hack/browser"},
-		"one":         {"echo 'Vulnerability #1: GO-2026-0001'; exit 3", false, "GO-2026-0001"},
-		"no database": {"echo 'govulncheck: fetching vulnerabilities: no such host' >&2; exit 1", true, "hack/packaging was not checked, because the database cannot be reached: no such host"},
-		"no build":    {"echo 'govulncheck: loading packages: syntax error' >&2; exit 1", false, "syntax error"},
+		"no vulnerability":              {"echo No vulnerabilities found.", true, "no known vulnerability in hack/browser"},
+		"a vulnerability":               {"echo 'Vulnerability #1: GO-2026-0001'; exit 3", false, "GO-2026-0001"},
+		"an unreachable database":       {"echo 'govulncheck: fetching vulnerabilities: no such host' >&2; exit 1", true, "hack/packaging was not checked, because the database cannot be reached: no such host"},
+		"a package that does not build": {"echo 'govulncheck: loading packages: syntax error' >&2; exit 1", false, "syntax error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
