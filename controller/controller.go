@@ -5,8 +5,8 @@
 //   - It is not ours: only keep its readings up to date.
 //   - It is ours, and the last valid reading, however old, shows it elsewhere: assign it at once.
 //   - It is ours, Keepalived has just said MASTER, and no reading is valid: assign it at once.
-//   - It is ours, and a reading shows it here that was begun after the last reason for doubt and is at most two intervals old: write
-//     nothing.
+//   - It is ours, and a reading shows it here that was begun after the last reason for doubt and is at most two intervals old (or, if that
+//     is longer, an interval and the timeout of a read): write nothing.
 //   - It is ours, and there is no such reading: read first. If nothing can be read, assign it, at most once per interval.
 //
 // A reading is valid until a write or a loss invalidates it. A valid reading that carries an error decides nothing, and the address is read

@@ -148,3 +148,18 @@ func TestARefreshThatFailsAfterANewerReadIsTriedAgain(t *testing.T) {
 		h.holds(two)
 	})
 }
+
+// With a refresh-interval far below refresh-timeout, which is only warned about, a reading may be older than two intervals when it arrives.
+func TestAReadingThatTakesTwoIntervalsVerifies(t *testing.T) {
+	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.ctl.opts.Interval = 2 * time.Second
+		c.set(func(ctx context.Context) error { return pass(ctx, 5*time.Second) }, nil)
+		h.says(keepalived.Master)
+		time.Sleep(20 * time.Second)
+		h.memo.mu.Lock()
+		defer h.memo.mu.Unlock()
+		if got := len(h.memo.takeovers); got != 2 {
+			t.Errorf("%d takeovers are verified, want those of both addresses", got)
+		}
+	})
+}

@@ -47,7 +47,8 @@ func (c *Controller) reconcile(addr netip.Addr, st *status, want desired.Address
 	last, valid := c.opts.Observed.Last(addr)
 	claimed, rival := want.LastClaim > st.answered, want.LastRival > st.answered
 	usable := valid && (last.Err == nil || permanent(last.Err))
-	need := later(st.oldestUsable(c.opts.Interval, now), c.reread(st, last, now))
+	maxAge := max(2*c.opts.Interval, c.opts.Interval+c.opts.Timeout) // or a read that takes two intervals would never be of use
+	need := later(st.oldestUsable(maxAge, now), c.reread(st, last, now))
 	switch wait := st.readAfter.Sub(now); {
 	case !want.Ours:
 		return standby, c.standBy(addr, st, last, now), nil

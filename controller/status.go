@@ -148,9 +148,9 @@ func (s *status) justWritten(now time.Time) bool {
 }
 
 // oldestUsable returns the earliest time of a reading that may show the address in place: it must be from after the last reason for doubt,
-// serve the verification that is due, and not be older than two intervals. Otherwise an old reading would serve for ever while reads fail.
-func (s *status) oldestUsable(interval time.Duration, now time.Time) time.Time {
-	need := later(s.readAfter, now.Add(-2*interval))
+// serve the verification that is due, and not be older than maxAge. Otherwise an old reading would serve for ever while reads fail.
+func (s *status) oldestUsable(maxAge time.Duration, now time.Time) time.Time {
+	need := later(s.readAfter, now.Add(-maxAge))
 	if s.verify.pending() && !now.Before(s.verify.due()) { // not before it is due: the addresses written last would each start a read of their own
 		need = later(need, s.verify.after())
 	}
