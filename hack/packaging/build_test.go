@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// dist is where TestMain has built everything.
+// dist is the directory in which TestMain has built everything.
 const dist = "../../.cache/dist"
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("this takes root, which boots trees of Debian")
+		t.Skip("not root: this test boots systems of Debian")
 	}
 	for _, program := range []string{"systemd-nspawn", "debootstrap", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -34,13 +34,13 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// debs returns the Debian packages for amd64: one with a version lower than every other, and the one in dist.
+// debs returns the paths of two Debian packages for amd64: one with a version lower than every release, and the one in dist.
 func debs(t *testing.T) (old, current string) {
 	t.Helper()
 	return lower(t, "floaty.deb"), only(t, "floaty_*_amd64.deb")
 }
 
-// lower returns the path of floaty.deb or floaty.rpm for amd64, with a version that is lower than every other.
+// lower returns the path of floaty.deb or floaty.rpm for amd64, with a version that is lower than every release.
 func lower(t *testing.T, name string) string {
 	t.Helper()
 	dir, err := buildLower()
@@ -76,7 +76,7 @@ var buildLower = sync.OnceValues(func() (string, error) {
 	return r.dist, errors.Join(r.packAs("deb", "floaty.deb", "amd64"), r.packAs("rpm", "floaty.rpm", "amd64"))
 })
 
-// only returns the path of the one file in dist that a pattern names.
+// only returns the path of the only file in dist that matches a pattern.
 func only(t *testing.T, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dist, pattern))

@@ -47,7 +47,7 @@ func everywhere(t *testing.T) map[string]os.FileMode {
 	return files
 }
 
-// withSystemd returns those of the packages for distributions that have it.
+// withSystemd returns the further files that packages for distributions with systemd install.
 func withSystemd() map[string]os.FileMode {
 	return map[string]os.FileMode{
 		"usr/lib/systemd/system/floaty.service":                        0o644,
@@ -57,7 +57,7 @@ func withSystemd() map[string]os.FileMode {
 	}
 }
 
-// checkFiles compares the files of a package, by path and mode, with everywhere and more.
+// checkFiles demands that a package has exactly the files of everywhere and more, with their modes.
 func checkFiles(t *testing.T, what string, got map[string]os.FileMode, more ...map[string]os.FileMode) {
 	t.Helper()
 	want := map[string]os.FileMode{}
@@ -68,12 +68,12 @@ func checkFiles(t *testing.T, what string, got map[string]os.FileMode, more ...m
 	}
 	for path, mode := range want {
 		if had, ok := got[path]; !ok || had != mode {
-			t.Errorf("%s: %s is there: %v, with mode %o; want it with %o", what, path, ok, had, mode)
+			t.Errorf("%s: %s exists: %v, with mode %o; want it with mode %o", what, path, ok, had, mode)
 		}
 	}
 	for path := range got {
 		if _, ok := want[path]; !ok {
-			t.Errorf("%s: holds %s, which nobody wants", what, path)
+			t.Errorf("%s: got %s, which does not belong there", what, path)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func members(t *testing.T, r io.Reader, strip string) (contents map[string]strin
 	}
 }
 
-func TestTheArchives(t *testing.T) {
+func TestTheArchivesHaveTheRightFiles(t *testing.T) {
 	for _, arch := range architectures() {
 		archive := only(t, "floaty_*_linux_"+arch+".tar.gz")
 		f, err := os.Open(archive)
@@ -125,7 +125,7 @@ func TestTheArchives(t *testing.T) {
 	}
 }
 
-func TestTheDebianPackages(t *testing.T) {
+func TestTheDebianPackagesHaveTheRightFilesAndFields(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
 		t.Skip("dpkg-deb is not installed")
 	}
@@ -145,7 +145,7 @@ func TestTheDebianPackages(t *testing.T) {
 	}
 }
 
-func TestTheRPMs(t *testing.T) {
+func TestTheRPMsHaveTheRightFilesAndFields(t *testing.T) {
 	if _, err := exec.LookPath("rpm"); err != nil {
 		t.Skip("rpm is not installed: hack/packaging/install-tools does that")
 	}
@@ -160,7 +160,7 @@ func TestTheRPMs(t *testing.T) {
 			var file, owner string
 			var mode uint32
 			if _, err := fmt.Sscanf(line, "%s %o %s", &file, &mode, &owner); err != nil || owner != "root" {
-				t.Errorf("%s: got the line %q, %v; want a file of root's", path, line, err)
+				t.Errorf("%s: got the line %q, %v; want a file that root owns", path, line, err)
 			}
 			modes[strings.TrimPrefix(file, "/")] = os.FileMode(mode).Perm()
 		}
@@ -170,7 +170,7 @@ func TestTheRPMs(t *testing.T) {
 			t.Errorf("%s (%s): got %q, %v; want %q", path, arch, about, err, want)
 		}
 		if _, err := output(t.Context(), ".", "rpm", "--checksig", "--nosignature", path); err != nil {
-			t.Errorf("%s: its digests: %v", path, err)
+			t.Errorf("%s: checking its digests: %v", path, err)
 		}
 		scripts, err := output(t.Context(), ".", "rpm", "--query", "--package", "--nosignature", "--scripts", path)
 		for _, want := range []string{"postinstall scriptlet", "preuninstall scriptlet", "postuninstall scriptlet"} {
@@ -181,8 +181,8 @@ func TestTheRPMs(t *testing.T) {
 	}
 }
 
-// An apk is two gzip streams one after the other, each of a tar: what it is, and the files.
-func TestTheAlpinePackages(t *testing.T) {
+// An apk is two gzip streams, each of a tar archive: first the control data, then the files.
+func TestTheAlpinePackagesHaveTheRightFilesAndFields(t *testing.T) {
 	for _, arch := range []string{"x86_64", "aarch64"} {
 		path := only(t, "floaty_*_"+arch+".apk")
 		content, err := os.ReadFile(path)
@@ -206,7 +206,7 @@ func TestTheAlpinePackages(t *testing.T) {
 			streams = append(streams, stream)
 		}
 		if len(streams) != 2 {
-			t.Fatalf("%s: %d gzip streams, want the control and the data", path, len(streams))
+			t.Fatalf("%s: got %d gzip streams, want two: the control data and the files", path, len(streams))
 		}
 		control, _ := members(t, bytes.NewReader(streams[0]), "")
 		files, modes := members(t, bytes.NewReader(streams[1]), "")
@@ -218,7 +218,7 @@ func TestTheAlpinePackages(t *testing.T) {
 		}
 		for line := range strings.Lines(control[".PKGINFO"]) {
 			if _, _, ok := strings.Cut(line, " = "); !ok && !strings.HasPrefix(line, "#") {
-				t.Errorf("%s: the line %q of .PKGINFO is no assignment", path, line)
+				t.Errorf("%s: the line %q of .PKGINFO is not an assignment", path, line)
 			}
 		}
 		for _, script := range []string{".pre-install", ".post-upgrade", ".pre-deinstall"} {
@@ -228,8 +228,8 @@ func TestTheAlpinePackages(t *testing.T) {
 	}
 }
 
-// The service script of Alpine does what the unit does: with the words of OpenRC replaced by ones that say what they were told.
-func TestTheOpenRCScript(t *testing.T) {
+// Alpine's service script must do what the systemd unit does. The functions of OpenRC are replaced by stubs that print their arguments.
+func TestTheOpenRCScriptMatchesTheUnit(t *testing.T) {
 	script, err := filepath.Abs("apk/floaty.initd")
 	if err != nil {
 		t.Fatal(err)
@@ -254,8 +254,8 @@ func TestTheOpenRCScript(t *testing.T) {
 	}
 }
 
-// Every script that a package brings is one that a shell can read.
-func TestTheScriptsAreShell(t *testing.T) {
+// A shell must be able to parse every script of a package.
+func TestTheScriptsAreValidShell(t *testing.T) {
 	for _, dir := range []string{"deb", "rpm", "apk"} {
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
@@ -280,17 +280,17 @@ func checkShell(t *testing.T, name, script string) {
 	cmd := exec.CommandContext(t.Context(), "sh", "-n")
 	cmd.Stdin = strings.NewReader(script)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%s is no shell script: %v\n%s", name, err, out)
+		t.Errorf("%s is not a valid shell script: %v\n%s", name, err, out)
 	}
 }
 
-// programOf returns the program that an archive holds.
+// programOf returns the path of a copy of the program in the archive for an architecture.
 func programOf(t *testing.T, arch string) string {
 	t.Helper()
 	return unpacked(t, arch, "usr/sbin/floaty", 0o700)
 }
 
-// unpacked returns the path of a copy of one file of the archive for an architecture.
+// unpacked returns the path of a copy of a file in the archive for an architecture.
 func unpacked(t *testing.T, arch, name string, mode os.FileMode) string {
 	t.Helper()
 	f, err := os.Open(only(t, "floaty_*_linux_"+arch+".tar.gz"))
@@ -330,7 +330,7 @@ func TestTheProgramsRun(t *testing.T) {
 	}
 }
 
-func TestTheSumsAreRight(t *testing.T) {
+func TestTheChecksumsAreRight(t *testing.T) {
 	sums, err := os.ReadFile(filepath.Join(dist, "SHA256SUMS"))
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +340,7 @@ func TestTheSumsAreRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(entries) != 10 {
-		t.Errorf("%d files in %s, want 8 packages and archives, the SPDX document and the sums", len(entries), dist)
+		t.Errorf("%d files in %s, want 10: 8 packages and archives, the SPDX document and the checksums", len(entries), dist)
 	}
 	for _, entry := range entries {
 		content, err := os.ReadFile(filepath.Join(dist, entry.Name()))
@@ -348,12 +348,12 @@ func TestTheSumsAreRight(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want := fmt.Sprintf("%x  %s\n", sha256.Sum256(content), entry.Name()); entry.Name() != "SHA256SUMS" && !strings.Contains(string(sums), want) {
-			t.Errorf("SHA256SUMS does not hold %q", want)
+			t.Errorf("SHA256SUMS does not contain %q", want)
 		}
 	}
 }
 
-// The same commit, cloned into another folder and built there, gives the same bytes.
+// The same commit, cloned into another directory and built there, gives the same bytes.
 func TestTheSameCommitGivesTheSameBytes(t *testing.T) {
 	clone := filepath.Join(t.TempDir(), "another folder")
 	if _, err := output(t.Context(), ".", "git", "clone", "--quiet", "../..", clone); err != nil {
@@ -374,7 +374,7 @@ func TestTheSameCommitGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestVersions(t *testing.T) {
+func TestVersionsAreCheckedAndTranslated(t *testing.T) {
 	for version, wanted := range map[string]string{"1.2.3": "1.2.3", "1.2.3~rc1": "1.2.3_rc1", "0.0.0~git20261129": "0.0.0_git20261129", "1.2.3+git20261129": "1.2.3_p20261129"} {
 		if _, err := checkVersion(version); err != nil {
 			t.Errorf("%s is refused: %v", version, err)
@@ -385,7 +385,7 @@ func TestVersions(t *testing.T) {
 	}
 	for _, version := range []string{"", "1", "1.2", "1.2.3-rc1", "1.2.3 ", "v1.2.3", "1.2.3~", "1.2.3~x", "../1.2.3"} {
 		if _, err := checkVersion(version); err == nil {
-			t.Errorf("%q is taken for a version", version)
+			t.Errorf("%q is accepted as a version, want an error", version)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// buildah runs buildah without the help of the kernel, in a storage of the test.
+// A buildah runs buildah with its own storage, and without kernel features that a container may lack.
 type buildah struct {
 	*testing.T
 	env []string
@@ -25,7 +25,7 @@ type buildah struct {
 func newBuildah(t *testing.T) *buildah {
 	t.Helper()
 	if _, err := exec.LookPath("buildah"); err != nil || os.Getuid() != 0 {
-		t.Skip("this takes root and buildah: hack/packaging/install-tools installs it")
+		t.Skip("not root, or buildah is missing: hack/packaging/install-tools installs it")
 	}
 	dir := t.TempDir()
 	storage := filepath.Join(dir, "storage.conf")
@@ -51,8 +51,8 @@ func (b *buildah) do(name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// The image holds the program and what it needs, runs as nobody's user, and moves an address.
-func TestTheImage(t *testing.T) {
+// The image contains only the program and what it needs, runs as an unprivileged user, and moves an address.
+func TestTheImageIsMinimalAndMovesAnAddress(t *testing.T) {
 	b := newBuildah(t)
 	b.do("./image", "floaty")
 	container := b.do("buildah", "from", "--pull-never", "floaty")
@@ -68,7 +68,7 @@ func TestTheImage(t *testing.T) {
 		"/etc/group", "/etc/passwd", "/etc/ssl/certs/ca-certificates.crt", "/usr/sbin/floaty",
 		"/usr/share/doc/floaty/THIRD-PARTY-NOTICES", "/usr/share/doc/floaty/copyright",
 	}; err != nil || !slices.Equal(files, want) {
-		t.Errorf("the image holds %q, %v; want %q", files, err, want)
+		t.Errorf("the image contains %q, %v; want %q", files, err, want)
 	}
 	if got := b.do("buildah", "inspect", "--format", "{{.OCIv1.Config.User}}", container); got != "65532:65532" {
 		t.Errorf("the image runs as %q, want 65532:65532", got)
@@ -95,12 +95,12 @@ func TestTheImage(t *testing.T) {
 		_ = daemon.Process.Signal(os.Interrupt)
 		_ = daemon.Wait()
 		if t.Failed() {
-			t.Logf("floaty said:\n%s", said.String())
+			t.Logf("floaty has logged:\n%s", said.String())
 		}
 	}()
-	// Keepalived's part is a line in the FIFO, written as it writes: by root, and the FIFO stays open.
+	// The test writes Keepalived's line into the FIFO, as Keepalived does: as root, and the FIFO stays open.
 	fifo := filepath.Join(root, "run", "floaty", "keepalived.fifo")
-	within(t, 10*time.Second, "the FIFO is there", func() error { _, err := os.Stat(fifo); return err })
+	within(t, 10*time.Second, "the FIFO exists", func() error { _, err := os.Stat(fifo); return err })
 	f, err := os.OpenFile(fifo, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func TestTheImage(t *testing.T) {
 		defer response.Body.Close() //nolint:errcheck // it was only read
 		state, err := io.ReadAll(response.Body)
 		if err == nil && !strings.Contains(string(state), `"servers":["`+uuid1+`"]`) {
-			return fmt.Errorf("the cloud says %s", state)
+			return fmt.Errorf("the cloud's state is %s", state)
 		}
 		return err
 	})
@@ -136,7 +136,7 @@ func within(t *testing.T, limit time.Duration, what string, check func() error) 
 	}
 }
 
-// startCloudOnLoopback starts cloudsim, in which the address is at a stranger, and returns its URL.
+// startCloudOnLoopback starts cloudsim, in which the address points at another server, and returns its URL.
 func startCloudOnLoopback(t *testing.T) string {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -165,8 +165,8 @@ func startCloudOnLoopback(t *testing.T) string {
 	return url
 }
 
-// The compose example gives the network to Keepalived only, and shares what must be shared.
-func TestTheComposeExample(t *testing.T) {
+// In the compose example, only Keepalived may configure the network, and both services share what they must share.
+func TestTheComposeExampleGivesEachServiceWhatItNeeds(t *testing.T) {
 	text, err := os.ReadFile("compose.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestTheComposeExample(t *testing.T) {
 	}
 	floaty, keepalived := compose.Services["floaty"], compose.Services["keepalived"]
 	if !slices.Contains(keepalived.CapAdd, "NET_ADMIN") || len(floaty.CapAdd) != 0 || !slices.Equal(floaty.CapDrop, []string{"ALL"}) {
-		t.Errorf("Keepalived may do %q, floaty %q without %q; want NET_ADMIN for Keepalived only", keepalived.CapAdd, floaty.CapAdd, floaty.CapDrop)
+		t.Errorf("Keepalived has the capabilities %q, floaty %q without %q; want NET_ADMIN only for Keepalived", keepalived.CapAdd, floaty.CapAdd, floaty.CapDrop)
 	}
 	if floaty.PID != "service:keepalived" {
 		t.Errorf("floaty sees the processes of %q, want service:keepalived", floaty.PID)

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// In a container, or with another init, nothing runs that could make the user, the directory and the FIFO: the package does.
-func TestInstalledWithoutARunningSystemd(t *testing.T) {
+// In a container, or with another init system, no systemd runs that could create the user, the directory and the FIFO, so the package
+// does it.
+func TestThePackageWorksWithoutARunningSystemd(t *testing.T) {
 	needRoot(t)
 	_, current := debs(t)
 	for name, prepare := range map[string]string{
@@ -22,7 +23,7 @@ func TestInstalledWithoutARunningSystemd(t *testing.T) {
 					"floaty --version >/dev/null\n" +
 					"stat -c '%n %a %U:%G %F' /run/floaty /run/floaty/keepalived.fifo\n" +
 					"getent passwd floaty | cut -d: -f6,7\n" +
-					"dpkg -i " + deb + " >/dev/null 2>&1\n" + // once more: nothing is there twice, nothing fails
+					"dpkg -i " + deb + " >/dev/null 2>&1\n" + // a second installation creates nothing twice, and succeeds
 					"dpkg --purge floaty >/dev/null 2>&1\n" +
 					"test ! -e /run/floaty && getent passwd floaty >/dev/null && echo purged")
 				want := "/run/floaty 750 floaty:floaty directory\n/run/floaty/keepalived.fifo 600 floaty:floaty fifo\n/run/floaty:/usr/sbin/nologin\npurged\n"
@@ -34,7 +35,8 @@ func TestInstalledWithoutARunningSystemd(t *testing.T) {
 	}
 }
 
-// The scripts of the rpm run with what rpm hands them, in a tree of Debian, for there is no other: only what the package requires cannot be had.
+// The rpm's scripts run in a system of Debian, with the arguments that rpm passes to them. Only the packages that it requires are missing
+// there.
 func TestTheRPMIsInstalledUpgradedAndErased(t *testing.T) {
 	needRoot(t)
 	if _, err := exec.LookPath("rpm"); err != nil {

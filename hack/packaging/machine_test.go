@@ -20,13 +20,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tree is a writable layer over the fresh tree of a Debian release.
+// A tree is the root directory of a fresh Debian system, with a writable layer over it.
 type tree struct {
 	*testing.T
 	suite, root string
 }
 
-// newTree makes one; the end of the test removes it.
+// newTree creates a tree, which is removed at the end of the test.
 func newTree(t *testing.T, suite string) *tree {
 	t.Helper()
 	fresh, err := output(t.Context(), ".", "./tree", suite)
@@ -54,7 +54,7 @@ func (t *tree) must(err error) {
 	}
 }
 
-// write makes a file of the tree that its root owns.
+// write writes a file in the tree, owned by root.
 func (t *tree) write(path, text string) {
 	t.Helper()
 	t.must(os.WriteFile(filepath.Join(t.root, path), []byte(text), 0o644))
@@ -69,12 +69,12 @@ func (t *tree) provide(path, name string) string {
 	return "/root/" + name
 }
 
-// chroot runs a script in the tree, in which nothing else runs.
+// chroot runs a script in the tree, which is not booted.
 func (t *tree) chroot(script string) (string, error) {
 	return shell(t.Context(), []string{"chroot", t.root}, script)
 }
 
-// A machine is a tree that is booted with its own systemd, in a network namespace.
+// A machine is a tree that boots with its own systemd, in a network namespace.
 type machine struct {
 	*tree
 	name   string
@@ -89,18 +89,18 @@ func newMachine(t *testing.T, suite, name, space string) *machine {
 	t.Helper()
 	m := &machine{tree: newTree(t, suite), name: name, space: space}
 	m.write("etc/hostname", name+"\n")
-	for _, unit := range []string{"systemd-networkd.service", "systemd-networkd.socket", "systemd-networkd-wait-online.service"} { // the test has done its work
+	for _, unit := range []string{"systemd-networkd.service", "systemd-networkd.socket", "systemd-networkd-wait-online.service"} { // the test has configured the network already
 		m.must(os.Symlink("/dev/null", filepath.Join(m.root, "etc/systemd/system", unit)))
 	}
 	return m
 }
 
-// boot starts the machine and waits until its start is over.
+// boot starts the machine and waits until it has started.
 func (m *machine) boot() {
 	m.Helper()
 	m.nspawn = exec.Command("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--network-namespace-path=/run/netns/"+m.space,
 		"--capability=CAP_NET_ADMIN", "--directory="+m.root, "--machine="+m.space)
-	m.nspawn.Env = append(os.Environ(), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1") // the systemd of Debian 13 takes no other
+	m.nspawn.Env = append(os.Environ(), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1") // the systemd of Debian 13 supports no other
 	m.nspawn.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	console := filepath.Join(filepath.Dir(m.root), "console")
 	out, err := os.Create(console)
@@ -111,24 +111,24 @@ func (m *machine) boot() {
 	m.ended = make(chan struct{})
 	go func() {
 		defer close(m.ended)
-		_ = m.nspawn.Wait() // what matters is that it has ended
+		_ = m.nspawn.Wait() // only its end matters, not its status
 	}()
 	m.Cleanup(m.halt)
 	m.eventually("it has started", 60*time.Second, func() error {
 		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", m.nspawn.Process.Pid, m.nspawn.Process.Pid))
 		if m.leader = strings.TrimSpace(string(children)); err != nil || m.leader == "" {
 			said, _ := os.ReadFile(console)
-			return fmt.Errorf("nspawn has no child: %w; it said:\n%s", err, said)
+			return fmt.Errorf("nspawn has no child: %w; its console:\n%s", err, said)
 		}
 		state, err := m.run("systemctl is-system-running")
 		if state = strings.TrimSpace(state); state != "running" && state != "degraded" {
-			return fmt.Errorf("systemd says %q, %w", state, err)
+			return fmt.Errorf("systemctl is-system-running prints %q, %w", state, err)
 		}
 		return nil
 	})
 }
 
-// halt shuts the machine down in an orderly way; after 20 s it is killed.
+// halt shuts the machine down; if that takes longer than 20 s, the test fails and the machine is killed.
 func (m *machine) halt() {
 	if m.nspawn == nil {
 		return
@@ -159,13 +159,13 @@ func (m *machine) do(script string) string {
 	return out
 }
 
-// property returns a property of the unit of floaty, such as ActiveState.
+// property returns a property of floaty's unit, such as ActiveState.
 func (m *machine) property(name string) string {
 	m.Helper()
 	return strings.TrimSpace(m.do("systemctl show --value --property=" + name + " floaty"))
 }
 
-// journal returns what floaty, Keepalived and systemd have said about either.
+// journal returns the log of floaty and Keepalived, and systemd's lines about them.
 func (m *machine) journal() string {
 	out, err := m.run("journalctl --no-pager --output=short-monotonic --unit=floaty --unit=keepalived")
 	if err != nil {
@@ -188,7 +188,7 @@ func (t *tree) eventually(what string, within time.Duration, check func() error)
 	}
 }
 
-// shell runs a script by what brings it to its place. The error holds what it printed.
+// shell runs a script with the command prefix, which enters a tree or a machine. The error includes the output.
 func shell(ctx context.Context, prefix []string, script string) (string, error) {
 	args := append(prefix[1:], "/bin/sh", "-ec", script)
 	cmd := exec.CommandContext(ctx, prefix[0], args...)

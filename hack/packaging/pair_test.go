@@ -17,7 +17,7 @@ import (
 
 const (
 	floating = "198.51.100.7"
-	uuid1    = "11111111-1111-4111-8111-111111111111" // of lb1, as the examples have it
+	uuid1    = "11111111-1111-4111-8111-111111111111" // of lb1, as in the examples
 	uuid2    = "22222222-2222-4222-8222-222222222222" // of lb2
 	stranger = "99999999-9999-4999-8999-999999999999"
 )
@@ -56,7 +56,7 @@ func newPair(t *testing.T) *pair {
 	return p
 }
 
-// startCloud starts cloudsim where both hosts reach it. The address is at a stranger.
+// startCloud starts cloudsim at an address that both hosts reach. The floating IP points at another server.
 func (p *pair) startCloud(space string) {
 	p.Helper()
 	program := buildCloudsim(p.T)
@@ -73,7 +73,7 @@ func (p *pair) startCloud(space string) {
 	})
 	for deadline := time.Now().Add(10 * time.Second); len(p.cert) == 0; time.Sleep(10 * time.Millisecond) {
 		if p.cert, _ = os.ReadFile(cert); time.Now().After(deadline) {
-			p.Fatal("cloudsim makes no certificate")
+			p.Fatal("cloudsim has not written its certificate within 10 s")
 		}
 	}
 	p.cloud = clientIn(space, p.cert)
@@ -92,7 +92,7 @@ func buildCloudsim(t *testing.T) string {
 	return program
 }
 
-// holder returns the server that the cloud has the address at.
+// holder returns the server at which the address points.
 func (p *pair) holder() (string, error) {
 	response, err := p.cloud.Get("https://192.0.2.11:8080/sim/state")
 	if err != nil {
@@ -113,23 +113,23 @@ func (p *pair) holder() (string, error) {
 			return strings.Join(a.Servers, " "), nil
 		}
 	}
-	return "", fmt.Errorf("the cloud does not know %s: %+v", floating, state)
+	return "", fmt.Errorf("the cloud has no address %s: %+v", floating, state)
 }
 
-// isAt waits until the cloud has the address at a host.
+// isAt waits until the address points at a host.
 func (p *pair) isAt(m *machine, uuid string, within time.Duration) {
 	p.Helper()
 	began := time.Now()
 	m.eventually("the address is at "+m.name, within, func() error {
 		if at, err := p.holder(); err != nil || at != uuid {
-			return fmt.Errorf("it is at %q, %w; the host says\n%s", at, err, m.journal())
+			return fmt.Errorf("it is at %q, %w; the host's log is\n%s", at, err, m.journal())
 		}
 		return nil
 	})
 	p.Logf("the address is at %s after %v", m.name, time.Since(began).Round(10*time.Millisecond))
 }
 
-// steal moves the address to a stranger: a host whose floaty knows that it is MASTER takes it back.
+// steal moves the address to another server. If floaty on a host knows that it is MASTER, it moves the address back.
 func (p *pair) steal() {
 	p.Helper()
 	body, err := json.Marshal(map[string]any{"address": floating, "servers": []string{stranger}})
@@ -141,7 +141,7 @@ func (p *pair) steal() {
 	}
 }
 
-// instance is the vrrp_instance that a host has before floaty comes: as in the example, at the place of the host.
+// instance returns the vrrp_instance that a host has before floaty is installed: the one of the example, adapted to the host.
 func instance(t *testing.T, lb1 bool) string {
 	t.Helper()
 	_, text, found := strings.Cut(example(t, "keepalived.conf"), "\nvrrp_instance")
@@ -154,7 +154,7 @@ func instance(t *testing.T, lb1 bool) string {
 	return "\nvrrp_instance" + text
 }
 
-// atCloudsim is a configuration for cloudscale.ch with the simulated cloud's endpoint, and a refresh each second.
+// atCloudsim returns a configuration for cloudscale.ch, changed to use the simulated cloud's endpoint and to refresh every second.
 func atCloudsim(t *testing.T, text string) string {
 	t.Helper()
 	changed := strings.Replace(text, "\ncloudscale:\n", "\nrefresh-interval: 1s\ncloudscale:\n  endpoint: https://192.0.2.11:8080\n", 1)
@@ -180,7 +180,7 @@ func (p *pair) each(step func(m *machine)) {
 	}
 }
 
-// step runs a part of the story and ends it there if that fails.
+// step runs one step of the test, and logs its name and how long it took.
 func (p *pair) step(name string, run func()) {
 	p.Helper()
 	began := time.Now()
@@ -189,12 +189,12 @@ func (p *pair) step(name string, run func()) {
 	p.Logf("step: %s: %v", name, time.Since(began).Round(10*time.Millisecond))
 }
 
-// The life of the package on two hosts: installed, configured, a failover, upgraded as MASTER, mistakes and accidents, removed.
-func TestThePackageOnTwoHosts(t *testing.T) {
+// The package's life on two hosts: installation, configuration, a failover, an upgrade while MASTER, mistakes and accidents, and removal.
+func TestThePackageWorksOnTwoHostsFromInstallationToRemoval(t *testing.T) {
 	needRoot(t)
 	old, current := debs(t)
 	p := newPair(t)
-	p.step("the lower version is installed, configured and started as README says", func() {
+	p.step("the lower version is installed, configured and started as the README describes", func() {
 		p.each(func(m *machine) {
 			m.write("usr/local/share/ca-certificates/cloudsim.crt", string(p.cert))
 			m.do("update-ca-certificates")
@@ -221,7 +221,7 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 				t.Errorf("%s: after the upgrade the service is %s, with the process ID %s; want active, and no longer %s", m.name, got, m.property("MainPID"), pid)
 			}
 			if got := m.do("stat -c %i /run/floaty/keepalived.fifo"); got != fifo {
-				t.Errorf("%s: the upgrade made a new FIFO", m.name)
+				t.Errorf("%s: the upgrade created a new FIFO", m.name)
 			}
 			if got := m.do("cat /etc/floaty.yml"); got != config {
 				t.Errorf("%s: the upgrade changed the configuration to\n%s", m.name, got)
@@ -242,14 +242,14 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 		}
 		m.write("etc/floaty.yml", configuration+"# edited\n")
 		m.do("systemctl reload floaty")
-		m.eventually("the reload is over", 10*time.Second, func() error {
+		m.eventually("the reload has ended", 10*time.Second, func() error {
 			if got := m.property("ActiveState"); got != "active" {
 				return fmt.Errorf("the service is %s", got)
 			}
 			return nil
 		})
 	})
-	p.step("with the drop-in of the documentation the log is JSON", func() {
+	p.step("with the documentation's drop-in, the log is JSON", func() {
 		m := p.lb2
 		m.do("mkdir -p /etc/systemd/system/floaty.service.d")
 		m.write("etc/systemd/system/floaty.service.d/override.conf", onlyBlock(t, "--json-log", blocksOf(t, "hack/docs/monitoring.md", "Logs")).text)
@@ -259,7 +259,7 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 		}
 		m.do("rm -r /etc/systemd/system/floaty.service.d && systemctl daemon-reload && systemctl restart floaty")
 	})
-	p.step("a start with a typo fails and is not tried again", func() {
+	p.step("a start with a typo fails and is not repeated", func() {
 		m := p.lb1
 		m.write("etc/floaty.yml", "providr: cloudscale\n")
 		if out, err := m.run("systemctl restart floaty"); err == nil {
@@ -274,10 +274,10 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 		p.steal()
 		p.isAt(p.lb1, uuid1, 20*time.Second)
 	})
-	p.step("a panic and a hang are restarted, and floaty is still MASTER", func() {
+	p.step("after a panic and after a hang, floaty is restarted and still MASTER", func() {
 		m := p.lb1
 		m.do("mkdir -p /etc/systemd/system/floaty.service.d && printf '[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n' >/etc/systemd/system/floaty.service.d/test.conf && systemctl daemon-reload && systemctl restart floaty")
-		for i, kill := range []string{"QUIT", "STOP"} { // Go's runtime ends with 2, as after a panic
+		for i, kill := range []string{"QUIT", "STOP"} { // on SIGQUIT, Go's runtime exits with status 2, as after a panic
 			m.do("kill -" + kill + " " + m.property("MainPID"))
 			m.eventually("floaty is restarted after SIG"+kill, 20*time.Second, func() error {
 				if state, restarts := m.property("ActiveState"), m.property("NRestarts"); state != "active" || restarts != fmt.Sprint(i+1) {
@@ -290,11 +290,11 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 		}
 		m.do("rm /etc/systemd/system/floaty.service.d/test.conf && systemctl daemon-reload && systemctl restart floaty")
 	})
-	p.step("a keepalived.conf that only root may read wants the drop-in", func() {
+	p.step("a keepalived.conf that only root may read needs the drop-in", func() {
 		m := p.lb1
 		m.do("chmod 600 /etc/keepalived/keepalived.conf")
 		if out, err := m.run("systemctl restart floaty"); err == nil {
-			t.Errorf("floaty started without a keepalived.conf that it may read: %s", out)
+			t.Errorf("floaty started although it may not read keepalived.conf: %s", out)
 		}
 		m.do("mkdir -p /etc/systemd/system/floaty.service.d && cp /usr/share/doc/floaty/examples/root-only-keepalived-conf.conf /etc/systemd/system/floaty.service.d/ && systemctl daemon-reload && systemctl restart floaty")
 		p.steal()
@@ -315,7 +315,7 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 			t.Errorf("want floaty started before Keepalived starts, got\n%s", journal)
 		}
 	})
-	p.step("a downgrade as the documentation says, while MASTER", func() {
+	p.step("a downgrade as documented, while MASTER", func() {
 		p.each(func(m *machine) {
 			m.documented(old, onlyBlock(t, "apt install", blocksOf(t, "hack/docs/uninstall.md", "Downgrade")).text)
 			if got := m.do("dpkg-query --show --showformat='${Version}' floaty"); got != "0.0.0~alpha" {
@@ -325,7 +325,7 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 		p.steal()
 		p.isAt(p.lb1, uuid1, 15*time.Second)
 	})
-	p.step("removed, the service is gone and the rest stays", func() {
+	p.step("after a removal, the service is gone and the rest stays", func() {
 		m := p.lb1
 		m.do("apt-get remove -y floaty")
 		if out, err := m.run("systemctl is-active floaty"); err == nil {
@@ -335,20 +335,21 @@ func TestThePackageOnTwoHosts(t *testing.T) {
 		m.do("apt-get purge -y floaty")
 		m.purged()
 	})
-	p.step("uninstalled as the documentation says, only the user and the configuration stay", func() {
+	p.step("uninstalled as documented, only the user and the configuration stay", func() {
 		p.lb2.documented(old, onlyBlock(t, "apt purge", blocksOf(t, "hack/docs/uninstall.md", "Uninstall")).text)
 		p.lb2.purged()
 	})
 }
 
-// documented runs a block of the documentation, in a directory that holds the package that it may name. Whatever apt asks is answered with yes.
+// documented runs a block of the documentation, in a directory that contains the package that the block may name. Questions of apt are
+// answered with yes.
 func (m *machine) documented(deb, script string) {
 	m.Helper()
 	m.write("etc/apt/apt.conf.d/yes", "APT::Get::Assume-Yes \"true\";\n")
 	m.do("cd /root && cp " + m.provide(deb, "package.deb") + " floaty_1_amd64.deb\n" + strings.ReplaceAll(script, "VERSION", "1"))
 }
 
-// purged checks what a purge leaves.
+// purged checks which files and users are left after a purge.
 func (m *machine) purged() {
 	m.Helper()
 	m.do("test ! -e /run/floaty && test -f /etc/floaty.yml && getent passwd floaty && systemctl is-active keepalived")
@@ -360,7 +361,7 @@ func (m *machine) purged() {
 	}
 }
 
-// checkRun checks who may do what in /run/floaty.
+// checkRun checks the owners and modes of /run/floaty and of the FIFO in it.
 func (m *machine) checkRun() {
 	m.Helper()
 	want := "/run/floaty 750 floaty:floaty directory\n/run/floaty/keepalived.fifo 600 floaty:floaty fifo\n"
@@ -369,7 +370,7 @@ func (m *machine) checkRun() {
 	}
 }
 
-// checkUnit checks the unit as it is on the machine.
+// checkUnit demands that systemd finds no fault in the unit of the machine, and logs how systemd-analyze rates its exposure.
 func (m *machine) checkUnit(exposure string) {
 	m.Helper()
 	m.do("systemd-analyze verify --man=no floaty.service")

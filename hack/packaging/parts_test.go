@@ -11,7 +11,7 @@ import (
 	"github.com/spdx/tools-golang/spdxlib"
 )
 
-func TestTheListOfPartsIsValidAndComplete(t *testing.T) {
+func TestTheSPDXDocumentAndTheNoticesAreComplete(t *testing.T) {
 	f, err := os.Open(only(t, "floaty_*.spdx.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -52,19 +52,19 @@ func TestTheListOfPartsIsValidAndComplete(t *testing.T) {
 		}
 	}
 	if len(got) != len(want)+1 {
-		t.Errorf("the SPDX document names %d packages, want floaty and the %d that it contains", len(got), len(want))
+		t.Errorf("the SPDX document names %d packages, want floaty and the %d modules that it contains", len(got), len(want))
 	}
 	for line := range strings.Lines(string(notices)) {
 		if module, ok := strings.CutSuffix(strings.TrimSpace(line), " (MPL-2.0)"); ok {
 			path, version, _ := strings.Cut(module, " ")
 			if url := "https://" + path + "/tree/" + version; !strings.Contains(string(notices), url) {
-				t.Errorf("%s is under the MPL: the notices do not say that its source is at %s", module, url)
+				t.Errorf("%s is under the MPL: the notices do not name the address of its source, %s", module, url)
 			}
 		}
 	}
 }
 
-// noticesOf returns the path of the notices, unpacked.
+// noticesOf returns the path of a copy of the notices.
 func noticesOf(t *testing.T) string {
 	t.Helper()
 	return unpacked(t, "amd64", "usr/share/doc/floaty/THIRD-PARTY-NOTICES", 0o600)

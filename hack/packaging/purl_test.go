@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-func TestPackageURLs(t *testing.T) {
+func TestPackageURLsHaveTheFormatThatScannersKnow(t *testing.T) {
 	for _, c := range []struct {
 		part part
 		want string

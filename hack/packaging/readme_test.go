@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// A block is what a page of the documentation shows in a fence, with the comment before it.
+// A block is a fenced block of a page of the documentation, with the comment before it.
 type block struct {
 	language, comment, text string
 }
 
-// blocksOf returns the blocks of a section of a page, in order. Indented ones are as if they were not.
+// blocksOf returns the blocks of a section of a page, in order and without their indentation.
 func blocksOf(t *testing.T, page, section string) []block {
 	t.Helper()
 	text, err := os.ReadFile("../../" + page)
@@ -32,12 +32,12 @@ func blocksOf(t *testing.T, page, section string) []block {
 		blocks = append(blocks, block{language: m[3], comment: m[1], text: strings.TrimPrefix(lines, "\n")})
 	}
 	if len(blocks) == 0 {
-		t.Fatalf("%s shows nothing in section %q", page, section)
+		t.Fatalf("%s has no block in section %q", page, section)
 	}
 	return blocks
 }
 
-// in returns those blocks of a language.
+// in returns the blocks that are in a language.
 func in(language string, blocks []block) []block {
 	var list []block
 	for _, b := range blocks {
@@ -48,7 +48,7 @@ func in(language string, blocks []block) []block {
 	return list
 }
 
-// onlyBlock returns the one block that holds a text.
+// onlyBlock returns the only block that contains a text.
 func onlyBlock(t *testing.T, text string, blocks []block) block {
 	t.Helper()
 	var list []block
@@ -58,13 +58,13 @@ func onlyBlock(t *testing.T, text string, blocks []block) block {
 		}
 	}
 	if len(list) != 1 {
-		t.Fatalf("%d blocks hold %q, want one", len(list), text)
+		t.Fatalf("%d blocks contain %q, want one", len(list), text)
 	}
 	return list[0]
 }
 
-// follow does on a machine what README says, word for word, up to a running service. What a test cannot
-// take from README is the cloud's endpoint and the vrrp_instance, which every user has already.
+// follow does on a machine exactly what the README says, up to a running service. Only two things cannot be taken from the README: the
+// cloud's endpoint, and the vrrp_instance, which every user has already.
 func (m *machine) follow(deb, instance string) {
 	m.Helper()
 	install := onlyBlock(m.T, "apt install", blocksOf(m.T, "README.md", "Install")).text
@@ -83,22 +83,22 @@ func (m *machine) follow(deb, instance string) {
 	checks := onlyBlock(m.T, "floaty --check", shells)
 	out, err := m.run(checks.text)
 	if checks.comment != "exits 1" || err == nil || !strings.Contains(out, "1 to move") {
-		m.Errorf("%s: got %v and\n%s\nwant exit status 1, for the address is elsewhere, and a comment that says so", m.name, err, out)
+		m.Errorf("%s: got %v and\n%s\nwant exit status 1, because the address is elsewhere, and a comment about that in the README", m.name, err, out)
 	}
 	m.do(onlyBlock(m.T, "systemctl enable --now floaty", shells).text)
 }
 
-// verify does what README says of a running service, and asks the plugin for Nagios.
+// verify runs the README's checks of a running service, and the plugin for Nagios.
 func (m *machine) verify(state string) {
 	m.Helper()
 	out := m.do(onlyBlock(m.T, "floaty --status", blocksOf(m.T, "README.md", "Verify")).text)
 	if !strings.Contains(out, floating) || !strings.Contains(out, state) {
 		m.Errorf("%s: the status is\n%s\nwant %s and %s in it", m.name, out, floating, state)
 	}
-	m.eventually("the plugin is content", 15*time.Second, func() error {
+	m.eventually("the plugin reports OK", 15*time.Second, func() error {
 		out, err := m.run("runuser -u floaty -- /usr/lib/nagios/plugins/check_floaty /etc/floaty.yml")
 		if err == nil && !strings.HasPrefix(out, "FLOATY OK") {
-			err = fmt.Errorf("it says %q, want FLOATY OK", out)
+			err = fmt.Errorf("got %q, want FLOATY OK", out)
 		}
 		return err
 	})

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A clone of the repository in which .ci/run says what a test wants.
+// A clone is a clone of the repository, whose .ci/run the tests replace.
 type clone struct {
 	*testing.T
 	dir string
@@ -52,19 +52,19 @@ func (c *clone) release(args ...string) (string, error) {
 	return string(out), err
 }
 
-func TestAReleaseIsRefused(t *testing.T) {
+func TestAReleaseIsRefusedUnlessAllIsInOrder(t *testing.T) {
 	for name, c := range map[string]struct {
 		args    []string
 		prepare func(c *clone)
 		want    string
 	}{
-		"without a version":           {nil, nil, "usage: hack/release VERSION"},
-		"with something else":         {[]string{"v1.2.3"}, nil, "v1.2.3 is not a version"},
-		"from a tree with an edit":    {[]string{"1.2.3"}, func(c *clone) { c.write("README.md", "edited") }, "the tree is not clean"},
-		"from another branch":         {[]string{"1.2.3"}, func(c *clone) { c.git("-C", c.dir, "checkout", "--quiet", "-b", "other") }, "not on other"},
-		"a second time":               {[]string{"1.2.3"}, func(c *clone) { c.git("-C", c.dir, "tag", "v1.2.3") }, "the tag v1.2.3 exists already"},
-		"without a word in CHANGELOG": {[]string{"1.2.4"}, nil, `CHANGELOG.md has no section "## 1.2.4"`},
-		"while CHANGELOG says that it is not out": {[]string{"1.2.3"}, func(c *clone) {
+		"without a version":              {nil, nil, "usage: hack/release VERSION"},
+		"with an invalid version":        {[]string{"v1.2.3"}, nil, "v1.2.3 is not a version"},
+		"with an uncommitted edit":       {[]string{"1.2.3"}, func(c *clone) { c.write("README.md", "edited") }, "the tree is not clean"},
+		"from another branch":            {[]string{"1.2.3"}, func(c *clone) { c.git("-C", c.dir, "checkout", "--quiet", "-b", "other") }, "not on other"},
+		"a second time":                  {[]string{"1.2.3"}, func(c *clone) { c.git("-C", c.dir, "tag", "v1.2.3") }, "the tag v1.2.3 exists already"},
+		"without a section in CHANGELOG": {[]string{"1.2.4"}, nil, `CHANGELOG.md has no section "## 1.2.4"`},
+		"while CHANGELOG says that it is not released": {[]string{"1.2.3"}, func(c *clone) {
 			c.write("CHANGELOG.md", "# Changelog\n\n## 1.2.3 (not released yet)\n\n- The first.\n")
 			c.commit()
 		}, "says that 1.2.3 is not released yet"},
@@ -80,7 +80,7 @@ func TestAReleaseIsRefused(t *testing.T) {
 			}
 			tags := cl.git("-C", cl.dir, "tag")
 			if out, err := cl.release(c.args...); err == nil || !strings.Contains(out, c.want) {
-				t.Errorf("got %v and %q, want a failure that says %q", err, out, c.want)
+				t.Errorf("got %v and %q, want a failure with %q", err, out, c.want)
 			}
 			if got := cl.git("-C", cl.dir, "tag"); got != tags {
 				t.Errorf("the tags are now %q, want %q", got, tags)
@@ -89,7 +89,7 @@ func TestAReleaseIsRefused(t *testing.T) {
 	}
 }
 
-func TestAReleaseIsTaggedAndItsProgramKnowsTheVersion(t *testing.T) {
+func TestAReleaseIsTaggedAndItsProgramPrintsTheVersion(t *testing.T) {
 	c := newClone(t)
 	if out, err := c.release("1.2.3"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -100,6 +100,6 @@ func TestAReleaseIsTaggedAndItsProgramKnowsTheVersion(t *testing.T) {
 	packed := filepath.Join(c.dir, ".cache", "dist", "floaty_1.2.3_linux_amd64.tar.gz")
 	unpacked, err := output(t.Context(), t.TempDir(), "sh", "-ec", "tar -xzf '"+packed+"' --strip-components=3 --wildcards */usr/sbin/floaty && ./floaty --version")
 	if err != nil || !strings.HasPrefix(unpacked, "floaty v1.2.3, ") {
-		t.Errorf("the program says %q, %v; want floaty v1.2.3", unpacked, err)
+		t.Errorf("the program prints %q, %v; want floaty v1.2.3", unpacked, err)
 	}
 }

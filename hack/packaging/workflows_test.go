@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The workflows call what everybody can call, and hold no logic of their own.
-func TestTheWorkflowsHoldNoLogic(t *testing.T) {
+// The workflows only call scripts that everyone can run, and contain no logic of their own.
+func TestTheWorkflowsContainNoLogic(t *testing.T) {
 	paths, err := filepath.Glob("../../.github/workflows/*.yml")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no workflows: %v", err)
