@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// generate makes the files that the packages hold and the repository does not.
+// generate creates those files of the packages that are not in the repository.
 func (r *release) generate(ctx context.Context, parts []part) error {
 	for _, page := range []string{"floaty.8", "floaty.yml.5"} {
 		content, err := os.ReadFile(filepath.Join(r.source, "hack", "docs", "man", page))
@@ -47,7 +47,8 @@ func (r *release) generate(ctx context.Context, parts []part) error {
 	return r.put("notices", notices)
 }
 
-// pages makes the pages as they are installed: a link leads to where its target is installed, and is plain text if it is not.
+// pages writes the pages as they are installed. A link points at the place where its target is installed, or becomes plain text if the target
+// is not installed.
 func (r *release) pages() error {
 	config, err := r.description("amd64", r.version)
 	if err != nil {
@@ -72,10 +73,10 @@ func (r *release) pages() error {
 	return nil
 }
 
-// link matches a link of Markdown that leads out of its page: its text, its target and the heading, if it names one.
+// link matches a Markdown link to another page: its text, its target, and its heading if it has one.
 func link() *regexp.Regexp { return regexp.MustCompile(`\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)`) }
 
-// relink returns the page of a path in the repository with the links that it has when it is installed.
+// relink returns the text of a page, given by its path in the repository, with the links that it has when it is installed.
 func relink(text []byte, page string, installed map[string]string) []byte {
 	pattern := link()
 	return pattern.ReplaceAllFunc(text, func(found []byte) []byte {
@@ -96,8 +97,8 @@ func relink(text []byte, page string, installed map[string]string) []byte {
 	})
 }
 
-// notices returns the licences of all that is linked into the program, with the place of the source where the licence wants that said.
-// Each package's licence is found by go-licenses, which knows those in subdirectories too.
+// notices returns the licences of all modules that are linked into the program, with the address of the source if the licence requires that.
+// go-licenses finds the licence of each package, including licences in subdirectories.
 func (r *release) notices(ctx context.Context, parts []part) ([]byte, error) {
 	saved := filepath.Join(r.stage, "licenses")
 	cmd := exec.CommandContext(ctx, filepath.Join(r.root, ".cache", "bin", "go-licenses"), "save", "./cmd/floaty", "--save_path="+saved, "--ignore=floaty")
@@ -122,7 +123,7 @@ func (r *release) notices(ctx context.Context, parts []part) ([]byte, error) {
 	return []byte(text.String()), nil
 }
 
-// savedLicences returns the licence files that go-licenses has saved for a module, each once.
+// savedLicences returns the licence files that go-licenses has saved for a module, without duplicates.
 func savedLicences(saved, module string, parts []part) (string, error) {
 	var texts []string
 	root := filepath.Join(saved, module)
@@ -159,7 +160,7 @@ func savedLicences(saved, module string, parts []part) (string, error) {
 	return strings.Join(texts, "\n\n"), nil
 }
 
-// put makes a file of the stage.
+// put writes a file in the stage.
 func (r *release) put(name string, content []byte) error {
 	path := filepath.Join(r.stage, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

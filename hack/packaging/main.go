@@ -1,8 +1,8 @@
-// Command packaging builds what floaty ships: packages for Debian, RPM distributions and Alpine, archives, checksums, and a list of what
-// the program is made of. hack/package calls it.
+// Command packaging builds the release files: packages for Debian, RPM distributions and Alpine, archives, checksums, and an SPDX document
+// that lists the modules in the program. hack/package calls it.
 //
-// The same commit gives the same bytes: every time is the commit's, and nothing depends on the folder, the host or the clock. What is not
-// committed is left out, for everything is built in a fresh clone. What the packages hold is said in nfpm.yaml.
+// The same commit gives the same bytes: every timestamp is the commit's, and nothing depends on the directory, the host or the clock.
+// Uncommitted changes are left out, because everything is built in a fresh clone. nfpm.yaml defines the contents of the packages.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// architectures returns those that are built, as Go calls them.
+// architectures returns the architectures to build for, with Go's names.
 func architectures() []string { return []string{"amd64", "arm64"} }
 
 func main() {
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// A release is what is being built.
+// A release is a build of all files for one version.
 type release struct {
 	root    string    // of the repository
 	source  string    // a fresh clone of it
@@ -42,7 +42,7 @@ type release struct {
 	time    time.Time // of the commit
 }
 
-// build makes everything anew in .cache/dist of the repository that the working directory is in.
+// build deletes .cache/dist of the repository that contains the working directory, and builds everything into it.
 func build(ctx context.Context, version string) error {
 	r, err := newRelease(ctx, version)
 	if err != nil {
@@ -82,7 +82,7 @@ func build(ctx context.Context, version string) error {
 	return r.writeSums()
 }
 
-// newRelease prepares to build the commit that is checked out where the working directory is. It must be cleared.
+// newRelease prepares a build of the commit that is checked out in the working directory. The caller must call clear.
 func newRelease(ctx context.Context, version string) (*release, error) {
 	r := &release{}
 	var err error
@@ -108,7 +108,7 @@ func newRelease(ctx context.Context, version string) (*release, error) {
 
 func (r *release) clear() { _ = os.RemoveAll(r.stage) } // only a temporary directory
 
-// compile builds the program for an architecture. The environment cannot change what comes out.
+// compile builds the program for an architecture. The environment does not affect the result.
 func (r *release) compile(ctx context.Context, path, arch string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w", "-o", path, "./cmd/floaty")
 	cmd.Dir = r.source
@@ -119,7 +119,7 @@ func (r *release) compile(ctx context.Context, path, arch string) error {
 	return nil
 }
 
-// writeSums writes SHA256SUMS over all that lies in dist.
+// writeSums writes SHA256SUMS with the checksums of all files in dist.
 func (r *release) writeSums() error {
 	entries, err := os.ReadDir(r.dist)
 	if err != nil {
@@ -136,7 +136,7 @@ func (r *release) writeSums() error {
 	return os.WriteFile(filepath.Join(r.dist, "SHA256SUMS"), []byte(sums.String()), 0o644)
 }
 
-// output runs a command in dir and returns what it prints, without the white space around it.
+// output runs a command in dir and returns what it prints, without surrounding white space.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

@@ -18,7 +18,7 @@ import (
 	_ "github.com/goreleaser/nfpm/v2/rpm"
 )
 
-// pack makes the packages and the archive for an architecture.
+// pack creates the packages and the archive for an architecture.
 func (r *release) pack(arch string) error {
 	program, err := os.ReadFile(filepath.Join(r.stage, "program-"+arch))
 	if err != nil {
@@ -52,7 +52,7 @@ func (r *release) description(arch, version string) (nfpm.Config, error) {
 	})
 }
 
-// describe reads nfpm.yaml for a format and puts the files that it names into the stage.
+// describe reads nfpm.yaml for a format and an architecture, and puts the files that it names into the stage.
 func (r *release) describe(format, arch string) (*nfpm.Info, error) {
 	version := r.version
 	if format == "apk" {
@@ -94,7 +94,7 @@ func (r *release) describe(format, arch string) (*nfpm.Info, error) {
 	return nfpm.WithDefaults(info), nil
 }
 
-// fetch puts a file of the clone into the stage, unless it was generated there, and names it by its path in the stage.
+// fetch copies a file of the clone into the stage, unless the file was generated there, and changes name to its path in the stage.
 func (r *release) fetch(name *string) error {
 	if *name == "" {
 		return nil
@@ -128,7 +128,7 @@ func (r *release) packAs(format, name, arch string) error {
 	return r.create(name, func(w io.Writer) error { return packager.Package(info, w) })
 }
 
-// archive makes the .tar.gz: the files of the Debian package, below a directory that says what they are.
+// archive creates the .tar.gz: the files of the Debian package, below a directory that is named like the archive.
 func (r *release) archive(arch string) error {
 	info, err := r.describe("deb", arch)
 	if err != nil {
@@ -164,7 +164,7 @@ func (r *release) archive(arch string) error {
 	})
 }
 
-// create makes a file in dist.
+// create creates a file in dist.
 func (r *release) create(name string, write func(io.Writer) error) error {
 	f, err := os.Create(filepath.Join(r.dist, name))
 	if err != nil {

@@ -23,7 +23,7 @@ type part struct {
 	text          string // of its licence files, one after the other
 }
 
-// url is where a part's source can be had.
+// url returns the address of a part's source.
 func (p part) url() string {
 	if p.path == "std" {
 		return "https://go.dev/dl/"
@@ -34,7 +34,7 @@ func (p part) url() string {
 	return "https://pkg.go.dev/" + p.path + "@" + p.version
 }
 
-// purl is a part's package URL. Scanners call Go's standard library "stdlib", and its versions 1.2.3 instead of go1.2.3.
+// purl returns a part's package URL. Scanners call Go's standard library "stdlib", and its versions 1.2.3 instead of go1.2.3.
 func (p part) purl() string {
 	if p.path == "std" {
 		return "pkg:golang/stdlib@" + strings.TrimPrefix(p.version, "go")
@@ -42,7 +42,7 @@ func (p part) purl() string {
 	return "pkg:golang/" + p.path + "@" + strings.ReplaceAll(p.version, "+", "%2B")
 }
 
-// partsOf returns what a program is made of, as go version -m prints it, Go's standard library first and then by path.
+// partsOf returns the parts of a program, as go version -m lists them: first Go's standard library, then the modules sorted by path.
 func partsOf(ctx context.Context, root, program string) ([]part, error) {
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
@@ -88,7 +88,8 @@ func partsOf(ctx context.Context, root, program string) ([]part, error) {
 	}
 }
 
-// licenseIn returns what the licence files in a directory say. What covers less than three quarters of a file is a mention, no licence.
+// licenseIn returns the licence that the licence files in a directory contain, and their text. A licence that covers less than three quarters
+// of a file is only mentioned there, and does not count.
 func licenseIn(dir string) (id, text string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

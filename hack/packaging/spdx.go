@@ -11,7 +11,7 @@ import (
 	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 )
 
-// writeSPDX writes what the program is made of, and under which licences. SPDX wants a time: it is the commit's.
+// writeSPDX writes the SPDX document, which lists the program's parts and their licences. SPDX requires a time, which is the commit's.
 func (r *release) writeSPDX(parts []part) error {
 	list := fmt.Sprint(r.version)
 	for _, p := range parts {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// commitTime returns when the checked-out commit was made, in UTC.
+// commitTime returns the time of the checked-out commit, in UTC.
 func commitTime(ctx context.Context, root string) (time.Time, error) {
 	text, err := output(ctx, root, "git", "log", "-1", "--format=%ct")
 	if err != nil {
@@ -22,8 +22,8 @@ func commitTime(ctx context.Context, root string) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// chooseVersion returns the version that was asked for or else the newest tag's, which must be of the checked-out commit; or
-// else one that sorts before every release and after those of earlier commits.
+// chooseVersion returns the requested version, or else that of the highest tag at the checked-out commit. Without either, it returns a version
+// with the commit's time, which sorts after the last release before that commit, or before every release if there is none.
 func chooseVersion(ctx context.Context, root, asked string, commit time.Time) (string, error) {
 	if asked != "" {
 		return checkVersion(strings.TrimPrefix(asked, "v"))
@@ -42,7 +42,7 @@ func chooseVersion(ctx context.Context, root, asked string, commit time.Time) (s
 	return checkVersion(base + next + commit.Format("20060102150405"))
 }
 
-// checkVersion returns a version that all three kinds of packages can express.
+// checkVersion returns version, or an error if one of the three kinds of packages cannot express it.
 func checkVersion(version string) (string, error) {
 	if !regexp.MustCompile(`^\d+\.\d+\.\d+(~(git|rc|beta|alpha)\d*)?(\+git\d+)?$`).MatchString(version) {
 		return "", fmt.Errorf("%q is not a version: want X.Y.Z, or X.Y.Z~rcN (also alpha, beta, git)", version)
@@ -50,7 +50,7 @@ func checkVersion(version string) (string, error) {
 	return version, nil
 }
 
-// apkVersion is a version as Alpine writes it: _rc1 sorts before the release, _p1 after it.
+// apkVersion returns a version in Alpine's format: _rc1 sorts before the release, _p1 after it.
 func apkVersion(version string) string {
 	return strings.NewReplacer("~", "_", "+git", "_p").Replace(version)
 }
