@@ -355,7 +355,11 @@ func TestResumeDuringAWriteEndsTheWaitThatFollows(t *testing.T) {
 // One failure now and then does not last for max-elapsed-time: the reading is made again after a back-off, not with the next refresh.
 func TestAReadingThatFailsNowAndThenBacksOff(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
+		h.stop()
+		h.build(c)
 		h.ctl.opts.BackOff.MaxElapsed = 30 * time.Second
+		h.start()
+		defer h.stop()
 		c.spoil(one, errDown)
 		time.Sleep(interval * 11 / 10)
 		c.spoil(one, nil)

@@ -152,7 +152,11 @@ func TestARefreshThatFailsAfterANewerReadIsTriedAgain(t *testing.T) {
 // With a refresh-interval far below refresh-timeout, which is only warned about, a reading may be older than two intervals when it arrives.
 func TestAReadingThatTakesTwoIntervalsVerifies(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
+		h.stop()
+		h.build(c)
 		h.ctl.opts.Interval = 2 * time.Second
+		h.start()
+		defer h.stop()
 		c.set(func(ctx context.Context) error { return pass(ctx, 5*time.Second) }, nil)
 		h.says(keepalived.Master)
 		time.Sleep(20 * time.Second)
