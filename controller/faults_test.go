@@ -329,7 +329,7 @@ func TestAnUnreadableAddressWaitsUntilItMayBeReadAgain(t *testing.T) {
 	})
 }
 
-// A write with the old credential may be refused after Resume: the new credential does not wait for that.
+// A write with the old credential may be refused after Resume. That must not delay a write with the new credential.
 func TestResumeDuringAWriteEndsTheWaitThatFollows(t *testing.T) {
 	for name, fault := range map[string]error{
 		"refused":       fmt.Errorf("403: %w", providers.ErrRefused),
@@ -352,7 +352,8 @@ func TestResumeDuringAWriteEndsTheWaitThatFollows(t *testing.T) {
 	}
 }
 
-// One failure now and then does not last for max-elapsed-time: the reading is made again after a back-off, not with the next refresh.
+// Single failures, far apart, do not add up to max-elapsed-time: each time, the reading is retried after a back-off, not with the next
+// refresh.
 func TestAReadingThatFailsNowAndThenBacksOff(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		h.stop()
@@ -367,7 +368,7 @@ func TestAReadingThatFailsNowAndThenBacksOff(t *testing.T) {
 		h.says(keepalived.Master)
 		time.Sleep(15 * time.Second)
 		c.spoil(one, errDown)
-		time.Sleep(15*time.Second + 3*trip) // the verification after 30 s
+		time.Sleep(15*time.Second + 3*trip) // until the verification after 30 s
 		c.spoil(one, nil)
 		c.move(one, there)
 		time.Sleep(1200*time.Millisecond + 3*trip) // a back-off

@@ -88,7 +88,7 @@ func TestLogLinesOfWritesAreAccurate(t *testing.T) {
 	}
 }
 
-// What concerns the whole cloud is logged elsewhere, when it begins and when it ends.
+// A failure that affects the whole cloud is logged elsewhere, when it begins and when it ends.
 func TestReadingsThatAreHeldBackCauseNoLinePerAddress(t *testing.T) {
 	for name, err := range map[string]error{
 		"Retry-After": &providers.WaitError{Wait: 5 * time.Second, Err: errDown}, "not accepted": fmt.Errorf("401: %w", providers.ErrUnauthorized),

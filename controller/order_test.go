@@ -129,8 +129,8 @@ func TestResumeAndStateChangesMayHappenAtTheSameTime(t *testing.T) {
 	})
 }
 
-// A newer read that succeeds does not stand for a refresh that fails later, unless it covers everything.
-func TestARefreshThatFailsAfterANewerReadIsTriedAgain(t *testing.T) {
+// A newer read that succeeds does not make up for a refresh that fails later, unless it covers all addresses.
+func TestARefreshThatFailsAfterANewerReadIsRetried(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": {one}, "B": {two}})
 		h.saysOf("A", keepalived.Master)
@@ -138,19 +138,19 @@ func TestARefreshThatFailsAfterANewerReadIsTriedAgain(t *testing.T) {
 		time.Sleep(interval)
 		c.count()
 		c.set(hang, nil)
-		for reads := 0; reads == 0; reads, _ = c.count() { // until the refresh
+		for reads := 0; reads == 0; reads, _ = c.count() { // until the refresh is sent
 			time.Sleep(trip)
 		}
 		c.set(nil, nil)
 		c.move(two, there)
 		h.hearsRivalOf("A")
-		time.Sleep(10*time.Second + 1200*time.Millisecond + 3*trip) // the deadline, and a back-off
+		time.Sleep(10*time.Second + 1200*time.Millisecond + 3*trip) // the deadline plus a back-off
 		h.holds(two)
 	})
 }
 
-// With a refresh-interval far below refresh-timeout, which is only warned about, a reading may be older than two intervals when it arrives.
-func TestAReadingThatTakesTwoIntervalsVerifies(t *testing.T) {
+// If refresh-interval is far below refresh-timeout, which only causes a warning, a reading may be older than two intervals when it arrives.
+func TestAReadingThatTakesTwoIntervalsVerifiesATakeover(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, h *host) {
 		h.stop()
 		h.build(c)
@@ -163,7 +163,7 @@ func TestAReadingThatTakesTwoIntervalsVerifies(t *testing.T) {
 		h.memo.mu.Lock()
 		defer h.memo.mu.Unlock()
 		if got := len(h.memo.takeovers); got != 2 {
-			t.Errorf("%d takeovers are verified, want those of both addresses", got)
+			t.Errorf("%d takeovers were verified, want one for each of two addresses", got)
 		}
 	})
 }

@@ -80,10 +80,10 @@ func TestAHeldAddressWaitsAsLongAsRequested(t *testing.T) {
 func TestFourWritesInARowThenOnePerSecond(t *testing.T) {
 	for what, c := range map[string]struct {
 		rest time.Duration // after four writes
-		more int           // writes that may follow at once
+		more int           // writes that may follow without a wait
 		then time.Duration // the wait for the next
 	}{
-		"at once":             {0, 0, time.Second},
+		"immediately":         {0, 0, time.Second},
 		"after half a second": {time.Second / 2, 0, time.Second / 2},
 		"after a second":      {time.Second, 1, time.Second},
 		"after 2.5 s":         {2500 * time.Millisecond, 2, time.Second / 2},

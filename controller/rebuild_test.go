@@ -133,7 +133,7 @@ func TestARebuiltControllerWritesNoResourceWithoutANewClaim(t *testing.T) {
 	})
 }
 
-// The new controller has no reading yet. What the old one knew to be in place is not written because its first read fails.
+// The new controller has no reading yet. If its first read fails, it does not write addresses that the old one knew to be in place.
 func TestARebuiltControllerWhoseFirstReadFailsWritesNothing(t *testing.T) {
 	story(t, func(_ *testing.T, c *cloud, h *host) {
 		h.says(keepalived.Master)

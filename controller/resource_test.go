@@ -296,12 +296,13 @@ func TestAResourceThatIsNoLongerOursIsNotContested(t *testing.T) {
 	})
 }
 
-// One address of a resource is lost and another one claimed, in any order: the claim is answered at once, though no reading is valid.
+// One address of a resource is lost and another one is claimed, in any order. The claim leads to a write immediately, although no reading
+// is valid.
 func TestALossOfOneAddressDoesNotHideTheClaimOfAnother(t *testing.T) {
 	for order, happens := range map[string]func(h *host){
 		"the claim first": func(h *host) { h.saysOf("B", keepalived.Master); h.saysOf("A", keepalived.Backup) },
 		"the loss first":  func(h *host) { h.saysOf("A", keepalived.Backup); h.saysOf("B", keepalived.Master) },
-		"at once": func(h *host) {
+		"both in one change": func(h *host) {
 			h.states = map[string]keepalived.Status{"A": {State: keepalived.Backup, Claims: 1}, "B": {State: keepalived.Master, Claims: 1}}
 			h.apply(h.desired.SetKeepalived(h.states))
 		},
@@ -322,7 +323,7 @@ func TestALossOfOneAddressDoesNotHideTheClaimOfAnother(t *testing.T) {
 	}
 }
 
-// The new master of the lost address may still write the resource.
+// The new MASTER of the lost address may still write the resource.
 func TestAResourceIsVerifiedAfterALossOfOneAddress(t *testing.T) {
 	network(t, func(_ *testing.T, c *cloud, h *host) {
 		h.wants(map[string][]netip.Addr{"A": inside[:1], "B": inside[1:]})

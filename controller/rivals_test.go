@@ -98,7 +98,7 @@ func TestARivalsWriteAfterAClaimThatNeededNoWriteIsCorrectedWithinSeconds(t *tes
 	}
 }
 
-// A reload of Keepalived right after a takeover does not end the verification of what was written.
+// A reload of Keepalived right after a takeover does not end the verification of the writes.
 func TestARivalsWriteAfterATakeoverAndAReloadIsCorrectedWithinSeconds(t *testing.T) {
 	for after, within := range map[time.Duration]time.Duration{2 * time.Second: time.Second, 9 * time.Second: time.Second, 15 * time.Second: 15 * time.Second} {
 		t.Run(after.String(), func(t *testing.T) {

@@ -457,7 +457,7 @@ func TestWithoutAddressesAFailedReadIsNotRetried(t *testing.T) {
 	})
 }
 
-// The back-off of a failed read would otherwise hold up the refresh, and show in the status as a wait for nothing.
+// Otherwise the back-off of a failed read would delay the refresh, and the status would show a wait for a read that is not needed.
 func TestWithoutAddressesTheBackOffOfAFailedReadEnds(t *testing.T) {
 	story(t, func(t *testing.T, c *cloud, o *Observed, _ *providertest.Log) {
 		refresh(o)
@@ -467,7 +467,7 @@ func TestWithoutAddressesTheBackOffOfAFailedReadEnds(t *testing.T) {
 			t.Fatal("got a reading, want an error")
 		}
 		if !o.Retry().After(o.Due()) {
-			t.Fatalf("the failed read is tried again at %v, want that after the refresh at %v", o.Retry(), o.Due())
+			t.Fatalf("the failed read is retried at %v, want that after the refresh at %v", o.Retry(), o.Due())
 		}
 		o.opts.Addresses = func() []netip.Addr { return nil }
 		time.Sleep(time.Until(o.Due()))
@@ -475,7 +475,7 @@ func TestWithoutAddressesTheBackOffOfAFailedReadEnds(t *testing.T) {
 			t.Errorf("the next refresh is due in %v, want it after an interval", rest)
 		}
 		if retry := o.Retry(); !retry.IsZero() {
-			t.Errorf("a read may be tried again at %v, want no such time", retry)
+			t.Errorf("the next retry is at %v, want none", retry)
 		}
 	})
 }
