@@ -161,7 +161,7 @@ func TestLongRetryAfterIsLoggedAtGrowingIntervals(t *testing.T) {
 }
 
 func TestLongestRetryAfterOfAReadCounts(t *testing.T) {
-	for range 20 { // the holdings come in any order
+	for range 20 { // the order of the holdings is random
 		synctest.Test(t, func(t *testing.T) {
 			c := &cloud{holdings: map[netip.Addr]providers.Holding{addr: {Err: full(time.Second)}, other: {Err: full(time.Minute)}}}
 			p := providers.NewPaced(c, providers.PacedOptions{MaxInterval: probeEach})

@@ -17,8 +17,8 @@ func assignMakesTheServerTheOnlyHolder(t *testing.T, s Subject) {
 		{"elsewhere", []string{s.Other}, []string{s.Other}},
 		{"elsewhere, holders unknown", []string{s.Other}, nil},
 		{"elsewhere, seen here before", []string{s.Other}, []string{s.Server}},
-		{"at nothing", nil, nil},
-		{"at nothing, seen elsewhere before", nil, []string{s.Other}},
+		{"without a target", nil, nil},
+		{"without a target, seen elsewhere before", nil, []string{s.Other}},
 	} {
 		for _, addr := range []netip.Addr{addr4, addr6} {
 			s.Cloud.Put(addr, test.holders...)
@@ -26,7 +26,7 @@ func assignMakesTheServerTheOnlyHolder(t *testing.T, s Subject) {
 				t.Errorf("%s: assigning %v: got %v, want no error", test.name, addr, err)
 			}
 			if got := s.Cloud.Holders(addr); len(got) != 1 || got[0] != s.Server {
-				t.Errorf("%s: got %v held by %q, want it held by %q alone", test.name, addr, got, s.Server)
+				t.Errorf("%s: got %v held by %q, want it held only by %q", test.name, addr, got, s.Server)
 			}
 		}
 	}
@@ -44,8 +44,8 @@ func assignIsIdempotent(t *testing.T, s Subject) {
 	}
 }
 
-// Every other holder would get a share of the traffic. A holder that was not among those seen may be detached only after the next
-// reading.
+// Any other holder would receive a share of the traffic. A holder that is not in seen may stay until the next read, and must be detached
+// by the Assign after that.
 func assignReleasesEveryOtherHolder(t *testing.T, s Subject) {
 	s.needsSeveralHolders(t)
 	for _, holders := range [][]string{{s.Other, s.Third}, {s.Server, s.Third}, {s.Third, s.Server, s.Other}} {
@@ -60,7 +60,7 @@ func assignReleasesEveryOtherHolder(t *testing.T, s Subject) {
 				}
 			}
 			if got := s.Cloud.Holders(addr4); !sameServers(got, []string{s.Server}) {
-				t.Errorf("held by %q, seen %q: got it held by %q, want %q alone", holders, seen, got, s.Server)
+				t.Errorf("held by %q, seen %q: got it held by %q, want only %q", holders, seen, got, s.Server)
 			}
 		}
 	}

@@ -30,9 +30,9 @@ func (s Subject) assign(t *testing.T, addr netip.Addr) error {
 // A call is a method of the provider, called while the cloud fails.
 type call struct {
 	name string
-	// make calls the method for addr4 and returns its error, or the error that the reading of addr4 carries.
+	// make calls the method for addr4 and returns its error, or the error in the reading of addr4.
 	make func(ctx context.Context) error
-	most int // requests
+	most int // the greatest allowed number of requests
 }
 
 func (s Subject) calls() []call {
@@ -50,7 +50,7 @@ func (s Subject) calls() []call {
 	}
 }
 
-// well checks that a call works again once the cloud is well.
+// well ends all failures of the cloud and checks that a call succeeds again.
 func (s Subject) well(t *testing.T, c call) {
 	t.Helper()
 	s.Cloud.Heal()
@@ -67,11 +67,11 @@ func sameServers(got, want []string) bool {
 // severalHolders reports whether an address of this cloud can have several holders.
 func (s Subject) severalHolders() bool { return s.Third != "" }
 
-// needsSeveralHolders skips the test if an address of this cloud has one holder at most.
+// needsSeveralHolders skips the test if an address of this cloud has at most one holder.
 func (s Subject) needsSeveralHolders(t *testing.T) {
 	t.Helper()
 	if !s.severalHolders() {
-		t.Skip("an address of this cloud has one holder at most")
+		t.Skip("an address of this cloud has at most one holder")
 	}
 }
 
@@ -83,8 +83,8 @@ func wantHolding(t *testing.T, got map[netip.Addr]providers.Holding, addr netip.
 	}
 }
 
-// wantKind checks that err is kind, and none of the other errors that the rest of the program branches on. If kind is nil, err must be
-// none of them.
+// wantKind checks that err is kind, and not one of the other errors that the rest of the program distinguishes. If kind is nil, err must
+// not be any of them.
 func wantKind(t *testing.T, what string, err, kind error) {
 	t.Helper()
 	if err == nil {
@@ -104,7 +104,7 @@ func wantKind(t *testing.T, what string, err, kind error) {
 	}
 }
 
-// wait returns the wait that err asks for; 0 if it asks for none.
+// wait returns the wait that err demands, in seconds; 0 if it demands none.
 func wait(err error) (seconds float64) {
 	var told *providers.WaitError
 	if errors.As(err, &told) {

@@ -1,8 +1,8 @@
 // Package conformance is the test suite that every provider must pass: the contract of [providers.Provider] as tests.
 //
-// Through the hooks of a [Cloud] it makes the cloud fail in every way that clouds do, and checks the results: the kind of error, the
-// holders of the address, and the number of requests. It knows no particular cloud, and it does not check how many requests a reading
-// takes or in which order a provider makes them.
+// Through the methods of a [Cloud], the suite makes the cloud fail in every way that real clouds do, and checks the results: the kind of
+// error, the holders of the address, and the number of requests. It does not depend on a particular cloud, and it does not check how many
+// requests a successful read takes or in which order a provider makes them.
 package conformance
 
 import (
@@ -18,22 +18,22 @@ type Subject struct {
 	Cloud      Cloud
 	Server     string // what Provider.Server returns; a server of the account
 	Other      string // another server of the account
-	Third      string // and another; empty: the cloud lets an address have one holder at most
+	Third      string // a third server of the account; empty: an address of the cloud has at most one holder
 	Credential string // must not appear in an error
 	Forbidden  error  // the error if every request is answered with a 403; nil: providers.ErrRefused
 
-	Network      netip.Prefix // a network that the cloud hands out; the zero Prefix: it hands out none
-	Asynchronous bool         // a change is an operation that ends after its request was answered
+	Network      netip.Prefix // a network that the cloud offers as one resource; the zero Prefix: it offers none
+	Asynchronous bool         // a change is an operation that ends after its request has been answered
 
-	// The greatest number of requests of one call for one address, up to the first that fails.
+	// The greatest number of requests that one call for one address makes, including the first one that fails.
 	ReadCalls, AssignCalls int
 }
 
 // A Cloud lets the suite control the cloud behind a provider.
 type Cloud interface {
-	// Put makes addr an address of the account, held by holders. Without holders it points at nothing.
+	// Put adds addr to the account, held by holders. Without holders it has no target.
 	Put(addr netip.Addr, holders ...string)
-	// AddAddress makes network, whose addresses all move together, one of the account, held by holders.
+	// AddAddress adds a network to the account, whose addresses all move together, held by holders.
 	AddAddress(network netip.Prefix, holders ...string)
 	// Holders returns the holders of addr.
 	Holders(addr netip.Addr) []string
@@ -69,12 +69,12 @@ const (
 
 	OperationUnknown  // a query of an operation is answered with this status
 	OperationFails    // operations fail
-	OperationHangs    // operations are pending until Heal: then they succeed
+	OperationHangs    // operations are pending until Heal, and then succeed
 	OperationSilent   // operations take effect, but are shown as pending until Heal
 	OperationRepeated // an operation that would change nothing fails
 )
 
-// Run tests a provider. It calls subject once per test; the cloud must then be empty and without failures.
+// Run tests a provider. It calls subject once per test; the cloud that it returns must be empty and without failures.
 func Run(t *testing.T, subject func(t *testing.T) Subject) {
 	for _, test := range []struct {
 		name string

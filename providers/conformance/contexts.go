@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	callTimeout = 100 * time.Millisecond // the deadline of a call that cannot succeed
-	slack       = 3 * time.Second        // within which a call returns after its context has ended, even on a busy machine
+	callTimeout = 100 * time.Millisecond // the timeout of a call that cannot succeed
+	slack       = 3 * time.Second        // limit for a call to return after its context has ended, even on a busy machine
 )
 
 func aCallEndsWithItsContext(t *testing.T, s Subject) {
@@ -27,7 +27,7 @@ func aCallEndsWithItsContext(t *testing.T, s Subject) {
 				t.Errorf("%s, kind %d: got %v, want %v", c.name, kind, err, context.DeadlineExceeded)
 			}
 			if took > callTimeout+slack {
-				t.Errorf("%s, kind %d: took %v, want %v", c.name, kind, took, callTimeout)
+				t.Errorf("%s, kind %d: took %v, want about %v", c.name, kind, took, callTimeout)
 			}
 			s.well(t, c)
 		}
@@ -61,12 +61,12 @@ func aHangingAddressDoesNotDelayOthers(t *testing.T, s Subject) {
 	hanging := make(chan error, 1)
 	before, _ := s.Cloud.Requests()
 	go func() { hanging <- s.Provider.Assign(ctx, addr4, s.Server, nil) }()
-	for deadline := time.Now().Add(slack); ; time.Sleep(time.Millisecond) { // until it has arrived
+	for deadline := time.Now().Add(slack); ; time.Sleep(time.Millisecond) { // until its request has arrived
 		if now, _ := s.Cloud.Requests(); now > before {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the call that should hang did not arrive")
+			t.Fatal("the request that should hang has not arrived")
 		}
 	}
 	if err := s.assign(t, second); err != nil {

@@ -41,7 +41,7 @@ func anErrorHasTheRightKind(t *testing.T, s Subject) {
 		{status: 503, retryAfter: "1000000", least: 300, most: 300},
 		{status: 504},
 	} {
-		// Bodies as clouds send them: none, a flat object, one with arrays, and a proxy's page.
+		// The kinds of bodies that clouds send: none, a flat object, an object with arrays, and a proxy's page.
 		for _, body := range []string{
 			"", `{"detail": "No."}`, `{"server": ["Object with uuid x does not exist."]}`, "<html><title>No</title></html>",
 		} {
@@ -61,7 +61,7 @@ func anErrorHasTheRightKind(t *testing.T, s Subject) {
 		}
 	}
 	if got := s.Cloud.Holders(addr4); !sameServers(got, []string{s.Other}) {
-		t.Errorf("got it held by %q after nothing but failures, want %q", got, s.Other)
+		t.Errorf("got it held by %q although every call has failed, want %q", got, s.Other)
 	}
 	for _, c := range s.calls() {
 		s.well(t, c)
@@ -105,7 +105,7 @@ func anErrorPageBecomesOneLine(t *testing.T, s Subject) {
 			t.Errorf("%s: got %q, want it short and without tags", c.name, err)
 		}
 		if err != nil && !strings.Contains(err.Error(), "Bad Gateway") {
-			t.Errorf("%s: got %q, want what the page says", c.name, err)
+			t.Errorf("%s: got %q, want the page's title in it", c.name, err)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func anUnusableAnswerIsNotASuccess(t *testing.T, s Subject) {
 		wantKind(t, name, assign.make(t.Context()), nil)
 		s.well(t, assign)
 		if got := s.Cloud.Holders(addr4); !sameServers(got, []string{s.Server}) {
-			t.Errorf("%s: got it held by %q once the cloud is well, want %q", name, got, s.Server)
+			t.Errorf("%s: got it held by %q after the cloud's recovery, want %q", name, got, s.Server)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"floaty/providers"
 )
 
-// needsOperations skips the test if the cloud has already carried out a change when it answers the request.
+// needsOperations skips the test if the cloud answers a changing request only once the change is done.
 func (s Subject) needsOperations(t *testing.T) {
 	t.Helper()
 	if !s.Asynchronous {
@@ -17,18 +17,18 @@ func (s Subject) needsOperations(t *testing.T) {
 	}
 }
 
-// takesOver assigns addr4, which another server holds, and checks that this server is then its only holder.
+// takesOver assigns addr4 and checks that this server is then its only holder.
 func (s Subject) takesOver(t *testing.T, what string, seen ...string) {
 	t.Helper()
 	if err := s.Provider.Assign(t.Context(), addr4, s.Server, seen); err != nil {
 		t.Errorf("%s: got %v, want no error", what, err)
 	}
 	if got := s.Cloud.Holders(addr4); !sameServers(got, []string{s.Server}) {
-		t.Errorf("%s: got it held by %q, want %q alone", what, got, s.Server)
+		t.Errorf("%s: got it held by %q, want only %q", what, got, s.Server)
 	}
 }
 
-// A role may forbid querying operations. The result of the change can be read nevertheless.
+// A role may forbid querying operations. The result of the change can still be read.
 func anOperationThatCannotBeQueriedDoesNotPreventSuccess(t *testing.T, s Subject) {
 	s.needsOperations(t)
 	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
@@ -45,20 +45,20 @@ func aFailedOperationIsAnError(t *testing.T, s Subject) {
 	s.Cloud.Fail(Failure{Kind: OperationFails})
 	wantKind(t, "Assign", s.Provider.Assign(t.Context(), addr4, s.Server, []string{s.Other}), nil)
 	if got := s.Cloud.Holders(addr4); !sameServers(got, []string{s.Other}) {
-		t.Errorf("got it held by %q, want %q still", got, s.Other)
+		t.Errorf("got it held by %q, want it still held by %q", got, s.Other)
 	}
 	s.Cloud.Heal()
-	s.takesOver(t, "once the cloud is well", s.Other)
+	s.takesOver(t, "after the cloud's recovery", s.Other)
 }
 
-// A call has a deadline, but an operation has none: the next call completes what one call has begun.
+// A call has a deadline, but an operation has none: the next call must continue the operation that one call has started.
 func theNextCallContinuesAnUnfinishedOperation(t *testing.T, s Subject) {
 	s.needsOperations(t)
 	changes, which := 1, "one to make this server the holder"
 	if s.severalHolders() {
 		changes, which = 2, "one to attach and one to detach"
 	}
-	for name, kind := range map[string]Kind{"it hangs": OperationHangs, "it seems to hang": OperationSilent} {
+	for name, kind := range map[string]Kind{"pending until Heal": OperationHangs, "done but shown as pending": OperationSilent} {
 		s.Cloud.Put(addr4, s.Other)
 		_, before := s.Cloud.Requests()
 		s.Cloud.Fail(Failure{Kind: kind})
@@ -70,7 +70,7 @@ func theNextCallContinuesAnUnfinishedOperation(t *testing.T, s Subject) {
 			t.Errorf("%s: got %v, want %v", name, err, context.DeadlineExceeded)
 		}
 		if got := s.Cloud.Holders(addr4); len(got) == 0 {
-			t.Errorf("%s: got no holder, want one at any time", name)
+			t.Errorf("%s: got no holder, want at least one at any time", name)
 		}
 		s.Cloud.Heal()
 		s.takesOver(t, name, s.Other)
@@ -91,23 +91,23 @@ func aChangeThatWouldChangeNothingMayFail(t *testing.T, s Subject) {
 	}
 }
 
-// A takeover that was interrupted leaves two holders: this server, and one that may be dead. The next call only has to detach the
+// An interrupted takeover leaves two holders: this server, and one that may be dead. The next call only has to detach the
 // other one. Attaching this server again would cost one more operation before that.
 func ofTwoHoldersTheOtherIsDetachedByOneChange(t *testing.T, s Subject) {
 	s.needsOperations(t)
 	s.needsSeveralHolders(t)
 	s.Cloud.Put(addr4, s.Other, s.Server)
 	_, before := s.Cloud.Requests()
-	s.takesOver(t, "a pair", s.Other, s.Server)
+	s.takesOver(t, "two holders", s.Other, s.Server)
 	if _, now := s.Cloud.Requests(); now-before != 1 {
 		t.Errorf("got %d changing requests, want one", now-before)
 	}
 }
 
-// If a cloud hands out networks, all addresses of a network move together.
+// If a cloud offers networks, all addresses of a network move together.
 func aNetworkIsOneResource(t *testing.T, s Subject) {
 	if !s.Network.IsValid() {
-		t.Skip("this cloud hands out no networks")
+		t.Skip("this cloud offers no networks")
 	}
 	first := s.Network.Addr().Next()
 	second := first.Next().Next()
@@ -115,7 +115,7 @@ func aNetworkIsOneResource(t *testing.T, s Subject) {
 	s.Cloud.Put(addr4, s.Other)
 	got := s.read(t, first, second, addr4)
 	if one := got[first].Resource; one == "" || one != got[second].Resource || one == got[addr4].Resource {
-		t.Errorf("got resources %q and %q, want one that is not %q of %v", one, got[second].Resource, got[addr4].Resource, addr4)
+		t.Errorf("got resources %q and %q, want the same one for both, other than %q of %v", one, got[second].Resource, got[addr4].Resource, addr4)
 	}
 	wantHolding(t, got, first, s.Other)
 	wantHolding(t, got, second, s.Other)

@@ -35,10 +35,10 @@ func aReadingShowsTheHolderOfEachAddress(t *testing.T, s Subject) {
 		wantHolding(t, got, addr, holders...)
 	}
 	if _, changing := s.Cloud.Requests(); changing != 0 {
-		t.Errorf("got %d changing requests of a reading, want none", changing)
+		t.Errorf("got %d changing requests during a read, want none", changing)
 	}
 
-	s.Cloud.Put(addr4, s.Other) // someone else moves it
+	s.Cloud.Put(addr4, s.Other) // somebody else moves it
 	wantHolding(t, s.read(t, addr4), addr4, s.Other)
 }
 
