@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// stilted are turns of phrase that a reader stumbles over, and what to write instead. Each stands in this file too, so it is not checked.
+// stilted lists phrases that a reader stumbles over, and what to write instead. This file contains all of them, so it is not checked itself.
 var stilted = []struct {
 	pattern *regexp.Regexp
 	instead string
@@ -64,7 +64,7 @@ func TestThePagesArePlainEnglish(t *testing.T) {
 
 // stiltedIn reports each stilted phrase of a text.
 func stiltedIn(text string, report func(found, instead string)) {
-	text = strings.ReplaceAll(text, " no longer", "") // is good English
+	text = strings.ReplaceAll(text, " no longer", "") // which is good English
 	for _, s := range stilted {
 		if found := s.pattern.FindString(text); found != "" {
 			report(found, s.instead)

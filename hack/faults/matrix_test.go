@@ -38,7 +38,7 @@ func TestFloatyRecoversFromEachFaultOfEachCallInEachPhase(t *testing.T) {
 					if c.metadata {
 						t.Run(at.name+"/"+c.name+"/"+f.name, func(t *testing.T) {
 							t.Parallel()
-							table.add(at, c, f, phases()[0], ask(t, at, c, f))
+							table.add(at, c, f, phases()[0], runMetadata(t, at, c, f))
 						})
 						continue
 					}

@@ -36,8 +36,8 @@ func metadataOf(t *testing.T, at cloud, url string) (p providers.Provider, closi
 	return c, c.Close
 }
 
-// ask lets floaty look up this server's ID while the metadata service fails, and returns the outcome.
-func ask(t *testing.T, at cloud, c call, f fault) string {
+// runMetadata runs the lookup of this server's ID while calls of the metadata service fail, and returns the outcome.
+func runMetadata(t *testing.T, at cloud, c call, f fault) string {
 	s := &scenario{call: c, fault: f, env: newEnv(t, at, rival, (*httptest.Server).Start)}
 	p, closing := metadataOf(t, at, s.url)
 	found := make(chan string, 10)
