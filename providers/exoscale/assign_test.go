@@ -170,8 +170,8 @@ func TestStaleIDIsLookedUpAgain(t *testing.T) {
 	w.heldBy(addr, here)
 }
 
-// A takeover takes at least two calls and two operations one after the other, whatever the number of addresses.
-func TestTakeoverCostsLittleMoreThanItsOperations(t *testing.T) {
+// The time is only logged: at least two calls and two operations one after the other, whatever the number of addresses.
+func TestTakeoverMakesTwoChangingRequestsPerAddress(t *testing.T) {
 	const call, operation = 100 * time.Millisecond, 300 * time.Millisecond
 	for _, n := range []int{1, 20} {
 		t.Run(fmt.Sprint(n, " addresses"), func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestTakeoverCostsLittleMoreThanItsOperations(t *testing.T) {
 				last = max(last, history[len(history)-1].At.Sub(begun))
 			}
 			if calls := w.writes(); calls != 2*n {
-				t.Errorf("got %d changing requests, want an attachment and a detachment each", calls)
+				t.Errorf("got %d changing requests, want an attachment and a detachment per address", calls)
 			}
 			t.Logf("%d addresses: at this host alone after %v, %.2f times the minimum", n, last, last.Seconds()/(2*(call+operation)).Seconds())
 		})
