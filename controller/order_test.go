@@ -144,7 +144,7 @@ func TestARefreshThatFailsAfterANewerReadIsRetried(t *testing.T) {
 		c.set(nil, nil)
 		c.move(two, there)
 		h.hearsRivalOf("A")
-		time.Sleep(10*time.Second + 1200*time.Millisecond + 3*trip) // the deadline plus a back-off
+		time.Sleep(10*time.Second + 12*time.Second + 3*trip) // the deadline plus the longest back-off
 		h.holds(two)
 	})
 }

@@ -41,7 +41,7 @@ func (o *Observed) finish(r *read, holdings map[netip.Addr]providers.Holding, er
 	case r.seq >= o.failure.newest: // else a newer read has succeeded already
 		say = o.fail(time.Now(), r, err)
 	case r.refresh: // the newer read may have covered other addresses only
-		if again := time.Now().Add(o.opts.BackOff.Wait(1)); again.Before(o.due) {
+		if again := time.Now().Add(Jitter(o.opts.BackOff.Max, 0.2)); again.Before(o.due) {
 			o.due = again
 		}
 	}
