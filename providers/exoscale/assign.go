@@ -70,16 +70,23 @@ func (p *Provider) aim(ctx context.Context, api *v3.Client, ip elasticIP, server
 	return nil
 }
 
-// others returns the holders of an elastic IP other than server. Candidates are those seen last or, if there are none, those that the API
-// lists now. Each candidate is then read by itself, because lists have been seen to name too many.
+// others returns the holders of an elastic IP other than server. Candidates are those seen last or, if none of them holds it now, those
+// that the API lists: a third host may have taken the address over since. Each candidate is read by itself, because lists have been seen to
+// name too many.
 func (p *Provider) others(ctx context.Context, api *v3.Client, ip elasticIP, server string, seen []string) ([]string, error) {
 	candidates := slices.DeleteFunc(slices.Clone(seen), func(id string) bool { return id == server })
-	if len(candidates) == 0 {
-		var err error
-		if candidates, err = p.listed(ctx, api, ip, server); err != nil {
-			return nil, err
-		}
+	if others, err := p.confirmed(ctx, api, ip, candidates); len(others) > 0 || err != nil {
+		return others, err
 	}
+	listed, err := p.listed(ctx, api, ip, server)
+	if err != nil {
+		return nil, err
+	}
+	return p.confirmed(ctx, api, ip, listed)
+}
+
+// confirmed returns those of candidates that show the attachment themselves.
+func (p *Provider) confirmed(ctx context.Context, api *v3.Client, ip elasticIP, candidates []string) ([]string, error) {
 	var mu sync.Mutex // guards others
 	var others []string
 	group := p.group()

@@ -31,6 +31,16 @@ func TestKnownHoldersAreDetachedWithoutAnotherList(t *testing.T) {
 	}
 }
 
+// Between the last reading and this takeover, a third host may have taken the address over.
+func TestAHolderThatNoReadingHasShownIsDetached(t *testing.T) {
+	w := newEnv(t)
+	w.read(addr)
+	w.Move(addr, third)
+	w.assign(addr, elsewhere)
+	w.heldBy(addr, here)
+	w.neverBare(addr)
+}
+
 func TestWithoutAReadingTheHoldersAreListed(t *testing.T) {
 	w := newEnv(t)
 	w.put(addr, elsewhere, here, third) // attached to all three at the start
