@@ -253,6 +253,23 @@ func TestInstanceAndZoneFromTheMetadataService(t *testing.T) {
 	}
 }
 
+// Otherwise the address would count as unknown, the credential as not accepted, or the API as one that asks to wait.
+func TestARefusalByTheMetadataServiceIsNotOneByTheAPI(t *testing.T) {
+	w := newEnv(t)
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable} {
+		w.ClearFaults()
+		w.Fail(simulator.Fault{Kind: simulator.Status, Status: status, RetryAfter: "60"})
+		p := newProvider(t, "", func(o *exoscale.Options) { o.MetadataURL = w.url + "/latest/meta-data" })
+		_, reading := p.Read(t.Context(), []netip.Addr{addr})
+		for call, err := range map[string]error{"Read": reading, "Assign": p.Assign(t.Context(), addr, here, nil)} {
+			if err == nil || errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrUnauthorized) ||
+				errors.Is(err, providers.ErrRefused) || errors.As(err, new(*providers.WaitError)) {
+				t.Errorf("%d, %s: got %v, want an error that is worth another try", status, call, err)
+			}
+		}
+	}
+}
+
 func TestDescribeReturnsNameAndClock(t *testing.T) {
 	w := newEnv(t)
 	name, clock, err := w.Describe(t.Context(), here)

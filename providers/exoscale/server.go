@@ -72,7 +72,8 @@ func (p *Provider) CheckRights(ctx context.Context) (right string, err error) {
 // SignatureLifetime returns how long the API accepts a signature, according to its documentation.
 func (p *Provider) SignatureLifetime() time.Duration { return 10 * time.Minute }
 
-// findZone returns the zone of this instance, and keeps it once it is known.
+// findZone returns the zone of this instance, and keeps it once it is known. Unless ctx has ended, its error wraps nothing: a refusal by
+// the metadata service says nothing about the address or the credential of the call that needs the zone.
 func (p *Provider) findZone(ctx context.Context) (string, error) {
 	if p.opts.Zone != "" {
 		return p.opts.Zone, nil
@@ -84,8 +85,11 @@ func (p *Provider) findZone(ctx context.Context) (string, error) {
 		return zone, nil
 	}
 	zone, err := p.metadata(ctx, "availability-zone")
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return "", err
+	case err != nil:
+		return "", errors.New(err.Error())
 	}
 	if !grammar.Zone(zone) {
 		return "", fmt.Errorf("asking the metadata service: availability-zone: %.50q is not a zone name such as ch-gva-2", zone)

@@ -11,7 +11,7 @@ import (
 )
 
 // Metadata fetches address, a URL of the metadata service. It uses no proxy, because a proxy's metadata would describe another
-// server, and keeps no connection open.
+// server, and keeps no connection open. It ignores Retry-After, which would hold back the calls to the API.
 func Metadata(ctx context.Context, address string) ([]byte, error) {
 	ctx, answer := Capture(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
@@ -26,6 +26,7 @@ func Metadata(ctx context.Context, address string) ([]byte, error) {
 		text, err = io.ReadAll(resp.Body)
 		_ = resp.Body.Close() // it was only read from
 	}
+	answer.retryAfter = 0
 	if err := answer.Err(err); err != nil {
 		return nil, fmt.Errorf("asking the metadata service: %w", err)
 	}
