@@ -13,8 +13,8 @@ import (
 
 // send makes a request. If the server turns out to have dropped a reused connection, it makes the request once more, on a new one.
 //
-// Over HTTP/1.1, net/http does this itself for requests that it may repeat. Over HTTP/2 it does so only after a GOAWAY: of 300 calls
-// made right after the connection was cut, 117 failed.
+// Over HTTP/1.1, net/http does this itself for requests that it may repeat. Over HTTP/2 it does so only after a GOAWAY that leaves the
+// request out: of 300 calls made right after the connection was cut, 117 failed.
 //
 // The server may have acted before it dropped the connection, but it did not answer: once there is an answer, the transport returns
 // no error. Repeating is safe for reads and for idempotent changes.
@@ -58,8 +58,9 @@ func connGone(err error) bool {
 			return true
 		}
 	}
-	// The transport closed the connection itself, because it could not write to it or a ping was not answered. These errors are not
-	// exported.
+	// The transport closed the connection itself, because it could not write to it or a ping was not answered; or the server announced the
+	// end with a GOAWAY and closed it without answering this request. These errors are not exported.
 	text := err.Error()
-	return strings.HasPrefix(text, "http2: client connection force closed") || strings.HasPrefix(text, "http2: client connection lost")
+	return strings.HasPrefix(text, "http2: client connection force closed") || strings.HasPrefix(text, "http2: client connection lost") ||
+		strings.HasPrefix(text, "http2: server sent GOAWAY and closed the connection") && strings.Contains(text, ", ErrCode=NO_ERROR,")
 }
