@@ -56,9 +56,6 @@ func programs(t *testing.T) string {
 	return dir
 }
 
-// notYet are flags that the pages describe already, but the program does not have yet.
-var notYet []string
-
 // flags returns the names of all flags that cmd/floaty defines, and help, which every flag set of Go has.
 func flags(t *testing.T) []string {
 	t.Helper()
@@ -67,9 +64,6 @@ func flags(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	found := map[string]bool{"help": true}
-	for _, name := range notYet {
-		found[name] = true
-	}
 	for _, path := range files {
 		if strings.HasSuffix(path, "_test.go") {
 			continue

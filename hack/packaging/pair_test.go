@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -299,9 +301,9 @@ func TestThePackageWorksOnTwoHostsFromInstallationToRemoval(t *testing.T) {
 		m.do("mkdir -p /etc/systemd/system/floaty.service.d && cp /usr/share/doc/floaty/examples/root-only-keepalived-conf.conf /etc/systemd/system/floaty.service.d/ && systemctl daemon-reload && systemctl restart floaty")
 		p.steal()
 		p.isAt(p.lb1, uuid1, 15*time.Second)
-		m.checkUnit("2.0")
+		m.checkUnit(2.0)
 		m.do("chmod 644 /etc/keepalived/keepalived.conf && rm -r /etc/systemd/system/floaty.service.d && systemctl daemon-reload && systemctl restart floaty")
-		p.each(func(m *machine) { m.checkUnit("1.7") })
+		p.each(func(m *machine) { m.checkUnit(1.7) })
 	})
 	p.step("after a boot floaty is ready before Keepalived starts", func() {
 		m := p.lb1
@@ -370,11 +372,21 @@ func (m *machine) checkRun() {
 	}
 }
 
-// checkUnit demands that systemd finds no fault in the unit of the machine, and logs how systemd-analyze rates its exposure.
-func (m *machine) checkUnit(exposure string) {
+// exposureLevel matches what systemd-analyze prints last.
+var exposureLevel = regexp.MustCompile(`Overall exposure level for floaty.service: ([0-9.]+) `)
+
+// checkUnit demands that systemd finds no fault in the unit of the machine, and rates its exposure, from 0 to 10, at atMost or better.
+func (m *machine) checkUnit(atMost float64) {
 	m.Helper()
 	m.do("systemd-analyze verify --man=no floaty.service")
 	out := m.do("cp /usr/lib/systemd/system/floaty.service /root/floaty.service; if test -d /etc/systemd/system/floaty.service.d; then cp -r /etc/systemd/system/floaty.service.d /root; fi;" +
-		"SYSTEMD_UNIT_PATH=/root: systemd-analyze security --offline=true --no-pager --threshold=" + strings.ReplaceAll(exposure, ".", "") + " /root/floaty.service | tail -1; rm -r /root/floaty.service*")
-	m.Logf("%s: %s (want at most %s)", m.name, strings.TrimSpace(out), exposure)
+		"SYSTEMD_UNIT_PATH=/root: systemd-analyze security --offline=true --no-pager /root/floaty.service; rm -r /root/floaty.service*")
+	found := exposureLevel.FindStringSubmatch(out)
+	if found == nil {
+		m.Errorf("%s: got %q, want an exposure level", m.name, out)
+		return
+	}
+	if got, err := strconv.ParseFloat(found[1], 64); err != nil || got > atMost {
+		m.Errorf("%s: got an exposure level of %s, want at most %v", m.name, found[1], atMost)
+	}
 }

@@ -80,6 +80,8 @@ func TestKindsHaveNames(t *testing.T) {
 	for kind, want := range map[simulator.Kind]string{
 		simulator.Status: "status", simulator.Hang: "hang", simulator.Reset: "reset", simulator.BrokenJSON: "broken-json",
 		simulator.SlowBody: "slow-body", simulator.HTML: "html", simulator.LostAnswer: "lost-answer",
+		simulator.OperationFailure: "operation-failure", simulator.OperationTimeout: "operation-timeout",
+		simulator.OperationPending: "operation-pending", simulator.OperationUnfinished: "operation-unfinished",
 	} {
 		if got := fmt.Sprint(kind); got != want {
 			t.Errorf("got %q, want %q", got, want)
