@@ -45,6 +45,7 @@ type daemon struct {
 	instances []string // the instances whose addresses are managed; nil: all
 	state     desired.State
 	current   atomic.Pointer[config.Config] // the configuration in force, whose credential requests are made with
+	deciding  sync.Mutex                    // held from reading current until the server that follows from it is set
 	files     files
 	sources   atomic.Pointer[sourceInfo] // what the listener needs to know
 	pings     chan struct{}              // received by run's goroutine, which shows that it works

@@ -9,6 +9,8 @@ import (
 // serverFound is called with this server's ID as the cloud gives it. This host's name takes precedence. If the configuration maps host
 // names but lacks the current one, a server that is already known stays.
 func (d *daemon) serverFound(server string) {
+	d.deciding.Lock()
+	defer d.deciding.Unlock()
 	id, byName := inputs.ServerByHostName(d.current.Load(), inputs.HostName())
 	known := d.state.Server()
 	switch {
@@ -25,6 +27,8 @@ func (d *daemon) serverFound(server string) {
 
 // checkHostName applies a changed name of this host, if the configuration maps it to a server.
 func (d *daemon) checkHostName() {
+	d.deciding.Lock()
+	defer d.deciding.Unlock()
 	id, _ := inputs.ServerByHostName(d.current.Load(), inputs.HostName())
 	if id == "" {
 		return

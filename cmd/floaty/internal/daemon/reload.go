@@ -209,10 +209,12 @@ func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 	if sameProvider && before.Config.Endpoint() == next.Config.Endpoint() {
 		fresh.paced.Inherit(old.paced)
 	}
+	d.deciding.Lock()
 	if was != is && unnamed == "" || !sameProvider {
 		d.setServer("")
 	}
 	d.current.Store(next.Config)
+	d.deciding.Unlock()
 	fresh.start(ctx)
 	return nil
 }
