@@ -66,7 +66,7 @@ func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requ
 	defer d.checkHostName()
 	d.files.watcher.Watch(slices.Concat(d.files.running.Files(), next.Files(), candidateFiles(err)))
 	if err != nil {
-		d.logRejected(err)
+		d.logRejected(err, requested)
 		return
 	}
 	next.Keep(d.files.running)
@@ -75,7 +75,7 @@ func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requ
 	same := inputs.SameKeepalived(d.files.running.Keepalived, next.Keepalived)
 	if len(changes) > 0 || !same {
 		if err := d.adopt(ctx, next, changes, same); err != nil {
-			d.logRejected(err)
+			d.logRejected(err, requested)
 			return
 		}
 	} else {
@@ -108,14 +108,14 @@ func candidateFiles(err error) []string {
 	return nil
 }
 
-// logRejected logs why an edit was not put into force, once.
-func (d *daemon) logRejected(err error) {
+// logRejected logs why an edit was not put into force: once, and again whenever SIGHUP asks for it.
+func (d *daemon) logRejected(err error, requested bool) {
 	var all []string
 	for _, p := range inputs.Problems(err) {
 		all = append(all, p.Error())
 	}
 	said := strings.Join(all, "; ")
-	if said == d.files.rejected {
+	if said == d.files.rejected && !requested {
 		return
 	}
 	d.files.rejected = said
@@ -208,6 +208,8 @@ func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 	sameProvider := before.Config.Provider == next.Config.Provider
 	if sameProvider && before.Config.Endpoint() == next.Config.Endpoint() {
 		fresh.paced.Inherit(old.paced)
+	} else {
+		d.monitor.CloudReplaced()
 	}
 	d.deciding.Lock()
 	if was != is && unnamed == "" || !sameProvider {

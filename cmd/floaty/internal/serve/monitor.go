@@ -155,6 +155,13 @@ func (m *Monitor) readEnded(begun time.Time, err error) {
 	}
 }
 
+// CloudReplaced notes that later reads are of another cloud, or of another endpoint: earlier ones say nothing about it.
+func (m *Monitor) CloudReplaced() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cloud = cloud{}
+}
+
 // Assigned notes the result of a write. Failures in a row are one event, whatever their reasons: an outage would fill the history. So are
 // the writes of a contested address.
 func (m *Monitor) Assigned(addr netip.Addr, from []string, to string, err error) {
