@@ -42,6 +42,7 @@ type Exoscale struct {
 type cloud struct {
 	name     string            // of the provider, and of its section
 	endpoint string            // of its API; empty: that of its zone
+	zone     string            // decides the endpoint if that is empty; empty: from the metadata service, or the cloud has only one endpoint
 	server   string            // the ID of this server; empty: not configured
 	servers  map[string]string // IDs of servers, by host name; nil: the section has no such key
 	secrets  []secretKey
@@ -72,6 +73,7 @@ func (c *Config) clouds() []cloud {
 		{
 			name:     "exoscale",
 			endpoint: exo.Endpoint,
+			zone:     exo.Zone,
 			server:   exo.InstanceID,
 			secrets:  []secretKey{{"key", &exo.Key, &exo.KeyFile, true}, {"secret", &exo.Secret, &exo.SecretFile, false}},
 			keys:     c.exoscaleKeys,
@@ -121,6 +123,12 @@ func (c *Config) SameCredential(other *Config) bool {
 
 // Endpoint returns the URL of the configured cloud's API; empty: that of its zone.
 func (c *Config) Endpoint() string { return c.cloud().endpoint }
+
+// SameAPI reports whether two configurations call the same API of the same cloud.
+func (c *Config) SameAPI(other *Config) bool {
+	a, b := c.cloud(), other.cloud()
+	return a.name == b.name && a.endpoint == b.endpoint && (a.endpoint != "" || a.zone == b.zone)
+}
 
 // Server returns the ID of this server in the section of the configured cloud; empty: not configured.
 func (c *Config) Server() string { return c.cloud().server }

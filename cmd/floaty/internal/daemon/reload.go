@@ -205,14 +205,13 @@ func (d *daemon) rebuild(ctx context.Context, next inputs.Inputs) error {
 	before := d.files.running
 	was, _ := before.Server()
 	is, unnamed := next.Server() // with a host name that the configuration lacks, the known server stays
-	sameProvider := before.Config.Provider == next.Config.Provider
-	if sameProvider && before.Config.Endpoint() == next.Config.Endpoint() {
+	if next.Config.SameAPI(before.Config) {
 		fresh.paced.Inherit(old.paced)
 	} else {
 		d.monitor.CloudReplaced()
 	}
 	d.deciding.Lock()
-	if was != is && unnamed == "" || !sameProvider {
+	if was != is && unnamed == "" || before.Config.Provider != next.Config.Provider {
 		d.setServer("")
 	}
 	d.current.Store(next.Config)

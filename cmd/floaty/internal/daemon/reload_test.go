@@ -3,12 +3,14 @@ package daemon
 import (
 	"context"
 	"errors"
-	"net/http"
-	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"floaty/cmd/floaty/internal/inputs"
+	"floaty/config"
+	"floaty/providers"
 	"floaty/providers/providertest"
 	"floaty/providers/simulator"
 )
@@ -27,31 +29,64 @@ func TestAnUnusableConfigurationIsLoggedAgainAfterSIGHUP(t *testing.T) {
 	}
 }
 
-// What was read at one endpoint says nothing about another one.
-func TestANewEndpointIsNotReadyBeforeItIsRead(t *testing.T) {
+// What was read at one endpoint says nothing about another one, and a Retry-After of the one does not hold back calls to the other. An
+// endpoint of Exoscale may be given by its zone alone.
+func TestNeitherReadinessNorRetryAfterOutlivesTheEndpoint(t *testing.T) {
 	const unread = "the cloud has not been read yet"
-	d := newDaemonAt(t, simulator.New())
-	ctx, end := context.WithCancel(t.Context())
-	d.engine.Load().start(ctx)
-	eventually(t, "the cloud is read", func() bool { return !slices.Contains(d.monitor.NotReady(), unread) })
-	if err := d.rebuild(ctx, otherTiming(d)); err != nil {
-		t.Fatal(err)
+	exoscale := func(c *config.Config) { c.Provider, c.Exoscale.Zone = "exoscale", "ch-gva-2" }
+	for what, c := range map[string]struct {
+		before, edit func(*config.Config)
+		same         bool
+	}{
+		"another timing":   {func(*config.Config) {}, func(c *config.Config) { c.RefreshInterval *= 2 }, true},
+		"another endpoint": {func(*config.Config) {}, func(c *config.Config) { c.Cloudscale.Endpoint = "http://127.0.0.1:1" }, false},
+		"another provider": {func(*config.Config) {}, exoscale, false},
+		"another zone":     {exoscale, func(c *config.Config) { c.Exoscale.Zone = "ch-dk-2" }, false},
+		"a zone that does not matter": {
+			func(c *config.Config) { exoscale(c); c.Exoscale.Endpoint = "http://127.0.0.1:1/v2" },
+			func(c *config.Config) { c.Exoscale.Zone = "ch-dk-2" }, true,
+		},
+	} {
+		d := newDaemonAt(t, simulator.New())
+		d.files.running = edited(d.files.running, c.before)
+		ctx, end := context.WithCancel(t.Context())
+		end() // no engine calls a cloud
+		d.engine.Load().start(ctx)
+		reads := &throttled{}
+		if _, err := d.monitor.Watch(reads).Read(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		reads.err = &providers.WaitError{Wait: time.Minute, Err: errors.New("too many")}
+		d.engine.Load().paced = providers.NewPaced(reads, providers.PacedOptions{})
+		_, _ = d.engine.Load().paced.Read(t.Context(), nil) // told to wait
+		if err := d.rebuild(ctx, edited(d.files.running, c.edit)); err != nil {
+			t.Fatal(err)
+		}
+		if got := !slices.Contains(d.monitor.NotReady(), unread); got != c.same {
+			t.Errorf("%s: got %q; does the last read count: want %v", what, d.monitor.NotReady(), c.same)
+		}
+		_, err := d.engine.Load().paced.Read(ctx, []netip.Addr{floating})
+		if got := errors.As(err, new(*providers.WaitError)); got != c.same {
+			t.Errorf("%s: got %v; does the Retry-After count: want %v", what, err, c.same)
+		}
+		d.engine.Load().end()
 	}
-	if got := d.monitor.NotReady(); slices.Contains(got, unread) {
-		t.Errorf("another timing: got %q, want the last read to count", got)
-	}
-	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	t.Cleanup(silent.Close)
-	next := d.files.running
-	edited := *next.Config
-	edited.Cloudscale.Endpoint = silent.URL
-	next.Config = &edited
-	if err := d.rebuild(ctx, next); err != nil {
-		t.Fatal(err)
-	}
-	if got := d.monitor.NotReady(); !slices.Contains(got, unread) {
-		t.Errorf("another endpoint: got %q, want %q among it", got, unread)
-	}
-	end()
-	d.engine.Load().end()
+}
+
+// edited returns inputs with an edited copy of their configuration.
+func edited(s inputs.Inputs, edit func(*config.Config)) inputs.Inputs {
+	c := *s.Config
+	edit(&c)
+	s.Config = &c
+	return s
+}
+
+// A throttled answers every read with err.
+type throttled struct {
+	providers.Provider
+	err error
+}
+
+func (r *throttled) Read(context.Context, []netip.Addr) (map[netip.Addr]providers.Holding, error) {
+	return nil, r.err
 }
