@@ -134,7 +134,8 @@ func plain(w http.ResponseWriter, text string) {
 }
 
 // allowedHosts returns the check of Host headers for a listener at address; nil: none is needed. At a loopback address only names of
-// this host are accepted: with any other name, a page of another site may be using the visitor's browser to reach it.
+// this host are accepted: with any other name, a page of another site may be using the visitor's browser to reach it. A request without a
+// name, as a health check over HTTP/1.0 may be, is not a browser's.
 func allowedHosts(address string) func(string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil || !grammar.IsLoopback(host) {
@@ -144,6 +145,6 @@ func allowedHosts(address string) func(string) bool {
 		if name, _, err := net.SplitHostPort(asked); err == nil {
 			asked = name
 		}
-		return grammar.IsLoopback(strings.Trim(asked, "[]")) || strings.EqualFold(asked, host)
+		return asked == "" || grammar.IsLoopback(strings.Trim(asked, "[]")) || strings.EqualFold(asked, host)
 	}
 }

@@ -3,6 +3,8 @@ package serve
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -68,6 +70,23 @@ func TestALoopbackAddressAnswersOnlyToItsOwnNames(t *testing.T) {
 	}
 	if allowed := allowedHosts("[::1]:9753"); allowed == nil || allowed("evil.example") || !allowed("[::1]:9753") || !allowed("localhost") {
 		t.Error("[::1]:9753: got another set of names, want only those of the loopback address")
+	}
+}
+
+// HTTP/1.0 needs no Host, and some health checks send none. Browsers always do, so it cannot be a page of another site.
+func TestARequestWithoutAHostIsAnswered(t *testing.T) {
+	r := start(t, newMonitor(t, nil, "VI_1"), func(o *Options) { o.Address = freeAddress(t, "127.0.0.1") })
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.0 200 OK\r\n") {
+		t.Errorf("got %q, %v, want 200", answer, err)
 	}
 }
 
