@@ -11,9 +11,10 @@ import (
 // A Holder holds the states that follow from one event of a notify script. A later event does not change them, because it starts another
 // process. Only a standstill does: it suspends a MASTER, as in a [Listener].
 type Holder struct {
-	opts HolderOptions
+	opts   HolderOptions
+	acting sync.Mutex // held from a change until Changed has returned, so that nobody writes in between
 
-	mu     sync.Mutex // guards all below
+	mu     sync.Mutex // guards all below; is locked after acting
 	states states
 	clock  clock
 }
@@ -42,10 +43,16 @@ func (h *Holder) Instances() map[string]Status {
 // Settle begins a suspension if the process has stood still, and ends one whose time is over. It must be called right before each write. If
 // ctx has ended, which Changed may have brought about, it returns the cause.
 func (h *Holder) Settle(ctx context.Context) error {
+	h.act()
+	return context.Cause(ctx)
+}
+
+func (h *Holder) act() {
+	h.acting.Lock()
+	defer h.acting.Unlock()
 	if h.update(time.Now()) {
 		h.opts.Changed()
 	}
-	return context.Cause(ctx)
 }
 
 // Run watches for standstills until ctx ends.

@@ -226,3 +226,32 @@ func TestSettleOfAHolderSuspendsAfterAStandstill(t *testing.T) {
 		t.Errorf("after the suspension: got %+v, want it MASTER and not suspended", got)
 	}
 }
+
+// Several requests reach the fence at once after a standstill. None of them may go on before the suspension has been acted on.
+func TestSettleOfAHolderWaitsUntilAStandstillIsActedOn(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	lost := errors.New("no longer ours")
+	second := make(chan error, 1)
+	var h *Holder
+	h = NewHolder(Event{Type: "INSTANCE", Name: "A", State: "MASTER"}, nil, HolderOptions{
+		AdvertInterval: func(string) time.Duration { return time.Nanosecond }, // so that the MASTER event counts as old
+		Changed: func() {
+			go func() { second <- h.Settle(ctx) }()
+			select {
+			case err := <-second:
+				second <- err
+			case <-time.After(100 * time.Millisecond): // it waits
+			}
+			cancel(lost)
+		},
+		Log: logr.Discard(),
+	})
+	h.mu.Lock()
+	h.clock.due = time.Now().Add(-time.Minute)
+	h.mu.Unlock()
+	for name, err := range map[string]error{"the first call": h.Settle(ctx), "the second call": <-second} {
+		if !errors.Is(err, lost) {
+			t.Errorf("%s: got %v, want %v", name, err, lost)
+		}
+	}
+}
