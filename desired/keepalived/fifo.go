@@ -39,10 +39,8 @@ func (f *fifo) opened() bool { return f.current != nil }
 
 // read hands on what is in the current FIFO.
 func (f *fifo) read(now time.Time) {
-	if f.current != nil {
-		n, writer := f.current.read(f.buf)
-		f.receive(f.buf[:n], writer, now)
-	}
+	n, writer := f.current.read(f.buf)
+	f.receive(f.buf[:n], writer, now)
 }
 
 // receive hands on data. writer tells whether the FIFO still had a writer after data was read.
@@ -67,6 +65,7 @@ func (f *fifo) follow(now time.Time) {
 		return
 	}
 	f.at.checked = now
+	f.goOver(now) // first, because the next FIFO may have been removed in turn, and still hold lines
 	if f.current.isAt(f.at.opts.Path) {
 		f.at.found(now)
 		return
@@ -77,20 +76,24 @@ func (f *fifo) follow(now time.Time) {
 			return
 		}
 	}
+	f.goOver(now)
+}
+
+// goOver makes the next FIFO, if there is one, the current one as soon as it has a writer or lines, or the current one has no writer.
+func (f *fifo) goOver(now time.Time) {
+	if f.next == nil {
+		return
+	}
 	if !f.connected {
 		f.read(now) // it may have had a writer since it was last read
 	}
-	if !f.connected {
-		f.current.close()
-		f.current, f.next = f.next, nil
-		return
-	}
-	if n, writer := f.next.read(f.buf); n > 0 || writer {
+	if n, writer := f.next.read(f.buf); n > 0 || writer || !f.connected {
 		f.replaceCurrent(f.buf[:n], writer, now)
 	}
 }
 
-// replaceCurrent goes over to the next FIFO, from which data has been read. What the current one still holds was written earlier.
+// replaceCurrent replaces the current FIFO by the next one, from which data has been read. What the current one still holds was written
+// earlier.
 func (f *fifo) replaceCurrent(data []byte, writer bool, now time.Time) {
 	rest := make([]byte, maxRead)
 	n, _ := f.current.read(rest)

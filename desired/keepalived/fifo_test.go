@@ -215,6 +215,26 @@ func TestLinesInARemovedFIFOAreNotLost(t *testing.T) {
 	env.wantLast("writer: A MASTER")
 }
 
+// Another process keeps the first FIFO open, while Keepalived is reloaded twice.
+func TestLinesInANextFIFOThatIsRemovedInTurnAreNotLost(t *testing.T) {
+	env := newEnvWithFIFO(t)
+	env.writer().say(`INSTANCE "A" MASTER 100`)
+	env.step(0)
+	env.remakeFIFO()
+	env.step(checkEvery) // opens the second FIFO
+	second := env.writer()
+	second.say(`INSTANCE "A" BACKUP 100`)
+	env.remakeFIFO()
+	env.step(checkEvery)
+	env.wantLast("writer: A BACKUP")
+	env.writer().say(`INSTANCE "A" FAULT 100`)
+	second.close()
+	env.step(checkEvery)
+	env.step(probeEvery)
+	env.wantLast("writer: A FAULT")
+	env.wantOpen(3) // the first FIFO's writer, and the third FIFO with its writer
+}
+
 // A fifoLog is a fifo that records which handlers it calls.
 type fifoLog struct {
 	*fifo

@@ -72,8 +72,11 @@ func (f *fifoFile) close() {
 	}
 }
 
-// read reads what is there into buf, at most len(buf) bytes. It reports whether the FIFO still has a writer.
+// read reads what is there into buf, at most len(buf) bytes. It reports whether the FIFO still has a writer. A nil fifoFile has neither.
 func (f *fifoFile) read(buf []byte) (n int, writer bool) {
+	if f == nil {
+		return 0, false
+	}
 	for n < len(buf) {
 		got, err := unix.Read(f.fd, buf[n:])
 		switch {
