@@ -99,9 +99,26 @@ func (t *trust) processEnded(now time.Time) {
 	t.vrrp.ended(now)
 	t.forget(now)
 	if t.fifo.connected {
-		t.states.suspend()
-		t.suspension = &suspension{gone: now, back: now, replaced: true}
+		t.suspension = nil
+		t.suspendReplaced(now)
 	}
+}
+
+// writerReplaced is called when it turns out that the writer is no longer the same process, although no end of file was seen. Nobody knows
+// which of them has reported the states.
+func (t *trust) writerReplaced(now time.Time) {
+	t.vrrp.mayHaveChanged(now)
+	t.adopt(nil, false, now)
+	t.suspendReplaced(now)
+}
+
+// suspendReplaced suspends every state until the writer, which is not known, has had time to say what has changed.
+func (t *trust) suspendReplaced(now time.Time) {
+	t.states.suspend()
+	if t.suspension == nil {
+		t.suspension = &suspension{gone: now}
+	}
+	t.suspension.back, t.suspension.replaced = now, true
 }
 
 // adopt takes p as the VRRP process; nil: it is not known. What an earlier process said is forgotten if it is known not to be p.
@@ -139,11 +156,16 @@ func (t *trust) review(now time.Time) {
 
 // identify looks for the VRRP process as long as no pid file names it: that file may come late, and is more reliable than a search.
 func (t *trust) identify(now time.Time) {
-	if p, found := t.vrrp.searchResult(); found {
+	switch p, found := t.vrrp.searchResult(); {
+	case !found:
+	case p == nil:
+		t.adopt(nil, false, now)
+		t.vrrp.searchLater(now)
+	case !t.vrrp.isWriter(p):
+		p.Close()
+		t.writerReplaced(now)
+	default:
 		t.adopt(p, false, now)
-		if p == nil {
-			t.vrrp.searchLater(now)
-		}
 	}
 	if !t.vrrp.due(now) {
 		return

@@ -111,14 +111,21 @@ func (v *vrrpProcess) interval(now time.Time) time.Duration {
 	return restEvery
 }
 
-// searchResult returns what a search has found, if one has just ended and still matters. p is nil if it found no process.
+// searchResult returns what a search has found, if one has just ended and still matters: it does not if another writer has come since it
+// began. p is nil if it found no process.
 func (v *vrrpProcess) searchResult() (p *Process, ok bool) {
 	p, ok = v.search.result()
-	if ok && (v.process != nil || !v.fifo.connected || v.search.fifo != v.fifo.current) {
+	if ok && (v.process != nil || !v.fifo.connected || v.search.fifo != v.fifo.current || v.search.begun.Before(v.unknown)) {
 		p.Close()
 		return nil, false
 	}
 	return p, ok
+}
+
+// isWriter reports whether p has the FIFO open for writing, as far as that can be seen.
+func (v *vrrpProcess) isWriter(p *Process) bool {
+	writes, err := p.writes(v.fifo.current)
+	return writes && err == nil
 }
 
 // searchLater puts off the next search, because one has found nothing.
