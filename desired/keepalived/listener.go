@@ -192,21 +192,21 @@ func (l *Listener) loadState(now time.Time) {
 	}
 	if r, ok := l.stateFile.load(); ok {
 		l.trust.restore(r, now)
-		l.stateFile.save(l.trust.vrrp.process, l.trust.states)
+		l.stateFile.save(l.trust.reporter(), l.trust.states)
 	}
 }
 
 // report hands on what has changed. An instance that leaves MASTER is saved while that is acted on. Saving anything else, and logging,
 // come afterwards, so that a takeover does not wait for them.
 func (l *Listener) report() {
-	before, process := l.reported.Load(), l.trust.vrrp.process
+	before, process, reporter := l.reported.Load(), l.trust.vrrp.process, l.trust.reporter()
 	changed, leavesMaster := l.compare(before)
 	after := before
 	if changed {
 		after = &Snapshot{Instances: l.trust.states.clone(), Connected: l.fifo.connected, PID: process.id(), Standstills: l.trust.standstills}
 		l.reported.Store(after)
 		if leavesMaster {
-			l.stateFile.save(process, after.Instances)
+			l.stateFile.save(reporter, after.Instances)
 		}
 		l.opts.Changed(*after)
 	}
@@ -215,8 +215,8 @@ func (l *Listener) report() {
 		runtime.Gosched() // goroutines that Changed has woken go first
 		l.logChanges(before, after)
 	}
-	if changed && !leavesMaster || process != l.stateFile.process {
-		l.stateFile.save(process, l.trust.states)
+	if changed && !leavesMaster || reporter != l.stateFile.process {
+		l.stateFile.save(reporter, l.trust.states)
 	}
 }
 

@@ -191,6 +191,35 @@ func TestSavedStatesDoNotCountWithoutAWriter(t *testing.T) {
 	}
 }
 
+// Keepalived ends floaty on each reload if it has started it. The process that is the writer at the second restart has not said MASTER, and
+// nobody knows which process has.
+func TestASecondRestartDoesNotMakeASavedMasterCredible(t *testing.T) {
+	env := newEnvWithState(t)
+	env.vips = nil
+	wr := env.writer()
+	wr.say(`INSTANCE "A" MASTER 100`)
+	env.step(0)
+	env.kill()
+	wr.close()
+	k := env.keepalived()
+	env.restart()
+	env.step(time.Second)
+	env.wantLast("writer: A MASTER?")
+	env.kill()
+	env.restart()
+	env.reported = nil
+	env.step(time.Second)
+	env.step(settleTime)
+	env.wantNever("A", Master)
+	k.say(`INSTANCE "A" MASTER 100`)
+	env.step(0)
+	env.kill()
+	env.restart()
+	env.step(time.Second)
+	env.step(settleTime)
+	env.wantLast("writer: A MASTER")
+}
+
 func TestLeavingMasterIsSavedAtOnceAndBecomingMasterAfterwards(t *testing.T) {
 	env := newEnvWithState(t)
 	k := env.keepalived()

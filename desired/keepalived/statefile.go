@@ -21,7 +21,7 @@ const (
 type stateFile struct {
 	fifo    string   // the path of the FIFO that the states were read from
 	boot    string   // the ID of this boot
-	process *Process // the VRRP process in the record that was saved last; nil: it was not known
+	process *Process // the process in the record that was saved last; nil: it was not known
 
 	file recordFile    // of the goroutine; its path is empty if nothing is kept
 	todo chan struct{} // the goroutine has something to do
@@ -66,8 +66,8 @@ func (s *stateFile) load() (r record, ok bool) {
 	return r, true
 }
 
-// save makes the goroutine save the states and the VRRP process, which may be nil. If it is called again before that is done, only the last
-// call counts.
+// save makes the goroutine save the states and the process that has reported them, which may be nil. If it is called again before that is
+// done, only the last call counts.
 func (s *stateFile) save(process *Process, instances map[string]Status) {
 	s.process = process
 	if s.file.path == "" {

@@ -137,6 +137,14 @@ func (t *trust) forget(now time.Time) {
 	t.states.confirm(func(string) bool { return false }, now)
 }
 
+// reporter returns the process that has reported the states; nil: it is not known, even if the VRRP process is.
+func (t *trust) reporter() *Process {
+	if t.suspension != nil && t.suspension.replaced && t.states.unconfirmed() {
+		return nil
+	}
+	return t.vrrp.process
+}
+
 // review looks for the VRRP process while it is not known, and ends the suspensions whose time is over: those after a standstill, and the
 // one that began when the writer was lost.
 func (t *trust) review(now time.Time) {
