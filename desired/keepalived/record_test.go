@@ -220,6 +220,52 @@ func TestASecondRestartDoesNotMakeASavedMasterCredible(t *testing.T) {
 	env.wantLast("writer: A MASTER")
 }
 
+// The disk may be slow, and the earlier run may end late.
+func TestSavedStatesThatAreReadDuringASuspensionLeaveItsDoubts(t *testing.T) {
+	for _, c := range []struct {
+		what     string
+		saved    record
+		replaced bool // the process that said MASTER is not the one that has the FIFO open now
+		want     string
+	}{
+		{"nothing was saved", record{}, false, "writer: A MASTER"},
+		{"nothing was saved, and another process is the writer", record{}, true, "writer: A unknown"},
+		{"another instance was saved", record{Instances: map[string]savedInstance{"B": {State: "BACKUP"}}}, true, "writer: A unknown, B unknown"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			env := newEnvWithState(t)
+			env.vips = nil
+			env.hangDisk()
+			k := env.process("keepalived")
+			k.writePIDFile()
+			say, leave := k.say, k.closeFIFO
+			if c.replaced {
+				wr := env.writer()
+				say, leave = wr.say, wr.close
+			} else {
+				k.openFIFO()
+			}
+			say(`INSTANCE "A" MASTER 100`)
+			env.pass(env.now)
+			leave()
+			env.pass(env.now.Add(time.Millisecond))
+			k.openFIFO()
+			back := env.now.Add(probeEvery)
+			env.pass(back)
+			if c.saved.Instances != nil {
+				c.saved.PID, c.saved.Start = k.cmd.Process.Pid, env.trust.vrrp.process.startText()
+			}
+			c.saved.FIFO, c.saved.Boot = env.opts.Path, env.stateFile.boot
+			env.stateFile.mu.Lock()
+			env.stateFile.last = &c.saved
+			env.stateFile.mu.Unlock()
+			env.pass(back.Add(time.Millisecond))
+			env.pass(back.Add(time.Second))
+			env.wantLast(c.want)
+		})
+	}
+}
+
 func TestLeavingMasterIsSavedAtOnceAndBecomingMasterAfterwards(t *testing.T) {
 	env := newEnvWithState(t)
 	k := env.keepalived()

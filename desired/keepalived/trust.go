@@ -259,15 +259,24 @@ func (t *trust) restore(r record, now time.Time) {
 	if !t.vrrp.restore(r) {
 		return
 	}
+	before, doubted, restored := t.suspension, t.states.unconfirmed(), false
 	for name, saved := range r.Instances {
 		_, heard := t.states[name]
 		if state, ok := parseState(saved.State); ok && !heard && t.opts.Conf.Named(name) {
 			t.states[name] = Status{State: state, Since: saved.Since, unconfirmed: true}.derived()
+			restored = true
 		}
+	}
+	if !restored {
+		return
 	}
 	t.suspension = &suspension{gone: now, restored: true, known: r.PID != 0}
 	if t.fifo.connected {
 		t.suspension.back, t.suspension.replaced = now, r.PID == 0
+	}
+	if before != nil && doubted { // some state was in doubt already, and still is
+		t.suspension.gone, t.suspension.back = before.gone, before.back
+		t.suspension.replaced = t.suspension.replaced || before.replaced
 	}
 }
 
