@@ -32,8 +32,18 @@ type record struct {
 }
 
 type savedInstance struct {
-	State string    `json:"state"`
-	Since time.Time `json:"since"`
+	State   string    `json:"state"`
+	Since   time.Time `json:"since"`
+	Resumes time.Time `json:"resumes,omitzero"` // when the suspension after a standstill ends; zero: there is none
+}
+
+// resumes returns when the suspension after a standstill ends; zero: there is none. If the clock was set back since it was saved, it lasts no
+// longer than any other.
+func (i savedInstance) resumes(now time.Time) time.Time {
+	if left := i.Resumes.Sub(now); left > 0 {
+		return now.Add(min(left, maxSuspension))
+	}
+	return time.Time{}
 }
 
 // A recordFile reads, writes and locks the file of a record. Only one goroutine uses it.

@@ -145,6 +145,41 @@ func TestAReloadDoesNotEndTheSuspensionAfterAStandstill(t *testing.T) {
 	env.wantLast("writer: A MASTER")
 }
 
+// A supervisor that found floaty hanging restarts it.
+func TestARestartDoesNotEndTheSuspensionAfterAStandstill(t *testing.T) {
+	env := newEnvWithState(t)
+	k := env.keepalived()
+	k.say(`INSTANCE "A" MASTER 100`)
+	env.step(0)
+	env.standStill()
+	env.step(time.Minute)
+	env.wantLast("writer: A MASTER?")
+	env.kill()
+	env.restart()
+	env.reported = nil
+	env.step(time.Second)
+	env.step(settleTime)
+	env.wantLast("writer: A MASTER?")
+	env.wantNever("A", Master)
+	env.step(3 * time.Second)
+	env.wantLast("writer: A MASTER")
+}
+
+func TestASavedSuspensionIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for saved, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: maxSuspension} { // an hour: the clock was set back
+		if got := (savedInstance{Resumes: now.Add(saved)}).resumes(now).Sub(now); got != want {
+			t.Errorf("%v: got %v, want %v", saved, got, want)
+		}
+	}
+	for _, over := range []time.Time{{}, now.Add(-time.Second)} {
+		if got := (savedInstance{Resumes: over}).resumes(now); !got.IsZero() {
+			t.Errorf("%v: got %v, want none", over, got)
+		}
+	}
+}
+
 func TestTheHeartBeatsOnlyForAMaster(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {

@@ -79,7 +79,7 @@ func (s *stateFile) save(process *Process, instances map[string]Status) {
 	}
 	for name, inst := range instances {
 		if inst.State != Unknown {
-			r.Instances[name] = savedInstance{inst.State.String(), inst.Since}
+			r.Instances[name] = savedInstance{inst.State.String(), inst.Since, inst.resumes}
 		}
 	}
 	s.mu.Lock()

@@ -168,7 +168,7 @@ func TestAStateFileKeepsTheLatestStatesOfItsFIFO(t *testing.T) {
 	s.save(p, map[string]Status{"A": {State: Backup, Since: since}, "B": {}})
 	s.close()
 	got := loadFrom(t, path, "/run/fifo")
-	want := map[string]savedInstance{"A": {"BACKUP", since}}
+	want := map[string]savedInstance{"A": {State: "BACKUP", Since: since}}
 	if !maps.Equal(got.Instances, want) || got.PID != 7 || got.Start != "42" {
 		t.Errorf("got %+v, want process 7, started at 42, and %v", got, want)
 	}

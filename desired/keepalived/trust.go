@@ -263,7 +263,7 @@ func (t *trust) restore(r record, now time.Time) {
 	for name, saved := range r.Instances {
 		_, heard := t.states[name]
 		if state, ok := parseState(saved.State); ok && !heard && t.opts.Conf.Named(name) {
-			t.states[name] = Status{State: state, Since: saved.Since, unconfirmed: true}.derived()
+			t.states[name] = Status{State: state, Since: saved.Since, unconfirmed: true, resumes: saved.resumes(now)}.derived()
 			restored = true
 		}
 	}
