@@ -206,7 +206,7 @@ func waitAtMost(parts *sync.WaitGroup, atMost time.Duration) {
 // apply puts new inputs into force, except for a rebuild of the engine.
 func (d *daemon) apply(s inputs.Inputs) (change desired.Change) {
 	d.opts.Names.configure(s.Config)
-	d.sources.Store(&sourceInfo{owners: s.FIFOOwners, pidFile: s.PIDFile()})
+	d.trust(s)
 	d.update(func() desired.Change {
 		change = d.state.SetSettings(s.Settings(d.instances))
 		return change
@@ -215,6 +215,11 @@ func (d *daemon) apply(s inputs.Inputs) (change desired.Change) {
 		debug.SetGCPercent(gcPercent(d.state.Len()))
 	}
 	return change
+}
+
+// trust tells the listener which FIFO and which process to trust.
+func (d *daemon) trust(s inputs.Inputs) {
+	d.sources.Store(&sourceInfo{owners: s.FIFOOwners, pidFile: s.PIDFile()})
 }
 
 // gcPercent returns the garbage collector's target for a number of addresses. With few addresses little memory is in

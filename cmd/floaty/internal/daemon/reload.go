@@ -79,6 +79,7 @@ func (d *daemon) reload(ctx context.Context, next inputs.Inputs, err error, requ
 			return
 		}
 	} else {
+		d.trust(next) // the users of this host may have changed
 		d.monitor.Loaded(next.Config.Provider, "")
 		d.logUnchanged(requested)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"floaty/cmd/floaty/internal/inputs"
 	"floaty/config"
+	"floaty/desired/keepalived/conf"
 	"floaty/providers"
 	"floaty/providers/providertest"
 	"floaty/providers/simulator"
@@ -26,6 +27,18 @@ func TestAnUnusableConfigurationIsLoggedAgainAfterSIGHUP(t *testing.T) {
 		if logged := len(log.Lines("stays in force")) > before; logged != c.logged {
 			t.Errorf("reading %d, requested: %v: got it logged: %v, want %v", i+1, c.requested, logged, c.logged)
 		}
+	}
+}
+
+// A user whom keepalived.conf names may be created after the start: neither file changes then.
+func TestAnOwnerOfTheFIFOCountsOnceTheUserExists(t *testing.T) {
+	d := newDaemonAt(t, simulator.New())
+	d.files.running.Keepalived = &conf.Config{}
+	next := d.files.running
+	next.FIFOOwners = []uint32{4711}
+	d.reload(t.Context(), next, nil, true)
+	if got := d.sources.Load().owners; !slices.Equal(got, next.FIFOOwners) {
+		t.Errorf("got the owners %v, want %v", got, next.FIFOOwners)
 	}
 }
 
