@@ -73,7 +73,7 @@ func serveFrames(t *testing.T, answer func(f *http2.Framer, stream uint32) bool)
 	}
 	server := httptest.NewUnstartedServer(nil)
 	server.EnableHTTP2 = true
-	server.TLS = &tls.Config{NextProtos: []string{"h2"}} //nolint:gosec // for the test's own client
+	server.TLS = &tls.Config{NextProtos: []string{"h2"}}
 	server.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
 		"h2": func(_ *http.Server, conn *tls.Conn, _ http.Handler) { serve(conn) },
 	}
