@@ -27,14 +27,20 @@ func (d *daemon) serverFound(server string) {
 
 // checkHostName applies a changed name of this host, if the configuration maps it to a server.
 func (d *daemon) checkHostName() {
+	if id := d.serverByHostName(); id == "" || id == d.state.Server() {
+		return // without the lock, because a MASTER line waits for this
+	}
 	d.deciding.Lock()
 	defer d.deciding.Unlock()
-	id, _ := inputs.ServerByHostName(d.current.Load(), inputs.HostName())
-	if id == "" {
-		return
+	if id := d.serverByHostName(); id != "" { // a rebuild may have put another configuration into force
+		d.changeServer(d.state.Server(), id)
 	}
-	known := d.state.Server()
-	d.changeServer(known, id)
+}
+
+// serverByHostName returns the ID of the server to which the configuration in force maps the name of this host; empty: none.
+func (d *daemon) serverByHostName() string {
+	id, _ := inputs.ServerByHostName(d.current.Load(), inputs.HostName())
+	return id
 }
 
 // changeServer sets this server's ID, and logs that it has changed if another one was known.
