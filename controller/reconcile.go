@@ -142,11 +142,8 @@ func (c *Controller) recordReading(addr netip.Addr, st *status, r observed.Readi
 		st.readings.failing = new(failurelog.Entry)
 	}
 	say := st.readings.failing.Failed(now)
-	if st.readings.failing.Attempts == 1 {
-		st.readings.since = now
-	}
 	wait := c.opts.BackOff.Wait(st.readings.failing.Attempts)
-	if limit := c.opts.BackOff.MaxElapsed; permanent(r.Err) || limit > 0 && now.Sub(st.readings.since) >= limit { // the refresh reads it again
+	if limit := c.opts.BackOff.MaxElapsed; permanent(r.Err) || limit > 0 && now.Sub(st.readings.failing.RowSince) >= limit { // the refresh reads it again
 		wait = 2 * c.opts.Interval // later than the refresh
 	}
 	st.readings.again = now.Add(wait)

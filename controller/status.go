@@ -59,7 +59,6 @@ func (v verifications) after() time.Time { return v.due().Add(-min(v.delays[0]/4
 type readings struct {
 	lastSeq uint64            // Seq of the last one that was taken into account
 	failing *failurelog.Entry // those that carried an error; nil: none did, as with almost every address
-	since   time.Time         // of the first of those that failed in a row
 	again   time.Time         // when the address may be read again after one that carried an error
 }
 

@@ -20,6 +20,7 @@ const (
 // An Entry follows the failures of one kind. Its zero value is ready. It must not be used from several goroutines at once.
 type Entry struct {
 	Attempts int       // failures in a row
+	RowSince time.Time // of the first of Attempts
 	Failures int       // failures since Since, with successes between them if Intermittent
 	Since    time.Time // of the first of Failures; zero: it has never failed
 
@@ -41,6 +42,9 @@ func (e *Entry) FailedBecause(reason string, now time.Time) bool {
 	}
 	cameBack := !began && e.Attempts == 0 && !e.intermittent
 	changed := reason != e.reason
+	if e.Attempts == 0 {
+		e.RowSince = now
+	}
 	e.Attempts++
 	e.Failures++
 	e.last, e.reason = now, reason
