@@ -46,7 +46,16 @@ type env struct {
 func newEnv(t *testing.T, addrs ...netip.Addr) *env {
 	t.Helper()
 	t.Parallel()
-	s, err := testenv.New(t.Context(), t.TempDir(), program, false)
+	dir, err := os.MkdirTemp("", "floaty-") // t.TempDir's name may be too long for the path of a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := testenv.New(t.Context(), dir, program, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,16 @@ func newEnv(t *testing.T) *env {
 		t.Skip("Keepalived is not installed")
 	}
 	t.Parallel()
-	s, err := testenv.New(t.Context(), t.TempDir(), program, true)
+	dir, err := os.MkdirTemp("", "floaty-") // t.TempDir's name may be too long for the path of a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := testenv.New(t.Context(), dir, program, true)
 	if err != nil {
 		t.Fatal(err)
 	}
