@@ -157,7 +157,7 @@ func (w *env) saved(h *testenv.Host) {
 		files, err := filepath.Glob(filepath.Join(h.Path("state"), "*.states"))
 		w.must(err)
 		for _, file := range files {
-			saved, err := os.ReadFile(file)
+			saved, err := os.ReadFile(file) //nolint:gosec // of the environment
 			w.must(err)
 			if strings.Contains(string(saved), `"MASTER"`) && !strings.Contains(string(saved), `"pid":0,`) {
 				return true
